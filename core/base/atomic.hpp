@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+// weir::atomic: the only atomic type of the core, with every memory order written out.
+//
+// Two reasons for a type of our own. First, no operation has a default order, so nothing is
+// seq_cst by accident. Second, the same source compiles for the explorer: with WEIR_EXPLORE
+// defined, every access first asks the scheduler which fibre goes on (tests/explore), so the
+// explorer drives the code that ships and not a model of it.
+#pragma once
+
+#include <cstdint>
+#include <type_traits>
+
+namespace weir {
+
+enum class Order : int {
+    relaxed = __ATOMIC_RELAXED,
+    acquire = __ATOMIC_ACQUIRE,
+    release = __ATOMIC_RELEASE,
+    acq_rel = __ATOMIC_ACQ_REL,
+    seq_cst = __ATOMIC_SEQ_CST,
+};
+
+inline constexpr Order relaxed = Order::relaxed;
+inline constexpr Order acquire = Order::acquire;
+inline constexpr Order release = Order::release;
+inline constexpr Order acq_rel = Order::acq_rel;
+inline constexpr Order seq_cst = Order::seq_cst;
+
+#ifdef WEIR_EXPLORE
+namespace explore {
+enum class Access { load, store, read_modify_write };
+/// Called before each access: a scheduling point, where the fibre may be preempted or die.
+void before(void const *address, Access access) noexcept;
+/// Called after each access with the value that was read or written, for traces.
+/// `changed` says whether memory is different now (then waiting fibres look again).
+void after(void const *address, Access access, uint64_t value, bool changed) noexcept;
+} // namespace explore
+#endif
+
+/// An atomic of 4 or 8 bytes: an integer, or a struct that wraps one. It may live in shared
+/// memory: it is address-free, its size is that of T, and zero bytes are a valid value.
+template <class T> class atomic {
+    static_assert(std::is_trivially_copyable_v<T>);
+    static_assert(sizeof(T) == 4 || sizeof(T) == 8);
+    using Raw = std::conditional_t<sizeof(T) == 4, uint32_t, uint64_t>;
+
+  public:
+    atomic() noexcept = default;
+    atomic(atomic const &) = delete;
+    atomic &operator=(atomic const &) = delete;
+
+    T load(Order order) const noexcept
+    {
+        before(Load);
+        Raw const raw = __atomic_load_n(&raw_, static_cast<int>(order));
+        after(Load, raw, false);
+        return from(raw);
+    }
+
+    void store(T value, Order order) noexcept
+    {
+        before(Store);
+        __atomic_store_n(&raw_, to(value), static_cast<int>(order));
+        after(Store, to(value), true);
+    }
+
+    /// On failure `expected` receives the value that was found.
+    bool compare_exchange(T &expected, T desired, Order success, Order failure) noexcept
+    {
+        before(Rmw);
+        Raw found = to(expected);
+        bool const done =
+            __atomic_compare_exchange_n(&raw_, &found, to(desired), false,
+                                        static_cast<int>(success), static_cast<int>(failure));
+        after(Rmw, done ? to(desired) : found, done);
+        if (!done)
+            expected = from(found);
+        return done;
+    }
+
+    T exchange(T value, Order order) noexcept
+    {
+        before(Rmw);
+        Raw const old = __atomic_exchange_n(&raw_, to(value), static_cast<int>(order));
+        after(Rmw, to(value), old != to(value));
+        return from(old);
+    }
+
+    T fetch_add(T value, Order order) noexcept
+    {
+        before(Rmw);
+        Raw const old = __atomic_fetch_add(&raw_, to(value), static_cast<int>(order));
+        after(Rmw, old + to(value), true);
+        return from(old);
+    }
+
+    T fetch_sub(T value, Order order) noexcept
+    {
+        before(Rmw);
+        Raw const old = __atomic_fetch_sub(&raw_, to(value), static_cast<int>(order));
+        after(Rmw, old - to(value), true);
+        return from(old);
+    }
+
+    T fetch_or(T value, Order order) noexcept
+    {
+        before(Rmw);
+        Raw const old = __atomic_fetch_or(&raw_, to(value), static_cast<int>(order));
+        after(Rmw, old | to(value), (old | to(value)) != old);
+        return from(old);
+    }
+
+    T fetch_and(T value, Order order) noexcept
+    {
+        before(Rmw);
+        Raw const old = __atomic_fetch_and(&raw_, to(value), static_cast<int>(order));
+        after(Rmw, old & to(value), (old & to(value)) != old);
+        return from(old);
+    }
+
+    /// For futex system calls alone.
+    Raw const *address() const noexcept { return &raw_; }
+
+  private:
+    static Raw to(T value) noexcept { return __builtin_bit_cast(Raw, value); }
+    static T from(Raw raw) noexcept { return __builtin_bit_cast(T, raw); }
+
+#ifdef WEIR_EXPLORE
+    static constexpr auto Load = explore::Access::load;
+    static constexpr auto Store = explore::Access::store;
+    static constexpr auto Rmw = explore::Access::read_modify_write;
+    void before(explore::Access a) const noexcept { explore::before(&raw_, a); }
+    void after(explore::Access a, uint64_t value, bool changed) const noexcept
+    {
+        explore::after(&raw_, a, value, changed);
+    }
+#else
+    enum Access { Load, Store, Rmw };
+    static void before(Access) noexcept {}
+    static void after(Access, Raw, bool) noexcept {}
+#endif
+
+    Raw raw_;
+};
+
+static_assert(sizeof(atomic<uint64_t>) == 8 && sizeof(atomic<uint32_t>) == 4);
+
+} // namespace weir

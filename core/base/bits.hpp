@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+// Bit tricks: scans, powers of two, rounding. All are total over the ranges named here.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace weir {
+
+/// Index of the highest set bit; `value` is not 0.
+constexpr unsigned floor_log2(uint64_t value) noexcept
+{
+    return 63u - static_cast<unsigned>(__builtin_clzll(value));
+}
+
+/// Index of the lowest set bit; `value` is not 0.
+constexpr unsigned lowest_bit(uint64_t value) noexcept
+{
+    return static_cast<unsigned>(__builtin_ctzll(value));
+}
+
+constexpr uint64_t bit(unsigned index) noexcept { return uint64_t{1} << index; }
+
+constexpr bool is_power_of_two(uint64_t value) noexcept
+{
+    return value != 0 && (value & (value - 1)) == 0;
+}
+
+/// Rounds up to a power of two `to`; the caller knows that the sum does not overflow.
+constexpr uint64_t round_up(uint64_t value, uint64_t to) noexcept
+{
+    return (value + to - 1) & ~(to - 1);
+}
+
+constexpr uint64_t round_down(uint64_t value, uint64_t to) noexcept { return value & ~(to - 1); }
+
+constexpr uint64_t div_up(uint64_t value, uint64_t by) noexcept { return (value + by - 1) / by; }
+
+/// Rotates right within `width` bits (1..64), so that a scan can start at any place.
+constexpr uint64_t rotate_right(uint64_t value, unsigned by, unsigned width) noexcept
+{
+    uint64_t const mask = width == 64 ? ~uint64_t{0} : bit(width) - 1;
+    by %= width;
+    if (by == 0)
+        return value & mask;
+    return ((value >> by) | (value << (width - by))) & mask;
+}
+
+template <class T> constexpr T smaller(T a, T b) noexcept { return b < a ? b : a; }
+template <class T> constexpr T larger(T a, T b) noexcept { return a < b ? b : a; }
+
+} // namespace weir

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+// A small number per thread: spreads threads over counters and over search positions.
+#pragma once
+
+#include <cstdint>
+
+namespace weir {
+
+#ifdef WEIR_EXPLORE
+/// The explorer's fibres are the threads.
+uint32_t thread_number() noexcept;
+#else
+
+/// Finds or assigns the calling thread's number, and puts it into the cache.
+uint32_t look_up_thread_number() noexcept;
+
+/// Numbers by thread pointer: a thread_local of a shared library costs a function call, as much as
+/// a tenth of an allocation. thread pointer << 16 | number, or 0. Relaxed: a thread believes only
+/// what stands beside its own thread pointer, which no other live thread has.
+inline constexpr unsigned kThreadCache = 64;
+extern uint64_t g_thread_cache[kThreadCache];
+
+inline uint64_t thread_pointer() noexcept
+{
+    uint64_t value;
+#if defined(__x86_64__)
+    asm("mov %%fs:0, %0" : "=r"(value)); // its first word points to itself (System V ABI)
+#elif defined(__aarch64__)
+    asm("mrs %0, tpidr_el0" : "=r"(value));
+#else
+    value = 0;
+#endif
+    return value;
+}
+
+inline uint64_t &thread_cache_entry(uint64_t pointer) noexcept
+{
+    return g_thread_cache[(pointer >> 6 ^ pointer >> 12 ^ pointer >> 20) % kThreadCache];
+}
+
+/// 0, 1, 2 … No two live threads of a process have the same one; a thread may take over that of a
+/// dead one.
+inline uint32_t thread_number() noexcept
+{
+    uint64_t const pointer = thread_pointer();
+    uint64_t const entry = __atomic_load_n(&thread_cache_entry(pointer), __ATOMIC_RELAXED);
+    if (entry >> 16 == pointer && pointer != 0)
+        return entry & 0xffff;
+    return look_up_thread_number();
+}
+#endif
+
+} // namespace weir

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+// Sleeping until somebody has changed a cell, without losing a wake-up.
+//
+// One word: {count, somebody sleeps}. A sleeper reads the word, looks at the cells, sets the bit,
+// looks again, and sleeps while the word is what he set. Who changes a cell looks for the bit
+// afterwards; if it is set he counts up, clears it and wakes all. Both sides are seq_cst: the
+// cell's change [W] and then the load of the bit; the bit [B] and then the loads of the cells.
+#pragma once
+
+#include "core/base/futex.hpp"
+#include "core/channel/cell.hpp"
+
+namespace weir {
+
+class Waiting {
+  public:
+    explicit Waiting(WaitWord &word) noexcept : word_(word.word) {}
+
+    uint32_t begin() const noexcept { return word_.load(seq_cst); }
+
+    /// Says that somebody is going to sleep. False: the word changed since begin(); look again.
+    bool announce(uint32_t &seen) noexcept
+    {
+        if ((seen & 1) != 0)
+            return true;                                               // another one said so
+        if (!word_.compare_exchange(seen, seen | 1, seq_cst, relaxed)) // [B]
+            return false;
+        seen |= 1;
+        return true;
+    }
+
+    void sleep(uint32_t seen, Nanoseconds limit) const noexcept { futex_wait(word_, seen, limit); }
+
+    /// After a cell was changed.
+    void wake() noexcept
+    {
+        uint32_t seen = word_.load(seq_cst); // [W] pairs with [B]
+        while ((seen & 1) != 0)
+            if (count_up(seen))
+                return;
+    }
+
+    /// By a healer: who was about to wake may have died, so always.
+    void wake_always() noexcept
+    {
+        for (uint32_t seen = word_.load(seq_cst); !count_up(seen);) {
+        }
+    }
+
+  private:
+    bool count_up(uint32_t &seen) noexcept
+    {
+        if (!word_.compare_exchange(seen, (seen + 2) & ~uint32_t{1}, seq_cst, relaxed))
+            return false;
+        futex_wake_all(word_);
+        return true;
+    }
+
+    atomic<uint32_t> &word_;
+};
+
+} // namespace weir

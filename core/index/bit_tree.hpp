@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+// The tree of words (see index.hpp): set, clear, find, and the map of columns.
+#pragma once
+
+#include "core/base/atomic.hpp"
+#include "core/base/bits.hpp"
+#include "core/index/radix.hpp"
+
+#include <cstdint>
+
+namespace weir {
+
+/// The shape of a tree for a number of members.
+struct BitTreePlan {
+    static constexpr unsigned kMaxLevels = 8;
+
+    uint64_t members = 0;
+    unsigned levels = 0;
+    uint64_t words[kMaxLevels] = {}; ///< words of one column, by level
+
+    static BitTreePlan of(uint64_t members) noexcept;
+};
+
+/// A process's view of a tree in shared (or private) memory. The view itself is immutable after
+/// init(), so all threads may use it.
+class BitTree {
+  public:
+    static constexpr uint64_t kNone = UINT64_MAX;
+    static constexpr unsigned kMapWords = 4;
+    static constexpr unsigned kMaxColumns = kMapWords * 64;
+
+    /// `level[n]` has plan.words[n] * columns words; the words of one position lie side by side.
+    void init(BitTreePlan const &plan, unsigned columns, atomic<uint64_t> *const *level,
+              atomic<uint64_t> *map) noexcept;
+
+    /// Rule 1. Every load and store is seq_cst: [S] a lower bit is set, then the upper word is
+    /// loaded; [C] in clear() the upper bit is cleared, then the lower word is loaded. At least
+    /// one of two who do this at the same time sees the other.
+    void set(unsigned column, uint64_t member) noexcept { ensure(0, column, member); }
+
+    /// Rule 2.
+    void clear(unsigned column, uint64_t member) noexcept { clear_from(0, column, member); }
+
+    bool test(unsigned column, uint64_t member) const noexcept;
+
+    /// Whether a search from the map down would come to this member.
+    bool reachable(unsigned column, uint64_t member) const noexcept;
+
+    /// The first member at or after `from`, or kNone.
+    uint64_t find(unsigned column, uint64_t from) const noexcept;
+
+    /// The first column at or after `from` that is probably not empty; columns() if none is.
+    unsigned find_column(unsigned from) const noexcept;
+
+    unsigned columns() const noexcept { return columns_; }
+    uint64_t members() const noexcept { return plan_.members; }
+
+  private:
+    atomic<uint64_t> &word(unsigned level, unsigned column, uint64_t index) const noexcept
+    {
+        return level_[level][(index >> kRadixShift) * columns_ + column];
+    }
+    static uint64_t mask_of(uint64_t index) noexcept { return uint64_t{1} << (index & kRadixMask); }
+
+    void ensure(unsigned level, unsigned column, uint64_t index) noexcept;
+    void clear_from(unsigned level, unsigned column, uint64_t index) noexcept;
+
+    BitTreePlan plan_;
+    unsigned columns_ = 0;
+    atomic<uint64_t> *level_[BitTreePlan::kMaxLevels] = {};
+    atomic<uint64_t> *map_ = nullptr;
+};
+
+// Inline: each allocation and each free passes here.
+
+inline void BitTree::ensure(unsigned level, unsigned column, uint64_t index) noexcept
+{
+    unsigned const levels = plan_.levels; // once: the compiler must assume that stores change it
+    for (; level < levels; ++level, index >>= kRadixShift) {
+        atomic<uint64_t> &at = word(level, column, index);
+        // [S] pairs with [C]. The load comes first because bits are mostly there already.
+        if ((at.load(seq_cst) & mask_of(index)) == 0)
+            at.fetch_or(mask_of(index), seq_cst);
+    }
+    atomic<uint64_t> &at = map_[column / 64];
+    if ((at.load(seq_cst) & bit(column % 64)) == 0) // [S], the map is one more level
+        at.fetch_or(bit(column % 64), seq_cst);
+}
+
+inline uint64_t BitTree::find(unsigned column, uint64_t from) const noexcept
+{
+    unsigned level = 0;
+    uint64_t index = from;
+    // Ends: each turn moves on to a later member or up a level.
+    for (;;) {
+        if ((index >> kRadixShift) >= plan_.words[level])
+            return kNone;
+        // relaxed: a hint; who misses it looks again in the exhaustive search
+        uint64_t const bits = word(level, column, index).load(relaxed) & ~(mask_of(index) - 1);
+        if (bits == 0) {
+            if (++level == plan_.levels)
+                return kNone;
+            index = (index >> kRadixShift) + 1;
+            continue;
+        }
+        index = (index & ~uint64_t{kRadixMask}) + lowest_bit(bits);
+        if (level == 0)
+            return index < plan_.members ? index : kNone;
+        --level;
+        index <<= kRadixShift;
+    }
+}
+
+inline unsigned BitTree::find_column(unsigned from) const noexcept
+{
+    for (unsigned at = from; at < columns_; at = (at / 64 + 1) * 64) {
+        // relaxed: a hint, as in find()
+        uint64_t const bits = map_[at / 64].load(relaxed) & ~(bit(at % 64) - 1);
+        if (bits != 0) {
+            unsigned const found = at / 64 * 64 + lowest_bit(bits);
+            return found < columns_ ? found : columns_;
+        }
+    }
+    return columns_;
+}
+
+} // namespace weir

@@ -1,0 +1,380 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+// Allocation: the quick search, growth, and the exact out-of-memory rule (rules.md M7, M8).
+#include "core/base/bits.hpp"
+#include "core/base/clock.hpp"
+#include "core/base/thread_id.hpp"
+#include "core/matrix/matrix.hpp"
+#include "core/matrix/sector_hot.hpp"
+#include "core/matrix/window.hpp"
+#include "core/segment/ticket.hpp"
+
+#include <cstring>
+
+namespace weir {
+namespace {
+constexpr uint64_t kLargestAlignment = uint64_t{2} << 20;
+/// Quick searches before a contended sector is grown: a split takes well under a microsecond.
+constexpr int kContendedTries = 32;
+constexpr unsigned kLongestBackOff = 8; // powers of two of pauses
+constexpr uint64_t kLargestStep = uint64_t{64} << 20;
+constexpr int kSpins = 64;
+constexpr int kYields = 16;
+
+unsigned sector_for(uint64_t size) noexcept
+{
+    return size <= kLargestRequest[kSmall]    ? kSmall
+           : size <= kLargestRequest[kMedium] ? kMedium
+                                              : kLarge;
+}
+
+Need need_in(Sector const &sector, AllocRequest const &request) noexcept
+{
+    Granules const align = sector.granules_for(request.alignment);
+    return {sector.granules_for(request.size), align};
+}
+
+bool fits(Sector const &sector, AllocRequest const &request) noexcept
+{
+    return request.size <= sector.bytes_of(sector.max_granules());
+}
+
+/// Somebody has what we want in hand. The longer the wait, the more operations he does while the
+/// memory stays in his cache.
+void back_off(unsigned exponent) noexcept
+{
+    for (unsigned i = 0; i < 1u << smaller(exponent, kLongestBackOff); ++i)
+        spin_pause();
+}
+
+/// Waiting for somebody who may be stopped: spin, yield, sleep; at most the matrix's stall.
+class Patience {
+  public:
+    explicit Patience(Nanoseconds limit) noexcept : limit_(limit) {}
+
+    /// False when the time is up.
+    bool wait() noexcept
+    {
+        if (turns_ == 0)
+            began_ = monotonic_now();
+        ++turns_;
+        if (turns_ <= kSpins) {
+            spin_pause();
+            return true;
+        }
+        if (monotonic_now() - began_ >= limit_)
+            return false;
+        if (turns_ <= kSpins + kYields)
+            yield_processor();
+        else
+            sleep_for(kMillisecond);
+        return true;
+    }
+    /// Whether it is time to test locks: once per sleep.
+    bool slept() const noexcept { return turns_ > kSpins + kYields; }
+
+  private:
+    Nanoseconds limit_;
+    Nanoseconds began_ = 0;
+    int turns_ = 0;
+};
+} // namespace
+
+/// One request on its way through the sectors.
+struct Matrix::Search {
+    AllocRequest const &request;
+    Window &window;
+    unsigned home; ///< the sector of its size
+    unsigned order[kSectors] = {};
+    unsigned count = 0;
+    Run run{}; ///< what was found: claimed, window open
+    Sector *sector = nullptr;
+    Need need{};
+    bool contended = false;
+    int growth_error = 0; ///< of the file system, if that was why it did not grow
+};
+
+Status Matrix::alloc(uint64_t size, Allocation &ret) noexcept
+{
+    WEIR_TRY(enter());
+    if (size - 1 >= segment_.geometry().request.capacity)
+        return error(EINVAL);
+
+    Caller const self = caller();
+    unsigned const home = sector_for(size);
+    Sector &sector = sectors_[home];
+    Granules const length = sector.granules_for(size);
+    Run const run = sector.search_quickly(length, position_of(home, self), self);
+    if (run.length == 0)
+        return alloc_properly({size, 1, false, 0}, ret);
+
+    Run const mine = sector.cut_right(run, length, self.owner());
+    BlockWord const word = sector.hand_out(mine, self.owner(), 0);
+    self.close();
+    remember_position(home, self, run.head); // there the rest of the free block stays
+    relax(self);
+    self.count(self.counters().allocs, relaxed); // for people
+    ret.ref = make_ref(sector, mine.head, word);
+    ret.data = segment_.base() + sector.offset_of(mine.head);
+    return kOk;
+}
+
+Status Matrix::alloc(AllocRequest const &request, Allocation &ret) noexcept
+{
+    WEIR_TRY(enter());
+    bool const valid = request.size - 1 < segment_.geometry().request.capacity &&
+                       is_power_of_two(request.alignment) && request.alignment <= kLargestAlignment;
+    return valid ? alloc_properly(request, ret) : error(EINVAL);
+}
+
+/// With options, or when the first candidate was none.
+WEIR_COLD Status Matrix::alloc_properly(AllocRequest const &request, Allocation &ret) noexcept
+{
+    Caller const self = caller();
+    Window window(self);
+    unsigned const home = sector_for(request.size);
+    Search search{request, window, home};
+    search.sector = &sectors_[home];
+    search.need = need_in(*search.sector, request);
+    search.run = quick_search(search, *search.sector, position_of(home, self));
+    if (search.run.length == 0) {
+        Status const found = alloc_slow(search);
+        if (!found.ok()) {
+            self.count(self.counters().failures, relaxed); // for people
+            return found;
+        }
+    }
+    Sector &sector = *search.sector;
+    Run const mine = sector.carve(search.run, search.need, self.owner());
+    BlockWord const word = sector.hand_out(mine, self.owner(), request.state);
+    window.close();
+    remember_position(static_cast<unsigned>(&sector - sectors_), self, search.run.head);
+    self.count(self.counters().allocs, relaxed); // for people
+    ret.ref = make_ref(sector, mine.head, word);
+    ret.data = segment_.base() + sector.offset_of(mine.head);
+    if (request.zero)
+        std::memset(ret.data, 0, request.size);
+    return kOk;
+}
+
+/// Out of line, for the slow way.
+WEIR_COLD Run Matrix::quick_search(Search &search, Sector &sector, uint64_t start) noexcept
+{
+    return sector.search(search.need, start, search.window, search.contended);
+}
+
+/// Home first, then larger sectors, then smaller ones: a matrix that is full of free small blocks
+/// still serves a large request. Isolated: home alone.
+Status Matrix::alloc_slow(Search &search) noexcept
+{
+    bool const isolate = segment_.geometry().request.isolate;
+    for (unsigned i = search.home; i < (isolate ? search.home + 1 : kSectors); ++i)
+        search.order[search.count++] = i;
+    for (unsigned i = isolate ? 0 : search.home; i-- > 0;)
+        search.order[search.count++] = i;
+
+    Patience patience(stall_);
+    for (;;) {
+        if (search_all(search))
+            return kOk;
+        if (heal_dead())
+            continue;
+        Snapshot const before = Snapshot::take(participants_);
+        bool withheld = false;
+        if (search_exhaustively(search, withheld))
+            return kOk;
+        Snapshot const after = Snapshot::take(participants_);
+        if (before.quiet() && before.begun == after.begun && !could_grow(search))
+            return search.growth_error != 0 ? Status{search.growth_error} : error(ENOMEM);
+        // Somebody works or is stopped: wait for him, and look again.
+        do {
+            if (patience.wait())
+                continue;
+            if (!before.quiet()) // relaxed: for people
+                participants_.slot(before.busy).stalls.fetch_add(1, relaxed);
+            return error(withheld ? EBUSY : ENOMEM);
+        } while (before.still_open(participants_) && !patience.slept());
+    }
+}
+
+/// The quick way in every sector: search, and grow where that is allowed.
+bool Matrix::search_all(Search &search) noexcept
+{
+    for (unsigned i = 0; i < search.count; ++i) {
+        unsigned const index = search.order[i];
+        Sector &sector = sectors_[index];
+        if (!fits(sector, search.request))
+            continue;
+        search.sector = &sector;
+        search.need = need_in(sector, search.request);
+        for (int tries = 0;; ++tries) {
+            search.contended = false;
+            search.run = quick_search(search, sector, position_of(index, search.window.caller()));
+            if (search.run.length != 0)
+                return true;
+            if (!search.contended || tries == kContendedTries)
+                break;
+            back_off(static_cast<unsigned>(tries) + press(search.window.caller()));
+        }
+        if (index < search.home)
+            continue; // a smaller sector never grows for a larger request
+        while (grow_for(search, index).ok()) {
+            search.run = quick_search(search, sector, sector.chunk_of(sector.limit()));
+            if (search.run.length != 0)
+                return true;
+        }
+    }
+    return false;
+}
+
+bool Matrix::search_exhaustively(Search &search, bool &withheld) noexcept
+{
+    for (unsigned i = 0; i < search.count; ++i) {
+        Sector &sector = sectors_[search.order[i]];
+        if (!fits(sector, search.request))
+            continue;
+        search.sector = &sector;
+        search.need = need_in(sector, search.request);
+        search.run = quick_search(search, sector, 0);
+        if (search.run.length == 0)
+            search.run = sector.search_by_walk(search.need, search.window, withheld);
+        if (search.run.length != 0)
+            return true;
+    }
+    return false;
+}
+
+/// Whether a sector that may grow for this request still has room. Somebody else may have held
+/// the growth ticket a moment ago and used all that he added: then it is our turn.
+bool Matrix::could_grow(Search const &search) const noexcept
+{
+    if (search.growth_error != 0)
+        return false;
+    for (unsigned i = 0; i < search.count; ++i) {
+        unsigned const index = search.order[i];
+        if (index >= search.home && fits(sectors_[index], search.request) &&
+            growth_step(index, growth_need(index, need_in(sectors_[index], search.request))).ok())
+            return true;
+    }
+    return false;
+}
+
+// ---- growth
+
+Granules Matrix::growth_need(unsigned sector, Need need) const noexcept
+{
+    return static_cast<Granules>(smaller<uint64_t>(need.worst(), sectors_[sector].max_granules()));
+}
+
+Status Matrix::grow_for(Search &search, unsigned sector) noexcept
+{
+    Status const grown = grow(sector, growth_need(sector, search.need), search.window);
+    if (!grown.ok() && grown.code != -ENOMEM && grown.code != -EBUSY)
+        search.growth_error = grown.code;
+    return grown;
+}
+
+uint64_t Matrix::committed() const noexcept
+{
+    uint64_t sum = 0;
+    for (Sector const &sector : sectors_)
+        sum += sector.bytes_of(sector.limit());
+    return sum;
+}
+
+/// How far a sector grows for a need: an eighth of what there is, so that many small growths do
+/// not become many system calls; ENOMEM at the capacity or at the sector's end.
+Result<Granules> Matrix::growth_step(unsigned index, Granules at_least) const noexcept
+{
+    Sector const &sector = sectors_[index];
+    uint64_t const total = committed();
+    uint64_t const capacity = segment_.geometry().request.capacity;
+    uint64_t const room = smaller(total < capacity ? capacity - total : 0,
+                                  sector.bytes_of(sector.max_granules() - sector.limit()));
+    uint64_t const wanted = round_up(sector.bytes_of(at_least), kGrowthUnit);
+    // A free run at the end may be short of the need by less than this; then a part is unused.
+    if (wanted > room)
+        return error(ENOMEM);
+    uint64_t const step =
+        smaller(larger(wanted, round_down(total / 8, kGrowthUnit)), larger(wanted, kLargestStep));
+    return static_cast<Granules>(smaller(step, round_down(room, kGrowthUnit)) >>
+                                 sector.granule_shift());
+}
+
+/// Adds memory to a sector. EBUSY: somebody else is growing. The window is closed afterwards, the
+/// new memory is FREE.
+Status Matrix::grow(unsigned index, Granules at_least, Window &window) noexcept
+{
+    Sector &sector = sectors_[index];
+    if (!growth_step(index, at_least).ok())
+        return error(ENOMEM); // without the ticket: limits only rise
+    window.open();
+    Undo close([&window] { window.close(); });
+    Ticket ticket(segment_.header().growth);
+    if (!ticket.try_take(me().owner))
+        return error(EBUSY);
+
+    auto step = growth_step(index, at_least);
+    Granule const from = sector.limit();
+    Status granted = step.status();
+    if (granted.ok())
+        granted = segment_.commit(index, from, from + *step);
+    if (granted.code == -ENOSPC && *step > at_least) { // less may be there
+        uint64_t const least = round_up(sector.bytes_of(at_least), kGrowthUnit);
+        step = static_cast<Granules>(least >> sector.granule_shift());
+        granted = segment_.commit(index, from, from + *step);
+    }
+    if (!granted.ok()) {
+        ticket.give_back(me().owner);
+        return granted;
+    }
+    Run const run = sector.raise_limit(*step, me().owner);
+    ticket.give_back(me().owner);
+    sector.release_run(run, me().owner);
+    return kOk;
+}
+
+/// The option `commit`: a quarter small, half medium, the rest large; rounded down.
+Status Matrix::commit_at_start(uint64_t bytes) noexcept
+{
+    uint64_t const share[kSectors] = {bytes / 4, bytes / 2, bytes - bytes / 4 - bytes / 2};
+    Caller const self = caller();
+    Window window(self);
+    for (unsigned i = 0; i < kSectors; ++i) {
+        Sector &sector = sectors_[i];
+        while (sector.bytes_of(sector.limit()) < round_down(share[i], kGrowthUnit)) {
+            uint64_t const left =
+                round_down(share[i], kGrowthUnit) - sector.bytes_of(sector.limit());
+            if (sector.limit() == sector.max_granules())
+                break; // a sector limit below the share
+            uint64_t const piece = smaller(left, kLargestStep) >> sector.granule_shift();
+            WEIR_TRY(grow(i,
+                          static_cast<Granules>(
+                              smaller<uint64_t>(piece, sector.max_granules() - sector.limit())),
+                          window));
+        }
+    }
+    return kOk;
+}
+
+// ---- tickets
+
+Status Matrix::take_ticket(TicketWord &word) noexcept
+{
+    Ticket ticket(word);
+    Patience patience(stall_);
+    while (!ticket.try_take(me().owner)) {
+        if (!patience.wait()) {
+            Owner const holder = ticket.holder();
+            if (holder != kNobody && holder <= participants_.count())
+                participants_.slot(holder).stalls.fetch_add(1, relaxed); // for people
+            return error(EBUSY);
+        }
+        if (patience.slept())
+            heal_dead();
+    }
+    return kOk;
+}
+
+void Matrix::give_ticket(TicketWord &word) noexcept { Ticket(word).give_back(me().owner); }
+
+} // namespace weir

@@ -1,0 +1,225 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+// One block: from ref to word and back, free, states, owners.
+#include "core/matrix/matrix.hpp"
+
+#include "core/matrix/sector_hot.hpp"
+
+namespace weir {
+namespace {
+constexpr uint64_t kOffsetMask = (uint64_t{1} << 48) - 1;
+/// Steps of a CAS loop on one word: each failure is another's success, but a scribbling peer
+/// could go on for ever.
+constexpr int kTries = 1 << 20;
+} // namespace
+
+WEIR_HOT Sector *Matrix::sector_of(uint64_t offset) noexcept
+{
+    for (Sector &sector : sectors_)
+        if (sector.holds(offset))
+            return &sector;
+    return nullptr;
+}
+
+/// EINVAL: can be no block of this matrix. kStale: was one, or is another's. The result comes by
+/// reference: a struct would be put together in memory, in the way of each free.
+WEIR_HOT int Matrix::locate(Ref ref, Place &ret) noexcept
+{
+    uint64_t const offset = ref.value & kOffsetMask;
+    Sector *const sector = sector_of(offset);
+    if (sector == nullptr)
+        return -EINVAL;
+    uint64_t const inside = offset - sector->data_offset();
+    if ((inside & (sector->bytes_of(1) - 1)) != 0)
+        return -EINVAL;
+    auto const head = static_cast<Granule>(inside >> sector->granule_shift());
+    Granule const limit = sector->limit();
+    if (head >= limit)
+        return -EINVAL;
+    // acquire: pairs with hand_out() and change(); the block's bytes are visible
+    BlockWord const word = sector->word(head, acquire);
+    if (!word.is_users())
+        return -kStale;
+    if (!sector->plausible(head, word, limit))
+        return -kCorrupt;
+    ret.sector = sector;
+    ret.head = head;
+    ret.word = word;
+    return 0;
+}
+
+WEIR_HOT int Matrix::find_here(Ref ref, Place &ret) noexcept
+{
+    if (int const code = locate(ref, ret); code != 0)
+        return code;
+    uint32_t const generation = static_cast<uint32_t>(ref.value >> 48) ^ salt_;
+    return ret.word.generation() == generation ? 0 : -kStale;
+}
+
+Result<Place> Matrix::find(Ref ref) noexcept
+{
+    Place place;
+    int const code = find_here(ref, place);
+    if (code != 0)
+        return Status{code};
+    return place;
+}
+
+/// Changes a block's word by `step(word, ret_next)`, which may refuse with a status.
+template <class Step> Status Matrix::change_block(Ref ref, Step step) noexcept
+{
+    for (int i = 0; i < kTries; ++i) {
+        auto const found = find(ref);
+        WEIR_TRY(found);
+        BlockWord word = found->word;
+        BlockWord next = word;
+        WEIR_TRY(step(word, next));
+        if (word == next || found->sector->change(found->head, word, next))
+            return kOk;
+    }
+    return error(kCorrupt);
+}
+
+/// A block that is CLAIMED by us, with our window open.
+WEIR_HOT void Matrix::free_claimed(Place const &place, Caller const &self) noexcept
+{
+    Run const freed{place.head, place.word.granules()};
+    Run const published = place.sector->release_hot(freed, self.owner());
+    self.close();
+    remember_position(static_cast<unsigned>(place.sector - sectors_), self, published.head);
+    self.count(self.counters().frees, relaxed); // for people
+}
+
+Status Matrix::free(Ref ref) noexcept
+{
+    WEIR_TRY(enter());
+    Caller const self = caller();
+    for (int i = 0; i < kTries; ++i) {
+        Place found;
+        if (int const code = find_here(ref, found); code != 0)
+            return Status{code};
+        if (!found.word.is(Kind::allocated))
+            return error(EBUSY);
+        BlockWord word = found.word;
+        self.open();
+        if (found.sector->change(found.head, word,
+                                 word.as_claimed(self.owner(), word.granules()))) {
+            free_claimed(found, self);
+            return kOk;
+        }
+        self.close(); // its state or owner changed, or somebody else freed it: look again
+    }
+    return error(kCorrupt);
+}
+
+Status Matrix::free_owned(Ref ref, Owner from) noexcept
+{
+    auto const found = find(ref);
+    WEIR_TRY(found);
+    BlockWord word = found->word;
+    if (!word.is(Kind::allocated) || word.owner() != from)
+        return error(EPERM);
+    Caller const self = caller();
+    self.open();
+    if (!found->sector->change(found->head, word, word.as_claimed(self.owner(), word.granules()))) {
+        self.close();
+        return error(kStale); // nobody but the caller has a right to it: it was freed behind us
+    }
+    free_claimed(*found, self);
+    return kOk;
+}
+
+Result<Extent> Matrix::data(Ref ref) noexcept
+{
+    auto const found = find(ref);
+    WEIR_TRY(found);
+    return Extent{segment_.base() + found->sector->offset_of(found->head),
+                  found->sector->bytes_of(found->word.granules())};
+}
+
+Result<Ref> Matrix::ref_of(void const *data, uint64_t size) noexcept
+{
+    auto const address = reinterpret_cast<uint64_t>(data);
+    auto const base = reinterpret_cast<uint64_t>(segment_.base());
+    if (address < base || address - base >= segment_.geometry().total)
+        return error(EINVAL);
+    Place found;
+    if (int const code = locate({address - base}, found); code != 0)
+        return Status{code};
+    if (size > found.sector->bytes_of(found.word.granules()))
+        return error(EINVAL);
+    return make_ref(*found.sector, found.head, found.word);
+}
+
+Result<uint8_t> Matrix::state(Ref ref) noexcept
+{
+    auto const found = find(ref);
+    WEIR_TRY(found);
+    return found->word.user();
+}
+
+Status Matrix::set_state(Ref ref, uint8_t state) noexcept
+{
+    WEIR_TRY(enter());
+    return change_block(ref, [state](BlockWord word, BlockWord &next) {
+        next = word.with_user(state);
+        return word.is(Kind::allocated) ? kOk : error(EBUSY);
+    });
+}
+
+Status Matrix::transition(Ref ref, uint8_t from, uint8_t to) noexcept
+{
+    WEIR_TRY(enter());
+    return change_block(ref, [from, to](BlockWord word, BlockWord &next) {
+        next = word.with_user(to);
+        if (!word.is(Kind::allocated))
+            return error(EBUSY);
+        return word.user() == from ? kOk : error(EAGAIN);
+    });
+}
+
+Result<uint64_t> Matrix::owner(Ref ref) noexcept
+{
+    auto const found = find(ref);
+    WEIR_TRY(found);
+    return id_of(found->word.owner());
+}
+
+Status Matrix::move_owner(Ref ref, Owner from, Owner to) noexcept
+{
+    return change_block(ref, [from, to](BlockWord word, BlockWord &next) {
+        next = word.with_owner(to);
+        if (!word.is(Kind::allocated))
+            return error(EBUSY);
+        return word.owner() == from ? kOk : error(EPERM);
+    });
+}
+
+/// Giving to somebody who dies at that moment: the word is changed [G], then his slot is read. His
+/// healer makes the slot REAPING, then walks the words. So either the walk meets the block, or we
+/// see that he is gone and take it back.
+Status Matrix::give(Ref ref, uint64_t participant) noexcept
+{
+    WEIR_TRY(enter());
+    Owner const self = me().owner;
+    if (participant == 0)
+        return move_owner(ref, self, kNobody);
+    Owner const to = owner_of_id(participant);
+    if (to == kNobody || to > participants_.count())
+        return error(EINVAL);
+    SlotWord const live = SlotWord::of(SlotState::live, generation_of_id(participant));
+    if (!(participants_.word_of(to) == live))
+        return error(ESRCH);
+    WEIR_TRY(move_owner(ref, self, to)); // [G]
+    if (participants_.word_of(to) == live)
+        return kOk;
+    // If his healer has it already, it is freed or kept by policy, as if he had died later.
+    return move_owner(ref, to, self).ok() ? error(ESRCH) : kOk;
+}
+
+Status Matrix::take(Ref ref) noexcept
+{
+    WEIR_TRY(enter());
+    return move_owner(ref, kNobody, me().owner);
+}
+
+} // namespace weir

@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+// Checks every invariant of matrix.hpp on the segment as it is, while others may work.
+#include "core/base/alloc.hpp"
+#include "core/base/clock.hpp"
+#include "core/matrix/matrix.hpp"
+#include "core/matrix/roots.hpp"
+#include "core/matrix/walker.hpp"
+#include "core/matrix/window.hpp"
+
+#include <cstring>
+
+namespace weir {
+
+/// Refs that a root or a channel names: a sorted array.
+class RefSet {
+  public:
+    RefSet() noexcept = default;
+    RefSet(RefSet const &) = delete;
+    RefSet &operator=(RefSet const &) = delete;
+    ~RefSet() { deallocate(refs_); }
+
+    void add(uint64_t ref) noexcept
+    {
+        if (count_ == room_ && !enlarge())
+            return;
+        refs_[count_++] = ref;
+    }
+    bool complete() const noexcept { return !failed_; }
+    uint64_t const *begin() const noexcept { return refs_; }
+    uint64_t const *end() const noexcept { return refs_ + count_; }
+
+    void sort() noexcept // heap sort: no recursion, no library
+    {
+        for (size_t i = count_ / 2; i-- > 0;)
+            sink(i, count_);
+        for (size_t n = count_; n > 1; --n) {
+            swap(0, n - 1);
+            sink(0, n - 1);
+        }
+    }
+    bool has(uint64_t ref) const noexcept
+    {
+        size_t low = 0;
+        for (size_t high = count_; low < high;) {
+            size_t const middle = (low + high) / 2;
+            if (refs_[middle] < ref)
+                low = middle + 1;
+            else
+                high = middle;
+        }
+        return low < count_ && refs_[low] == ref;
+    }
+
+  private:
+    bool enlarge() noexcept
+    {
+        size_t const more = room_ == 0 ? 256 : room_ * 2;
+        auto *const next = static_cast<uint64_t *>(allocate(more * sizeof *refs_));
+        failed_ = failed_ || next == nullptr;
+        if (next == nullptr)
+            return false;
+        if (count_ != 0)
+            std::memcpy(next, refs_, count_ * sizeof *refs_);
+        deallocate(refs_);
+        refs_ = next;
+        room_ = more;
+        return true;
+    }
+    void swap(size_t a, size_t b) noexcept
+    {
+        uint64_t const kept = refs_[a];
+        refs_[a] = refs_[b];
+        refs_[b] = kept;
+    }
+    void sink(size_t at, size_t count) noexcept
+    {
+        for (size_t child = 2 * at + 1; child < count; child = 2 * at + 1) {
+            if (child + 1 < count && refs_[child] < refs_[child + 1])
+                ++child;
+            if (refs_[at] >= refs_[child])
+                return;
+            swap(at, child);
+            at = child;
+        }
+    }
+
+    uint64_t *refs_ = nullptr;
+    size_t count_ = 0;
+    size_t room_ = 0;
+    bool failed_ = false;
+};
+
+namespace {
+void note_error(CheckReport &report, uint64_t &counter, uint64_t offset) noexcept
+{
+    ++counter;
+    if (report.first_error_offset == 0)
+        report.first_error_offset = offset;
+}
+
+/// Whether a finding is an error and not somebody's half-done work: it must hold at a moment when
+/// no window is open. What never comes to rest is `unsettled`.
+template <class Holds>
+bool confirmed(Participants const &people, CheckReport &report, Holds holds) noexcept
+{
+    constexpr int kTries = 50;
+    for (int i = 0; i < kTries; ++i) {
+        Snapshot const before = Snapshot::take(people);
+        if (!holds())
+            return false;
+        if (before.quiet() && Snapshot::take(people).begun == before.begun)
+            return true;
+        sleep_for(kMillisecond);
+    }
+    ++report.unsettled;
+    return false;
+}
+
+struct Collector {
+    Matrix *matrix;
+    RefSet *named;
+    CheckReport *report;
+};
+
+void collect_ref(void *userdata, Ref ref) noexcept
+{
+    auto const &collector = *static_cast<Collector *>(userdata);
+    if (ref.value == 0 || !collector.matrix->find(ref).ok())
+        note_error(*collector.report, collector.report->dangling, 0);
+    else
+        collector.named->add(ref.value);
+}
+} // namespace
+
+Status Matrix::check(bool repair, CheckReport &ret) noexcept
+{
+    CheckReport report;
+    RefSet named;
+    Collector collector{this, &named, &report};
+    Directory(*this).each([&](RootInfo const &info) {
+        collect_ref(&collector, {info.ref});
+        visit_object(info, collect_ref, &collector);
+        return 0;
+    });
+    if (!named.complete())
+        return error(ENOMEM);
+    named.sort();
+    for (Sector &sector : sectors_)
+        check_sector(sector, repair, named, report);
+    ret = report;
+    return Status{static_cast<int>(report.broken_chains + report.wrong_tails +
+                                   report.unmerged_pairs + report.unfindable - report.repaired +
+                                   report.dangling)};
+}
+
+void Matrix::check_sector(Sector &sector, bool repair, RefSet const &named,
+                          CheckReport &report) noexcept
+{
+    Walker walk(sector);
+    Granule at;
+    BlockWord word;
+    while (walk.next(at, word)) {
+        ++report.blocks;
+        check_block(sector, {at, word.granules()}, word, repair, report);
+        if (word.is_users())
+            count_block(sector, at, word, named, report);
+    }
+    if (walk.blocked())
+        note_error(report, report.broken_chains, sector.offset_of(walk.position()));
+}
+
+void Matrix::check_block(Sector &sector, Run run, BlockWord word, bool repair,
+                         CheckReport &report) noexcept
+{
+    uint64_t const offset = sector.offset_of(run.head);
+    // seq_cst here and below: a slow path, and the strongest view there is
+    auto const unchanged = [&] { return sector.word(run.head, seq_cst) == word; };
+    auto const tail_wrong = [&] {
+        BlockWord const tail = sector.word(run.end() - 1, seq_cst);
+        return !tail.is(Kind::tail) || tail.granules() != run.length;
+    };
+    bool const settled = !word.is(Kind::claimed);
+    if (settled && run.length > 1 && tail_wrong() &&
+        confirmed(participants_, report, [&] { return unchanged() && tail_wrong(); }))
+        note_error(report, report.wrong_tails, offset);
+    if (!word.is(Kind::free))
+        return;
+
+    report.free_bytes += sector.bytes_of(run.length);
+    auto const pair = [&] {
+        return run.end() < sector.limit() && sector.word(run.end(), seq_cst).is(Kind::free);
+    };
+    if (pair() && confirmed(participants_, report, [&] { return unchanged() && pair(); }))
+        note_error(report, report.unmerged_pairs, offset);
+    if (sector.findable(run) ||
+        !confirmed(participants_, report, [&] { return unchanged() && !sector.findable(run); }))
+        return;
+    note_error(report, report.unfindable, offset);
+    if (repair) {
+        sector.ensure_hints(run);
+        ++report.repaired;
+    }
+}
+
+void Matrix::count_block(Sector &sector, Granule at, BlockWord word, RefSet const &named,
+                         CheckReport &report) noexcept
+{
+    uint64_t const bytes = sector.bytes_of(word.granules());
+    ++report.used_blocks;
+    report.used_bytes += bytes;
+    if (word.owner() != kNobody) {
+        report.dead_blocks += participants_.is_alive(word.owner(), me()) ? 0 : 1;
+    } else if (!named.has(make_ref(sector, at, word).value)) {
+        ++report.orphans;
+        report.orphan_bytes += bytes;
+    }
+}
+
+} // namespace weir

@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+// Giving back what a dead participant had. Every step may be done twice.
+#include "core/base/clock.hpp"
+#include "core/matrix/matrix.hpp"
+#include "core/matrix/roots.hpp"
+#include "core/matrix/walker.hpp"
+#include "core/segment/ticket.hpp"
+
+namespace weir {
+
+Status Matrix::heal(HealReport &ret) noexcept
+{
+    WEIR_TRY(enter());
+    ret = {};
+    Nanoseconds const began = monotonic_now();
+    heal_dead(&ret);
+    ret.duration_ns = monotonic_now() - began;
+    return kOk;
+}
+
+bool Matrix::heal_dead(HealReport *report) noexcept
+{
+    HealReport ignored;
+    HealReport &sum = report == nullptr ? ignored : *report;
+    bool any = false;
+    for (Owner owner = 1; owner <= participants_.count(); ++owner) {
+        if (participants_.word_of(owner).state() == SlotState::free || owner == me().owner)
+            continue;
+        if (!participants_.begin_reaping(owner, me()))
+            continue;
+        heal_owner(owner, sum);
+        participants_.finish_reaping(owner, me());
+        segment_.header().deaths.fetch_add(1, relaxed); // for people
+        ++sum.participants;
+        any = true;
+    }
+    return any;
+}
+
+/// We are the reaper of `dead`. The windows are closed last, so that no allocation gives up
+/// before the memory is back.
+void Matrix::heal_owner(Owner dead, HealReport &report) noexcept
+{
+    Directory(*this).heal(dead); // first: what was posted or bound halfway is the dead one's still
+    {
+        Caller const self = caller();
+        Window window(self);
+        window.open();
+        for (Sector &sector : sectors_)
+            heal_sector(sector, dead, report);
+    }
+    for (TicketWord *word : {&segment_.header().growth, &segment_.header().directory})
+        Ticket(*word).give_back(dead);
+    participants_.close_windows(dead);
+}
+
+void Matrix::heal_sector(Sector &sector, Owner dead, HealReport &report) noexcept
+{
+    Walker walk(sector);
+    Granule at;
+    BlockWord word;
+    while (walk.next(at, word)) {
+        Run const run{at, word.granules()};
+        if (word.is(Kind::free))
+            merge_if_pair(sector, run, word);
+        else if (word.owner() == dead && heal_head(sector, run, word, dead, report))
+            walk.resume_at(at); // the block there is another one now
+    }
+}
+
+/// A FREE block may be what a dead participant published last, before its hints or the re-check.
+void Matrix::merge_if_pair(Sector &sector, Run run, BlockWord word) noexcept
+{
+    sector.ensure_hints(run);
+    if (run.end() >= sector.limit() || !sector.word(run.end(), acquire).is(Kind::free))
+        return; // acquire: as for a hop
+    if (sector.change(run.head, word, word.as_claimed(me().owner, run.length)))
+        sector.release_run(run, me().owner);
+}
+
+/// True if the block at this head was changed.
+bool Matrix::heal_head(Sector &sector, Run run, BlockWord word, Owner dead,
+                       HealReport &report) noexcept
+{
+    static_cast<void>(dead);
+    bool const users = word.is_users();
+    if (users && segment_.geometry().request.keep_blocks) {
+        BlockWord const kept = BlockWord::of(Kind::allocated, word.user(), kNobody,
+                                             word.generation(), word.granules());
+        if (sector.change(run.head, word, kept))
+            ++report.blocks_kept;
+        return true;
+    }
+    if (!sector.change(run.head, word, word.as_claimed(me().owner, run.length)))
+        return true; // somebody freed it meanwhile: look again
+    report.interrupted += users ? 0 : 1;
+    report.blocks_reclaimed += users ? 1 : 0;
+    report.reclaimed_bytes += users ? sector.bytes_of(run.length) : 0;
+    sector.write_tail(run); // the dead one may not have come to that
+    sector.release_run(run, me().owner);
+    return true;
+}
+
+} // namespace weir

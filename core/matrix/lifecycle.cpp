@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+// A matrix handle's life: made, attached, forked, left.
+#include "core/base/alloc.hpp"
+#include "core/base/bits.hpp"
+#include "core/matrix/matrix.hpp"
+
+#include <cstring>
+
+namespace weir {
+namespace {
+constexpr int kOpenTries = 100;
+
+uint16_t salt_of(Uuid const &uuid) noexcept
+{
+    return static_cast<uint16_t>(uuid.bytes[0] | uuid.bytes[1] << 8);
+}
+} // namespace
+
+/// Frees a handle that never became, or no longer is, a participant.
+void Matrix::discard(Matrix *matrix) noexcept
+{
+    deallocate(matrix->name_);
+    destroy(matrix);
+}
+
+Status Matrix::keep_name(char const *name) noexcept
+{
+    if (name == nullptr)
+        return kOk;
+    size_t const bytes = std::strlen(name) + 1;
+    name_ = static_cast<char *>(allocate(bytes));
+    if (name_ == nullptr)
+        return error(ENOMEM);
+    std::memcpy(name_, name, bytes);
+    return kOk;
+}
+
+/// The segment is mapped: joins it.
+Status Matrix::start(MatrixOptions const &options) noexcept
+{
+    salt_ = salt_of(segment_.uuid());
+    stall_ = options.stall;
+    root_ops_ = options.root_ops;
+    std::memcpy(participant_name_, options.participant_name, sizeof participant_name_);
+    participants_.init(segment_);
+    for (unsigned i = 0; i < kSectors; ++i)
+        sectors_[i].init(segment_, i);
+    fork_hook_.in_child = &Matrix::in_fork_child;
+    fork_hook_.handle = this;
+    WEIR_TRY(register_fork_hook(fork_hook_));
+    Status const joined = join();
+    if (!joined.ok())
+        unregister_fork_hook(fork_hook_);
+    return joined;
+}
+
+Status Matrix::join() noexcept
+{
+    Identity identity;
+    bool dead = false;
+    WEIR_TRY(participants_.attach(identity, dead, participant_name_));
+    set_me(identity);
+    if (!dead)
+        return kOk;
+
+    // Every slot was taken, this one by a dead participant: we are its reaper under its number.
+    HealReport report;
+    heal_owner(identity.owner, report);
+    Status const done = participants_.finish_takeover(identity, participant_name_);
+    set_me(done.ok() ? identity : Identity{});
+    return done;
+}
+
+Status Matrix::adopt(std::byte *base, Geometry const &geometry,
+                     MatrixOptions const &options) noexcept
+{
+    segment_.adopt(base, geometry);
+    return start(options);
+}
+
+Result<Matrix *> Matrix::create(char const *name, MatrixOptions const &options) noexcept
+{
+    auto *const made = make<Matrix>();
+    if (made == nullptr)
+        return error(ENOMEM);
+    Undo undo([made] { discard(made); });
+    WEIR_TRY(made->keep_name(name));
+    WEIR_TRY(made->segment_.create(name, options.geometry));
+    WEIR_TRY(made->start(options));
+    Undo undo_start([made] { unregister_fork_hook(made->fork_hook_); });
+    if (options.commit != 0)
+        WEIR_TRY(made->commit_at_start(options.commit));
+    if (name != nullptr)
+        WEIR_TRY(made->segment_.backing().publish(name)); // last: who opens the name finds it whole
+    undo_start.cancel();
+    undo.cancel();
+    return made;
+}
+
+Result<Matrix *> Matrix::attach_with(char const *name, int fd,
+                                     MatrixOptions const &options) noexcept
+{
+    auto *const made = make<Matrix>();
+    if (made == nullptr)
+        return error(ENOMEM);
+    Undo undo([made] { discard(made); });
+    WEIR_TRY(made->keep_name(name));
+    WEIR_TRY(name != nullptr ? made->segment_.attach(name, options.allow_foreign)
+                             : made->segment_.attach_fd(fd, options.allow_foreign));
+    WEIR_TRY(made->start(options));
+    undo.cancel();
+    made->heal_dead(); // whoever comes new pays for the dead, not who works
+    return made;
+}
+
+Result<Matrix *> Matrix::attach(char const *name, MatrixOptions const &options) noexcept
+{
+    return attach_with(name, -1, options);
+}
+
+Result<Matrix *> Matrix::attach_fd(int fd, MatrixOptions const &options) noexcept
+{
+    return attach_with(nullptr, fd, options);
+}
+
+Result<Matrix *> Matrix::open(char const *name, MatrixOptions const &options) noexcept
+{
+    // Bounded: others may make and unlink the name all the time.
+    for (int i = 0; i < kOpenTries; ++i) {
+        auto const attached = attach(name, options);
+        if (attached.ok() || attached.status().code != -ENOENT)
+            return attached;
+        auto const created = create(name, options);
+        if (created.ok() || created.status().code != -EEXIST)
+            return created;
+    }
+    return error(EBUSY);
+}
+
+Status Matrix::unlink(char const *name) noexcept { return Backing::unlink(name); }
+
+void Matrix::ref() noexcept
+{
+    __atomic_fetch_add(&references_, 1, __ATOMIC_RELAXED); // who has one may make another
+}
+
+void Matrix::unref() noexcept
+{
+    // acq_rel: the last one sees what all others did with the handle
+    if (__atomic_sub_fetch(&references_, 1, __ATOMIC_ACQ_REL) != 0)
+        return;
+    unregister_fork_hook(fork_hook_);
+    leave();
+    discard(this);
+}
+
+/// As after a death, but by ourselves: what we still have is treated by the death policy.
+void Matrix::leave() noexcept
+{
+    Identity const identity = me();
+    if (identity.owner == kNobody || !participants_.begin_leave(identity))
+        return;
+    HealReport report;
+    heal_owner(identity.owner, report);
+    set_me({});
+    participants_.finish_leave(identity);
+}
+
+Status Matrix::retire() noexcept
+{
+    uint32_t ready = kStateReady;
+    // acq_rel: pairs with nothing but itself; one of two who retire is told that it was done
+    if (!segment_.header().state.compare_exchange(ready, kStateRetired, acq_rel, relaxed))
+        return error(kRetired);
+    if (name_ != nullptr)
+        static_cast<void>(Backing::unlink(name_)); // somebody may have removed it before
+    return kOk;
+}
+
+void Matrix::in_fork_child(void *handle) noexcept
+{
+    auto *const matrix = static_cast<Matrix *>(handle);
+    // The parent's lock hangs on a descriptor that we have too: without closing it, the parent
+    // would seem to live as long as we do.
+    matrix->segment_.backing().drop_inherited_locks();
+    matrix->mutex_.reset();
+    matrix->objects_mutex_.reset();
+    matrix->set_me({});
+}
+
+/// The first call of a fork child on this handle.
+Status Matrix::attach_again() noexcept
+{
+    Guard const guard(mutex_);
+    if (me().owner != kNobody)
+        return kOk; // another thread was faster
+    WEIR_TRY(segment_.backing().reopen_locks());
+    Status const joined = join();
+    if (!joined.ok())
+        segment_.backing().drop_inherited_locks();
+    return joined;
+}
+
+Result<uint64_t> Matrix::participant_id() noexcept
+{
+    WEIR_TRY(enter());
+    Identity const identity = me();
+    return weir::participant_id(identity.owner, identity.generation);
+}
+
+uint64_t Matrix::id_of(Owner owner) const noexcept
+{
+    if (owner == kNobody || owner > participants_.count())
+        return 0;
+    return weir::participant_id(owner, participants_.word_of(owner).generation());
+}
+
+} // namespace weir

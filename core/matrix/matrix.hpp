@@ -1,0 +1,342 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+// matrix: the allocator in a segment. Start here.
+//
+// What it is
+//   Blocks of any size that any process may allocate and any other may free, and that survive
+//   the death of any process at any instruction.
+//     block_word.hpp  the word of a granule: the truth
+//     sector.hpp      one sector: search, split, merge, publish
+//     walker.hpp      hopping from head to head while others work
+//     window.hpp      what "no memory" means exactly: snapshots of everybody's windows
+//     roots.hpp       named refs
+//     matrix.hpp      the handle, and what users call
+//   The handle's functions are in lifecycle.cpp (make, open, fork, leave), alloc.cpp (alloc,
+//   grow, out of memory), block.cpp (one block), heal.cpp, inspect.cpp, check.cpp, roots.cpp.
+//
+// Glossary
+//   sector: one of three parts, by request size. granule: its unit: 64 B, 256 B, 64 KiB.
+//   block: a run of granules with one head. head: its first granule; its word tells the block.
+//   chunk: 64 granules, the unit of the index. step: a size class, in granules.
+//   ref: (generation ^ salt):16 | byte offset:48. salt comes from the uuid, so that a ref of one
+//   matrix is stale in another.
+//
+// States of a head                              (word: block_word.hpp)
+//   FREE ---claim---> CLAIMED(me) ---hand_out---> ALLOCATED(owner) ---free---> CLAIMED(me)
+//     ^                  |  split, merge                  | give, take, state: CAS of this word
+//     +----publish-------+                                +-> ALLOCATED(other or nobody)
+//   CACHED and RESIZING are known to the walk and to healing; this version never writes them.
+//   Every change of ownership is one CAS of the whole word.
+//
+// Invariants
+//   1  From the sector's start, hopping by `granules` from head to head lands exactly on the
+//      limit, at every instruction.
+//   2  Live blocks do not overlap; a block's bytes are its own until it is freed.
+//   3  When no operation runs: no two neighbours are FREE, every TAIL names its block's size.
+//   4  When no operation runs: every FREE block is found through the index.
+//   5  -ENOMEM: at some moment of the call no run of FREE granules could serve the request and
+//      the sectors could not grow. What is CLAIMED for an instant is not "no memory".
+//   A word inside a block is never evidence: only a word reached by hopping from the start, or
+//   FREE or ALLOCATED read anywhere, speaks of a block.
+//
+// Death
+//   CLAIMED(dead): in the middle of a split or merge. The head tells the whole run; healing writes
+//     its TAIL and releases it.
+//   FREE without hints, or beside a FREE neighbour: published, then died. Healing ensures hints of
+//     all FREE heads and merges pairs; such a block names nobody, so all are looked at.
+//   ALLOCATED(dead): by policy released, or given to nobody.
+//   growth ticket: words above the limit mean nothing; healing gives the ticket back.
+//   directory ticket, WRITING entry: see roots.hpp.
+//   window open: closed last, so that no allocation gives up before the memory is back.
+//
+// Progress
+//   Lock-free: claim, split, free, release, transition, and alloc while memory can be found. An
+//   alloc that fails waits for open windows, at most `stall` (rules.md M8). Growth and the
+//   directory have one holder at a time.
+//
+// What it trusts and checks
+//   Words: lengths against the limit, on each use. Refs: sector, granule, kind, generation.
+//   Walks: bounded. A scribbling peer costs an error code or lost memory of its own making.
+#pragma once
+
+#include "core/base/bits.hpp"
+#include "core/base/clock.hpp"
+#include "core/base/fork.hpp"
+#include "core/base/mutex.hpp"
+#include "core/base/thread_id.hpp"
+#include "core/matrix/report.hpp"
+#include "core/matrix/sector.hpp"
+#include "core/segment/participants.hpp"
+#include "core/segment/segment.hpp"
+
+#include <cstddef>
+#include <cstdint>
+
+namespace weir {
+
+/// A public ref (layout above).
+struct Ref {
+    uint64_t value = 0;
+    constexpr bool operator==(Ref other) const noexcept { return value == other.value; }
+};
+
+/// What another concept (channels …) does for its objects. A table of these, one per RootKind,
+/// comes with the options, so that the matrix need not know who stands on it.
+struct RootOps {
+    /// Mends the object at `ref` where it names `dead`. May be called twice.
+    void (*heal)(class Matrix &matrix, Ref ref, Owner dead) noexcept = nullptr;
+    /// Reports each block that the object keeps alive, and each place that names none (ref 0).
+    void (*visit)(class Matrix &matrix, Ref ref, void (*found)(void *userdata, Ref block),
+                  void *userdata) noexcept = nullptr;
+    /// Frees what a retired object, which nobody has open, still keeps alive. May be called twice.
+    void (*drain)(class Matrix &matrix, Ref ref) noexcept = nullptr;
+};
+
+struct MatrixOptions {
+    GeometryRequest geometry;
+    uint64_t commit = 0;
+    Nanoseconds stall = 100 * kMillisecond;
+    bool allow_foreign = false;
+    char participant_name[16] = {};
+    /// kRootKinds entries, each NULL or constant for ever.
+    RootOps const *const *root_ops = nullptr;
+};
+
+struct AllocRequest {
+    uint64_t size;
+    uint64_t alignment; ///< bytes, power of two
+    bool zero;
+    uint8_t state;
+};
+
+struct Allocation {
+    Ref ref;
+    void *data = nullptr;
+};
+
+struct Extent {
+    void *data = nullptr;
+    uint64_t size = 0;
+};
+
+/// Where a ref leads.
+struct Place {
+    Sector *sector = nullptr;
+    Granule head = 0;
+    BlockWord word{};
+};
+
+/// An object that this process has open: where its mark is in the directory.
+struct OpenObject {
+    Ref ref;
+    uint32_t entry = 0;
+    Owner marked_as = kNobody;
+};
+
+class Matrix {
+  public:
+    static Result<Matrix *> create(char const *name, MatrixOptions const &options) noexcept;
+    static Result<Matrix *> attach(char const *name, MatrixOptions const &options) noexcept;
+    static Result<Matrix *> open(char const *name, MatrixOptions const &options) noexcept;
+    static Result<Matrix *> attach_fd(int fd, MatrixOptions const &options) noexcept;
+    static Status unlink(char const *name) noexcept;
+
+    Matrix() noexcept = default;
+    Matrix(Matrix const &) = delete;
+    Matrix &operator=(Matrix const &) = delete;
+
+    /// Becomes a participant of memory that the caller has mapped (tests and the explorer).
+    Status adopt(std::byte *base, Geometry const &geometry, MatrixOptions const &options) noexcept;
+
+    void ref() noexcept;
+    void unref() noexcept;
+    Status retire() noexcept;
+    int fd() const noexcept { return segment_.backing().fd(); }
+    char const *name() const noexcept { return name_ == nullptr ? "" : name_; }
+    Uuid const &uuid() const noexcept { return segment_.uuid(); }
+    Result<uint64_t> participant_id() noexcept;
+
+    /// Without options: the usual way.
+    Status alloc(uint64_t size, Allocation &ret) noexcept;
+    Status alloc(AllocRequest const &request, Allocation &ret) noexcept;
+    Status free(Ref ref) noexcept;
+    Result<Extent> data(Ref ref) noexcept;
+    Result<Ref> ref_of(void const *data, uint64_t size) noexcept;
+    Result<uint8_t> state(Ref ref) noexcept;
+    Status set_state(Ref ref, uint8_t state) noexcept;
+    Status transition(Ref ref, uint8_t from, uint8_t to) noexcept;
+    Result<uint64_t> owner(Ref ref) noexcept;
+    Status give(Ref ref, uint64_t participant) noexcept;
+    Status take(Ref ref) noexcept;
+
+    Status stats(MatrixStats &ret) noexcept;
+    Status walk(BlockFn callback, void *userdata) noexcept;
+    Status participants(ParticipantFn callback, void *userdata) noexcept;
+    /// The status counts the errors found.
+    Status check(bool repair, CheckReport &ret) noexcept;
+    Status heal(HealReport &ret) noexcept;
+
+    Status bind(char const *name, Ref ref) noexcept;
+    Result<Ref> lookup(char const *name) noexcept;
+    Result<Ref> unbind(char const *name) noexcept;
+    Status roots(RootFn callback, void *userdata) noexcept;
+
+    // For the concepts above (channels, pools).
+    /// What the concept of this kind of root wants done; its functions may be NULL.
+    RootOps const &ops_of(unsigned kind) const noexcept;
+    /// Names an object's block; the block becomes nobody's.
+    Status bind_object(char const *name, RootKind kind, Ref ref) noexcept;
+    /// Finds an object and marks it as open in this process, so that it stays while we use it.
+    Result<OpenObject> open_object(char const *name, RootKind kind) noexcept;
+    /// In a fork child: marks it anew. kStale if it is gone.
+    Status open_object_again(OpenObject &object) noexcept;
+    void close_object(OpenObject const &object) noexcept;
+    /// Frees the name; the object itself goes when nobody has it open any more.
+    Status retire_object(OpenObject const &object) noexcept;
+    /// Serialises opening and closing of objects among the threads of this process, and protects
+    /// the list of those that are open.
+    Mutex &objects_mutex() noexcept { return objects_mutex_; }
+    void *&open_objects() noexcept { return open_objects_; }
+    /// Every call begins with it: not retired, and this process is a participant (after a fork).
+    Status enter() noexcept
+    {
+        if (segment_.retired())
+            return error(kRetired);
+        return me().owner != kNobody ? kOk : attach_again();
+    }
+    Identity me() const noexcept
+    {
+        uint64_t const packed = __atomic_load_n(&me_, __ATOMIC_RELAXED); // ours; set before use
+        return {static_cast<Owner>(packed & 0xffff), static_cast<uint32_t>(packed >> 16)};
+    }
+    uint64_t id_of(Owner owner) const noexcept;
+    /// ALLOCATED(from) -> ALLOCATED(to), for exactly this block.
+    Status move_owner(Ref ref, Owner from, Owner to) noexcept;
+    /// ALLOCATED(from) -> free.
+    Status free_owned(Ref ref, Owner from) noexcept;
+    /// What the block word of a ref says; kStale if it is not this block any more.
+    Result<Place> find(Ref ref) noexcept;
+    /// Heals whoever is dead. True if somebody was.
+    bool heal_dead(HealReport *report = nullptr) noexcept;
+    Participants &people() noexcept { return participants_; }
+    Segment &segment() noexcept { return segment_; }
+    Nanoseconds stall() const noexcept { return stall_; }
+    /// Takes a ticket, healing a dead holder; EBUSY if a stopped process keeps it.
+    Status take_ticket(TicketWord &word) noexcept;
+    void give_ticket(TicketWord &word) noexcept;
+    Caller caller() noexcept
+    {
+        Owner const owner = me().owner;
+        return {participants_.windows(owner), owner, thread_number()};
+    }
+
+  private:
+    // lifecycle.cpp
+    using SegmentMaker = Status (*)(Segment &, char const *, MatrixOptions const &) noexcept;
+    Status start(MatrixOptions const &options) noexcept;
+    Status join() noexcept;
+    Status attach_again() noexcept;
+    void leave() noexcept;
+    Status keep_name(char const *name) noexcept;
+    void set_me(Identity me) noexcept
+    {
+        __atomic_store_n(&me_, uint64_t{me.generation} << 16 | me.owner, __ATOMIC_RELAXED);
+    }
+    static void in_fork_child(void *handle) noexcept;
+    static void discard(Matrix *matrix) noexcept;
+    static Result<Matrix *> attach_with(char const *name, int fd,
+                                        MatrixOptions const &options) noexcept;
+
+    // alloc.cpp
+    struct Search;
+    Status alloc_properly(AllocRequest const &request, Allocation &ret) noexcept;
+    Status alloc_slow(Search &search) noexcept;
+    static Run quick_search(Search &search, Sector &sector, uint64_t start) noexcept;
+    bool search_all(Search &search) noexcept;
+    bool search_exhaustively(Search &search, bool &withheld) noexcept;
+    bool could_grow(Search const &search) const noexcept;
+    Granules growth_need(unsigned sector, Need need) const noexcept;
+    Status grow_for(Search &search, unsigned sector) noexcept;
+    Status grow(unsigned sector, Granules at_least, Window &window) noexcept;
+    Result<Granules> growth_step(unsigned sector, Granules at_least) const noexcept;
+    Status commit_at_start(uint64_t bytes) noexcept;
+    uint64_t committed() const noexcept;
+    // The chunk in which a thread works in a sector. Hints of this process: no order, no truth.
+    uint64_t position_of(unsigned sector, Caller const &caller) const noexcept
+    {
+        return __atomic_load_n(&positions_[caller.thread() % kPositions][sector], __ATOMIC_RELAXED);
+    }
+    void remember_position(unsigned sector, Caller const &caller, Granule head) noexcept
+    {
+        auto const chunk = static_cast<uint32_t>(head >> kChunkShift);
+        __atomic_store_n(&positions_[caller.thread() % kPositions][sector], chunk,
+                         __ATOMIC_RELAXED);
+    }
+
+    // How often a thread lately found that others have what it wants. If that is the rule, turns
+    // of one operation cost more than longer turns, so it waits longer; if not, it hardly waits.
+    unsigned press(Caller const &caller) noexcept
+    {
+        uint32_t &pressure = positions_[caller.thread() % kPositions][kSectors];
+        uint32_t const now =
+            smaller(__atomic_load_n(&pressure, __ATOMIC_RELAXED) + kPressureStep, kMaxPressure);
+        __atomic_store_n(&pressure, now, __ATOMIC_RELAXED);
+        return now / kPressureStep;
+    }
+    void relax(Caller const &caller) noexcept
+    {
+        uint32_t &pressure = positions_[caller.thread() % kPositions][kSectors];
+        if (uint32_t const now = __atomic_load_n(&pressure, __ATOMIC_RELAXED); now != 0)
+            __atomic_store_n(&pressure, now - 1, __ATOMIC_RELAXED);
+    }
+
+    // block.cpp
+    Ref make_ref(Sector const &sector, Granule head, BlockWord word) const noexcept
+    {
+        uint64_t const check = (word.generation() ^ salt_) & 0xffff;
+        return {check << 48 | sector.offset_of(head)};
+    }
+    int locate(Ref ref, Place &ret) noexcept;
+    int find_here(Ref ref, Place &ret) noexcept;
+    Sector *sector_of(uint64_t offset) noexcept;
+    template <class Step> Status change_block(Ref ref, Step step) noexcept;
+    void free_claimed(Place const &place, Caller const &self) noexcept;
+
+    // heal.cpp
+    void heal_owner(Owner dead, HealReport &report) noexcept;
+    void heal_sector(Sector &sector, Owner dead, HealReport &report) noexcept;
+    bool heal_head(Sector &sector, Run run, BlockWord word, Owner dead,
+                   HealReport &report) noexcept;
+    void merge_if_pair(Sector &sector, Run run, BlockWord word) noexcept;
+
+    // check.cpp
+    void check_sector(Sector &sector, bool repair, class RefSet const &named,
+                      CheckReport &report) noexcept;
+    void check_block(Sector &sector, Run run, BlockWord word, bool repair,
+                     CheckReport &report) noexcept;
+    void count_block(Sector &sector, Granule at, BlockWord word, class RefSet const &named,
+                     CheckReport &report) noexcept;
+    void visit_object(RootInfo const &info, void (*found)(void *userdata, Ref block),
+                      void *userdata) noexcept;
+
+    Segment segment_;
+    Participants participants_;
+    Sector sectors_[kSectors];
+    uint16_t salt_ = 0;
+    Nanoseconds stall_ = 0;
+    RootOps const *const *root_ops_ = nullptr;
+    uint64_t me_ = 0; ///< Identity, packed; 0 in a fork child that has not called yet
+    uint32_t references_ = 1;
+    char *name_ = nullptr;
+    char participant_name_[16] = {};
+    Mutex mutex_; ///< protects attach_again()
+    Mutex objects_mutex_;
+    void *open_objects_ = nullptr; ///< what the channels of this handle make of it
+    ForkHook fork_hook_;
+    /// Chunk in which a thread last found or freed something, per sector. Hints of this process.
+    static constexpr unsigned kPositions = 16;
+    static constexpr uint32_t kPressureStep = 4;
+    static constexpr uint32_t kMaxPressure = 32;
+    alignas(kCacheLine) uint32_t positions_[kPositions][kCacheLine / sizeof(uint32_t)] = {};
+};
+
+} // namespace weir

@@ -1,0 +1,357 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+// The directory's steps, and their healing (states in roots.hpp).
+#include "core/matrix/roots.hpp"
+
+#include <cstring>
+
+namespace weir {
+RootOps const &Matrix::ops_of(unsigned kind) const noexcept
+{
+    static constexpr RootOps kNone{};
+    bool const known = root_ops_ != nullptr && kind < kRootKinds && root_ops_[kind] != nullptr;
+    return known ? *root_ops_[kind] : kNone;
+}
+
+Status RootName::of(char const *text, RootName &ret) noexcept
+{
+    size_t const length = strnlen(text, kRootNameMax + 1);
+    if (length > kRootNameMax)
+        return error(ENAMETOOLONG);
+    if (length == 0)
+        return error(EINVAL);
+    for (size_t i = 0; i < length; ++i)
+        if (static_cast<unsigned char>(text[i]) < ' ' || text[i] == 0x7f)
+            return error(EINVAL);
+    std::memset(ret.word, 0, sizeof ret.word);
+    std::memcpy(ret.word, text, length);
+    return kOk;
+}
+
+Directory::Directory(Matrix &matrix) noexcept
+    : matrix_(matrix), entries_(matrix.segment().at<RootEntry>(matrix.segment().geometry().roots)),
+      count_(matrix.segment().geometry().request.roots)
+{
+}
+
+bool Directory::same_name(uint32_t index, RootName const &name) const noexcept
+{
+    for (unsigned k = 0; k < 8; ++k)
+        if (entries_[index].name[k].load(relaxed) != name.word[k]) // the word decides
+            return false;
+    return true;
+}
+
+/// The entry that has this name now.
+bool Directory::find(RootName const &name, uint32_t &ret_index, RootWord &ret_word) const noexcept
+{
+    for (uint32_t i = 0; i < count_; ++i) {
+        RootWord const word = load(i);
+        if (!word.is(RootState::bound) || !same_name(i, name))
+            continue;
+        ret_index = i;
+        ret_word = word;
+        return true;
+    }
+    return false;
+}
+
+Result<Ref> Directory::lookup(RootName const &name, RootKind kind) const noexcept
+{
+    constexpr int kTries = 1000; // somebody binds and unbinds this name all the time
+    for (int i = 0; i < kTries; ++i) {
+        uint32_t index;
+        RootWord word;
+        if (!find(name, index, word))
+            return error(ENOENT);
+        Ref const ref = ref_at(index);
+        if (!same_name(index, name) || load(index).raw != word.raw)
+            continue;
+        if (!word.is(RootState::bound, kind))
+            return error(kType);
+        return ref;
+    }
+    return error(ENOENT);
+}
+
+Status Directory::bind(RootName const &name, RootKind kind, Ref ref) noexcept
+{
+    TicketWord &ticket = matrix_.segment().header().directory;
+    WEIR_TRY(matrix_.take_ticket(ticket));
+    Status const done = bind_held(name, kind, ref);
+    matrix_.give_ticket(ticket);
+    return done;
+}
+
+Status Directory::bind_held(RootName const &name, RootKind kind, Ref ref) noexcept
+{
+    uint32_t index;
+    RootWord word;
+    if (find(name, index, word))
+        return error(EEXIST);
+    for (uint32_t i = 0; i < count_; ++i)
+        if (RootWord const found = load(i); found.is(RootState::free))
+            return write(i, found, name, kind, ref);
+    return error(ENOSPC);
+}
+
+Status Directory::write(uint32_t index, RootWord from, RootName const &name, RootKind kind,
+                        Ref ref) noexcept
+{
+    RootEntry &entry = entries_[index];
+    Owner const me = matrix_.me().owner;
+    RootWord const writing =
+        RootWord::of(RootState::writing, static_cast<unsigned>(kind), me, from.uses() + 1);
+    if (!change(index, from, writing))
+        return error(kCorrupt); // we hold the ticket: somebody scribbles
+    for (unsigned k = 0; k < 8; ++k)
+        entry.name[k].store(name.word[k], relaxed); // published by the entry's word
+    // release: who sees the ref sees the name; pairs with the healer's acquire of the word
+    entry.ref.store(ref.value, release);
+    Status moved = matrix_.move_owner(ref, me, kNobody);
+    if (moved.code == -EPERM) // it may be nobody's already
+        moved = matrix_.move_owner(ref, kNobody, kNobody);
+    if (!moved.ok()) {
+        clear(index, writing);
+        return moved;
+    }
+    change(index, writing, writing.to(RootState::bound));
+    return kOk;
+}
+
+/// The ref is 0 in every FREE entry: a healer must never find an old one in a WRITING entry.
+void Directory::clear(uint32_t index, RootWord from) noexcept
+{
+    entries_[index].ref.store(0, relaxed); // published by the word
+    change(index, from, from.to(RootState::free));
+}
+
+Result<Ref> Directory::unbind(RootName const &name) noexcept
+{
+    TicketWord &ticket = matrix_.segment().header().directory;
+    WEIR_TRY(matrix_.take_ticket(ticket));
+    auto const done = unbind_held(name);
+    matrix_.give_ticket(ticket);
+    return done;
+}
+
+Result<Ref> Directory::unbind_held(RootName const &name) noexcept
+{
+    uint32_t index;
+    RootWord word;
+    if (!find(name, index, word))
+        return error(ENOENT);
+    if (!word.is(RootState::bound, RootKind::block))
+        return error(kType);
+    Owner const me = matrix_.me().owner;
+    RootWord const writing = word.to(RootState::writing, me);
+    if (!change(index, word, writing))
+        return error(kCorrupt);
+    Ref const ref = ref_at(index);
+    bool const ours = matrix_.move_owner(ref, kNobody, me).ok();
+    clear(index, writing);
+    return ours ? ref : Ref{};
+}
+
+Status Directory::retire(OpenObject const &object) noexcept
+{
+    TicketWord &ticket = matrix_.segment().header().directory;
+    WEIR_TRY(matrix_.take_ticket(ticket));
+    RootWord const word = load(object.entry);
+    bool const done = word.is(RootState::bound) && ref_at(object.entry) == object.ref &&
+                      change(object.entry, word, word.to(RootState::retired));
+    matrix_.give_ticket(ticket);
+    return done ? kOk : error(kRetired);
+}
+
+// ---- who has an object open
+
+/// False if the entry became another one before our mark counted.
+bool Directory::mark(uint32_t index, RootWord word) noexcept
+{
+    Owner const me = matrix_.me().owner;
+    entries_[index].users[me / 64].fetch_or(uint64_t{1} << me % 64, seq_cst); // [U]
+    if (entries_[index].word.load(seq_cst) == word.raw)
+        return true;
+    unmark(index, me);
+    collect_if_retired(index); // our mark may have stopped the collector
+    return false;
+}
+
+void Directory::unmark(uint32_t index, Owner owner) noexcept
+{
+    entries_[index].users[owner / 64].fetch_and(~(uint64_t{1} << owner % 64), seq_cst);
+}
+
+bool Directory::unused(uint32_t index) const noexcept
+{
+    for (atomic<uint64_t> const &users : entries_[index].users)
+        if (users.load(seq_cst) != 0) // [C]
+            return false;
+    return true;
+}
+
+Result<OpenObject> Directory::open(RootName const &name, RootKind kind) noexcept
+{
+    constexpr int kTries = 1000;
+    for (int i = 0; i < kTries; ++i) {
+        uint32_t index;
+        RootWord word;
+        if (!find(name, index, word))
+            return error(ENOENT);
+        if (!word.is(RootState::bound, kind))
+            return error(kType);
+        Ref const ref = ref_at(index);
+        if (same_name(index, name) && mark(index, word))
+            return OpenObject{ref, index, matrix_.me().owner};
+    }
+    return error(ENOENT);
+}
+
+Status Directory::open_again(OpenObject &object) noexcept
+{
+    RootWord const word = load(object.entry);
+    bool const there = word.is(RootState::bound) || word.is(RootState::retired);
+    if (!there || !(ref_at(object.entry) == object.ref) || !mark(object.entry, word))
+        return error(kRetired);
+    object.marked_as = matrix_.me().owner;
+    return kOk;
+}
+
+void Directory::close(OpenObject const &object) noexcept
+{
+    if (object.marked_as != matrix_.me().owner)
+        return; // a fork child that never used it
+    unmark(object.entry, object.marked_as);
+    collect_if_retired(object.entry);
+}
+
+void Directory::collect_if_retired(uint32_t index) noexcept
+{
+    RootWord const word{entries_[index].word.load(seq_cst)}; // after unmark(): [U] and [C] again
+    if (word.is(RootState::retired))
+        collect(index, word);
+}
+
+void Directory::collect(uint32_t index, RootWord word) noexcept
+{
+    RootWord const collecting = word.to(RootState::collecting, matrix_.me().owner);
+    if (!unused(index) || !change(index, word, collecting)) // [C]
+        return;
+    if (!unused(index)) {
+        RootWord const again = collecting.to(RootState::retired);
+        change(index, collecting, again);
+        if (unused(index)) // he who was in the way left before he could see RETIRED
+            collect(index, again);
+        return;
+    }
+    Ref const ref = ref_at(index);
+    if (auto const drain = matrix_.ops_of(word.kind()).drain; drain != nullptr)
+        drain(matrix_, ref);
+    static_cast<void>(matrix_.free_owned(ref, kNobody)); // gone already: as good
+    clear(index, collecting);
+}
+
+// ---- healing
+
+void Directory::heal(Owner dead) noexcept
+{
+    for (uint32_t i = 0; i < count_; ++i) {
+        RootWord word = load(i);
+        bool const interrupted = word.is(RootState::writing) || word.is(RootState::collecting);
+        if (interrupted && word.owner() == dead) {
+            heal_entry(i, word);
+            word = load(i);
+        }
+        auto const heal_object = matrix_.ops_of(word.kind()).heal;
+        bool const object = word.is(RootState::bound) || word.is(RootState::retired);
+        if (object && heal_object != nullptr)
+            heal_object(matrix_, ref_at(i), dead);
+        // [U] of the dead one, whose marks nobody else changes
+        if ((entries_[i].users[dead / 64].load(seq_cst) >> dead % 64 & 1) != 0)
+            unmark(i, dead);
+        collect_if_retired(i);
+    }
+}
+
+void Directory::heal_entry(uint32_t index, RootWord word) noexcept
+{
+    Ref const ref = ref_at(index);
+    auto const place = matrix_.find(ref);
+    bool const nobodys =
+        place.ok() && place->word.is(Kind::allocated) && place->word.owner() == kNobody;
+    if (!nobodys)
+        clear(index, word);
+    else
+        change(index, word,
+               word.to(word.is(RootState::writing) ? RootState::bound : RootState::retired));
+}
+
+// ---- what users and objects call
+
+Status Matrix::bind(char const *name, Ref ref) noexcept
+{
+    WEIR_TRY(find(ref));
+    return bind_object(name, RootKind::block, ref);
+}
+
+Status Matrix::bind_object(char const *name, RootKind kind, Ref ref) noexcept
+{
+    WEIR_TRY(enter());
+    RootName checked;
+    WEIR_TRY(RootName::of(name, checked));
+    return Directory(*this).bind(checked, kind, ref);
+}
+
+Result<Ref> Matrix::lookup(char const *name) noexcept
+{
+    if (segment_.retired())
+        return error(kRetired);
+    RootName checked;
+    WEIR_TRY(RootName::of(name, checked));
+    return Directory(*this).lookup(checked, RootKind::block);
+}
+
+Result<Ref> Matrix::unbind(char const *name) noexcept
+{
+    WEIR_TRY(enter());
+    RootName checked;
+    WEIR_TRY(RootName::of(name, checked));
+    return Directory(*this).unbind(checked);
+}
+
+Result<OpenObject> Matrix::open_object(char const *name, RootKind kind) noexcept
+{
+    WEIR_TRY(enter());
+    RootName checked;
+    WEIR_TRY(RootName::of(name, checked));
+    return Directory(*this).open(checked, kind);
+}
+
+Status Matrix::open_object_again(OpenObject &object) noexcept
+{
+    WEIR_TRY(enter());
+    return Directory(*this).open_again(object);
+}
+
+void Matrix::close_object(OpenObject const &object) noexcept { Directory(*this).close(object); }
+
+Status Matrix::retire_object(OpenObject const &object) noexcept
+{
+    WEIR_TRY(enter());
+    return Directory(*this).retire(object);
+}
+
+void Matrix::visit_object(RootInfo const &info, void (*found)(void *userdata, Ref block),
+                          void *userdata) noexcept
+{
+    if (auto const visit = ops_of(static_cast<unsigned>(info.kind)).visit; visit != nullptr)
+        visit(*this, {info.ref}, found, userdata);
+}
+
+Status Matrix::roots(RootFn callback, void *userdata) noexcept
+{
+    return Status{
+        Directory(*this).each([=](RootInfo const &info) { return callback(info, userdata); })};
+}
+
+} // namespace weir

@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+// A sector's rarer operations: the walk, the index's rule 3, growth, healing.
+#include "core/matrix/sector.hpp"
+
+#include "core/matrix/sector_hot.hpp"
+#include "core/matrix/walker.hpp"
+
+namespace weir {
+
+void Sector::init(Segment &segment, unsigned index) noexcept
+{
+    SectorGeometry const &g = segment.geometry().sector[index];
+    words_ = segment.at<atomic<BlockWord>>(g.words);
+    hints_ = segment.at<atomic<uint64_t>>(g.hints);
+    atomic<uint64_t> *levels[BitTreePlan::kMaxLevels] = {};
+    for (unsigned level = 0; level < g.plan.levels; ++level)
+        levels[level] = segment.at<atomic<uint64_t>>(g.level[level]);
+    steps_.init(g.plan, g.classes, levels, segment.at<atomic<uint64_t>>(g.map));
+    limit_ = &segment.header().sector_limit[index].granules;
+    max_ = static_cast<Granule>(g.max_granules);
+    granule_shift_ = g.granule_shift;
+    data_ = g.data;
+}
+
+void Sector::release_run(Run run, Owner me) noexcept { release_hot(run, me); }
+
+void Sector::write_tail(Run run) noexcept { write_tail_hot(run); }
+
+/// A neighbour became free while we published: not the usual way.
+WEIR_COLD Run Sector::merge_again(Run run, Owner me) noexcept
+{
+    return absorb_left(absorb_right(run, me), me);
+}
+
+void Sector::ensure_hints(Run run) noexcept { set_hints(run); }
+
+bool Sector::findable(Run run) const noexcept
+{
+    uint64_t const chunk = chunk_of(run.head);
+    return (hints_[chunk].load(seq_cst) & bit(run.head & (kChunk - 1))) != 0 &&
+           steps_.reachable(size_step(run.length), chunk);
+}
+
+// ---- search
+
+/// Rule 3 of the index.
+WEIR_COLD void Sector::forget_step(unsigned step, uint64_t chunk, Window &window) noexcept
+{
+    window.open(); // the bit may be missing for a moment
+    steps_.clear(step, chunk);
+    if (chunk_has(step, chunk))
+        steps_.set(step, chunk);
+    window.close();
+}
+
+bool Sector::chunk_has(unsigned step, uint64_t chunk) const noexcept
+{
+    Granule const bound = limit();
+    // [R] all seq_cst: the bit was cleared before these loads; pairs with [P] in publish() and
+    // [H] in set_hints(), which store FREE and the hint before they load the bit
+    for (uint64_t bits = hints_[chunk].load(seq_cst); bits != 0; bits &= bits - 1) {
+        Granule const at = static_cast<Granule>((chunk << kChunkShift) + lowest_bit(bits));
+        if (at >= bound)
+            return false;
+        BlockWord const found = word(at, seq_cst);
+        if (found.is(Kind::free) && plausible(at, found, bound) &&
+            size_step(found.granules()) == step)
+            return true;
+    }
+    return false;
+}
+
+inline Run Sector::claim_in_chunk(Candidate const &what, uint64_t chunk, Window &window,
+                                  bool &contended) noexcept
+{
+    bool keep = false; // whether the step's bit of this chunk is, or may soon be, right
+    // relaxed: hints; a block that is missed here is found by the exhaustive search
+    for (uint64_t bits = hints_[chunk].load(relaxed); bits != 0; bits &= bits - 1) {
+        Granule const at = static_cast<Granule>((chunk << kChunkShift) + lowest_bit(bits));
+        if (at >= what.limit)
+            break;
+        BlockWord const found = word(at, relaxed); // the claim's CAS orders
+        if (found.is(Kind::claimed))
+            keep = contended = true;
+        if (!found.is(Kind::free) || !plausible(at, found, what.limit))
+            continue;
+        keep = keep || size_step(found.granules()) == what.step;
+        Granule start;
+        if (!what.need.place_in({at, found.granules()}, start))
+            continue;
+        window.open();
+        if (claim_free(at, found, window.caller().owner()))
+            return {at, found.granules()};
+        window.close();
+        keep = contended = true;
+    }
+    if (!keep)
+        forget_step(what.step, chunk, window);
+    return {};
+}
+
+/// All chunks that probably have a block of this step, from `start` on and round to it.
+inline Run Sector::search_step(Candidate const &what, uint64_t start, Window &window,
+                               bool &contended) noexcept
+{
+    uint64_t const all = div_up(what.limit, kChunk);
+    uint64_t at = start < all ? start : 0;
+    uint64_t end = all;
+    for (bool wrapped = at == 0;; ++at) {
+        at = steps_.find(what.step, at);
+        if (at < end) {
+            if (Run const run = claim_in_chunk(what, at, window, contended); run.length != 0)
+                return run;
+        } else if (wrapped) {
+            return {};
+        } else {
+            wrapped = true;
+            end = start;
+            at = BitTree::kNone; // one before 0
+        }
+    }
+}
+
+Run Sector::search(Need need, uint64_t start, Window &window, bool &contended) noexcept
+{
+    Granule const bound = limit();
+    if (need.length > bound)
+        return {};
+    // First the steps whose every block serves the need, then those in which some blocks do.
+    unsigned const sure = smaller(size_step_up(need.worst()), steps_.columns());
+    bool exact = false; // the second round
+    for (unsigned step = sure;; ++step) {
+        step = steps_.find_column(step);
+        if (step >= (exact ? sure : steps_.columns())) {
+            if (exact)
+                return {};
+            exact = true;
+            step = size_step(need.length) - 1; // one before, wrapping round
+            continue;
+        }
+        if (Run const run = search_step({need, step, bound}, start, window, contended);
+            run.length != 0)
+            return run;
+    }
+}
+
+Run Sector::search_by_walk(Need need, Window &window, bool &withheld) noexcept
+{
+    Walker walk(*this);
+    uint64_t row = 0; // granules in a row that are free or in somebody's hand
+    bool in_hand = false;
+    Granule at;
+    BlockWord found;
+    while (walk.next(at, found)) {
+        if (!found.is(Kind::free) && !found.is(Kind::claimed)) {
+            row = 0;
+            in_hand = false;
+            continue;
+        }
+        row += found.granules();
+        in_hand = in_hand || found.is(Kind::claimed);
+        Granule start;
+        if (found.is(Kind::free) && need.place_in({at, found.granules()}, start)) {
+            window.open();
+            if (claim_free(at, found, window.caller().owner()))
+                return {at, found.granules()};
+            window.close();
+            in_hand = true;
+        }
+        withheld = withheld || (in_hand && row >= need.length);
+    }
+    withheld = withheld || walk.blocked();
+    return {};
+}
+
+// ---- cutting
+
+Run Sector::carve(Run run, Need need, Owner me) noexcept
+{
+    Granule start = run.head;
+    bool const fits = need.place_in(run, start);
+    WEIR_ASSERT(fits);
+    static_cast<void>(fits);
+    if (Granule const end = start + need.length; end < run.end()) {
+        give_back(split(run, end, me), me);
+        run.length = end - run.head;
+    }
+    return cut_right(run, need.length, me);
+}
+
+// ---- growth
+
+/// Only the holder of the growth ticket is here. Words above the limit are looked at by nobody,
+/// so what an earlier, dead grower left there is overwritten.
+Run Sector::raise_limit(Granules by, Owner me) noexcept
+{
+    Run const run{limit(), by};
+    WEIR_ASSERT(by >= 1 && by <= max_ - run.head);
+    write_tail(run);
+    words_[run.head].store(own(run.head).as_claimed(me, by), relaxed); // the limit publishes it
+    // release: pairs with the acquire in limit()
+    limit_->store(run.end(), release);
+    return run;
+}
+
+} // namespace weir

@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+// One sector of a matrix: its block words, and the operations that find, split, merge and
+// publish blocks. The states and invariants (1-5) are those of matrix.hpp.
+#pragma once
+
+#include "core/base/base.hpp"
+#include "core/index/bit_tree.hpp"
+#include "core/matrix/block_word.hpp"
+#include "core/segment/participants.hpp"
+#include "core/segment/segment.hpp"
+
+namespace weir {
+
+class Sector {
+  public:
+    void init(Segment &segment, unsigned index) noexcept;
+
+    /// Granules that exist now; never more than the tables have.
+    Granule limit() const noexcept
+    {
+        // acquire: pairs with the release in raise_limit(); the words below it are there
+        uint64_t const found = limit_->load(acquire);
+        return static_cast<Granule>(found < max_ ? found : max_);
+    }
+    Granule max_granules() const noexcept { return max_; }
+    unsigned granule_shift() const noexcept { return granule_shift_; }
+
+    /// Finds a FREE block by the hints and claims it for the caller; the window is open then. An
+    /// empty run: nothing was found. `start` is the chunk to begin with. `contended`: somebody had
+    /// a candidate in hand.
+    Run search(Need need, uint64_t start, Window &window, bool &contended) noexcept;
+
+    /// The same for the first candidate only, inline (sector_hot.hpp).
+    Run search_quickly(Granules length, uint64_t start, Caller const &self) noexcept;
+
+    /// The same by hopping from head to head, for whom the hints find nothing (rules.md M7).
+    /// `withheld`: runs that others hold, with their neighbours, could have served the need.
+    Run search_by_walk(Need need, Window &window, bool &withheld) noexcept;
+
+    /// Cuts what is needed out of a claimed run and gives the rest back. Returns what is left in
+    /// our hand; its TAIL is right.
+    Run carve(Run run, Need need, Owner me) noexcept;
+    /// The same for what ends where the run ends, inline.
+    Run cut_right(Run run, Granules length, Owner me) noexcept;
+
+    /// A claimed run becomes a user's block.
+    BlockWord hand_out(Run run, Owner me, uint8_t state) noexcept;
+
+    /// Gives a claimed run back: merges it with free neighbours and publishes it (rules.md M3).
+    void release_run(Run run, Owner me) noexcept;
+    /// The same inline (sector_hot.hpp). Returns the block that was published last.
+    Run release_hot(Run run, Owner me) noexcept;
+
+    BlockWord word(Granule at, Order order) const noexcept { return words_[at].load(order); }
+    bool change(Granule at, BlockWord &expected, BlockWord desired) noexcept
+    {
+        // acq_rel: what the last holder wrote is visible to us, ours to the next one; pairs with
+        // every other change() and publication of this word
+        return words_[at].compare_exchange(expected, desired, acq_rel, relaxed);
+    }
+
+    /// Whether a head's word may be believed: a length that stays within the sector.
+    bool plausible(Granule at, BlockWord word, Granule limit) const noexcept
+    {
+        return word.is_head() && word.granules() >= 1 && word.granules() <= limit - at;
+    }
+
+    // Growth, by the holder of the ticket alone.
+    /// Writes the words of a new run at the limit, CLAIMED by `me`, then raises the limit.
+    Run raise_limit(Granules by, Owner me) noexcept;
+
+    // Healing: for a run that was claimed from the dead.
+    void write_tail(Run run) noexcept;
+    /// Makes a FREE head findable, whoever published it.
+    void ensure_hints(Run run) noexcept;
+    bool findable(Run run) const noexcept;
+
+    // Bytes.
+    uint64_t offset_of(Granule at) const noexcept
+    {
+        return data_ + (static_cast<uint64_t>(at) << granule_shift_);
+    }
+    bool holds(uint64_t offset) const noexcept
+    {
+        return offset - data_ < (static_cast<uint64_t>(max_) << granule_shift_);
+    }
+    uint64_t data_offset() const noexcept { return data_; }
+    Granules granules_for(uint64_t bytes) const noexcept
+    {
+        return static_cast<Granules>((bytes + (uint64_t{1} << granule_shift_) - 1) >>
+                                     granule_shift_);
+    }
+    uint64_t bytes_of(uint64_t granules) const noexcept { return granules << granule_shift_; }
+    uint64_t chunk_of(Granule at) const noexcept { return at >> kChunkShift; }
+
+  private:
+    struct Candidate {
+        Need need;
+        unsigned step;
+        Granule limit;
+    };
+
+    Run search_step(Candidate const &what, uint64_t start, Window &window,
+                    bool &contended) noexcept;
+    Run claim_in_chunk(Candidate const &what, uint64_t chunk, Window &window,
+                       bool &contended) noexcept;
+    bool claim_free(Granule at, BlockWord found, Owner me) noexcept
+    {
+        return change(at, found, found.as_claimed(me, found.granules()));
+    }
+    void forget_step(unsigned step, uint64_t chunk, Window &window) noexcept;
+    bool chunk_has(unsigned step, uint64_t chunk) const noexcept;
+
+    /// A FREE neighbour; length 0: there is none.
+    struct Neighbour {
+        Granule head = 0;
+        BlockWord word{};
+        Granules length = 0;
+    };
+    Neighbour left_of(Granule head) const noexcept;
+
+    Run split(Run run, Granule at, Owner me) noexcept;
+    Run absorb_right(Run run, Owner me) noexcept;
+    Run absorb_left(Run run, Owner me) noexcept;
+    void write_merged(Run run, Granule absorbed, Owner me) noexcept;
+    Run publish(Run run, Owner me) noexcept;
+    Run give_back(Run run, Owner me) noexcept;
+    Run merge_again(Run run, Owner me) noexcept;
+    void write_tail_hot(Run run) noexcept;
+
+    void set_hints(Run run) noexcept;
+    void set_granule_hint(Granule at) noexcept;
+    void drop_granule_hint(Granule at) noexcept;
+
+    BlockWord own(Granule at) const noexcept
+    {
+        // relaxed: in a block we hold CLAIMED nobody else writes
+        return words_[at].load(relaxed);
+    }
+
+    /// Truth of one granule. Writers: anybody by CAS from FREE, CACHED and ALLOCATED; the owner
+    /// alone while CLAIMED, also the words inside the block.
+    atomic<BlockWord> *words_ = nullptr;
+    /// One word per chunk: "a FREE head is probably here". Set by who publishes, after FREE;
+    /// cleared by who holds the block CLAIMED (rules.md M4).
+    atomic<uint64_t> *hints_ = nullptr;
+    /// Per size step: chunks in which a FREE head of this step probably is.
+    BitTree steps_;
+    atomic<uint64_t> *limit_ = nullptr;
+    Granule max_ = 0;
+    unsigned granule_shift_ = 0;
+    uint64_t data_ = 0;
+};
+
+} // namespace weir

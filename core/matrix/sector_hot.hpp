@@ -1,0 +1,216 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+// What each allocation and each free passes: rules.md M1 to M4 and the search by hints. Included by
+// the few files that need it inline.
+#pragma once
+
+#include "core/base/assertion.hpp"
+#include "core/base/bits.hpp"
+#include "core/matrix/sector.hpp"
+#include "core/segment/size_step.hpp"
+
+namespace weir {
+
+// ---- hints
+
+WEIR_HOT void Sector::set_granule_hint(Granule at) noexcept
+{
+    atomic<uint64_t> &word = hints_[chunk_of(at)];
+    uint64_t const mask = bit(at & (kChunk - 1));
+    // [H] pairs with [R]. A bit that is there stays: only the block's holder clears it.
+    if ((word.load(seq_cst) & mask) == 0)
+        word.fetch_or(mask, seq_cst);
+}
+
+WEIR_HOT void Sector::drop_granule_hint(Granule at) noexcept
+{
+    atomic<uint64_t> &word = hints_[chunk_of(at)];
+    uint64_t const mask = bit(at & (kChunk - 1));
+    // relaxed load: a late setter may still come, then the bit is stale and costs a look
+    if ((word.load(relaxed) & mask) != 0)
+        word.fetch_and(~mask, seq_cst);
+}
+
+WEIR_HOT void Sector::set_hints(Run run) noexcept
+{
+    set_granule_hint(run.head);
+    steps_.set(size_step(run.length), chunk_of(run.head));
+}
+
+// ---- merging and publishing
+
+WEIR_HOT void Sector::write_tail_hot(Run run) noexcept
+{
+    if (run.length < 2)
+        return; // head and tail are one word
+    Granule const last = run.end() - 1;
+    // release: the re-check [L] in left_of() loads it before the head. On every machine whose
+    // stores become visible to all others at once, FREE (seq_cst) after it is enough.
+    words_[last].store(own(last).as_tail(run.length), release);
+}
+
+/// M2: the head of the left block first, then the absorbed one, which is no head any more.
+WEIR_HOT void Sector::write_merged(Run run, Granule absorbed, Owner me) noexcept
+{
+    // release: pairs with the acquire of a hop
+    words_[run.head].store(own(run.head).as_claimed(me, run.length), release);
+    if (absorbed != run.end() - 1)                                    // there the TAIL will stand
+        words_[absorbed].store(own(absorbed).as_interior(), relaxed); // inside our block
+}
+
+/// The FREE block that ends right before `head`.
+WEIR_HOT Sector::Neighbour Sector::left_of(Granule head) const noexcept
+{
+    if (head == 0)
+        return {};
+    // [L] seq_cst: pairs with [P]; the TAIL is read before the head it leads to
+    BlockWord const before = word(head - 1, seq_cst);
+    if (before.is(Kind::free)) // a block of one granule: head and tail are one word
+        return before.granules() == 1 ? Neighbour{head - 1, before, 1} : Neighbour{};
+    Granules const length = before.granules();
+    if (!before.is(Kind::tail) || length < 2 || length > head)
+        return {};
+    BlockWord const found = word(head - length, seq_cst); // [L]
+    if (!found.is(Kind::free) || found.granules() != length)
+        return {};
+    return {head - length, found, length};
+}
+
+/// M3.1. Claims go right first, then leftwards only: no cycles, no waiting.
+WEIR_HOT Run Sector::absorb_right(Run run, Owner me) noexcept
+{
+    Granule const bound = limit();
+    while (run.end() < bound) {
+        Granule const right = run.end();
+        BlockWord const found = word(right, acquire); // pairs with publish(), for its length
+        if (!found.is(Kind::free) || !plausible(right, found, bound) ||
+            !claim_free(right, found, me))
+            break;
+        drop_granule_hint(right);
+        run.length += found.granules();
+        write_merged(run, right, me);
+    }
+    return run;
+}
+
+/// M3.2.
+WEIR_HOT Run Sector::absorb_left(Run run, Owner me) noexcept
+{
+    for (;;) {
+        Neighbour const left = left_of(run.head);
+        if (left.length == 0 || !claim_free(left.head, left.word, me))
+            return run;
+        Granule const absorbed = run.head;
+        drop_granule_hint(absorbed);
+        run = {left.head, left.length + run.length};
+        write_merged(run, absorbed, me);
+    }
+}
+
+/// M3.3 and M3.4: publishes a run we hold as FREE, then looks at both neighbours. Returns a block
+/// that we hold again because it can be merged, or an empty run.
+///
+/// Why look: two neighbours published at the same moment must not miss each other, or invariant 3
+/// breaks. Each side stores its own word [P], then loads the other's [L]. All are seq_cst, so at
+/// least one side sees the other (store buffering; Dekker). The left word of a pair is the
+/// arbiter: both sides try to claim it, one wins, the other leaves.
+///
+/// Death after [P]: the block is FREE and whole; missing hints and an unmerged pair are mended by
+/// heal().
+WEIR_HOT Run Sector::publish(Run run, Owner me) noexcept
+{
+    write_tail_hot(run);
+    BlockWord published = own(run.head).as_free(run.length);
+    words_[run.head].store(published, seq_cst); // [P]
+    set_hints(run);                             // never before [P]
+
+    Granule const right = run.end();
+    if (right < limit() && word(right, seq_cst).is(Kind::free)) // [L]
+        return change(run.head, published, published.as_claimed(me, run.length)) ? run : Run{};
+
+    Neighbour const left = left_of(run.head);
+    if (left.length == 0 || !claim_free(left.head, left.word, me))
+        return {};
+    return {left.head, left.length};
+}
+
+/// Publishes until nothing is left to merge. Ends: every turn after the first has absorbed a block.
+WEIR_HOT Run Sector::give_back(Run run, Owner me) noexcept
+{
+    for (;;) {
+        Run const again = publish(run, me);
+        if (again.length == 0)
+            return run;
+        run = merge_again(again, me);
+    }
+}
+
+WEIR_HOT Run Sector::release_hot(Run run, Owner me) noexcept
+{
+    return give_back(absorb_left(absorb_right(run, me), me), me);
+}
+
+// ---- splitting
+
+/// M1 for a run we hold: cuts it at `at`. Both parts are CLAIMED by us afterwards; returns the
+/// second. The TAIL of the first is written by whoever publishes it or hands it out.
+WEIR_HOT Run Sector::split(Run run, Granule at, Owner me) noexcept
+{
+    WEIR_ASSERT(at > run.head && at < run.end());
+    Run const second{at, run.end() - at};
+    write_tail_hot(second);
+    // relaxed: nobody looks inside a block; the next store publishes it
+    words_[at].store(own(at).as_claimed(me, second.length), relaxed);
+    // release: pairs with the acquire of a hop, which lands on the second head from now on
+    words_[run.head].store(own(run.head).as_claimed(me, at - run.head), release);
+    return second;
+}
+
+WEIR_HOT Run Sector::cut_right(Run run, Granules length, Owner me) noexcept
+{
+    if (length == run.length) {
+        drop_granule_hint(run.head);
+        write_tail_hot(run);
+        return run;
+    }
+    // The rest keeps its head, and with it its granule hint: nothing to clear and set again.
+    Run const mine = split(run, run.end() - length, me);
+    give_back({run.head, run.length - length}, me);
+    return mine;
+}
+
+WEIR_HOT BlockWord Sector::hand_out(Run run, Owner me, uint8_t state) noexcept
+{
+    BlockWord const word = own(run.head).as_allocated(me, state, run.length);
+    // release: pairs with the acquire of whoever frees it or looks at it; its TAIL is there
+    words_[run.head].store(word, release);
+    return word;
+}
+
+// ---- search
+
+/// The first candidate that the hints lead to, for requests without alignment. An empty run says
+/// nothing: search() looks properly.
+WEIR_HOT Run Sector::search_quickly(Granules length, uint64_t start, Caller const &self) noexcept
+{
+    Granule const bound = limit();
+    unsigned const step = steps_.find_column(size_step_up(length));
+    uint64_t const chunk = step < steps_.columns() ? steps_.find(step, start) : BitTree::kNone;
+    if (chunk > bound >> kChunkShift)
+        return {};
+    // relaxed: as in claim_in_chunk()
+    for (uint64_t bits = hints_[chunk].load(relaxed); bits != 0; bits &= bits - 1) {
+        Granule const at = static_cast<Granule>((chunk << kChunkShift) + lowest_bit(bits));
+        if (at >= bound)
+            return {};
+        BlockWord const found = word(at, relaxed);
+        if (!found.is(Kind::free) || found.granules() < length || found.granules() > bound - at)
+            continue;
+        self.open();
+        if (claim_free(at, found, self.owner()))
+            return {at, found.granules()};
+        self.close();
+    }
+    return {};
+}
+
+} // namespace weir

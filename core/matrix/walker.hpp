@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+// Hopping over a sector from head to head while others split and merge.
+//
+// A landing on a word that is no head means that the block we hopped from was merged away under
+// us. The walker then goes back to an earlier landing, twice as far with each failure, at last to
+// the sector's start; never forwards, because a word inside a block is no evidence (rules.md,
+// section 7). The number of hops is bounded, so a segment that contradicts itself ends the walk.
+#pragma once
+
+#include "core/base/clock.hpp"
+#include "core/matrix/sector.hpp"
+
+namespace weir {
+
+class Walker {
+  public:
+    explicit Walker(Sector const &sector) noexcept
+        : sector_(sector), limit_(sector.limit()), hops_left_(8 * uint64_t{limit_} + 4096)
+    {
+    }
+
+    /// The next head. False at the end, and when the hops are used up: then blocked().
+    bool next(Granule &ret_at, BlockWord &ret_word) noexcept
+    {
+        for (;;) {
+            if (at_ >= limit_ && !follow_growth())
+                return false;
+            if (hops_left_-- == 0) {
+                blocked_ = true;
+                return false;
+            }
+            // acquire: pairs with the release of a split or merge, so that the head we hop to
+            // from here is visible
+            BlockWord const found = sector_.word(at_, acquire);
+            if (!sector_.plausible(at_, found, limit_)) {
+                go_back();
+                continue;
+            }
+            remember(at_);
+            ret_at = at_;
+            ret_word = found;
+            at_ += found.granules();
+            return true;
+        }
+    }
+
+    /// Go on from a place that the caller knows to be, or to have been, the end of a block.
+    void resume_at(Granule at) noexcept { at_ = at; }
+    /// Whether it gave up on words that make no sense.
+    bool blocked() const noexcept { return blocked_; }
+    Granule position() const noexcept { return at_; }
+
+  private:
+    static constexpr unsigned kTrail = 32;
+
+    bool follow_growth() noexcept
+    {
+        Granule const now = sector_.limit();
+        bool const grown = now > limit_;
+        limit_ = now;
+        return grown && at_ < limit_;
+    }
+
+    /// trail_[i] is the last landing whose number was a multiple of 2^i.
+    void remember(Granule at) noexcept
+    {
+        ++landings_;
+        for (unsigned i = 0; i < kTrail && (landings_ & ((1u << i) - 1)) == 0; ++i)
+            trail_[i] = at;
+        if (at > furthest_) {
+            furthest_ = at;
+            failures_ = 0;
+        }
+    }
+
+    void go_back() noexcept
+    {
+        Granule const earlier = failures_ < kTrail ? trail_[failures_++] : 0;
+        at_ = earlier < at_ ? earlier : 0;
+        if (failures_ > 4)
+            spin_pause(); // whoever is at work there needs a moment
+    }
+
+    Sector const &sector_;
+    Granule limit_;
+    uint64_t hops_left_;
+    Granule at_ = 0;
+    Granule furthest_ = 0;
+    uint32_t landings_ = 0;
+    unsigned failures_ = 0;
+    bool blocked_ = false;
+    Granule trail_[kTrail] = {};
+};
+
+} // namespace weir
