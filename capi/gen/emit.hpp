@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+// The emitters of the C side: each makes one file out of a resolved model.
+#pragma once
+
+#include "model.hpp"
+
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace weir::gen {
+
+std::string emit_header(Model const &model);   ///< capi/include/weir.h
+std::string emit_map(Model const &model);      ///< capi/abi/weir.map
+std::string emit_snapshot(Model const &model); ///< capi/abi/weir.abi
+std::string emit_json(Model const &model);     ///< capi/abi/weir.json
+std::string emit_probe(Model const &model);    ///< tests/abi/probe.c
+std::string emit_surface(Model const &model);  ///< tests/api/surface_gen.c
+
+/// A released snapshot: the version of its release and the bytes of the file.
+struct Snapshot {
+    std::string version;
+    std::string text;
+};
+
+/// capi/src/abi_table.inc; `released` is in order of version.
+std::string emit_abi_table(Model const &model, std::vector<Snapshot> const &released);
+
+/// tests/api/options_gen.c; `released` tells the sizes a struct had before.
+std::string emit_options(Model const &model, std::vector<Snapshot> const &released);
+
+/// The facts of a snapshot, sorted: what emit_snapshot prints below its head.
+std::vector<std::string> snapshot_facts(Model const &model);
+
+/// The type of a function in a snapshot: `int(struct weir_matrix *, size_t)`.
+std::string signature(Item const &function);
+
+/// A declaration with its parameters, broken at 80 columns: `head` and `tail` go around them.
+std::string declaration(std::string const &head, std::vector<Parameter> const &params,
+                        std::string const &tail);
+
+} // namespace weir::gen

@@ -1,0 +1,353 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+// The C functions of blocks: allocating, freeing, looking at one, handing it over.
+/**
+ * @file Block functions
+ */
+#include "capi/src/internal.hpp"
+
+#include "core/matrix/matrix.hpp"
+
+namespace {
+using namespace weir::capi;
+
+constexpr size_t kFirstOptions = sizeof(weir_alloc_options);
+
+bool user_state_ok(uint32_t state) noexcept
+{
+    return state == 0 || (state >= WEIR_STATE_USER_MIN && state <= WEIR_STATE_USER_MAX);
+}
+
+weir::Status alloc_with(weir_matrix *matrix, size_t size, weir_alloc_options const *options,
+                        weir::Allocation &made) noexcept
+{
+    weir_alloc_options given;
+    if (int const code = read_options(options, kFirstOptions, given); code < 0)
+        return weir::Status{code};
+    if ((given.flags & ~uint32_t{WEIR_ALLOC_ZERO}) != 0 || !user_state_ok(given.state))
+        return weir::error(EINVAL);
+    return core(matrix)->alloc({size, given.alignment == 0 ? 1 : given.alignment,
+                                (given.flags & WEIR_ALLOC_ZERO) != 0,
+                                static_cast<uint8_t>(given.state)},
+                               made);
+}
+} // namespace
+
+/**
+ * Allocates a block of at least `size` bytes.
+ *
+ * The block is the calling process's until it is freed, given away or posted.
+ * Its bytes are unspecified unless `WEIR_ALLOC_ZERO` is set. Its data is aligned
+ * to 64 bytes or to what the options ask for.
+ *
+ * `-ENOMEM` is exact: at some moment during the call there was no free run that
+ * could have served it. `-EBUSY` says that there is one, or may be, but that a
+ * stopped process holds it.
+ *
+ * @class weir_matrix method
+ * @param[in]  matrix    the matrix
+ * @param[in]  size      bytes, 1 to the matrix's capacity
+ * @param[in]  options   sized nullable; NULL means all defaults
+ * @param[out] ret_block owned(by=weir_matrix_free); the new block
+ * @param[out] ret_data  nullable bytes(len=size) borrowed(of=ret_block); its first byte
+ * @return ok
+ * @errors
+ *   -E2BIG           `options` has an unknown field that is not 0
+ *   -EBUSY           a stopped process holds what could serve it, or, in a fork child, all participant slots are taken
+ *   -EINVAL          `size` is 0 or above the capacity, an option is out of range, or a required pointer is NULL
+ *   -EMFILE          in a fork child: too many open files
+ *   -ENOMEM          no free run could serve it and the matrix is at its capacity
+ *   -ENOSPC          no free run could serve it and the file system behind the segment is full
+ *   -WEIR_E_CORRUPT  the segment contradicts itself
+ *   -WEIR_E_RETIRED  the matrix was retired
+ * @thread any
+ * @blocks no
+ * @source size classes: TLSF, Masmano et al., ECRTS 2004
+ * @since 0.1
+ */
+WEIR_API int weir_matrix_alloc(struct weir_matrix *matrix, size_t size,
+                               const struct weir_alloc_options *options, weir_ref *ret_block,
+                               void **ret_data) noexcept
+{
+    if (matrix == nullptr || ret_block == nullptr)
+        return -EINVAL;
+    weir::Allocation made;
+    weir::Status const status = options == nullptr ? core(matrix)->alloc(size, made)
+                                                   : alloc_with(matrix, size, options, made);
+    if (!status.ok())
+        return status.code;
+    *ret_block = made.ref.value;
+    if (ret_data != nullptr)
+        *ret_data = made.data;
+    return 0;
+}
+
+/**
+ * Frees a block. Any process that is attached may do this.
+ *
+ * A second free of a block is recognised by its generation and changes nothing.
+ *
+ * @class weir_matrix method
+ * @param[in] matrix the matrix
+ * @param[in] block  consumed; the block
+ * @return ok
+ * @errors
+ *   -EBUSY          its owner is changing its size, or, in a fork child, all participant slots are taken
+ *   -EINVAL         `matrix` is NULL, or `block` cannot be a block of this matrix
+ *   -EMFILE         in a fork child: too many open files
+ *   -WEIR_E_RETIRED the matrix was retired
+ *   -WEIR_E_STALE   it was freed before, or is a ref of another matrix
+ * @thread any
+ * @blocks no
+ * @since 0.1
+ */
+WEIR_API int weir_matrix_free(struct weir_matrix *matrix, weir_ref block) noexcept
+{
+    if (matrix == nullptr)
+        return -EINVAL;
+    return core(matrix)->free(weir::Ref{block}).code;
+}
+
+/**
+ * Finds the data of a block in this process.
+ *
+ * @class weir_matrix method
+ * @param[in]  matrix   the matrix
+ * @param[in]  block    the block
+ * @param[out] ret_data bytes(len=ret_size) borrowed(of=block); its first byte
+ * @param[out] ret_size nullable; its bytes: what was asked for, rounded up
+ * @return ok
+ * @errors
+ *   -EINVAL       a required pointer is NULL, or `block` cannot be a block of this matrix
+ *   -WEIR_E_STALE it was freed, or is a ref of another matrix
+ * @thread any
+ * @blocks no
+ * @since 0.1
+ */
+WEIR_API int weir_matrix_data(struct weir_matrix *matrix, weir_ref block, void **ret_data,
+                              size_t *ret_size) noexcept
+{
+    if (matrix == nullptr || ret_data == nullptr)
+        return -EINVAL;
+    auto const found = core(matrix)->data(weir::Ref{block});
+    if (!found.ok())
+        return found.status().code;
+    *ret_data = found->data;
+    if (ret_size != nullptr)
+        *ret_size = found->size;
+    return 0;
+}
+
+/**
+ * Finds the ref of a block by the address of its first byte.
+ *
+ * @class weir_matrix method
+ * @param[in]  matrix    the matrix
+ * @param[in]  data      bytes(len=size); the first byte of a block
+ * @param[in]  size      bytes that the caller believes the block to have, at least 1
+ * @param[out] ret_block its ref
+ * @return ok
+ * @errors
+ *   -EINVAL       a pointer is NULL, `data` is not where a block can begin, or the block is smaller than `size`
+ *   -WEIR_E_STALE no block begins there
+ * @thread any
+ * @blocks no
+ * @since 0.1
+ */
+WEIR_API int weir_matrix_ref_of(struct weir_matrix *matrix, const void *data, size_t size,
+                                weir_ref *ret_block) noexcept
+{
+    if (matrix == nullptr || data == nullptr || size == 0 || ret_block == nullptr)
+        return -EINVAL;
+    auto const found = core(matrix)->ref_of(data, size);
+    if (!found.ok())
+        return found.status().code;
+    *ret_block = (*found).value;
+    return 0;
+}
+
+/**
+ * Reads the size of a block: what was asked for, rounded up.
+ *
+ * @class weir_matrix method
+ * @param[in]  matrix   the matrix
+ * @param[in]  block    the block
+ * @param[out] ret_size its bytes
+ * @return ok
+ * @errors
+ *   -EINVAL       a pointer is NULL, or `block` cannot be a block of this matrix
+ *   -WEIR_E_STALE it was freed, or is a ref of another matrix
+ * @thread any
+ * @blocks no
+ * @since 0.1
+ */
+WEIR_API int weir_block_size(struct weir_matrix *matrix, weir_ref block, size_t *ret_size) noexcept
+{
+    if (matrix == nullptr || ret_size == nullptr)
+        return -EINVAL;
+    auto const found = core(matrix)->data(weir::Ref{block});
+    if (!found.ok())
+        return found.status().code;
+    *ret_size = found->size;
+    return 0;
+}
+
+/**
+ * Reads the user's state of a block: 0 or 49 to 255.
+ *
+ * @class weir_matrix method
+ * @param[in] matrix the matrix
+ * @param[in] block  the block
+ * @return count
+ * @errors
+ *   -EINVAL       `matrix` is NULL, or `block` cannot be a block of this matrix
+ *   -WEIR_E_STALE it was freed, or is a ref of another matrix
+ * @thread any
+ * @blocks no
+ * @since 0.1
+ */
+WEIR_API int weir_block_state(struct weir_matrix *matrix, weir_ref block) noexcept
+{
+    if (matrix == nullptr)
+        return -EINVAL;
+    auto const found = core(matrix)->state(weir::Ref{block});
+    return found.ok() ? static_cast<int>(*found) : found.status().code;
+}
+
+/**
+ * Sets the user's state of a block, whatever it was.
+ *
+ * @class weir_matrix method
+ * @param[in] matrix the matrix
+ * @param[in] block  the block
+ * @param[in] state  0, or 49 to 255
+ * @return ok
+ * @errors
+ *   -EBUSY          its owner is changing its size
+ *   -EINVAL         `matrix` is NULL, `state` is out of range, or `block` cannot be a block of this matrix
+ *   -WEIR_E_RETIRED the matrix was retired
+ *   -WEIR_E_STALE   it was freed, or is a ref of another matrix
+ * @thread any
+ * @blocks no
+ * @since 0.1
+ */
+WEIR_API int weir_block_set_state(struct weir_matrix *matrix, weir_ref block,
+                                  uint32_t state) noexcept
+{
+    if (matrix == nullptr || !user_state_ok(state))
+        return -EINVAL;
+    return core(matrix)->set_state(weir::Ref{block}, static_cast<uint8_t>(state)).code;
+}
+
+/**
+ * Moves a block from one state to another, in one step: of all who try the same
+ * at once, one succeeds.
+ *
+ * @class weir_matrix method
+ * @param[in] matrix    the matrix
+ * @param[in] block     the block
+ * @param[in] expected  the state it must have, 0, or 49 to 255
+ * @param[in] new_state the state it gets, 0, or 49 to 255
+ * @return ok
+ * @errors
+ *   -EAGAIN         its state is not `expected`
+ *   -EBUSY          its owner is changing its size
+ *   -EINVAL         `matrix` is NULL, a state is out of range, or `block` cannot be a block of this matrix
+ *   -WEIR_E_RETIRED the matrix was retired
+ *   -WEIR_E_STALE   it was freed, or is a ref of another matrix
+ * @thread any
+ * @blocks no
+ * @since 0.1
+ */
+WEIR_API int weir_block_transition(struct weir_matrix *matrix, weir_ref block, uint32_t expected,
+                                   uint32_t new_state) noexcept
+{
+    if (matrix == nullptr || !user_state_ok(expected) || !user_state_ok(new_state))
+        return -EINVAL;
+    return core(matrix)
+        ->transition(weir::Ref{block}, static_cast<uint8_t>(expected),
+                     static_cast<uint8_t>(new_state))
+        .code;
+}
+
+/**
+ * Reads which participant has a block; 0 is nobody.
+ *
+ * @class weir_matrix method
+ * @param[in]  matrix          the matrix
+ * @param[in]  block           the block
+ * @param[out] ret_participant its owner's id, as weir_matrix_participants() reports it
+ * @return ok
+ * @errors
+ *   -EINVAL       a pointer is NULL, or `block` cannot be a block of this matrix
+ *   -WEIR_E_STALE it was freed, or is a ref of another matrix
+ * @thread any
+ * @blocks no
+ * @since 0.1
+ */
+WEIR_API int weir_block_owner(struct weir_matrix *matrix, weir_ref block,
+                              uint64_t *ret_participant) noexcept
+{
+    if (matrix == nullptr || ret_participant == nullptr)
+        return -EINVAL;
+    auto const found = core(matrix)->owner(weir::Ref{block});
+    if (!found.ok())
+        return found.status().code;
+    *ret_participant = *found;
+    return 0;
+}
+
+/**
+ * Gives a block of this participant to another one, or to nobody.
+ *
+ * A block of nobody outlives every process. Tell somebody of it, or bind it:
+ * otherwise it is a leak that only weir_matrix_check() sees.
+ *
+ * @class weir_matrix method
+ * @param[in] matrix      the matrix
+ * @param[in] block       one of this participant's
+ * @param[in] participant the new owner's id, or `WEIR_OWNER_NONE`
+ * @return ok
+ * @errors
+ *   -EBUSY          in a fork child: all participant slots are taken
+ *   -EINVAL         `matrix` is NULL, `block` cannot be a block of this matrix, or `participant` cannot be an id
+ *   -EMFILE         in a fork child: too many open files
+ *   -EPERM          the block is not this participant's
+ *   -ESRCH          the new owner left or died; the block is still this participant's
+ *   -WEIR_E_RETIRED the matrix was retired
+ *   -WEIR_E_STALE   it was freed, or is a ref of another matrix
+ * @thread any
+ * @blocks no
+ * @since 0.1
+ */
+WEIR_API int weir_block_give(struct weir_matrix *matrix, weir_ref block,
+                             uint64_t participant) noexcept
+{
+    if (matrix == nullptr)
+        return -EINVAL;
+    return core(matrix)->give(weir::Ref{block}, participant).code;
+}
+
+/**
+ * Takes a block of nobody. Of all who try, one succeeds.
+ *
+ * @class weir_matrix method
+ * @param[in] matrix the matrix
+ * @param[in] block  one of nobody's
+ * @return ok
+ * @errors
+ *   -EBUSY          in a fork child: all participant slots are taken
+ *   -EINVAL         `matrix` is NULL, or `block` cannot be a block of this matrix
+ *   -EMFILE         in a fork child: too many open files
+ *   -EPERM          a participant has it
+ *   -WEIR_E_RETIRED the matrix was retired
+ *   -WEIR_E_STALE   it was freed, or is a ref of another matrix
+ * @thread any
+ * @blocks no
+ * @since 0.1
+ */
+WEIR_API int weir_block_take(struct weir_matrix *matrix, weir_ref block) noexcept
+{
+    if (matrix == nullptr)
+        return -EINVAL;
+    return core(matrix)->take(weir::Ref{block}).code;
+}

@@ -1,0 +1,423 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+// The C functions of channels: making, posting, reading, giving back.
+/**
+ * @file Channel functions
+ */
+#include "capi/src/internal.hpp"
+
+#include "capi/src/convert.hpp"
+#include "core/channel/channel.hpp"
+#include "core/matrix/matrix.hpp"
+
+namespace {
+using namespace weir::capi;
+
+constexpr size_t kFirstOptions = sizeof(weir_channel_options);
+constexpr size_t kFirstPost = sizeof(weir_post_options);
+constexpr size_t kFirstInfo = sizeof(weir_channel_info);
+
+using Maker = weir::Result<weir::Channel *> (*)(weir::Matrix &, char const *,
+                                                weir::ChannelOptions const &) noexcept;
+
+int make_channel(Maker maker, weir_matrix *matrix, char const *name,
+                 weir_channel_options const *options, weir_channel **ret_channel) noexcept
+{
+    if (matrix == nullptr || name == nullptr || ret_channel == nullptr)
+        return -EINVAL;
+    weir_channel_options given;
+    if (int const code = read_options(options, kFirstOptions, given); code < 0)
+        return code;
+    weir::ChannelOptions converted;
+    if (int const code = to_core(given, converted); code < 0)
+        return code;
+
+    auto const made = maker(*core(matrix), name, converted);
+    if (!made.ok())
+        return made.status().code;
+    *ret_channel = handle(*made);
+    return 0;
+}
+} // namespace
+
+/**
+ * Makes a channel that must not exist.
+ *
+ * @class weir_channel ctor
+ * @param[in]  matrix      the matrix it lives in, which the handle keeps attached
+ * @param[in]  name        utf8; 1 to 63 bytes, one name space with weir_matrix_bind()
+ * @param[in]  options     sized nullable; NULL means all defaults
+ * @param[out] ret_channel owned; the new handle
+ * @return ok
+ * @errors
+ *   -E2BIG           `options` has an unknown field that is not 0
+ *   -EBUSY           a stopped process holds the directory, or, in a fork child, all participant slots are taken
+ *   -EEXIST          the name is taken
+ *   -EINVAL          a bad name or option, or a required pointer is NULL
+ *   -EMFILE          in a fork child: too many open files
+ *   -ENAMETOOLONG    the name is too long
+ *   -ENOMEM          the matrix has no room for it, or no memory for the handle
+ *   -ENOSPC          all 256 roots are taken, or the file system is full
+ *   -WEIR_E_CORRUPT  the segment contradicts itself
+ *   -WEIR_E_RETIRED  the matrix was retired
+ * @thread any
+ * @blocks no
+ * @since 0.1
+ */
+WEIR_API int weir_channel_create(struct weir_matrix *matrix, const char *name,
+                                 const struct weir_channel_options *options,
+                                 struct weir_channel **ret_channel) noexcept
+{
+    return make_channel(&weir::Channel::create, matrix, name, options, ret_channel);
+}
+
+/**
+ * Attaches to a channel that exists.
+ *
+ * @class weir_channel ctor
+ * @param[in]  matrix      the matrix it lives in, which the handle keeps attached
+ * @param[in]  name        utf8; 1 to 63 bytes
+ * @param[in]  options     sized nullable; a `type_id` that is not 0 must match, the rest does not count
+ * @param[out] ret_channel owned; the new handle
+ * @return ok
+ * @errors
+ *   -E2BIG           `options` has an unknown field that is not 0
+ *   -EBUSY           in a fork child: all participant slots are taken
+ *   -EINVAL          a bad name or option, or a required pointer is NULL
+ *   -EMFILE          in a fork child: too many open files
+ *   -ENAMETOOLONG    the name is too long
+ *   -ENOENT          there is none
+ *   -ENOMEM          no memory for the handle
+ *   -WEIR_E_CORRUPT  the channel contradicts itself
+ *   -WEIR_E_RETIRED  the matrix was retired
+ *   -WEIR_E_TYPE     the name stands for something else, or its `type_id` is another
+ * @thread any
+ * @blocks no
+ * @since 0.1
+ */
+WEIR_API int weir_channel_attach(struct weir_matrix *matrix, const char *name,
+                                 const struct weir_channel_options *options,
+                                 struct weir_channel **ret_channel) noexcept
+{
+    return make_channel(&weir::Channel::attach, matrix, name, options, ret_channel);
+}
+
+/**
+ * Attaches to a channel, or makes it if there is none.
+ *
+ * @class weir_channel ctor
+ * @param[in]  matrix      the matrix it lives in, which the handle keeps attached
+ * @param[in]  name        utf8; 1 to 63 bytes
+ * @param[in]  options     sized nullable; NULL means all defaults
+ * @param[out] ret_channel owned; the new handle
+ * @return ok
+ * @errors
+ *   -E2BIG           `options` has an unknown field that is not 0
+ *   -EBUSY           a stopped process holds the directory, or, in a fork child, all participant slots are taken
+ *   -EINVAL          a bad name or option, or a required pointer is NULL
+ *   -EMFILE          in a fork child: too many open files
+ *   -ENAMETOOLONG    the name is too long
+ *   -ENOMEM          the matrix has no room for it, or no memory for the handle
+ *   -ENOSPC          all 256 roots are taken, or the file system is full
+ *   -WEIR_E_CORRUPT  the segment or the channel contradicts itself
+ *   -WEIR_E_RETIRED  the matrix was retired
+ *   -WEIR_E_TYPE     the name stands for something else, or its `type_id` is another
+ * @thread any
+ * @blocks no
+ * @since 0.1
+ */
+WEIR_API int weir_channel_open(struct weir_matrix *matrix, const char *name,
+                               const struct weir_channel_options *options,
+                               struct weir_channel **ret_channel) noexcept
+{
+    return make_channel(&weir::Channel::open, matrix, name, options, ret_channel);
+}
+
+/**
+ * Adds a user to a handle, for another weir_channel_unref().
+ *
+ * @class weir_channel ref
+ * @param[in] channel nullable; the channel
+ * @return handle
+ * @thread any
+ * @blocks no
+ * @since 0.1
+ */
+WEIR_API struct weir_channel *weir_channel_ref(struct weir_channel *channel) noexcept
+{
+    if (channel != nullptr)
+        core(channel)->ref();
+    return channel;
+}
+
+/**
+ * Removes a user from a handle; the last one detaches. The channel stays, with
+ * what is in it, until it is retired.
+ *
+ * @class weir_channel dtor
+ * @param[in] channel nullable; the channel
+ * @return handle
+ * @thread any
+ * @blocks no
+ * @since 0.1
+ */
+WEIR_API struct weir_channel *weir_channel_unref(struct weir_channel *channel) noexcept
+{
+    if (channel != nullptr)
+        core(channel)->unref();
+    return nullptr;
+}
+
+/**
+ * Ends a channel for everybody: its name is free again, posts and reads fail,
+ * who waits is woken, and what waits in it is freed. Its memory comes back when
+ * the last process that is attached lets go.
+ *
+ * Messages in readers' hands stay theirs until they are acknowledged or taken.
+ *
+ * @class weir_channel method
+ * @param[in] channel the channel
+ * @return ok
+ * @errors
+ *   -EBUSY          a stopped process holds the directory, or, in a fork child, all participant slots are taken
+ *   -EINVAL         `channel` is NULL
+ *   -EMFILE         in a fork child: too many open files
+ *   -WEIR_E_RETIRED it, or its matrix, was retired before
+ * @thread any
+ * @blocks no
+ * @since 0.1
+ */
+WEIR_API int weir_channel_retire(struct weir_channel *channel) noexcept
+{
+    if (channel == nullptr)
+        return -EINVAL;
+    return core(channel)->retire().code;
+}
+
+/**
+ * Posts a block: hands it to the channel, which hands it to a reader. Nothing
+ * is copied.
+ *
+ * From the moment the call succeeds the message is in the channel, whoever dies.
+ * The poster's messages are read in the order in which they were posted, except
+ * for redeliveries.
+ *
+ * @class weir_channel method
+ * @param[in] channel    the channel
+ * @param[in] block      consumed; one of this participant's
+ * @param[in] length     bytes of it that count, 0 to the block's size
+ * @param[in] options    sized nullable; NULL means all defaults
+ * @param[in] timeout_ns how long to wait for room, ns: 0 is not at all, negative is for ever
+ * @return ok
+ * @errors
+ *   -E2BIG          `options` has an unknown field that is not 0
+ *   -EAGAIN         it is full, and the timeout is 0 or the channel was made with `WEIR_CHANNEL_FAIL`
+ *   -EBUSY          the block is changing its size, or, in a fork child, all participant slots are taken
+ *   -EINVAL         `length` is above the block's size, a bad option or ref, or `channel` is NULL
+ *   -EMFILE         in a fork child: too many open files
+ *   -EPERM          the block is not this participant's
+ *   -ETIMEDOUT      there was no room in time
+ *   -WEIR_E_CORRUPT the channel contradicts itself
+ *   -WEIR_E_RETIRED the channel or its matrix was retired
+ *   -WEIR_E_STALE   the block was freed, or is of another matrix
+ * @thread any
+ * @blocks timeout(timeout_ns)
+ * @since 0.1
+ */
+WEIR_API int weir_channel_post(struct weir_channel *channel, weir_ref block, size_t length,
+                               const struct weir_post_options *options, int64_t timeout_ns) noexcept
+{
+    if (channel == nullptr)
+        return -EINVAL;
+    weir_post_options given;
+    if (int const code = read_options(options, kFirstPost, given); code < 0)
+        return code;
+    if (given.priority != 0 || given.reserved0 != 0)
+        return -EINVAL;
+    return core(channel)->post(weir::Ref{block}, length, given.tag, timeout_ns).code;
+}
+
+/**
+ * Looks at what waits, without taking anything.
+ *
+ * @class weir_channel method
+ * @param[in]    channel  the channel
+ * @param[inout] ret_info sized; filled
+ * @return ok
+ * @errors
+ *   -EINVAL         a pointer is NULL, or a bad `size`
+ *   -WEIR_E_RETIRED the channel or its matrix was retired
+ * @thread any
+ * @blocks no
+ * @since 0.1
+ */
+WEIR_API int weir_channel_inquire(struct weir_channel *channel,
+                                  struct weir_channel_info *ret_info) noexcept
+{
+    if (channel == nullptr || ret_info == nullptr || !info_size_ok(ret_info, kFirstInfo))
+        return -EINVAL;
+    weir::ChannelInfo found;
+    if (auto const status = core(channel)->inquire(found); !status.ok())
+        return status.code;
+    write_info(from_core(found), ret_info);
+    return 0;
+}
+
+/**
+ * Becomes a reader of a channel.
+ *
+ * @class weir_subscription ctor
+ * @param[in]  channel          the channel, which the handle keeps attached
+ * @param[out] ret_subscription owned; the new handle
+ * @return ok
+ * @errors
+ *   -EINVAL         a pointer is NULL
+ *   -ENOMEM         no memory for the handle
+ *   -WEIR_E_RETIRED the channel or its matrix was retired
+ * @thread any
+ * @blocks no
+ * @since 0.1
+ */
+WEIR_API int weir_channel_subscribe(struct weir_channel *channel,
+                                    struct weir_subscription **ret_subscription) noexcept
+{
+    if (channel == nullptr || ret_subscription == nullptr)
+        return -EINVAL;
+    auto const made = core(channel)->subscribe();
+    if (!made.ok())
+        return made.status().code;
+    *ret_subscription = handle(*made);
+    return 0;
+}
+
+/**
+ * Ends a subscription. Messages that were read through it and not answered stay
+ * in this process's hand: take or acknowledge them before.
+ *
+ * @class weir_subscription dtor
+ * @param[in] subscription nullable; the subscription
+ * @return handle
+ * @thread any
+ * @blocks no
+ * @since 0.1
+ */
+WEIR_API struct weir_subscription *
+weir_subscription_close(struct weir_subscription *subscription) noexcept
+{
+    if (subscription != nullptr)
+        core(subscription)->close();
+    return nullptr;
+}
+
+/**
+ * Takes the next message into the hand.
+ *
+ * Its block belongs to nobody until weir_channel_ack() frees it,
+ * weir_channel_take() makes it this participant's, or weir_channel_nack() gives
+ * the message to another reader. If this process dies before, the message is
+ * delivered again. Answer soon: a message in the hand keeps its place in the
+ * ring, and the ring is full one round later.
+ *
+ * @class weir_subscription method
+ * @param[in]  subscription the subscription
+ * @param[in]  timeout_ns   how long to wait for a message, ns: 0 is not at all, negative is for ever
+ * @param[out] ret_message  the message
+ * @return ok
+ * @errors
+ *   -EAGAIN         nothing waits, and the timeout is 0
+ *   -EBUSY          in a fork child: all participant slots are taken
+ *   -EINVAL         a pointer is NULL
+ *   -EMFILE         in a fork child: too many open files
+ *   -ETIMEDOUT      nothing came in time
+ *   -WEIR_E_CORRUPT the channel contradicts itself
+ *   -WEIR_E_RETIRED the channel or its matrix was retired
+ * @thread any
+ * @blocks timeout(timeout_ns)
+ * @since 0.1
+ */
+WEIR_API int weir_channel_read(struct weir_subscription *subscription, int64_t timeout_ns,
+                               struct weir_message *ret_message) noexcept
+{
+    if (subscription == nullptr || ret_message == nullptr)
+        return -EINVAL;
+    weir::Message found;
+    if (auto const status = core(subscription)->read(timeout_ns, found); !status.ok())
+        return status.code;
+    *ret_message = from_core(found);
+    return 0;
+}
+
+/**
+ * Answers a message: it is done, its block is freed.
+ *
+ * @class weir_subscription method
+ * @param[in] subscription the subscription it was read through
+ * @param[in] message      the message
+ * @return ok
+ * @errors
+ *   -EBUSY          in a fork child: all participant slots are taken
+ *   -EINVAL         a pointer is NULL, or this cannot be a message of this channel
+ *   -EMFILE         in a fork child: too many open files
+ *   -WEIR_E_RETIRED the matrix was retired
+ *   -WEIR_E_STALE   it was answered before, or another process has it
+ * @thread any
+ * @blocks no
+ * @since 0.1
+ */
+WEIR_API int weir_channel_ack(struct weir_subscription *subscription,
+                              const struct weir_message *message) noexcept
+{
+    if (subscription == nullptr || message == nullptr)
+        return -EINVAL;
+    return core(subscription)->ack(to_core(*message)).code;
+}
+
+/**
+ * Answers a message: it is done, and its block is this participant's from now
+ * on.
+ *
+ * @class weir_subscription method
+ * @param[in] subscription the subscription it was read through
+ * @param[in] message      the message
+ * @return ok
+ * @errors
+ *   -EBUSY          in a fork child: all participant slots are taken
+ *   -EINVAL         a pointer is NULL, or this cannot be a message of this channel
+ *   -EMFILE         in a fork child: too many open files
+ *   -WEIR_E_RETIRED the matrix was retired
+ *   -WEIR_E_STALE   it was answered before, or another process has it
+ * @thread any
+ * @blocks no
+ * @since 0.1
+ */
+WEIR_API int weir_channel_take(struct weir_subscription *subscription,
+                               const struct weir_message *message) noexcept
+{
+    if (subscription == nullptr || message == nullptr)
+        return -EINVAL;
+    return core(subscription)->take(to_core(*message)).code;
+}
+
+/**
+ * Answers a message: not done, another reader may have it.
+ *
+ * @class weir_subscription method
+ * @param[in] subscription the subscription it was read through
+ * @param[in] message      the message
+ * @return ok
+ * @errors
+ *   -EBUSY          in a fork child: all participant slots are taken
+ *   -EINVAL         a pointer is NULL, or this cannot be a message of this channel
+ *   -EMFILE         in a fork child: too many open files
+ *   -WEIR_E_RETIRED the matrix was retired
+ *   -WEIR_E_STALE   it was answered before, or another process has it
+ * @thread any
+ * @blocks no
+ * @since 0.1
+ */
+WEIR_API int weir_channel_nack(struct weir_subscription *subscription,
+                               const struct weir_message *message) noexcept
+{
+    if (subscription == nullptr || message == nullptr)
+        return -EINVAL;
+    return core(subscription)->nack(to_core(*message)).code;
+}

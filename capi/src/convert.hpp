@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+// Between the public structs and the core's.
+#pragma once
+
+#include "capi/include/weir.h"
+#include "core/channel/channel.hpp"
+#include "core/matrix/matrix.hpp"
+
+namespace weir::capi {
+
+/// -EINVAL if a field is out of range. Fields of 0 become their defaults.
+int to_core(weir_matrix_options const &from, MatrixOptions &into) noexcept;
+int to_core(weir_channel_options const &from, ChannelOptions &into) noexcept;
+Message to_core(weir_message const &from) noexcept;
+
+weir_matrix_info from_core(MatrixStats const &from) noexcept;
+weir_check_report from_core(CheckReport const &from) noexcept;
+weir_heal_report from_core(HealReport const &from) noexcept;
+weir_block_info from_core(BlockInfo const &from) noexcept;
+weir_participant_info from_core(ParticipantInfo const &from) noexcept;
+weir_root_info from_core(RootInfo const &from) noexcept;
+weir_channel_info from_core(ChannelInfo const &from) noexcept;
+weir_message from_core(Message const &from) noexcept;
+
+/// Calls a user's callback with public structs.
+template <class CoreInfo, class PublicFn> struct WalkAdapter {
+    PublicFn callback;
+    void *userdata;
+
+    static int call(CoreInfo const &info, void *self) noexcept
+    {
+        auto const &adapter = *static_cast<WalkAdapter *>(self);
+        auto const converted = from_core(info);
+        return adapter.callback(&converted, adapter.userdata);
+    }
+    int (*function() const noexcept)(CoreInfo const &, void *) { return &WalkAdapter::call; }
+};
+
+} // namespace weir::capi

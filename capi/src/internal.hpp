@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+// What the functions of the C boundary share: sized structs, handles, the error table.
+#pragma once
+
+#include "capi/include/weir.h"
+#include "core/base/error.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+
+namespace weir {
+class Matrix;
+class Channel;
+class Subscription;
+
+namespace capi {
+
+inline constexpr size_t kLargestStruct = 4096;
+
+/// Reads a caller's options: missing fields of an older caller count as 0, unknown fields of a
+/// newer one must be 0. NULL means all defaults.
+template <class T> int read_options(T const *from, size_t first_size, T &into) noexcept
+{
+    std::memset(&into, 0, sizeof into);
+    into.size = sizeof into;
+    if (from == nullptr)
+        return 0;
+    size_t const size = from->size;
+    if (size < first_size || size > kLargestStruct)
+        return -EINVAL;
+    auto const *const bytes = reinterpret_cast<unsigned char const *>(from);
+    for (size_t i = sizeof into; i < size; ++i)
+        if (bytes[i] != 0)
+            return -E2BIG;
+    std::memcpy(&into, from, size < sizeof into ? size : sizeof into);
+    into.size = sizeof into;
+    return 0;
+}
+
+/// Whether a caller's info struct has a size that can be filled.
+template <class T> bool info_size_ok(T const *info, size_t first_size) noexcept
+{
+    return info->size >= first_size && info->size <= kLargestStruct;
+}
+
+/// Fills a caller's info struct of any version: known fields, then zeros; `size` stays.
+template <class T> void write_info(T const &from, T *into) noexcept
+{
+    size_t const size = into->size;
+    auto *const bytes = reinterpret_cast<unsigned char *>(into);
+    size_t const known = size < sizeof from ? size : sizeof from;
+    std::memcpy(bytes, &from, known);
+    std::memset(bytes + known, 0, size - known);
+    into->size = size;
+}
+
+// The handles are the core's objects under another name.
+inline Matrix *core(weir_matrix *m) noexcept { return reinterpret_cast<Matrix *>(m); }
+inline Matrix const *core(weir_matrix const *m) noexcept
+{
+    return reinterpret_cast<Matrix const *>(m);
+}
+inline Channel *core(weir_channel *c) noexcept { return reinterpret_cast<Channel *>(c); }
+inline Subscription *core(weir_subscription *s) noexcept
+{
+    return reinterpret_cast<Subscription *>(s);
+}
+inline weir_matrix *handle(Matrix *m) noexcept { return reinterpret_cast<weir_matrix *>(m); }
+inline weir_channel *handle(Channel *c) noexcept { return reinterpret_cast<weir_channel *>(c); }
+inline weir_subscription *handle(Subscription *s) noexcept
+{
+    return reinterpret_cast<weir_subscription *>(s);
+}
+
+} // namespace capi
+} // namespace weir

@@ -1,0 +1,632 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+// The C functions of the matrix: making, opening, looking inside, roots.
+/**
+ * @file Matrix functions
+ */
+#include "capi/src/internal.hpp"
+
+#include "capi/src/convert.hpp"
+#include "core/matrix/matrix.hpp"
+
+namespace {
+using namespace weir::capi;
+
+constexpr size_t kFirstOptions = sizeof(weir_matrix_options);
+constexpr size_t kFirstStats = sizeof(weir_matrix_info);
+constexpr size_t kFirstCheck = sizeof(weir_check_report);
+constexpr size_t kFirstHeal = sizeof(weir_heal_report);
+
+using Maker = weir::Result<weir::Matrix *> (*)(char const *, weir::MatrixOptions const &) noexcept;
+
+int make_matrix(Maker maker, char const *name, weir_matrix_options const *options,
+                weir_matrix **ret_matrix) noexcept
+{
+    if (ret_matrix == nullptr)
+        return -EINVAL;
+    weir_matrix_options given;
+    if (int const code = read_options(options, kFirstOptions, given); code < 0)
+        return code;
+    weir::MatrixOptions converted;
+    if (int const code = to_core(given, converted); code < 0)
+        return code;
+
+    auto const made = maker(name, converted);
+    if (!made.ok())
+        return made.status().code;
+    *ret_matrix = handle(*made);
+    return 0;
+}
+} // namespace
+
+/**
+ * Makes a matrix that must not exist.
+ *
+ * A plain name stands for a file in `/dev/shm`; one that begins with a slash is
+ * a path on any file system that holds shared mappings. Without a name the
+ * segment is known by its descriptor alone, see weir_matrix_fd(). A named
+ * segment appears whole or not at all: a maker that dies leaves nothing.
+ *
+ * @class weir_matrix ctor
+ * @param[in]  name       utf8 nullable; 1 to 200 bytes without a slash, or an absolute path, NULL for no name
+ * @param[in]  options    sized nullable; NULL means all defaults
+ * @param[out] ret_matrix owned; the new handle
+ * @return ok
+ * @errors
+ *   -E2BIG           `options` has an unknown field that is not 0
+ *   -EACCES          the folder may not be written
+ *   -EEXIST          there is one of this name
+ *   -EINVAL          a bad name or option, or `ret_matrix` is NULL
+ *   -EMFILE          too many open files
+ *   -ENAMETOOLONG    the name or path is too long
+ *   -ENFILE          too many open files on this machine
+ *   -ENOENT          the folder of the path does not exist
+ *   -ENOMEM          no address space or memory for the mapping
+ *   -ENOSPC          the file system cannot hold the tables and `commit`
+ *   -EOPNOTSUPP      the file system or kernel lacks what a segment needs
+ * @thread any
+ * @blocks yes
+ * @since 0.1
+ */
+WEIR_API int weir_matrix_create(const char *name, const struct weir_matrix_options *options,
+                                struct weir_matrix **ret_matrix) noexcept
+{
+    return make_matrix(&weir::Matrix::create, name, options, ret_matrix);
+}
+
+/**
+ * Attaches to a matrix that exists.
+ *
+ * The file is not trusted: its geometry is checked once and copied, and
+ * everything read from it later is checked before use.
+ *
+ * @class weir_matrix ctor
+ * @param[in]  name       utf8; as for weir_matrix_create()
+ * @param[in]  options    sized nullable; only `stall_ns`, `flags` and `participant_name` count
+ * @param[out] ret_matrix owned; the new handle
+ * @return ok
+ * @errors
+ *   -E2BIG           `options` has an unknown field that is not 0
+ *   -EACCES          the file may not be opened for writing
+ *   -EBUSY           all participant slots are taken
+ *   -EINVAL          a bad name or option, or a required pointer is NULL
+ *   -EMFILE          too many open files
+ *   -ENAMETOOLONG    the name or path is too long
+ *   -ENFILE          too many open files on this machine
+ *   -ENOENT          there is none
+ *   -ENOMEM          no address space or memory for the mapping
+ *   -EOPNOTSUPP      the kernel lacks what a segment needs
+ *   -EPERM           it belongs to another user
+ *   -WEIR_E_CORRUPT  not a segment, or it contradicts itself
+ *   -WEIR_E_RETIRED  it was retired
+ *   -WEIR_E_VERSION  made by a version that this one cannot work with
+ * @thread any
+ * @blocks yes
+ * @since 0.1
+ */
+WEIR_API int weir_matrix_attach(const char *name, const struct weir_matrix_options *options,
+                                struct weir_matrix **ret_matrix) noexcept
+{
+    if (name == nullptr)
+        return -EINVAL;
+    return make_matrix(&weir::Matrix::attach, name, options, ret_matrix);
+}
+
+/**
+ * Attaches to a matrix, or makes it if there is none.
+ *
+ * Processes that do this at the same moment end up on one segment.
+ *
+ * @class weir_matrix ctor
+ * @param[in]  name       utf8; as for weir_matrix_create()
+ * @param[in]  options    sized nullable; NULL means all defaults
+ * @param[out] ret_matrix owned; the new handle
+ * @return ok
+ * @errors
+ *   -E2BIG           `options` has an unknown field that is not 0
+ *   -EACCES          the file or its folder may not be written
+ *   -EBUSY           all participant slots are taken, or the name kept changing
+ *   -EINVAL          a bad name or option, or a required pointer is NULL
+ *   -EMFILE          too many open files
+ *   -ENAMETOOLONG    the name or path is too long
+ *   -ENFILE          too many open files on this machine
+ *   -ENOENT          the folder of the path does not exist
+ *   -ENOMEM          no address space or memory for the mapping
+ *   -ENOSPC          the file system cannot hold the tables and `commit`
+ *   -EOPNOTSUPP      the file system or kernel lacks what a segment needs
+ *   -EPERM           it belongs to another user
+ *   -WEIR_E_CORRUPT  not a segment, or it contradicts itself
+ *   -WEIR_E_RETIRED  it was retired
+ *   -WEIR_E_VERSION  made by a version that this one cannot work with
+ * @thread any
+ * @blocks yes
+ * @since 0.1
+ */
+WEIR_API int weir_matrix_open(const char *name, const struct weir_matrix_options *options,
+                              struct weir_matrix **ret_matrix) noexcept
+{
+    if (name == nullptr)
+        return -EINVAL;
+    return make_matrix(&weir::Matrix::open, name, options, ret_matrix);
+}
+
+/**
+ * Attaches to a matrix by a descriptor of its file, as another process passed
+ * it or as weir_matrix_fd() returned it.
+ *
+ * The descriptor is not kept and stays the caller's.
+ *
+ * @class weir_matrix ctor
+ * @param[in]  fd         an open descriptor, for reading and writing
+ * @param[in]  options    sized nullable; only `stall_ns`, `flags` and `participant_name` count
+ * @param[out] ret_matrix owned; the new handle
+ * @return ok
+ * @errors
+ *   -E2BIG           `options` has an unknown field that is not 0
+ *   -EACCES          the file may not be opened for writing
+ *   -EBADF           `fd` is not an open descriptor
+ *   -EBUSY           all participant slots are taken
+ *   -EINVAL          a bad option, or `ret_matrix` is NULL
+ *   -EMFILE          too many open files
+ *   -ENFILE          too many open files on this machine
+ *   -ENOMEM          no address space or memory for the mapping
+ *   -EOPNOTSUPP      the kernel lacks what a segment needs
+ *   -EPERM           it belongs to another user
+ *   -WEIR_E_CORRUPT  not a segment, or it contradicts itself
+ *   -WEIR_E_RETIRED  it was retired
+ *   -WEIR_E_VERSION  made by a version that this one cannot work with
+ * @thread any
+ * @blocks yes
+ * @since 0.1
+ */
+WEIR_API int weir_matrix_attach_fd(int fd, const struct weir_matrix_options *options,
+                                   struct weir_matrix **ret_matrix) noexcept
+{
+    if (ret_matrix == nullptr)
+        return -EINVAL;
+    weir_matrix_options given;
+    if (int const code = read_options(options, kFirstOptions, given); code < 0)
+        return code;
+    weir::MatrixOptions converted;
+    if (int const code = to_core(given, converted); code < 0)
+        return code;
+
+    auto const made = weir::Matrix::attach_fd(fd, converted);
+    if (!made.ok())
+        return made.status().code;
+    *ret_matrix = handle(*made);
+    return 0;
+}
+
+/**
+ * Returns a descriptor of the segment's file, for passing to another process.
+ *
+ * It stays the handle's and is closed with it; no lock hangs on it.
+ *
+ * @class weir_matrix method
+ * @param[in] matrix the matrix
+ * @return count
+ * @errors
+ *   -EINVAL `matrix` is NULL
+ * @thread any
+ * @blocks no
+ * @signal safe
+ * @since 0.1
+ */
+WEIR_API int weir_matrix_fd(const struct weir_matrix *matrix) noexcept
+{
+    if (matrix == nullptr)
+        return -EINVAL;
+    return core(matrix)->fd();
+}
+
+/**
+ * Removes a matrix's name. Who is attached goes on; memory goes back to the
+ * system when the last one leaves.
+ *
+ * @class weir_matrix static
+ * @param[in] name utf8; as for weir_matrix_create()
+ * @return ok
+ * @errors
+ *   -EACCES       the folder may not be written
+ *   -EINVAL       a bad name, or `name` is NULL
+ *   -EISDIR       the path is a folder
+ *   -ENAMETOOLONG the name or path is too long
+ *   -ENOENT       there is none
+ *   -EPERM        the file belongs to another user
+ * @thread any
+ * @blocks yes
+ * @since 0.1
+ */
+WEIR_API int weir_matrix_unlink(const char *name) noexcept
+{
+    if (name == nullptr)
+        return -EINVAL;
+    return weir::Matrix::unlink(name).code;
+}
+
+/**
+ * Adds a user to a handle, for another weir_matrix_unref().
+ *
+ * @class weir_matrix ref
+ * @param[in] matrix nullable; the matrix
+ * @return handle
+ * @thread any
+ * @blocks no
+ * @since 0.1
+ */
+WEIR_API struct weir_matrix *weir_matrix_ref(struct weir_matrix *matrix) noexcept
+{
+    if (matrix != nullptr)
+        core(matrix)->ref();
+    return matrix;
+}
+
+/**
+ * Removes a user from a handle; the last one detaches.
+ *
+ * What this participant still has is treated as after its death: freed or kept,
+ * by the death policy. Channels and subscriptions keep their matrix attached.
+ *
+ * @class weir_matrix dtor
+ * @param[in] matrix nullable; the matrix
+ * @return handle
+ * @thread any
+ * @blocks yes
+ * @since 0.1
+ */
+WEIR_API struct weir_matrix *weir_matrix_unref(struct weir_matrix *matrix) noexcept
+{
+    if (matrix != nullptr)
+        core(matrix)->unref();
+    return nullptr;
+}
+
+/**
+ * Ends a matrix for everybody: from now on each call on it that could change
+ * something fails with `-WEIR_E_RETIRED`, and so does attaching. Its name is
+ * removed.
+ *
+ * @class weir_matrix method
+ * @param[in] matrix the matrix
+ * @return ok
+ * @errors
+ *   -EINVAL         `matrix` is NULL
+ *   -WEIR_E_RETIRED it was retired before
+ * @thread any
+ * @blocks yes
+ * @since 0.1
+ */
+WEIR_API int weir_matrix_retire(struct weir_matrix *matrix) noexcept
+{
+    if (matrix == nullptr)
+        return -EINVAL;
+    return core(matrix)->retire().code;
+}
+
+/**
+ * Returns the name a handle was opened with; empty if it has none or if
+ * `matrix` is NULL. It is valid as long as the handle.
+ *
+ * @class weir_matrix method
+ * @param[in] matrix nullable; the matrix
+ * @return text
+ * @thread any
+ * @blocks no
+ * @signal safe
+ * @since 0.1
+ */
+WEIR_API const char *weir_matrix_name(const struct weir_matrix *matrix) noexcept
+{
+    return matrix == nullptr ? "" : core(matrix)->name();
+}
+
+/**
+ * Reads the segment's unique id.
+ *
+ * @class weir_matrix method
+ * @param[in]  matrix   the matrix
+ * @param[out] ret_uuid its id
+ * @return ok
+ * @errors
+ *   -EINVAL a pointer is NULL
+ * @thread any
+ * @blocks no
+ * @signal safe
+ * @since 0.1
+ */
+WEIR_API int weir_matrix_uuid(const struct weir_matrix *matrix, struct weir_uuid *ret_uuid) noexcept
+{
+    if (matrix == nullptr || ret_uuid == nullptr)
+        return -EINVAL;
+    auto const &uuid = core(matrix)->uuid();
+    static_assert(sizeof uuid.bytes == sizeof ret_uuid->value);
+    std::memcpy(ret_uuid->value, uuid.bytes, sizeof ret_uuid->value);
+    return 0;
+}
+
+/**
+ * Reads the id of this handle's participant, for weir_block_give() in another
+ * process.
+ *
+ * @class weir_matrix method
+ * @param[in]  matrix          the matrix
+ * @param[out] ret_participant its id, not 0
+ * @return ok
+ * @errors
+ *   -EBUSY          in a fork child: all participant slots are taken
+ *   -EINVAL         a pointer is NULL
+ *   -EMFILE         in a fork child: too many open files
+ *   -WEIR_E_RETIRED the matrix was retired
+ * @thread any
+ * @blocks no
+ * @since 0.1
+ */
+WEIR_API int weir_matrix_participant_id(struct weir_matrix *matrix,
+                                        uint64_t *ret_participant) noexcept
+{
+    if (matrix == nullptr || ret_participant == nullptr)
+        return -EINVAL;
+    auto const found = core(matrix)->participant_id();
+    if (!found.ok())
+        return found.status().code;
+    *ret_participant = *found;
+    return 0;
+}
+
+/**
+ * Reads sizes and counters. It walks over all blocks; others go on meanwhile.
+ *
+ * @class weir_matrix method
+ * @param[in]    matrix    the matrix
+ * @param[inout] ret_stats sized; filled
+ * @return ok
+ * @errors
+ *   -EINVAL         a pointer is NULL, or a bad `size`
+ *   -WEIR_E_CORRUPT the segment contradicts itself
+ * @thread any
+ * @blocks yes
+ * @since 0.1
+ */
+WEIR_API int weir_matrix_stats(struct weir_matrix *matrix,
+                               struct weir_matrix_info *ret_stats) noexcept
+{
+    if (matrix == nullptr || ret_stats == nullptr || !info_size_ok(ret_stats, kFirstStats))
+        return -EINVAL;
+    weir::MatrixStats found;
+    if (auto const status = core(matrix)->stats(found); !status.ok())
+        return status.code;
+    write_info(from_core(found), ret_stats);
+    return 0;
+}
+
+/**
+ * Calls a function for each block, free ones too, from the first to the last
+ * byte of each sector. Others go on meanwhile: a block may change after it was
+ * reported.
+ *
+ * @class weir_matrix iter
+ * @param[in] matrix   the matrix
+ * @param[in] callback called for each block, may call functions of this matrix
+ * @param[in] userdata userdata(of=callback) nullable; passed on
+ * @return count
+ * @errors
+ *   -EINVAL         `matrix` or `callback` is NULL
+ *   -WEIR_E_CORRUPT the segment contradicts itself
+ * @thread any
+ * @blocks yes
+ * @since 0.1
+ */
+WEIR_API int weir_matrix_walk(struct weir_matrix *matrix, weir_walk_fn callback,
+                              void *userdata) noexcept
+{
+    if (matrix == nullptr || callback == nullptr)
+        return -EINVAL;
+    WalkAdapter<weir::BlockInfo, weir_walk_fn> adapter{callback, userdata};
+    return core(matrix)->walk(adapter.function(), &adapter).code;
+}
+
+/**
+ * Calls a function for each participant, also for dead ones that wait to be
+ * healed.
+ *
+ * @class weir_matrix iter
+ * @param[in] matrix   the matrix
+ * @param[in] callback called for each participant, may call functions of this matrix
+ * @param[in] userdata userdata(of=callback) nullable; passed on
+ * @return count
+ * @errors
+ *   -EINVAL `matrix` or `callback` is NULL
+ * @thread any
+ * @blocks yes
+ * @since 0.1
+ */
+WEIR_API int weir_matrix_participants(struct weir_matrix *matrix, weir_participant_fn callback,
+                                      void *userdata) noexcept
+{
+    if (matrix == nullptr || callback == nullptr)
+        return -EINVAL;
+    WalkAdapter<weir::ParticipantInfo, weir_participant_fn> adapter{callback, userdata};
+    return core(matrix)->participants(adapter.function(), &adapter).code;
+}
+
+/**
+ * Checks every invariant of the segment and returns how many errors it found.
+ *
+ * Leaks (`orphans`) are counted but are no errors: a block of nobody may be in
+ * flight between two processes that agreed on it by other means.
+ *
+ * @class weir_matrix method
+ * @param[in]    matrix     the matrix
+ * @param[in]    flags      what to do besides
+ * @param[inout] ret_report sized; filled
+ * @return count
+ * @errors
+ *   -EINVAL a pointer is NULL, a bad `size`, or an unknown flag
+ *   -ENOMEM no memory for the list of refs
+ * @thread any
+ * @blocks yes
+ * @since 0.1
+ */
+WEIR_API int weir_matrix_check(struct weir_matrix *matrix, weir_check_flags flags,
+                               struct weir_check_report *ret_report) noexcept
+{
+    if (matrix == nullptr || ret_report == nullptr || !info_size_ok(ret_report, kFirstCheck))
+        return -EINVAL;
+    if ((flags & ~uint32_t{WEIR_CHECK_REPAIR}) != 0)
+        return -EINVAL;
+    weir::CheckReport found;
+    auto const status = core(matrix)->check((flags & WEIR_CHECK_REPAIR) != 0, found);
+    if (!status.ok())
+        return status.code;
+    write_info(from_core(found), ret_report);
+    return status.code;
+}
+
+/**
+ * Looks for dead participants and gives back what they had.
+ *
+ * Other calls do this by themselves when they need what a dead process has;
+ * calling it is never necessary, only sooner.
+ *
+ * @class weir_matrix method
+ * @param[in]    matrix     the matrix
+ * @param[inout] ret_report sized nullable; filled
+ * @return count
+ * @errors
+ *   -EBUSY          in a fork child: all participant slots are taken
+ *   -EINVAL         `matrix` is NULL, or a bad `size`
+ *   -EMFILE         in a fork child: too many open files
+ *   -WEIR_E_RETIRED the matrix was retired
+ * @thread any
+ * @blocks yes
+ * @since 0.1
+ */
+WEIR_API int weir_matrix_heal(struct weir_matrix *matrix,
+                              struct weir_heal_report *ret_report) noexcept
+{
+    if (matrix == nullptr || (ret_report != nullptr && !info_size_ok(ret_report, kFirstHeal)))
+        return -EINVAL;
+    weir::HealReport found;
+    auto const status = core(matrix)->heal(found);
+    if (!status.ok())
+        return status.code;
+    if (ret_report != nullptr)
+        write_info(from_core(found), ret_report);
+    return static_cast<int>(found.participants);
+}
+
+/**
+ * Gives a block a name in the matrix, and to nobody: from now on it outlives
+ * this process.
+ *
+ * @class weir_matrix method
+ * @param[in] matrix the matrix
+ * @param[in] name   utf8; 1 to 63 bytes
+ * @param[in] block  one of this participant's, or one of nobody's
+ * @return ok
+ * @errors
+ *   -EBUSY          a stopped process holds the directory, or, in a fork child, all participant slots are taken
+ *   -EEXIST         the name is taken
+ *   -EINVAL         a bad name or ref, or a required pointer is NULL
+ *   -EMFILE         in a fork child: too many open files
+ *   -ENAMETOOLONG   the name is too long
+ *   -ENOSPC         all 256 roots are taken
+ *   -EPERM          the block is another participant's
+ *   -WEIR_E_RETIRED the matrix was retired
+ *   -WEIR_E_STALE   the block was freed
+ * @thread any
+ * @blocks no
+ * @since 0.1
+ */
+WEIR_API int weir_matrix_bind(struct weir_matrix *matrix, const char *name, weir_ref block) noexcept
+{
+    if (matrix == nullptr || name == nullptr)
+        return -EINVAL;
+    return core(matrix)->bind(name, weir::Ref{block}).code;
+}
+
+/**
+ * Finds a block by its name.
+ *
+ * @class weir_matrix method
+ * @param[in]  matrix    the matrix
+ * @param[in]  name      utf8; 1 to 63 bytes
+ * @param[out] ret_block the block, which nobody owns
+ * @return ok
+ * @errors
+ *   -EINVAL         a bad name, or a pointer is NULL
+ *   -ENAMETOOLONG   the name is too long
+ *   -ENOENT         there is none
+ *   -WEIR_E_RETIRED the matrix was retired
+ *   -WEIR_E_TYPE    the name stands for something else
+ * @thread any
+ * @blocks no
+ * @since 0.1
+ */
+WEIR_API int weir_matrix_lookup(struct weir_matrix *matrix, const char *name,
+                                weir_ref *ret_block) noexcept
+{
+    if (matrix == nullptr || name == nullptr || ret_block == nullptr)
+        return -EINVAL;
+    auto const found = core(matrix)->lookup(name);
+    if (!found.ok())
+        return found.status().code;
+    *ret_block = (*found).value;
+    return 0;
+}
+
+/**
+ * Removes a block's name; the block is this participant's from now on.
+ *
+ * @class weir_matrix method
+ * @param[in]  matrix    the matrix
+ * @param[in]  name      utf8; 1 to 63 bytes
+ * @param[out] ret_block nullable; the block, or 0 if it had been freed
+ * @return ok
+ * @errors
+ *   -EBUSY          a stopped process holds the directory, or, in a fork child, all participant slots are taken
+ *   -EINVAL         a bad name, or a required pointer is NULL
+ *   -EMFILE         in a fork child: too many open files
+ *   -ENAMETOOLONG   the name is too long
+ *   -ENOENT         there is none
+ *   -WEIR_E_RETIRED the matrix was retired
+ *   -WEIR_E_TYPE    the name stands for something else
+ * @thread any
+ * @blocks no
+ * @since 0.1
+ */
+WEIR_API int weir_matrix_unbind(struct weir_matrix *matrix, const char *name,
+                                weir_ref *ret_block) noexcept
+{
+    if (matrix == nullptr || name == nullptr)
+        return -EINVAL;
+    auto const found = core(matrix)->unbind(name);
+    if (!found.ok())
+        return found.status().code;
+    if (ret_block != nullptr)
+        *ret_block = (*found).value;
+    return 0;
+}
+
+/**
+ * Calls a function for each root.
+ *
+ * @class weir_matrix iter
+ * @param[in] matrix   the matrix
+ * @param[in] callback called for each root, may call functions of this matrix
+ * @param[in] userdata userdata(of=callback) nullable; passed on
+ * @return count
+ * @errors
+ *   -EINVAL `matrix` or `callback` is NULL
+ * @thread any
+ * @blocks no
+ * @since 0.1
+ */
+WEIR_API int weir_matrix_roots(struct weir_matrix *matrix, weir_root_fn callback,
+                               void *userdata) noexcept
+{
+    if (matrix == nullptr || callback == nullptr)
+        return -EINVAL;
+    WalkAdapter<weir::RootInfo, weir_root_fn> adapter{callback, userdata};
+    return core(matrix)->roots(adapter.function(), &adapter).code;
+}

@@ -1,0 +1,78 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT OR Apache-2.0
+"""Counts every single test in the logs of `meson test` and prints `N passed, N failed`.
+
+Meson counts programs; most of ours run many tests and speak TAP. A program that failed as a whole
+(crash, time-out, missing plan) counts as one more failure if none of its tests failed. Names what
+failed and why something was skipped. The exit code is 0 only if nothing failed."""
+
+import json
+import pathlib
+import re
+import sys
+
+TAP_LINE = re.compile(r"^(not )?ok\b[ \d]*(?:- )?(.*)$")
+PLAN = re.compile(r"^1\.\.(\d+)", re.MULTILINE)
+
+
+class Count:
+    def __init__(self):
+        self.passed = 0
+        self.failed = []
+        self.skipped = []
+
+
+def count_tap(name, output, count):
+    """Returns whether the output was TAP at all."""
+    lines = [m for m in map(TAP_LINE.match, output.splitlines()) if m]
+    plan = PLAN.search(output)
+    if not lines and not plan:
+        return False
+    for line in lines:
+        title = line.group(2)
+        if re.search(r"#\s*skip", title, re.IGNORECASE):
+            count.skipped.append(f"{name}: {title}")
+        elif line.group(1):
+            count.failed.append(f"{name}: {title}")
+        else:
+            count.passed += 1
+    if plan is None or int(plan.group(1)) != len(lines):
+        count.failed.append(f"{name}: its plan does not fit its {len(lines)} tests")
+    return True
+
+
+def count_program(entry, count):
+    name, result = entry["name"], entry["result"]
+    failures = len(count.failed)
+    was_tap = count_tap(name, entry.get("stdout", ""), count)
+    if result in ("OK", "EXPECTEDFAIL"):
+        if not was_tap:
+            count.passed += 1
+    elif result == "SKIP":
+        if not was_tap:
+            count.skipped.append(f"{name}: skipped as a whole")
+    elif len(count.failed) == failures:
+        count.failed.append(f"{name}: {result}")
+
+
+def main():
+    count = Count()
+    for folder in sys.argv[1:]:
+        log = pathlib.Path(folder) / "meson-logs" / "testlog.json"
+        if not log.exists():
+            count.failed.append(f"{folder}: no test log")
+            continue
+        for line in log.read_text(errors="replace").splitlines():
+            count_program(json.loads(line), count)
+        for report in sorted(pathlib.Path(folder).glob("report.*")):
+            count.failed.append(f"{report}: a sanitizer complained")
+    for skip in count.skipped:
+        print(f"skipped: {skip}")
+    for failure in count.failed:
+        print(f"failed: {failure}")
+    print(f"{count.passed} passed, {len(count.failed)} failed")
+    return 1 if count.failed or count.passed == 0 else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
