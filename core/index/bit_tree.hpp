@@ -75,16 +75,15 @@ class BitTree {
 
 inline void BitTree::ensure(unsigned level, unsigned column, uint64_t index) noexcept
 {
+    // [S] pairs with [C]. The load comes first because bits are mostly there already.
+    auto const ensure_bit = [](atomic<uint64_t> &at, uint64_t mask) {
+        if ((at.load(seq_cst) & mask) == 0)
+            at.fetch_or(mask, seq_cst);
+    };
     unsigned const levels = plan_.levels; // once: the compiler must assume that stores change it
-    for (; level < levels; ++level, index >>= kRadixShift) {
-        atomic<uint64_t> &at = word(level, column, index);
-        // [S] pairs with [C]. The load comes first because bits are mostly there already.
-        if ((at.load(seq_cst) & mask_of(index)) == 0)
-            at.fetch_or(mask_of(index), seq_cst);
-    }
-    atomic<uint64_t> &at = map_[column / 64];
-    if ((at.load(seq_cst) & bit(column % 64)) == 0) // [S], the map is one more level
-        at.fetch_or(bit(column % 64), seq_cst);
+    for (; level < levels; ++level, index >>= kRadixShift)
+        ensure_bit(word(level, column, index), mask_of(index));
+    ensure_bit(map_[column / 64], bit(column % 64)); // the map is one more level
 }
 
 inline uint64_t BitTree::find(unsigned column, uint64_t from) const noexcept

@@ -182,7 +182,7 @@ Run Sector::carve(Run run, Need need, Owner me) noexcept
     WEIR_ASSERT(fits);
     static_cast<void>(fits);
     if (Granule const end = start + need.length; end < run.end()) {
-        give_back(split(run, end, me), me);
+        give_back(split(run, end, me), true, me);
         run.length = end - run.head;
     }
     return cut_right(run, need.length, me);
@@ -198,8 +198,8 @@ Run Sector::raise_limit(Granules by, Owner me) noexcept
     WEIR_ASSERT(by >= 1 && by <= max_ - run.head);
     write_tail(run);
     words_[run.head].store(own(run.head).as_claimed(me, by), relaxed); // the limit publishes it
-    // release: pairs with the acquire in limit()
-    limit_->store(run.end(), release);
+    // seq_cst: before the run is published; pairs with [L] in publish(), and with limit()
+    limit_->store(run.end(), seq_cst);
     return run;
 }
 

@@ -16,10 +16,10 @@ class Sector {
     void init(Segment &segment, unsigned index) noexcept;
 
     /// Granules that exist now; never more than the tables have.
-    Granule limit() const noexcept
+    Granule limit(Order order = acquire) const noexcept
     {
-        // acquire: pairs with the release in raise_limit(); the words below it are there
-        uint64_t const found = limit_->load(acquire);
+        // acquire: pairs with the store in raise_limit(); the words below it are there
+        uint64_t const found = limit_->load(order);
         return static_cast<Granule>(found < max_ ? found : max_);
     }
     Granule max_granules() const noexcept { return max_; }
@@ -123,8 +123,8 @@ class Sector {
     Run absorb_right(Run run, Owner me) noexcept;
     Run absorb_left(Run run, Owner me) noexcept;
     void write_merged(Run run, Granule absorbed, Owner me) noexcept;
-    Run publish(Run run, Owner me) noexcept;
-    Run give_back(Run run, Owner me) noexcept;
+    Run publish(Run run, bool look_right, Owner me) noexcept;
+    Run give_back(Run run, bool look_right, Owner me) noexcept;
     Run merge_again(Run run, Owner me) noexcept;
     void write_tail_hot(Run run) noexcept;
 

@@ -75,35 +75,33 @@ WEIR_HOT Sector::Neighbour Sector::left_of(Granule head) const noexcept
     return {head - length, found, length};
 }
 
-/// M3.1. Claims go right first, then leftwards only: no cycles, no waiting.
+/// M3.1. Claims go right first, then leftwards only: no cycles, no waiting. One neighbour each: free
+/// neighbours of a free block are rare, and publish() finds them.
 WEIR_HOT Run Sector::absorb_right(Run run, Owner me) noexcept
 {
+    Granule const right = run.end();
     Granule const bound = limit();
-    while (run.end() < bound) {
-        Granule const right = run.end();
-        BlockWord const found = word(right, acquire); // pairs with publish(), for its length
-        if (!found.is(Kind::free) || !plausible(right, found, bound) ||
-            !claim_free(right, found, me))
-            break;
-        drop_granule_hint(right);
-        run.length += found.granules();
-        write_merged(run, right, me);
-    }
+    if (right >= bound)
+        return run;
+    BlockWord const found = word(right, acquire); // pairs with publish(), for its length
+    if (!found.is(Kind::free) || !plausible(right, found, bound) || !claim_free(right, found, me))
+        return run;
+    drop_granule_hint(right);
+    run.length += found.granules();
+    write_merged(run, right, me);
     return run;
 }
 
 /// M3.2.
 WEIR_HOT Run Sector::absorb_left(Run run, Owner me) noexcept
 {
-    for (;;) {
-        Neighbour const left = left_of(run.head);
-        if (left.length == 0 || !claim_free(left.head, left.word, me))
-            return run;
-        Granule const absorbed = run.head;
-        drop_granule_hint(absorbed);
-        run = {left.head, left.length + run.length};
-        write_merged(run, absorbed, me);
-    }
+    Neighbour const left = left_of(run.head);
+    if (left.length == 0 || !claim_free(left.head, left.word, me))
+        return run;
+    drop_granule_hint(run.head);
+    Run const merged{left.head, left.length + run.length};
+    write_merged(merged, run.head, me);
+    return merged;
 }
 
 /// M3.3 and M3.4: publishes a run we hold as FREE, then looks at both neighbours. Returns a block
@@ -116,15 +114,16 @@ WEIR_HOT Run Sector::absorb_left(Run run, Owner me) noexcept
 ///
 /// Death after [P]: the block is FREE and whole; missing hints and an unmerged pair are mended by
 /// heal().
-WEIR_HOT Run Sector::publish(Run run, Owner me) noexcept
+WEIR_HOT Run Sector::publish(Run run, bool look_right, Owner me) noexcept
 {
     write_tail_hot(run);
     BlockWord published = own(run.head).as_free(run.length);
     words_[run.head].store(published, seq_cst); // [P]
     set_hints(run);                             // never before [P]
 
+    // [L] The limit too is read after [P]: a grower raises it, publishes, then looks left at us.
     Granule const right = run.end();
-    if (right < limit() && word(right, seq_cst).is(Kind::free)) // [L]
+    if (look_right && right < limit(seq_cst) && word(right, seq_cst).is(Kind::free))
         return change(run.head, published, published.as_claimed(me, run.length)) ? run : Run{};
 
     Neighbour const left = left_of(run.head);
@@ -134,10 +133,10 @@ WEIR_HOT Run Sector::publish(Run run, Owner me) noexcept
 }
 
 /// Publishes until nothing is left to merge. Ends: every turn after the first has absorbed a block.
-WEIR_HOT Run Sector::give_back(Run run, Owner me) noexcept
+WEIR_HOT Run Sector::give_back(Run run, bool look_right, Owner me) noexcept
 {
     for (;;) {
-        Run const again = publish(run, me);
+        Run const again = publish(run, look_right, me);
         if (again.length == 0)
             return run;
         run = merge_again(again, me);
@@ -146,7 +145,7 @@ WEIR_HOT Run Sector::give_back(Run run, Owner me) noexcept
 
 WEIR_HOT Run Sector::release_hot(Run run, Owner me) noexcept
 {
-    return give_back(absorb_left(absorb_right(run, me), me), me);
+    return give_back(absorb_left(absorb_right(run, me), me), true, me);
 }
 
 // ---- splitting
@@ -174,7 +173,8 @@ WEIR_HOT Run Sector::cut_right(Run run, Granules length, Owner me) noexcept
     }
     // The rest keeps its head, and with it its granule hint: nothing to clear and set again.
     Run const mine = split(run, run.end() - length, me);
-    give_back({run.head, run.length - length}, me);
+    // On its right is our own block: nothing to look at.
+    give_back({run.head, run.length - length}, false, me);
     return mine;
 }
 
