@@ -63,9 +63,10 @@ void Ring::visit(void (*found)(void *, Ref), void *userdata) noexcept
         CellWord const word = load(i);
         if (!word.is(Phase::full) && !word.is(Phase::held))
             continue;
-        Ref const ref{cell(i).ref.load(relaxed)};
+        Ref const ref{cell(i).ref.load(relaxed)}; // counts only if the word is the same below
+        bool const there = matrix_->find(ref).ok();
         if (load(i).raw == word.raw) // else it changed under us
-            found(userdata, ref);
+            found(userdata, there ? ref : Ref{});
     }
 }
 

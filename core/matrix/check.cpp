@@ -117,18 +117,26 @@ bool confirmed(Participants const &people, CheckReport &report, Holds holds) noe
 }
 
 struct Collector {
-    Matrix *matrix;
     RefSet *named;
     CheckReport *report;
 };
 
+/// A ref of 0: a place that should name a block does not.
 void collect_ref(void *userdata, Ref ref) noexcept
 {
     auto const &collector = *static_cast<Collector *>(userdata);
-    if (ref.value == 0 || !collector.matrix->find(ref).ok())
+    if (ref.value == 0)
         note_error(*collector.report, collector.report->dangling, 0);
     else
         collector.named->add(ref.value);
+}
+
+/// Whether a root is still what it was when we looked.
+bool still_there(Matrix &matrix, RootInfo const &root) noexcept
+{
+    return Directory(matrix).each([&](RootInfo const &now) {
+        return now.ref == root.ref && std::memcmp(now.name, root.name, sizeof now.name) == 0;
+    }) != 0;
 }
 } // namespace
 
@@ -136,9 +144,12 @@ Status Matrix::check(bool repair, CheckReport &ret) noexcept
 {
     CheckReport report;
     RefSet named;
-    Collector collector{this, &named, &report};
+    Collector collector{&named, &report};
     Directory(*this).each([&](RootInfo const &info) {
-        collect_ref(&collector, {info.ref});
+        if (find({info.ref}).ok())
+            collect_ref(&collector, {info.ref});
+        else if (still_there(*this, info))
+            collect_ref(&collector, {});
         visit_object(info, collect_ref, &collector);
         return 0;
     });

@@ -173,7 +173,7 @@ Status Matrix::retire() noexcept
     if (!segment_.header().state.compare_exchange(ready, kStateRetired, acq_rel, relaxed))
         return error(kRetired);
     if (name_ != nullptr)
-        static_cast<void>(Backing::unlink(name_)); // somebody may have removed it before
+        segment_.backing().unlink_own(name_);
     return kOk;
 }
 

@@ -155,6 +155,15 @@ Status Backing::unlink(char const *name) noexcept
     return ::unlink(path.text) == 0 ? kOk : error(errno);
 }
 
+void Backing::unlink_own(char const *name) noexcept
+{
+    Path path;
+    struct stat named, own;
+    if (path_of(name, path).ok() && stat(path.text, &named) == 0 && fstat(fd_, &own) == 0 &&
+        named.st_dev == own.st_dev && named.st_ino == own.st_ino)
+        static_cast<void>(::unlink(path.text)); // somebody may be faster
+}
+
 Status Backing::reopen_locks() noexcept
 {
     lock_fd_ = reopen(fd_);

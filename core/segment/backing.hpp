@@ -26,6 +26,8 @@ class Backing {
     Status open(char const *name) noexcept;
     Status open_fd(int fd) noexcept;
     static Status unlink(char const *name) noexcept;
+    /// Removes a name if it still stands for this file.
+    void unlink_own(char const *name) noexcept;
 
     /// Length in bytes, and whether the file is a regular one.
     Result<uint64_t> length() const noexcept;
