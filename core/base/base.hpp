@@ -31,5 +31,6 @@ inline constexpr std::size_t kPage = 4096;
 
 /// For the few functions that each allocation and each free passes: a call would cost as much as
 /// the work. And for those that it should not have in its way.
+#define WEIR_LIKELY(condition) __builtin_expect(!!(condition), 1)
 #define WEIR_HOT inline __attribute__((always_inline))
 #define WEIR_COLD __attribute__((noinline, cold))

@@ -2,6 +2,8 @@
 // A small number per thread: spreads threads over counters and over search positions.
 #pragma once
 
+#include "core/base/base.hpp"
+
 #include <cstdint>
 
 namespace weir {
@@ -44,7 +46,7 @@ inline uint32_t thread_number() noexcept
 {
     uint64_t const pointer = thread_pointer();
     uint64_t const entry = __atomic_load_n(&thread_cache_entry(pointer), __ATOMIC_RELAXED);
-    if (entry >> 16 == pointer && pointer != 0)
+    if (WEIR_LIKELY(entry >> 16 == pointer && pointer != 0))
         return entry & 0xffff;
     return look_up_thread_number();
 }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "core/base/atomic.hpp"
+#include "core/base/base.hpp"
 #include "core/base/bits.hpp"
 #include "core/index/radix.hpp"
 
@@ -77,7 +78,7 @@ inline void BitTree::ensure(unsigned level, unsigned column, uint64_t index) noe
 {
     // [S] pairs with [C]. The load comes first because bits are mostly there already.
     auto const ensure_bit = [](atomic<uint64_t> &at, uint64_t mask) {
-        if ((at.load(seq_cst) & mask) == 0)
+        if (!WEIR_LIKELY((at.load(seq_cst) & mask) != 0))
             at.fetch_or(mask, seq_cst);
     };
     unsigned const levels = plan_.levels; // once: the compiler must assume that stores change it
@@ -96,14 +97,14 @@ inline uint64_t BitTree::find(unsigned column, uint64_t from) const noexcept
             return kNone;
         // relaxed: a hint; who misses it looks again in the exhaustive search
         uint64_t const bits = word(level, column, index).load(relaxed) & ~(mask_of(index) - 1);
-        if (bits == 0) {
+        if (!WEIR_LIKELY(bits != 0)) {
             if (++level == plan_.levels)
                 return kNone;
             index = (index >> kRadixShift) + 1;
             continue;
         }
         index = (index & ~uint64_t{kRadixMask}) + lowest_bit(bits);
-        if (level == 0)
+        if (WEIR_LIKELY(level == 0))
             return index < plan_.members ? index : kNone;
         --level;
         index <<= kRadixShift;

@@ -104,7 +104,7 @@ Status Matrix::alloc(uint64_t size, Allocation &ret) noexcept
     Sector &sector = sectors_[home];
     Granules const length = sector.granules_for(size);
     Run const run = sector.search_quickly(length, position_of(home, self), self);
-    if (run.length == 0)
+    if (!WEIR_LIKELY(run.length != 0))
         return alloc_properly({size, 1, false, 0}, ret);
 
     Run const mine = sector.cut_right(run, length, self.owner());

@@ -199,9 +199,9 @@ class Matrix {
     /// Every call begins with it: not retired, and this process is a participant (after a fork).
     Status enter() noexcept
     {
-        if (segment_.retired())
+        if (!WEIR_LIKELY(!segment_.retired()))
             return error(kRetired);
-        return me().owner != kNobody ? kOk : attach_again();
+        return WEIR_LIKELY(me().owner != kNobody) ? kOk : attach_again();
     }
     Identity me() const noexcept
     {

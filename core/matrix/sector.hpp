@@ -119,6 +119,7 @@ class Sector {
     };
     Neighbour left_of(Granule head) const noexcept;
 
+    Run write_second(Run run, Granule at, Owner me) noexcept;
     Run split(Run run, Granule at, Owner me) noexcept;
     Run absorb_right(Run run, Owner me) noexcept;
     Run absorb_left(Run run, Owner me) noexcept;

@@ -17,7 +17,7 @@ WEIR_HOT void Sector::set_granule_hint(Granule at) noexcept
     atomic<uint64_t> &word = hints_[chunk_of(at)];
     uint64_t const mask = bit(at & (kChunk - 1));
     // [H] pairs with [R]. A bit that is there stays: only the block's holder clears it.
-    if ((word.load(seq_cst) & mask) == 0)
+    if (!WEIR_LIKELY((word.load(seq_cst) & mask) != 0))
         word.fetch_or(mask, seq_cst);
 }
 
@@ -92,15 +92,20 @@ WEIR_HOT Run Sector::absorb_right(Run run, Owner me) noexcept
     return run;
 }
 
-/// M3.2.
+/// M3.2. The claim and the merge are one CAS: from then on a hop from the left head lands behind us,
+/// and our own head is a word inside that block.
 WEIR_HOT Run Sector::absorb_left(Run run, Owner me) noexcept
 {
     Neighbour const left = left_of(run.head);
-    if (left.length == 0 || !claim_free(left.head, left.word, me))
+    if (left.length == 0)
+        return run;
+    Run const merged{left.head, left.length + run.length};
+    BlockWord expected = left.word;
+    if (!change(left.head, expected, left.word.as_claimed(me, merged.length)))
         return run;
     drop_granule_hint(run.head);
-    Run const merged{left.head, left.length + run.length};
-    write_merged(merged, run.head, me);
+    if (run.length > 1) // else there the TAIL will stand
+        words_[run.head].store(own(run.head).as_interior(), relaxed);
     return merged;
 }
 
@@ -137,7 +142,7 @@ WEIR_HOT Run Sector::give_back(Run run, bool look_right, Owner me) noexcept
 {
     for (;;) {
         Run const again = publish(run, look_right, me);
-        if (again.length == 0)
+        if (WEIR_LIKELY(again.length == 0))
             return run;
         run = merge_again(again, me);
     }
@@ -150,15 +155,23 @@ WEIR_HOT Run Sector::release_hot(Run run, Owner me) noexcept
 
 // ---- splitting
 
-/// M1 for a run we hold: cuts it at `at`. Both parts are CLAIMED by us afterwards; returns the
-/// second. The TAIL of the first is written by whoever publishes it or hands it out.
-WEIR_HOT Run Sector::split(Run run, Granule at, Owner me) noexcept
+/// M1, up to the store that cuts: writes TAIL and head of the second part, CLAIMED by us, while the
+/// whole run still covers them.
+WEIR_HOT Run Sector::write_second(Run run, Granule at, Owner me) noexcept
 {
     WEIR_ASSERT(at > run.head && at < run.end());
     Run const second{at, run.end() - at};
     write_tail_hot(second);
-    // relaxed: nobody looks inside a block; the next store publishes it
+    // relaxed: nobody looks inside a block; the store that shortens the first head publishes it
     words_[at].store(own(at).as_claimed(me, second.length), relaxed);
+    return second;
+}
+
+/// M1 for a run we hold: cuts it at `at`. Both parts are CLAIMED by us afterwards; returns the
+/// second. The TAIL of the first is written by whoever publishes it or hands it out.
+WEIR_HOT Run Sector::split(Run run, Granule at, Owner me) noexcept
+{
+    Run const second = write_second(run, at, me);
     // release: pairs with the acquire of a hop, which lands on the second head from now on
     words_[run.head].store(own(run.head).as_claimed(me, at - run.head), release);
     return second;
@@ -171,10 +184,10 @@ WEIR_HOT Run Sector::cut_right(Run run, Granules length, Owner me) noexcept
         write_tail_hot(run);
         return run;
     }
-    // The rest keeps its head, and with it its granule hint: nothing to clear and set again.
-    Run const mine = split(run, run.end() - length, me);
-    // On its right is our own block: nothing to look at.
-    give_back({run.head, run.length - length}, false, me);
+    // M1. Publishing the rest is the store that makes ours a head of its own. The rest keeps its
+    // head, and with it its granule hint: nothing to clear and set again.
+    Run const mine = write_second(run, run.end() - length, me);
+    give_back({run.head, run.length - length}, false, me); // on its right is ours: no need to look
     return mine;
 }
 
@@ -203,10 +216,11 @@ WEIR_HOT Run Sector::search_quickly(Granules length, uint64_t start, Caller cons
         if (at >= bound)
             return {};
         BlockWord const found = word(at, relaxed);
-        if (!found.is(Kind::free) || found.granules() < length || found.granules() > bound - at)
+        if (!WEIR_LIKELY(found.is(Kind::free) && found.granules() >= length &&
+                         found.granules() <= bound - at))
             continue;
         self.open();
-        if (claim_free(at, found, self.owner()))
+        if (WEIR_LIKELY(claim_free(at, found, self.owner())))
             return {at, found.granules()};
         self.close();
     }

@@ -101,6 +101,7 @@ uint64_t Geometry::hash() const noexcept
     mix(participants);
     mix(windows);
     mix(roots);
+    mix(fixed_end); // the number of roots; the tables below begin on pages
     mix(total);
     for (SectorGeometry const &s : sector) {
         mix(s.granule_shift);

@@ -90,7 +90,7 @@ class Caller {
     /// writes it while we live.
     void count(atomic<uint64_t> &counter, Order order) const noexcept
     {
-        if (own_)
+        if (WEIR_LIKELY(own_))
             counter.store(counter.load(relaxed) + 1, order);
         else
             counter.fetch_add(1, order);
