@@ -36,16 +36,6 @@ constexpr uint64_t round_down(uint64_t value, uint64_t to) noexcept { return val
 
 constexpr uint64_t div_up(uint64_t value, uint64_t by) noexcept { return (value + by - 1) / by; }
 
-/// Rotates right within `width` bits (1..64), so that a scan can start at any place.
-constexpr uint64_t rotate_right(uint64_t value, unsigned by, unsigned width) noexcept
-{
-    uint64_t const mask = width == 64 ? ~uint64_t{0} : bit(width) - 1;
-    by %= width;
-    if (by == 0)
-        return value & mask;
-    return ((value >> by) | (value << (width - by))) & mask;
-}
-
 template <class T> constexpr T smaller(T a, T b) noexcept { return b < a ? b : a; }
 template <class T> constexpr T larger(T a, T b) noexcept { return a < b ? b : a; }
 

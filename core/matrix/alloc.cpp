@@ -290,8 +290,10 @@ Result<Granules> Matrix::growth_step(unsigned index, Granules at_least) const no
     uint64_t const capacity = segment_.geometry().request.capacity;
     uint64_t const room = smaller(total < capacity ? capacity - total : 0,
                                   sector.bytes_of(sector.max_granules() - sector.limit()));
-    uint64_t const wanted = round_up(sector.bytes_of(at_least), kGrowthUnit);
-    // A free run at the end may be short of the need by less than this; then a part is unused.
+    // What is free at the end is merged with what comes.
+    Granules const there = sector.free_at_end();
+    Granules const missing = at_least > there ? at_least - there : 1;
+    uint64_t const wanted = round_up(sector.bytes_of(missing), kGrowthUnit);
     if (wanted > room)
         return error(ENOMEM);
     uint64_t const step =
@@ -320,7 +322,7 @@ Status Matrix::grow(unsigned index, Granules at_least, Window &window) noexcept
         granted = segment_.commit(index, from, from + *step);
     if (granted.code == -ENOSPC && *step > at_least) { // less may be there
         uint64_t const least = round_up(sector.bytes_of(at_least), kGrowthUnit);
-        step = static_cast<Granules>(least >> sector.granule_shift());
+        step = smaller(*step, static_cast<Granules>(least >> sector.granule_shift()));
         granted = segment_.commit(index, from, from + *step);
     }
     if (!granted.ok()) {

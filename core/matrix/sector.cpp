@@ -190,6 +190,8 @@ Run Sector::carve(Run run, Need need, Owner me) noexcept
 
 // ---- growth
 
+Granules Sector::free_at_end() const noexcept { return left_of(limit()).length; }
+
 /// Only the holder of the growth ticket is here. Words above the limit are looked at by nobody,
 /// so what an earlier, dead grower left there is overwritten.
 Run Sector::raise_limit(Granules by, Owner me) noexcept

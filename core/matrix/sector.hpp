@@ -65,6 +65,9 @@ class Sector {
         return word.is_head() && word.granules() >= 1 && word.granules() <= limit - at;
     }
 
+    /// Granules in the FREE block that ends at the limit.
+    Granules free_at_end() const noexcept;
+
     // Growth, by the holder of the ticket alone.
     /// Writes the words of a new run at the limit, CLAIMED by `me`, then raises the limit.
     Run raise_limit(Granules by, Owner me) noexcept;
