@@ -32,7 +32,7 @@ WEIR_HOT int Matrix::locate(Ref ref, Place &ret) noexcept
     if ((inside & (sector->bytes_of(1) - 1)) != 0)
         return -EINVAL;
     auto const head = static_cast<Granule>(inside >> sector->granule_shift());
-    Granule const limit = sector->limit();
+    Granule limit = sector->limit();
     if (head >= limit)
         return -EINVAL;
     // acquire: pairs with hand_out() and change(); the block's bytes are visible

@@ -55,7 +55,7 @@ WEIR_COLD void Sector::forget_step(unsigned step, uint64_t chunk, Window &window
 
 bool Sector::chunk_has(unsigned step, uint64_t chunk) const noexcept
 {
-    Granule const bound = limit();
+    Granule bound = limit();
     // [R] all seq_cst: the bit was cleared before these loads; pairs with [P] in publish() and
     // [H] in set_hints(), which store FREE and the hint before they load the bit
     for (uint64_t bits = hints_[chunk].load(seq_cst); bits != 0; bits &= bits - 1) {
@@ -70,7 +70,7 @@ bool Sector::chunk_has(unsigned step, uint64_t chunk) const noexcept
     return false;
 }
 
-inline Run Sector::claim_in_chunk(Candidate const &what, uint64_t chunk, Window &window,
+inline Run Sector::claim_in_chunk(Candidate &what, uint64_t chunk, Window &window,
                                   bool &contended) noexcept
 {
     bool keep = false; // whether the step's bit of this chunk is, or may soon be, right
@@ -100,7 +100,7 @@ inline Run Sector::claim_in_chunk(Candidate const &what, uint64_t chunk, Window 
 }
 
 /// All chunks that probably have a block of this step, from `start` on and round to it.
-inline Run Sector::search_step(Candidate const &what, uint64_t start, Window &window,
+inline Run Sector::search_step(Candidate &what, uint64_t start, Window &window,
                                bool &contended) noexcept
 {
     uint64_t const all = div_up(what.limit, kChunk);
@@ -138,8 +138,8 @@ Run Sector::search(Need need, uint64_t start, Window &window, bool &contended) n
             step = size_step(need.length) - 1; // one before, wrapping round
             continue;
         }
-        if (Run const run = search_step({need, step, bound}, start, window, contended);
-            run.length != 0)
+        Candidate what{need, step, bound};
+        if (Run const run = search_step(what, start, window, contended); run.length != 0)
             return run;
     }
 }

@@ -59,10 +59,17 @@ class Sector {
         return words_[at].compare_exchange(expected, desired, acq_rel, relaxed);
     }
 
-    /// Whether a head's word may be believed: a length that stays within the sector.
-    bool plausible(Granule at, BlockWord word, Granule limit) const noexcept
+    /// Whether a head's word may be believed: a length that stays within the sector. `bound` is the
+    /// limit as the caller knows it; it is read again if the word goes beyond it, because the
+    /// sector may have grown, and the block with it, between the two looks.
+    bool plausible(Granule at, BlockWord word, Granule &bound) const noexcept
     {
-        return word.is_head() && word.granules() >= 1 && word.granules() <= limit - at;
+        if (!word.is_head() || word.granules() < 1)
+            return false;
+        if (WEIR_LIKELY(at < bound && word.granules() <= bound - at))
+            return true;
+        bound = limit(seq_cst); // seq_cst: at least as new as the word
+        return at < bound && word.granules() <= bound - at;
     }
 
     /// Granules in the FREE block that ends at the limit.
@@ -103,10 +110,8 @@ class Sector {
         Granule limit;
     };
 
-    Run search_step(Candidate const &what, uint64_t start, Window &window,
-                    bool &contended) noexcept;
-    Run claim_in_chunk(Candidate const &what, uint64_t chunk, Window &window,
-                       bool &contended) noexcept;
+    Run search_step(Candidate &what, uint64_t start, Window &window, bool &contended) noexcept;
+    Run claim_in_chunk(Candidate &what, uint64_t chunk, Window &window, bool &contended) noexcept;
     bool claim_free(Granule at, BlockWord found, Owner me) noexcept
     {
         return change(at, found, found.as_claimed(me, found.granules()));

@@ -80,7 +80,7 @@ WEIR_HOT Sector::Neighbour Sector::left_of(Granule head) const noexcept
 WEIR_HOT Run Sector::absorb_right(Run run, Owner me) noexcept
 {
     Granule const right = run.end();
-    Granule const bound = limit();
+    Granule bound = limit();
     if (right >= bound)
         return run;
     BlockWord const found = word(right, acquire); // pairs with publish(), for its length
@@ -145,6 +145,7 @@ WEIR_HOT Run Sector::give_back(Run run, bool look_right, Owner me) noexcept
         if (WEIR_LIKELY(again.length == 0))
             return run;
         run = merge_again(again, me);
+        look_right = true; // it may end somewhere else now
     }
 }
 

@@ -32,7 +32,11 @@ class Walker {
             // acquire: pairs with the release of a split or merge, so that the head we hop to
             // from here is visible
             BlockWord const found = sector_.word(at_, acquire);
-            if (!sector_.plausible(at_, found, limit_)) {
+            Granule const before = limit_;
+            bool const plausible = sector_.plausible(at_, found, limit_);
+            if (limit_ > before) // it has grown
+                hops_left_ += 8 * uint64_t{limit_ - before};
+            if (!plausible) {
                 go_back();
                 continue;
             }
@@ -56,9 +60,11 @@ class Walker {
     bool follow_growth() noexcept
     {
         Granule const now = sector_.limit();
-        bool const grown = now > limit_;
+        if (now <= limit_)
+            return false;
+        hops_left_ += 8 * uint64_t{now - limit_};
         limit_ = now;
-        return grown && at_ < limit_;
+        return at_ < limit_;
     }
 
     /// trail_[i] is the last landing whose number was a multiple of 2^i.

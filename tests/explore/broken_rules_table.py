@@ -1,0 +1,279 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
+"""The rules that broken_rules.py breaks: what is edited, and which scenario must notice.
+
+bounds: preemptions, deaths, stops. sees: what the failure must say. also: files of the explorer
+that have the edited code inline.
+
+Rows of rules.md, section 6, that are not here, because this code cannot break them: a heal that
+does not write the TAIL (publish() writes it again), the exact class scanned with a bound (the hop
+walk finds what the search has missed), the second look of a collector (nobody marks an object
+that is RETIRED). Magazines, lanes, broadcast and resize come with their code.
+"""
+
+BITS = "core/index/bit_tree.cpp"
+BITS_HOT = "core/index/bit_tree.hpp"
+SECTOR = "core/matrix/sector.cpp"
+SECTOR_H = "core/matrix/sector.hpp"
+HOT = "core/matrix/sector_hot.hpp"
+WALKER = "core/matrix/walker.hpp"
+ALLOC = "core/matrix/alloc.cpp"
+HEAL = "core/matrix/heal.cpp"
+CHECK = "core/matrix/check.cpp"
+BLOCK = "core/matrix/block.cpp"
+ROOTS = "core/matrix/roots.cpp"
+PEOPLE = "core/segment/participants.cpp"
+RING = "core/channel/ring.cpp"
+RING_HEAL = "core/channel/ring_heal.cpp"
+WAITING = "core/channel/waiting.hpp"
+
+
+def rule(name, scenario, bounds, *edits, sees="", schedules=200000, also=()):
+    return {"rule": name, "scenario": scenario, "bounds": bounds, "edits": edits, "sees": sees,
+            "schedules": schedules, "also": also}
+
+
+INDEX = [
+    rule("bitset rule 1 (set ensures every level)", "bits_rule1", (1, 0, 0),
+         (BITS_HOT, "        ensure_bit(word(level, column, index), mask_of(index));\n",
+          "        if (word(level, column, index).fetch_or(mask_of(index), seq_cst) & mask_of(index))\n"
+          "            return;\n"),
+         also=["tests/explore/scenarios_index.cpp"]),
+    rule("bitset rule 1, in the matrix", "rule1now", (1, 0, 0),
+         (BITS_HOT, "        ensure_bit(word(level, column, index), mask_of(index));\n",
+          "        if (word(level, column, index).fetch_or(mask_of(index), seq_cst) & mask_of(index))\n"
+          "            return;\n"),
+         sees="cannot be found"),
+    rule("bitset rule 2 (clear looks again)", "bits_set_clear", (1, 0, 0),
+         (BITS, "    if (at.load(seq_cst) != 0) // [C]", "    if (false) // [C]"), sees="I1"),
+    rule("bitset rule 2, in the matrix", "hints_other", (1, 0, 0),
+         (BITS, "    if (at.load(seq_cst) != 0) // [C]", "    if (false) // [C]"),
+         sees="invariant 4"),
+    rule("bitset rule 3 (who clears a class bit looks again)", "hintsdeep", (1, 0, 0),
+         (SECTOR, "    if (chunk_has(step, chunk))\n", "    if (false)\n"), sees="invariant 4"),
+]
+
+MATRIX = [
+    rule("release looks at the neighbours after publishing", "free2", (1, 0, 0),
+         (HOT, "    set_hints(run);                             // never before [P]\n",
+          "    set_hints(run);\n    if (run.length != 0)\n        return {};\n"),
+         sees="two FREE neighbours"),
+    rule("a split's remainder looks as well", "split_left", (1, 0, 0),
+         (HOT, "    give_back({run.head, run.length - length}, false, me);\n",
+          "    Run const rest{run.head, run.length - length};\n    write_tail_hot(rest);\n"
+          "    words_[rest.head].store(own(rest.head).as_free(rest.length), seq_cst);\n"
+          "    set_hints(rest);\n"), sees="two FREE neighbours"),
+    rule("an alignment's trim looks as well", "align", (1, 0, 0),
+         (SECTOR, "        give_back(split(run, end, me), true, me);\n",
+          "        Run const rest = split(run, end, me);\n        write_tail_hot(rest);\n"
+          "        words_[rest.head].store(own(rest.head).as_free(rest.length), seq_cst);\n"
+          "        set_hints(rest);\n"), sees="two FREE neighbours"),
+    rule("FREE is stored before its hints", "hintsdeep", (2, 0, 0),
+         (HOT, "    words_[run.head].store(published, seq_cst); // [P]\n", "    set_hints(run);\n"),
+         (HOT, "    set_hints(run);                             // never before [P]\n",
+          "    words_[run.head].store(published, seq_cst);\n"), sees="invariant 4"),
+    rule("M4: an absorbed head's hint is cleared before publishing", "late_clear", (1, 0, 0),
+         (HOT, "    drop_granule_hint(right);\n", ""),
+         (HOT, "    return give_back(absorb_left(absorb_right(run, me), me), true, me);\n",
+          "    Run const last = give_back(absorb_left(absorb_right(run, me), me), true, me);\n"
+          "    for (Granule i = last.head + 1; i < last.end(); ++i)\n"
+          "        drop_granule_hint(i);\n    return last;\n"), sees="invariant 4"),
+    rule("a claim is a CAS", "two_alloc", (2, 0, 0),
+         (SECTOR_H, "        return change(at, found, found.as_claimed(me, found.granules()));\n",
+          "        words_[at].store(found.as_claimed(me, found.granules()), seq_cst);\n"
+          "        return true;\n"), sees="changes the head"),
+    rule("a split is published from right to left", "two_alloc", (0, 0, 0),
+         (HOT, "    write_tail_hot(second);\n", "    words_[run.head].store(own(run.head).as_claimed"
+          "(me, at - run.head), relaxed);\n    write_tail_hot(second);\n"), sees="invariant 1"),
+    rule("merge: the head before the TAIL", "free3ones", (0, 0, 0),
+         (HOT, "    run.length += found.granules();\n",
+          "    run.length += found.granules();\n    write_tail_hot(run);\n"),
+         sees="invariant 1"),
+    rule("the TAIL is right before publishing", "free2", (0, 0, 0),
+         (HOT, "    write_tail_hot(run);\n    BlockWord published", "    BlockWord published"),
+         sees="invariant 3"),
+    rule("what is withheld is no shortage (M7)", "quota_big", (1, 0, 0),
+         (ALLOC, "        if (before.quiet() && before.begun == after.begun && ", "        if ("),
+         sees="invariant 5"),
+    rule("the second reading of the windows", "aba_walk", (3, 0, 0),
+         (ALLOC, "before.quiet() && before.begun == after.begun &&", "before.quiet() &&"),
+         sees="invariant 5", schedules=3000000),
+    rule("the window is open before the claim", "alloc_vs_merge", (2, 1, 0),
+         (HOT, "        self.open();\n        if (claim_free(at, found, self.owner()))\n",
+          "        if (claim_free(at, found, self.owner()) && (self.open(), true))\n"),
+         (HOT, "        self.close();\n    }\n    return {};\n", "    }\n    return {};\n"),
+         sees="invariant 5", schedules=1000000),
+    rule("free opens a window", "quota_big", (2, 0, 0),
+         (BLOCK, "        self.open();\n        if (found.sector->change(",
+          "        if (found.sector->change("),
+         (BLOCK, "        self.close(); // its state", "        ; // its state"),
+         (BLOCK, "place.sector->release_hot(freed, self.owner());\n    self.close();\n",
+          "place.sector->release_hot(freed, self.owner());\n"), sees="invariant 5"),
+    rule("no window is open during the search", "last", (1, 0, 0),
+         (ALLOC, "        bool withheld = false;\n        if (search_exhaustively",
+          "        bool withheld = false;\n        search.window.open();\n"
+          "        if (search_exhaustively"), sees="livelock"),
+    rule("the hop walk finds what has no hints", "stopped_free", (1, 0, 1),
+         (SECTOR, "        if (found.is(Kind::free) && need.place_in({at, found.granules()}, start)"
+          ") {\n            window.open();", "        if (false) {\n            window.open();"),
+         sees="all the time"),
+    rule("every granule that a block had keeps its generation", "free3ones", (0, 0, 0),
+         (HOT, "own(last).as_tail(run.length)",
+          "BlockWord::of(Kind::tail, 0, 0, 0, run.length)"), sees="generation"),
+]
+
+HEALING = [
+    rule("check: an error must be there while no window is open", "check_live", (1, 0, 0),
+         (CHECK, "        if (before.quiet() && Snapshot::take(people).begun == before.begun)\n",
+          "        if (true)\n"), sees="check finds"),
+    rule("healing ensures hints", "heal_conc", (0, 1, 0),
+         (HEAL, "    sector.ensure_hints(run);\n", ""), sees="invariant 4"),
+    rule("healing merges pairs", "heal_two", (1, 1, 0),
+         (HEAL, "    if (run.end() >= sector.limit() || !", "    if (true || !"),
+         sees="two FREE neighbours"),
+    rule("the walk never scans forward", "stale", (2, 1, 0),
+         (WALKER, "    void go_back() noexcept\n    {\n",
+          "    void go_back() noexcept\n    {\n        if (at_ < limit_) {\n            ++at_;\n"
+          "            return;\n        }\n"), schedules=2000000),
+    rule("an allocation heals", "heal_needed", (1, 1, 0),
+         (ALLOC, "        if (heal_dead())\n            continue;\n", "")),
+    rule("windows of the dead are closed last", "heal_needed3", (2, 1, 0),
+         (HEAL, "void Matrix::heal_owner(Owner dead, HealReport &report) noexcept\n{\n",
+          "void Matrix::heal_owner(Owner dead, HealReport &report) noexcept\n{\n"
+          "    participants_.close_windows(dead);\n"), sees="invariant 5", schedules=1000000),
+    rule("healing opens a window", "heal_needed3", (2, 1, 0),
+         (HEAL, "        window.open();\n", ""),
+         (HEAL, "    participants_.close_windows(dead);\n}", "}"),
+         (HEAL, "void Matrix::heal_owner(Owner dead, HealReport &report) noexcept\n{\n",
+          "void Matrix::heal_owner(Owner dead, HealReport &report) noexcept\n{\n"
+          "    participants_.close_windows(dead);\n"), sees="invariant 5", schedules=1000000),
+    rule("healing is a CAS of the word that names the dead", "heal_vs_free", (2, 1, 0),
+         (HEAL, "    if (!sector.change(run.head, word, word.as_claimed(me().owner, run.length)))\n",
+          "    sector.change(run.head, word, word.as_claimed(me().owner, run.length));\n"
+          "    if (false)\n"), schedules=1000000),
+    rule("give looks at the slot again", "give_to", (2, 1, 0),
+         (BLOCK, "    if (participants_.word_of(to) == live)\n        return kOk;\n",
+          "    return kOk;\n"), schedules=1000000),
+]
+
+PARTICIPANTS = [
+    rule("slot: the word is read before the lock is tested", "slots", (2, 0, 0),
+         (PEOPLE, "    SlotWord const found = load(slot); // before",
+          "    bool const held = locked_by_other(slot, me);\n"
+          "    SlotWord const found = load(slot); // before"),
+         (PEOPLE, "    if (found.state() == SlotState::live)\n"
+          "        lives = locked_by_other(slot, me);\n    else if",
+          "    if (found.state() == SlotState::live)\n        lives = held;\n    else if"),
+         sees="S1"),
+    rule("slot: the lock before LIVE", "slots", (2, 0, 0),
+         (PEOPLE, "    if (found.state() != SlotState::free || !segment_->backing().lock_slot(slot))"
+          "\n        return false;\n    if (!change(slot, found, SlotWord::of(SlotState::live",
+          "    if (found.state() != SlotState::free)\n        return false;\n"
+          "    if (!change(slot, found, SlotWord::of(SlotState::live"),
+         (PEOPLE, "    ret_me = {slot + 1, found.generation()};\n    return true;\n",
+          "    if (!segment_->backing().lock_slot(slot))\n        return false;\n"
+          "    ret_me = {slot + 1, found.generation()};\n    return true;\n")),
+    rule("slot: the reaper's generation", "slots_two", (1, 2, 0),
+         (PEOPLE, " && its.generation() == word.reaper_generation()", ""), sees="never healed",
+         schedules=3000000),
+    rule("slot: a takeover changes the word", "slots_full", (2, 1, 0),
+         (PEOPLE, "SlotWord::of(SlotState::live, found.generation() + 1).generation()",
+          "found.generation()")),
+    rule("slot: a reaper that died is replaced", "slots", (1, 2, 0),
+         (PEOPLE, "        lives = reaper_lives(slot, found, me);\n", "        lives = true;\n"),
+         sees="never healed"),
+]
+
+GROWTH = [
+    rule("growth: the room is measured by the ticket's holder", "grow_capacity", (2, 0, 0),
+         (ALLOC, "    auto step = growth_step(index, at_least);\n",
+          "    auto step = Result<Granules>(at_least);\n"), sees="capacity"),
+    rule("growth: no -ENOMEM while there is room to grow", "grow_heal", (1, 1, 0),
+         (ALLOC, " && !could_grow(search)", ""), sees="invariant 5"),
+    rule("growth: the words before the limit", "grow2", (1, 0, 0),
+         (SECTOR, "    write_tail(run);\n    words_[run.head].store(own(run.head).as_claimed(me, by)"
+          ", relaxed); // the limit publishes it\n",
+          "    limit_->store(run.end(), seq_cst);\n    write_tail(run);\n"
+          "    words_[run.head].store(own(run.head).as_claimed(me, by), relaxed);\n"),
+         sees="invariant 1"),
+    rule("growth: one grower at a time", "grow2", (2, 0, 0),
+         (ALLOC, "    if (!ticket.try_take(me().owner))\n        return error(EBUSY);\n",
+          "    static_cast<void>(ticket.try_take(me().owner));\n")),
+    rule("growth: a dead grower's ticket is given back", "grow2", (0, 1, 0),
+         (HEAL, "        Ticket(*word).give_back(dead);\n", "        static_cast<void>(word);\n")),
+]
+
+CHANNEL = [
+    rule("C1: the block stays nobody's while HELD", "q_post_read", (1, 1, 0),
+         (RING, "    ret.ref = ref;\n",
+          "    static_cast<void>(matrix_->move_owner(ref, kNobody, matrix_->me().owner));\n"
+          "    ret.ref = ref;\n")),
+    rule("C2: ref is 0 in every EMPTY cell", "q_forward", (1, 0, 0),
+         (RING, "    cell(position).ref.store(0, relaxed); // C1; published by the word\n", ""),
+         sees="C1"),
+    rule("C3: WRITING(dead) is finished by what its block says", "q_post_read", (1, 1, 0),
+         (RING_HEAL, "    if (!nobodys(ref))\n        pass_on(index, word);\n    else if",
+          "    if")),
+    rule("C4: an ack frees the block before the cell", "q_post_read", (1, 1, 0),
+         (RING, "    Status const done = keep ?", "    pass_on(message.position, freeing);\n"
+          "    Status const done = keep ?"),
+         (RING, "    pass_on(message.position, freeing);\n    return done;\n",
+          "    return done;\n")),
+    rule("C5: the block is nobody's before FULL", "q_post_read", (1, 0, 0),
+         (RING, "    Status const handed = matrix_->move_owner(ref, me.owner, kNobody);\n",
+          "    if (!change(position, writing, writing.to(Phase::full)))\n"
+          "        return error(kCorrupt);\n"
+          "    Status const handed = matrix_->move_owner(ref, me.owner, kNobody);\n"
+          "    if (handed.ok() || !handed.ok())\n        return handed;\n")),
+    rule("C6: healing marks what was nacked", "q_wrap1", (1, 1, 0),
+         (RING_HEAL, "            redelivery_.set(0, i); // who", "            ; // who"),
+         sees="lost|not EMPTY"),
+    rule("C7: a redelivery bit counts only for what was handed out before", "q_nack_order",
+         (2, 0, 0),
+         (RING, "        if (found.redelivered()) {\n", "        if (found.is(Phase::full)) {\n"),
+         sees="C4"),
+    rule("C8: WRITING cells that were passed are looked at again", "q_order", (2, 0, 0),
+         (RING, "filled_meanwhile(first_writing, p))", "false)"), sees="C4"),
+    rule("C9: empty only at EMPTY(p), the window moves along", "q_wrap1", (1, 1, 0),
+         (RING, "            window = p + 1; // consumed", "            ; // consumed")),
+    rule("C10: healing wakes everybody", "w_death", (1, 1, 0),
+         (RING_HEAL, "    Waiting(header_->items).wake_always();\n"
+          "    Waiting(header_->room).wake_always();\n}\n\n/// The table",
+          "}\n\n/// The table"), sees="C6"),
+    rule("C11: who changes a cell looks for sleepers", "w_one", (2, 0, 0),
+         (RING, "    Waiting(header_->items).wake();\n    return kOk;\n", "    return kOk;\n"),
+         sees="C6"),
+    rule("C11: the second look before the sleep", "w_one", (2, 0, 0),
+         ("core/channel/channel.cpp",
+          "        if (done = attempt(); done.code != -EAGAIN) // [B] after the announcement\n"
+          "            return done;\n", ""), sees="C6"),
+    rule("who makes room wakes posters", "w_room", (2, 0, 0),
+         (RING, "    Waiting(header_->room).wake();\n", ""), sees="C6"),
+    rule("healing gives a dead reader's message back", "q_post_read", (1, 1, 0),
+         (RING_HEAL, "word.is(Phase::writing) || word.is(Phase::held) || word.is(Phase::freeing)",
+          "word.is(Phase::writing)")),
+    rule("a nack marks its cell", "q_nack", (2, 0, 0),
+         (RING, "    redelivery_.set(0, position & (capacity() - 1));\n", "")),
+    rule("retire: [U] the mark, then a look at the word", "r_post", (2, 0, 0),
+         (ROOTS, "    if (entries_[index].word.load(seq_cst) == word.raw)\n        return true;\n",
+          "    if (true)\n        return true;\n")),
+    rule("retire: who leaves collects", "r_read", (1, 0, 0),
+         (ROOTS, "    unmark(object.entry, object.marked_as);\n"
+          "    collect_if_retired(object.entry);\n",
+          "    unmark(object.entry, object.marked_as);\n"), sees="leak"),
+    rule("retire: a dead one's mark is taken away", "r_read", (1, 1, 0),
+         (ROOTS, "            unmark(i, dead);\n", "            ;\n")),
+]
+
+ROOT_RULES = [
+    rule("bind: ref and name before BOUND", "bind", (1, 0, 0),
+         (ROOTS, "    entry.ref.store(ref.value, release);\n", ""),
+         (ROOTS, "    change(index, writing, writing.to(RootState::bound));\n    return kOk;\n",
+          "    change(index, writing, writing.to(RootState::bound));\n"
+          "    entry.ref.store(ref.value, release);\n    return kOk;\n")),
+    rule("bind: one at a time", "bind", (2, 0, 0),
+         (ROOTS, "    WEIR_TRY(matrix_.take_ticket(ticket));\n"
+          "    Status const done = bind_held(name, kind, ref);\n",
+          "    Status const done = bind_held(name, kind, ref);\n")),
+]
+
+RULES = INDEX + MATRIX + HEALING + PARTICIPANTS + GROWTH + CHANNEL + ROOT_RULES

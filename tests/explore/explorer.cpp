@@ -1,0 +1,787 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+// The scheduler and the search: who runs next, which schedules are tried, how they are replayed.
+#include "tests/explore/explorer.hpp"
+
+#include "tests/explore/fibre.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <cstdarg>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+
+namespace weir::explore {
+namespace {
+
+constexpr std::size_t kStackSize = 256 * 1024;
+constexpr std::size_t kWordSize = 4; // the smallest atomic
+constexpr Nanoseconds kStepTime = 100;
+constexpr Nanoseconds kStartOfTime = 1000 * kSecond;
+constexpr uint64_t kWarmUp = 150; // random schedules that learn who touches what
+
+enum class State { ready, waiting, asleep, stopped, ended, dead };
+enum class Mode { depth_first, at_random, by_seed };
+
+struct Fibre {
+    Context context;
+    char *stack = nullptr;
+    std::function<void()> program;
+    bool killable = false;
+    bool spins_on = false; ///< in a spin loop that nobody interrupts
+    bool looked = true;    ///< has accessed memory since it last waited
+    Wait waits_by = Wait::spin;
+    State state = State::ended;
+    uint64_t own_changes = 0;  ///< of memory, by this fibre
+    uint64_t seen_changes = 0; ///< of others, when it last began to look
+    Nanoseconds wake_at = 0;
+    void const *sleeps_on = nullptr;
+};
+
+/// Who loads and who writes a word, one bit per fibre.
+struct Touch {
+    uint8_t loads = 0;
+    uint8_t writes = 0;
+};
+
+/// One place where the search may go on in several ways.
+struct Choice {
+    uint8_t taken;
+    uint8_t count;
+};
+
+/// A choice that was not the obvious one: 'a'… switch to that fibre, 'x' die, 's' stop, 'z' spin on.
+struct Deviation {
+    uint64_t step;
+    char action;
+};
+
+constexpr char kGoOn = '.';
+constexpr char kDie = 'x';
+constexpr char kStop = 's';
+constexpr char kSpinOn = 'z';
+
+/// Up to one option per fibre, and go on, die, stop. The first is the obvious one.
+struct Options {
+    char action[kMaxFibres + 4];
+    int count = 0;
+    void add(char a) { action[count++] = a; }
+};
+
+struct Scheduler {
+    Scenario *scenario = nullptr;
+    Bounds bounds;
+    Mode mode = Mode::depth_first;
+
+    // one schedule
+    Fibre fibre[kMaxFibres];
+    Context main;
+    int count = 0;
+    int running = kNoFibre;
+    int acting = kNoFibre;
+    int phase = 0;
+    int preemptions = 0, deaths = 0, stops = 0;
+    uint64_t steps = 0;
+    uint64_t changes = 0;
+    Nanoseconds advanced = 0;
+    bool failed = false;
+    std::string why;
+    std::vector<Deviation> deviations;
+
+    // the search
+    std::vector<Choice> path;
+    std::size_t depth = 0;
+    uint64_t random = 1;
+    uint64_t switch_odds = 4, death_odds = 40;
+    std::vector<Deviation> plan;
+    std::size_t plan_next = 0;
+
+    // the image
+    char *image = nullptr;
+    std::size_t image_size = 0;
+    std::vector<char> image_copy;
+    struct Kept {
+        void *object;
+        std::vector<char> copy;
+    };
+    std::vector<Kept> kept;
+    std::vector<Touch> touch, frozen;
+    std::vector<bool> watched;
+
+    bool tracing = false;
+    std::string trace;
+};
+
+Scheduler S;
+
+uint64_t next_random()
+{
+    S.random ^= S.random << 13;
+    S.random ^= S.random >> 7;
+    S.random ^= S.random << 17;
+    return S.random >> 11;
+}
+
+uint64_t changes_of_others(int fibre) { return S.changes - S.fibre[fibre].own_changes; }
+
+bool can_run(int fibre)
+{
+    Fibre const &f = S.fibre[fibre];
+    return f.state == State::ready ||
+           (f.state == State::waiting && changes_of_others(fibre) != f.seen_changes);
+}
+
+void back_to_main()
+{
+    int const from = S.running;
+    S.running = kNoFibre;
+    Context::change(S.fibre[from].context, S.main);
+}
+
+void switch_to(int to)
+{
+    int const from = S.running;
+    S.fibre[to].state = State::ready;
+    if (to == from)
+        return;
+    if (S.tracing && from != kNoFibre)
+        say("*** switch to %c", letter(to));
+    S.running = to;
+    Context::change(from == kNoFibre ? S.main : S.fibre[from].context, S.fibre[to].context);
+}
+
+int pick_from_path(int count)
+{
+    if (S.depth < S.path.size())
+        return S.path[S.depth++].taken;
+    S.path.push_back({0, static_cast<uint8_t>(count)});
+    S.depth++;
+    return 0;
+}
+
+int pick_from_plan(Options const &options)
+{
+    if (S.plan_next >= S.plan.size() || S.plan[S.plan_next].step != S.steps)
+        return 0;
+    char const action = S.plan[S.plan_next++].action;
+    for (int i = 0; i < options.count; i++)
+        if (options.action[i] == action)
+            return i;
+    fail("the seed asks for '%c' at step %llu, which is not possible there", action,
+         static_cast<unsigned long long>(S.steps));
+    return 0;
+}
+
+int pick_at_random(Options const &options)
+{
+    int const last = options.count - 1;
+    if (options.action[0] != kGoOn)
+        return static_cast<int>(next_random() % static_cast<uint64_t>(options.count));
+    int deadly = 0; // die and stop are the last options
+    while (deadly < last && options.action[last - deadly] >= kStop)
+        deadly++;
+    if (deadly > 0 && next_random() % S.death_odds == 0)
+        return last - static_cast<int>(next_random() % static_cast<uint64_t>(deadly));
+    int const others = last - deadly;
+    if (others == 0 || next_random() % S.switch_odds != 0)
+        return 0;
+    return 1 + static_cast<int>(next_random() % static_cast<uint64_t>(others));
+}
+
+char decide(Options const &options)
+{
+    int picked = 0;
+    if (S.mode == Mode::by_seed)
+        picked = pick_from_plan(options);
+    else if (options.count > 1)
+        picked = S.mode == Mode::at_random ? pick_at_random(options)
+                                           : pick_from_path(options.count);
+    if (picked != 0)
+        S.deviations.push_back({S.steps, options.action[picked]});
+    return options.action[picked];
+}
+
+void count_step()
+{
+    // To wait until a stopped fibre's time is up takes many looks at memory.
+    uint64_t const limit = S.scenario->step_limit * (S.stops > 0 ? 50 : 1);
+    if (++S.steps > limit)
+        fail("no end after %llu steps: livelock", static_cast<unsigned long long>(S.steps - 1));
+}
+
+/// Everybody waits: the one whose time is up first goes on. False if nobody waits.
+bool advance_time()
+{
+    int first = kNoFibre;
+    for (int i = 0; i < S.count; i++) {
+        State const state = S.fibre[i].state;
+        if ((state == State::waiting || state == State::asleep) &&
+            (first == kNoFibre || S.fibre[i].wake_at < S.fibre[first].wake_at))
+            first = i;
+    }
+    if (first == kNoFibre)
+        return false;
+    if (S.tracing)
+        say("*** nobody can run: time passes for %c", letter(first));
+    Fibre &f = S.fibre[first];
+    bool const slept = f.state == State::asleep;
+    if (f.wake_at > virtual_now())
+        S.advanced += f.wake_at - virtual_now();
+    f.state = State::ready;
+    if (slept)
+        S.scenario->overslept(first);
+    else if (f.waits_by == Wait::sleep)
+        S.scenario->stalled(first);
+    return !S.failed;
+}
+
+bool resume_stopped()
+{
+    for (int i = 0; i < S.count; i++)
+        if (S.fibre[i].state == State::stopped) {
+            S.fibre[i].state = State::ready;
+            return true;
+        }
+    return false;
+}
+
+/// The running fibre cannot go on: somebody else does, which costs no preemption. Returns when
+/// it can go on; never, if it has ended or died. `may_spin`: or it spins on.
+void give_way(bool may_spin = false)
+{
+    for (;;) {
+        count_step();
+        Options options;
+        for (int i = 0; i < S.count; i++)
+            if (can_run(i))
+                options.add(letter(i));
+        if (options.count > 0 && may_spin)
+            options.add(kSpinOn);
+        if (options.count > 0) {
+            char const action = decide(options);
+            if (action == kSpinOn) {
+                say("*** spins on");
+                S.fibre[S.running].spins_on = true;
+                S.fibre[S.running].state = State::ready;
+                return;
+            }
+            switch_to(action - 'a');
+            return;
+        }
+        if (!advance_time() && !resume_stopped()) {
+            if (S.running != kNoFibre)
+                back_to_main();
+            return;
+        }
+    }
+}
+
+void die()
+{
+    int const who = S.running;
+    S.deaths++;
+    say("*** dies");
+    S.fibre[who].state = State::dead;
+    note_change();
+    S.scenario->died(who);
+    give_way();
+}
+
+/// Before something that others may notice (`shared`), that may change something (`writes`).
+void point(bool shared, bool writes)
+{
+    count_step();
+    Fibre &self = S.fibre[S.running];
+    self.looked = true;
+    self.spins_on = self.spins_on && !writes;
+    if (self.spins_on)
+        return;
+    Options options;
+    options.add(kGoOn);
+    bool const any = S.mode == Mode::by_seed;
+    bool const may_preempt = S.preemptions < S.bounds.preemptions;
+    if (any || (may_preempt && (shared || S.mode == Mode::at_random)))
+        for (int i = 0; i < S.count; i++)
+            if (i != S.running && can_run(i))
+                options.add(letter(i));
+    bool const others = options.count > 1;
+    if (others && (any || (shared && S.stops < S.bounds.stops)))
+        options.add(kStop);
+    if (writes && S.fibre[S.running].killable && (any || S.deaths < S.bounds.deaths))
+        options.add(kDie);
+    if (options.count == 1)
+        return;
+
+    char const action = decide(options);
+    if (action == kGoOn)
+        return;
+    if (action == kDie)
+        return die();
+    if (action == kStop) {
+        S.stops++;
+        say("*** is stopped");
+        S.fibre[S.running].state = State::stopped;
+        return give_way();
+    }
+    S.preemptions++;
+    switch_to(action - 'a');
+}
+
+void run_fibre()
+{
+    S.fibre[S.running].program();
+    point(false, true); // to die with everything done, but before anybody was told
+    say("*** ends");
+    S.fibre[S.running].state = State::ended;
+    give_way();
+    std::abort(); // nobody switches to a fibre that has ended
+}
+
+// ---- who touches what
+
+bool in_image(void const *address)
+{
+    return static_cast<std::size_t>(static_cast<char const *>(address) - S.image) < S.image_size;
+}
+
+std::size_t index_of(void const *address)
+{
+    return static_cast<std::size_t>(static_cast<char const *>(address) - S.image) / kWordSize;
+}
+
+void learn(std::size_t index, bool load, bool write)
+{
+    if (S.phase != 1)
+        return; // later phases have one fibre each, or are not searched for preemptions
+    auto const me = static_cast<uint8_t>(1u << S.running);
+    if (load)
+        S.touch[index].loads |= me;
+    if (write)
+        S.touch[index].writes |= me;
+}
+
+/// Whether another fibre could notice when this access happens.
+bool is_shared(std::size_t index, bool write)
+{
+    if (S.phase > 1)
+        return true;
+    auto const others = static_cast<uint8_t>(~(1u << S.running));
+    Touch const touch = S.frozen[index];
+    uint8_t const by = write ? touch.loads | touch.writes : touch.writes;
+    return (by & others) != 0 || (write && S.watched[index]);
+}
+
+bool learnt_something()
+{
+    return !std::equal(S.touch.begin(), S.touch.end(), S.frozen.begin(),
+                       [](Touch a, Touch b) { return a.loads == b.loads && a.writes == b.writes; });
+}
+
+// ---- one schedule
+
+void restore_memory()
+{
+    if (S.image_size != 0)
+        std::memcpy(S.image, S.image_copy.data(), S.image_size);
+    for (auto const &kept : S.kept)
+        std::memcpy(kept.object, kept.copy.data(), kept.copy.size());
+}
+
+void run_one()
+{
+    S.count = 0;
+    S.running = S.acting = kNoFibre;
+    S.phase = 0;
+    S.preemptions = S.deaths = S.stops = 0;
+    S.steps = S.changes = 0;
+    S.advanced = 0;
+    S.failed = false;
+    S.why.clear();
+    S.deviations.clear();
+    S.depth = 0;
+    S.plan_next = 0;
+    restore_memory();
+    S.scenario->run();
+    S.running = kNoFibre;
+}
+
+std::string seed_text()
+{
+    std::string text;
+    for (auto const &d : S.deviations)
+        text += std::to_string(d.step) + d.action;
+    return text.empty() ? "0" : text;
+}
+
+std::vector<Deviation> parse_seed(std::string const &text)
+{
+    std::vector<Deviation> plan;
+    uint64_t step = 0;
+    for (char c : text) {
+        if (c >= '0' && c <= '9')
+            step = step * 10 + static_cast<uint64_t>(c - '0');
+        else {
+            plan.push_back({step, c});
+            step = 0;
+        }
+    }
+    return plan;
+}
+
+void prepare(Scenario &scenario)
+{
+    if (S.image != nullptr)
+        std::free(S.image);
+    S.image = nullptr;
+    S.image_size = 0;
+    S.kept.clear();
+    S.touch.clear();
+    S.frozen.clear();
+    S.watched.clear();
+    S.scenario = &scenario;
+    S.running = S.acting = kNoFibre;
+    S.failed = false;
+    S.count = 0;
+    S.steps = 0;
+    scenario.prepare();
+    S.image_copy.assign(S.image, S.image + S.image_size);
+    for (auto &kept : S.kept)
+        std::memcpy(kept.copy.data(), kept.object, kept.copy.size());
+}
+
+class Clock {
+  public:
+    double seconds() const
+    {
+        return std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
+    }
+
+  private:
+    std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
+};
+
+/// Counts what was run; true if the search is over.
+bool account(Outcome &outcome, Bounds const &bounds, Clock const &clock)
+{
+    outcome.schedules++;
+    outcome.steps += S.steps;
+    if (S.failed) {
+        outcome.failed = true;
+        outcome.why = S.why;
+        outcome.seed = seed_text();
+        return true;
+    }
+    return outcome.schedules >= bounds.max_schedules ||
+           ((outcome.schedules & 63) == 0 && clock.seconds() > bounds.seconds);
+}
+
+bool next_path()
+{
+    while (!S.path.empty() && S.path.back().taken + 1 >= S.path.back().count)
+        S.path.pop_back();
+    if (S.path.empty())
+        return false;
+    S.path.back().taken++;
+    return true;
+}
+
+/// True if the search is over: failed, or a bound was hit.
+bool random_runs(Outcome &outcome, Bounds const &bounds, Clock const &clock, uint64_t count)
+{
+    S.mode = Mode::at_random;
+    for (uint64_t i = 0; i < count; i++) {
+        S.switch_odds = uint64_t{2} << (next_random() % 5);
+        S.death_odds = uint64_t{4} << (next_random() % 6);
+        run_one();
+        if (account(outcome, bounds, clock))
+            return true;
+    }
+    return false;
+}
+
+} // namespace
+
+// ---- scenario
+
+std::vector<Entry> &scenarios()
+{
+    static std::vector<Entry> all;
+    return all;
+}
+
+std::string Scenario::name_of(void const *address) const
+{
+    auto const *const at = static_cast<char const *>(address);
+    for (auto const &named : names_) {
+        if (at < named.begin || at >= named.begin + named.count * named.size)
+            continue;
+        auto const offset = static_cast<std::size_t>(at - named.begin);
+        std::string text = named.label;
+        if (named.count > 1)
+            text += '[' + std::to_string(offset / named.size) + ']';
+        if (offset % named.size != 0)
+            text += '+' + std::to_string(offset % named.size);
+        return text;
+    }
+    return "image+" + std::to_string(at - S.image);
+}
+
+void Scenario::name(void const *begin, std::size_t count, std::size_t size, std::string label)
+{
+    names_.push_back({static_cast<char const *>(begin), count, size, std::move(label)});
+}
+
+std::string Scenario::value_of(void const *, uint64_t value) const
+{
+    char text[40];
+    std::snprintf(text, sizeof text, "%#llx", static_cast<unsigned long long>(value));
+    return text;
+}
+
+char *Scenario::reserve_image(std::size_t size, std::size_t live)
+{
+    constexpr std::size_t kAlign = 65536;
+    std::size_t const rounded = (size + kAlign - 1) / kAlign * kAlign;
+    S.image = static_cast<char *>(std::aligned_alloc(kAlign, rounded));
+    std::memset(S.image, 0, rounded);
+    S.image_size = live;
+    S.touch.assign(live / kWordSize + 1, Touch{});
+    S.frozen = S.touch;
+    S.watched.assign(S.touch.size(), false);
+    return S.image;
+}
+
+void Scenario::keep(void *object, std::size_t size)
+{
+    S.kept.push_back({object, std::vector<char>(size)});
+}
+
+void Scenario::watch(void const *begin, void const *end)
+{
+    for (std::size_t i = index_of(begin); i < index_of(end); i++)
+        S.watched[i] = true;
+}
+
+int spawn(bool killable, std::function<void()> program)
+{
+    int const number = S.count++;
+    Fibre &f = S.fibre[number];
+    if (f.stack == nullptr)
+        f.stack = make_stack(kStackSize);
+    f.program = std::move(program);
+    f.killable = killable;
+    f.state = State::ready;
+    f.own_changes = f.seen_changes = 0;
+    f.spins_on = false;
+    f.looked = true;
+    f.context.start(f.stack, kStackSize, run_fibre);
+    return number;
+}
+
+bool run_all()
+{
+    if (S.failed)
+        return false;
+    S.phase++;
+    S.acting = kNoFibre;
+    for (int i = 0; i < S.count; i++)
+        S.fibre[i].seen_changes = changes_of_others(i);
+    S.running = kNoFibre;
+    give_way();
+    S.running = kNoFibre;
+    return !S.failed;
+}
+
+void fail(char const *format, ...)
+{
+    char text[600];
+    va_list arguments;
+    va_start(arguments, format);
+    std::vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    if (!S.failed) {
+        S.failed = true;
+        S.why = text;
+        say("*** FAILS: %s", text);
+    }
+    if (S.running != kNoFibre)
+        back_to_main();
+}
+
+bool has_failed() { return S.failed; }
+
+void say(char const *format, ...)
+{
+    if (!S.tracing)
+        return;
+    char text[600];
+    va_list arguments;
+    va_start(arguments, format);
+    std::vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    char line[640];
+    std::snprintf(line, sizeof line, "%5llu %c  %s\n", static_cast<unsigned long long>(S.steps),
+                  letter(S.running), text);
+    S.trace += line;
+}
+
+bool tracing() { return S.tracing; }
+
+int current() { return S.running != kNoFibre ? S.running : S.acting; }
+void act_as(int fibre) { S.acting = fibre; }
+bool is_dead(int fibre) { return fibre < S.count && S.fibre[fibre].state == State::dead; }
+bool has_ended(int fibre) { return fibre < S.count && S.fibre[fibre].state == State::ended; }
+bool anybody_died() { return S.deaths > 0; }
+bool anybody_stopped() { return S.stops > 0; }
+int fibres() { return S.count; }
+
+// ---- the seams
+
+void system_call(void const *what, char const *text)
+{
+    (void)what;
+    if (S.running == kNoFibre)
+        return;
+    point(true, true);
+    say("%s", text);
+}
+
+void wait_for_change(Nanoseconds limit, Wait kind)
+{
+    if (S.running == kNoFibre)
+        return;
+    Fibre &f = S.fibre[S.running];
+    int const me = S.running;
+    if (kind == Wait::spin && !f.looked)
+        return; // a longer turn of the same wait
+    f.looked = false;
+    if (f.spins_on && kind == Wait::spin)
+        return count_step();
+    f.spins_on = false;
+    f.waits_by = kind;
+    if (changes_of_others(me) == f.seen_changes) {
+        say("waits until somebody has changed something");
+        f.state = State::waiting;
+        f.wake_at = virtual_now() + limit;
+        give_way(S.scenario->may_spin_on && kind == Wait::spin);
+    }
+    f.seen_changes = changes_of_others(me);
+}
+
+void sleep_on(void const *address, Nanoseconds limit)
+{
+    Fibre &f = S.fibre[S.running];
+    say("sleeps on %s", S.scenario->name_of(address).c_str());
+    f.state = State::asleep;
+    f.sleeps_on = address;
+    f.wake_at = virtual_now() + limit;
+    give_way();
+}
+
+void wake(void const *address)
+{
+    for (int i = 0; i < S.count; i++)
+        if (S.fibre[i].state == State::asleep && S.fibre[i].sleeps_on == address)
+            S.fibre[i].state = State::ready;
+}
+
+void const *slept_on(int fibre) { return S.fibre[fibre].sleeps_on; }
+
+Nanoseconds virtual_now()
+{
+    return kStartOfTime + S.advanced + static_cast<Nanoseconds>(S.steps) * kStepTime;
+}
+
+void note_change()
+{
+    S.changes++;
+    if (S.running != kNoFibre)
+        S.fibre[S.running].own_changes++;
+}
+
+// ---- what weir::atomic calls
+
+void before(void const *address, Access access) noexcept
+{
+    if (S.running == kNoFibre || !in_image(address))
+        return;
+    std::size_t const index = index_of(address);
+    bool const write = access != Access::load;
+    learn(index, access != Access::store, write);
+    point(is_shared(index, write), write);
+}
+
+void after(void const *address, Access access, uint64_t value, bool changed) noexcept
+{
+    if (S.running == kNoFibre || !in_image(address))
+        return;
+    if (S.tracing) {
+        std::string const name = S.scenario->name_of(address);
+        std::string const text = S.scenario->value_of(address, value);
+        if (access == Access::load)
+            say("load %s = %s", name.c_str(), text.c_str());
+        else if (access == Access::store)
+            say("store %s := %s", name.c_str(), text.c_str());
+        else
+            say("%s %s %s", name.c_str(), changed ? ":=" : "unchanged:", text.c_str());
+    }
+    if (!changed)
+        return;
+    note_change();
+    S.scenario->changed(address, S.running);
+}
+
+// ---- the search
+
+Outcome search(Scenario &scenario, Bounds const &bounds)
+{
+    constexpr int kPasses = 6; // until nothing new is learnt
+    Clock const clock;
+    Outcome outcome;
+    prepare(scenario);
+    S.bounds = bounds;
+    S.random = 88172645463325252u;
+    bool over = random_runs(outcome, bounds, clock, kWarmUp);
+    S.mode = Mode::depth_first;
+    for (int pass = 0; pass < kPasses && !over && !outcome.complete; pass++) {
+        S.frozen = S.touch;
+        S.path.clear();
+        do {
+            run_one();
+            over = account(outcome, bounds, clock);
+        } while (!over && next_path());
+        outcome.complete = !over && !learnt_something();
+    }
+    outcome.seconds = clock.seconds();
+    return outcome;
+}
+
+Outcome walk_at_random(Scenario &scenario, Bounds const &bounds, uint64_t random_seed)
+{
+    Clock const clock;
+    Outcome outcome;
+    prepare(scenario);
+    S.bounds = bounds;
+    S.random = 88172645463325252u ^ (random_seed * 0x9e3779b97f4a7c15u);
+    random_runs(outcome, bounds, clock, UINT64_MAX);
+    outcome.seconds = clock.seconds();
+    return outcome;
+}
+
+std::string replay(Scenario &scenario, std::string const &seed, Outcome &outcome)
+{
+    prepare(scenario);
+    S.mode = Mode::by_seed;
+    S.plan = parse_seed(seed);
+    S.tracing = true;
+    S.trace.clear();
+    Clock const clock;
+    run_one();
+    S.tracing = false;
+    account(outcome, Bounds{}, clock);
+    return std::move(S.trace);
+}
+
+std::string current_seed() { return seed_text(); }
+
+} // namespace weir::explore

@@ -1,0 +1,334 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+// Sets up a tiny matrix, runs the programs, heals, and looks at what is left.
+#include "tests/explore/matrix_world.hpp"
+
+#include <cstdio>
+#include <cstdlib>
+
+namespace weir::explore {
+namespace {
+constexpr int kHealers = 2;
+constexpr uint64_t kOffsetMask = (uint64_t{1} << 48) - 1;
+
+void must(Status status, char const *what)
+{
+    if (status.ok())
+        return;
+    std::fprintf(stderr, "explore: %s: %d\n", what, status.code);
+    std::abort();
+}
+
+Granules length_of(std::vector<Piece> const &pieces)
+{
+    Granules sum = 0;
+    for (Piece const &piece : pieces)
+        sum += piece.length;
+    return sum;
+}
+} // namespace
+
+// ---- the hands
+
+Matrix &Actor::matrix() const { return world_.handle(number_); }
+
+Ref Actor::alloc_in(unsigned sector, Granules granules, Granules align) const
+{
+    uint64_t const begin = world_.now();
+    uint64_t const unit = uint64_t{1} << kGranuleShift[sector];
+    Allocation got;
+    // As users call it: the short way unless the request is special.
+    Status const status = align == 1
+                              ? matrix().alloc(granules * unit, got)
+                              : matrix().alloc({granules * unit, align * unit, false, 0}, got);
+    if (status.code == -ENOMEM) {
+        say("alloc(%u) says -ENOMEM", granules);
+        world_.note_exhausted(number_, sector, granules, align, begin);
+        return {};
+    }
+    if (status.code == -EBUSY && anybody_stopped())
+        return {};
+    if (!status.ok()) {
+        fail("alloc(%u granules) says %d", granules, status.code);
+        return {};
+    }
+    unsigned in = 0;
+    Granule head = 0;
+    if (!world_.place_of(got.ref, in, head))
+        fail("alloc gave a ref that leads nowhere");
+    BlockWord const word = world_.monitor(in).word(head);
+    if (!word.is(Kind::allocated) || word.owner() != world_.owner_of(number_) ||
+        (in == sector && word.granules() != granules) || (head & (align - 1)) != 0)
+        fail("alloc(%u, align %u) gave the block at %u: %s", granules, align, head,
+             text_of(word).c_str());
+    world_.monitor(in).make_known(head);
+    say("alloc(%u) gave the block at %u", granules, head);
+    return got.ref;
+}
+
+void Actor::free(Ref ref) const
+{
+    Status const status = matrix().free(ref);
+    if (!status.ok())
+        fail("free of a live block says %d", status.code);
+}
+
+Ref Actor::piece(std::size_t index, unsigned sector) const { return world_.piece(sector, index); }
+
+void Actor::free_piece(std::size_t index, unsigned sector) const { free(piece(index, sector)); }
+
+void Actor::alloc_and_free(Granules granules) const
+{
+    Ref const ref = alloc(granules);
+    if (ref.value != 0)
+        free(ref);
+}
+
+void Actor::heal() const
+{
+    HealReport report;
+    Status const status = matrix().heal(report);
+    if (!status.ok())
+        fail("heal says %d", status.code);
+}
+
+BlockWord Actor::word_at(Granule at) const { return world_.monitor(kSmall).word(at); }
+
+// ---- the world
+
+MatrixWorld::MatrixWorld(MatrixPlan plan, std::vector<MatrixProgram> programs)
+    : plan_(std::move(plan)), programs_(std::move(programs))
+{
+}
+
+/// The handles stay for ever: each is in the process's list of fork hooks, and to leave in order
+/// would be an operation on a segment that is gone.
+MatrixWorld::~MatrixWorld()
+{
+    static std::vector<std::unique_ptr<Matrix>> graveyard;
+    for (auto &handle : handles_)
+        graveyard.push_back(std::move(handle));
+}
+
+void MatrixWorld::prepare()
+{
+    Granules granules[kSectors];
+    for (unsigned i = 0; i < kSectors; i++) {
+        granules[i] = length_of(plan_.pieces[i]);
+        if (plan_.reserve[i] > granules[i])
+            granules[i] = plan_.reserve[i];
+        if (granules[i] == 0)
+            granules[i] = 1;
+    }
+    GeometryRequest request = tiny_request(granules[kSmall], granules[kMedium], granules[kLarge],
+                                           static_cast<uint32_t>(outsider()) + 1);
+    if (plan_.capacity != 0)
+        request.capacity = plan_.capacity;
+    request.isolate = plan_.isolate;
+    request.keep_blocks = plan_.keep_blocks;
+    make_segment(request, 0);
+    attach_all();
+    for (unsigned i = 0; i < kSectors; i++)
+        lay_out(i);
+    if (spoil)
+        spoil(*this);
+}
+
+/// Participants in the order of the fibres: those of the programs, the healers, the outsider.
+void MatrixWorld::attach_all()
+{
+    int const count = outsider();
+    for (int i = 0; i <= count; i++) {
+        act_as(i < count ? i : kOutsider);
+        handles_.push_back(std::make_unique<Matrix>());
+        Matrix &matrix = *handles_.back();
+        MatrixOptions options;
+        options.stall = 3 * kMillisecond;
+        options.root_ops = root_ops;
+        must(matrix.adopt(base(), geometry(), options), "adopt");
+        if (matrix.me().owner != owner_of(i))
+            must(error(EINVAL), "owner id");
+        keep(&matrix, sizeof matrix);
+    }
+    act_as(kNoFibre);
+}
+
+void MatrixWorld::lay_out(unsigned sector)
+{
+    SectorGeometry const &g = geometry().sector[sector];
+    auto *const words = reinterpret_cast<BlockWord *>(base() + g.words);
+    Sector tool;
+    tool.init(handle(0).segment(), sector);
+    auto &limit = reinterpret_cast<Header *>(base())->sector_limit[sector].granules;
+    limit.store(length_of(plan_.pieces[sector]), relaxed);
+    watch(words, words + g.max_granules);
+
+    Granule at = 0;
+    for (Piece const &piece : plan_.pieces[sector]) {
+        bool const is_used = piece.kind == Kind::allocated;
+        Owner const owner = piece.owner == kOutsider ? owner_of(outsider())
+                                                     : owner_of(piece.owner);
+        words[at] = BlockWord::of(piece.kind, 0, is_used ? owner : 0, is_used, piece.length);
+        tool.write_tail({at, piece.length});
+        if (piece.kind == Kind::free)
+            tool.ensure_hints({at, piece.length});
+        at += piece.length;
+    }
+    monitors_[sector].init(base(), geometry(), sector);
+    if (plan_.keep_blocks)
+        monitors_[sector].let_nobody_own();
+
+    at = 0;
+    for (Piece const &piece : plan_.pieces[sector]) {
+        Ref ref;
+        if (piece.kind == Kind::allocated) {
+            auto const found = handle(outsider())
+                                   .ref_of(base() + g.data + (uint64_t{at} << g.granule_shift), 1);
+            must(found.status(), "ref_of");
+            ref = *found;
+        }
+        refs_[sector].push_back(ref);
+        at += piece.length;
+    }
+}
+
+void MatrixWorld::begin_run()
+{
+    now_ = 0;
+    exhausted_.clear();
+    for (auto &monitor : monitors_)
+        monitor.reset();
+}
+
+void MatrixWorld::run()
+{
+    begin_run();
+    for (int i = 0; i < programs(); i++)
+        spawn(true, [this, i] { programs_[static_cast<std::size_t>(i)](Actor(*this, i)); });
+    if (!run_all())
+        return;
+    heal_twice();
+    if (has_failed())
+        return;
+    settle();
+    if (!has_failed())
+        check_at_rest();
+}
+
+/// The first healer may die as well.
+void MatrixWorld::heal_twice()
+{
+    for (int i = 0; i < kHealers && anybody_died(); i++) {
+        int const number = programs() + i;
+        spawn(i == 0, [this, number] { Actor(*this, number).heal(); });
+        if (!run_all())
+            return;
+    }
+}
+
+void MatrixWorld::changed(void const *address, int who)
+{
+    for (auto &monitor : monitors_)
+        if (monitor.holds(address))
+            monitor.changed(address, owner_of(who), ++now_);
+}
+
+/// Who waits, waits for somebody who goes on. If nobody does, operations hold each other up.
+/// (Locks are tested once per sleep: after a death somebody has to sleep first.)
+void MatrixWorld::stalled(int who)
+{
+    if (!anybody_stopped() && !anybody_died())
+        fail("livelock: %c waits, and nobody is left who could change anything", letter(who));
+}
+
+std::string MatrixWorld::value_of(void const *address, uint64_t value) const
+{
+    for (unsigned i = 0; i < kSectors; i++) {
+        auto const *const words = base() + geometry().sector[i].words;
+        auto const *const at = static_cast<std::byte const *>(address);
+        if (at >= words && at < words + geometry().sector[i].max_granules * sizeof(BlockWord))
+            return text_of(BlockWord{value});
+    }
+    return SegmentWorld::value_of(address, value);
+}
+
+bool MatrixWorld::place_of(Ref ref, unsigned &sector, Granule &head) const
+{
+    uint64_t const offset = ref.value & kOffsetMask;
+    for (sector = 0; sector < kSectors; sector++) {
+        SectorGeometry const &g = geometry().sector[sector];
+        if (offset < g.data || offset >= g.data + (g.max_granules << g.granule_shift))
+            continue;
+        head = static_cast<Granule>((offset - g.data) >> g.granule_shift);
+        return ref.value != 0;
+    }
+    return false;
+}
+
+void MatrixWorld::note_exhausted(int fibre, unsigned sector, Granules length, Granules align,
+                                 uint64_t begin)
+{
+    exhausted_.push_back({fibre, sector, length, align, begin, now_});
+}
+
+// ---- at rest
+
+void MatrixWorld::check_at_rest()
+{
+    for (unsigned i = 0; i < kSectors; i++) {
+        monitors_[i].check_at_rest();
+        if (has_failed())
+            return;
+        Sector tool;
+        tool.init(handle(0).segment(), i);
+        for (Granule at = 0; at < monitors_[i].limit(); at += monitors_[i].word(at).granules()) {
+            BlockWord const head = monitors_[i].word(at);
+            if (head.is(Kind::free) && !tool.findable({at, head.granules()}))
+                return fail("invariant 4: the FREE block at %u cannot be found: %s", at,
+                            monitors_[i].layout().c_str());
+        }
+    }
+    check_people();
+    check_exhausted();
+    if (extra_check && !has_failed())
+        extra_check(*this);
+}
+
+void MatrixWorld::check_people() const
+{
+    auto const &header = *reinterpret_cast<Header const *>(base());
+    auto const *const windows =
+        reinterpret_cast<WindowCounters const *>(base() + geometry().windows);
+    for (int i = 0; i < outsider(); i++) {
+        for (unsigned pair = 0; pair < kWindowsPerParticipant; pair++) {
+            WindowCounters const &w =
+                windows[static_cast<unsigned>(i) * kWindowsPerParticipant + pair];
+            if (w.begun.load(relaxed) != w.ended.load(relaxed))
+                return fail("the window of participant %u stays open", owner_of(i));
+        }
+        SlotWord const slot{slots()[i].word.load(relaxed)};
+        if (is_dead(i) && slot.state() != SlotState::free)
+            return fail("the slot of dead participant %u is never healed: %s", owner_of(i),
+                        text_of(slot).c_str());
+        if (!is_dead(i) && slot.state() != SlotState::live)
+            return fail("participant %u lives, its slot is %s", owner_of(i),
+                        text_of(slot).c_str());
+    }
+    for (TicketWord const *ticket : {&header.growth, &header.directory})
+        if ((ticket->word.load(relaxed) & 0xffff) != 0)
+            return fail("a ticket is never given back");
+}
+
+/// Invariant 5. A stopped participant withholds what it holds; then nothing is exact.
+void MatrixWorld::check_exhausted() const
+{
+    if (anybody_stopped())
+        return;
+    bool const may_grow = plan_.capacity == 0;
+    for (Exhausted const &e : exhausted_)
+        if (!monitors_[e.sector].was_exhausted(e.begin, e.end, e.length, e.align, may_grow))
+            return fail("invariant 5: %c was told -ENOMEM although at every moment of its call "
+                        "%u granules in a row could be had",
+                        letter(e.fibre), e.length);
+}
+
+} // namespace weir::explore

@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+// A tiny matrix: its layout, one handle per fibre, the operations of a program, and the checks.
+#pragma once
+
+#include "core/matrix/matrix.hpp"
+#include "tests/explore/sector_monitor.hpp"
+#include "tests/explore/segment_world.hpp"
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace weir::explore {
+
+/// Owns blocks, never runs, never dies.
+inline constexpr int kOutsider = kMaxFibres - 1;
+
+/// A block of the initial layout.
+struct Piece {
+    Kind kind;
+    Granules length;
+    int owner = kOutsider; ///< fibre, of ALLOCATED
+};
+inline Piece used(Granules length, int owner = kOutsider)
+{
+    return {Kind::allocated, length, owner};
+}
+inline Piece open(Granules length) { return {Kind::free, length, kOutsider}; }
+
+/// What a scenario's table says.
+struct MatrixPlan {
+    std::vector<Piece> pieces[kSectors];
+    /// Granules the sector may grow to; 0: as long as its pieces, rounded up.
+    Granules reserve[kSectors] = {};
+    uint64_t capacity = 0; ///< bytes of all sectors together; 0: all that is reserved
+    bool isolate = true;
+    bool keep_blocks = false;
+};
+
+class MatrixWorld;
+
+/// The hands of a fibre: what a program may do. Each checks what it got.
+class Actor {
+  public:
+    Actor(MatrixWorld &world, int number) : world_(world), number_(number) {}
+
+    int number() const { return number_; }
+    Matrix &matrix() const;
+    /// A block of `granules` of the small sector; a null ref if there was none.
+    Ref alloc(Granules granules, Granules align = 1) const { return alloc_in(kSmall, granules, align); }
+    Ref alloc_in(unsigned sector, Granules granules, Granules align = 1) const;
+    /// A block that the scenario knows to be live; ESTALE and the like are failures.
+    void free(Ref ref) const;
+    void free_piece(std::size_t index, unsigned sector = kSmall) const;
+    Ref piece(std::size_t index, unsigned sector = kSmall) const;
+    /// Only what may be free: an ENOMEM is no failure of the caller.
+    void alloc_and_free(Granules granules) const;
+    void heal() const;
+    /// As the specification sees it: no step.
+    BlockWord word_at(Granule at) const;
+
+  private:
+    MatrixWorld &world_;
+    int number_;
+};
+
+using MatrixProgram = std::function<void(Actor const &)>;
+
+class MatrixWorld : public SegmentWorld {
+  public:
+    MatrixWorld(MatrixPlan plan, std::vector<MatrixProgram> programs);
+    ~MatrixWorld() override;
+
+    void prepare() override;
+    void run() override;
+    void changed(void const *address, int who) override;
+    void stalled(int who) override;
+    std::string value_of(void const *address, uint64_t value) const override;
+
+    Matrix &handle(int fibre) { return *handles_[static_cast<std::size_t>(fibre)]; }
+    SectorMonitor &monitor(unsigned sector) { return monitors_[sector]; }
+    SectorMonitor const &monitor(unsigned sector) const { return monitors_[sector]; }
+    Owner owner_of(int fibre) const { return static_cast<Owner>(fibre) + 1; }
+    uint64_t now() const { return now_; }
+    /// Where a ref leads, by its offset alone.
+    bool place_of(Ref ref, unsigned &sector, Granule &head) const;
+    Ref piece(unsigned sector, std::size_t index) const { return refs_[sector][index]; }
+    /// A call that said -ENOMEM: looked at when all is known.
+    void note_exhausted(int fibre, unsigned sector, Granules length, Granules align,
+                        uint64_t begin);
+
+    /// Sets words that no operation leaves behind in a short scenario.
+    std::function<void(MatrixWorld &)> spoil;
+    /// More checks at rest.
+    std::function<void(MatrixWorld &)> extra_check;
+
+  protected:
+    /// Before the checks at rest: empties what the scenario's objects hold.
+    virtual void settle() {}
+    /// Participants besides those of the programs: two healers, and who settle() spawns.
+    virtual int helpers() const { return 2; }
+    virtual void begin_run();
+
+    /// How objects with names are healed; for worlds with channels.
+    RootOps const *const *root_ops = nullptr;
+
+    int programs() const { return static_cast<int>(programs_.size()); }
+    void heal_twice();
+    int outsider() const { return programs() + helpers(); } ///< index of its handle
+    void check_at_rest();
+
+  private:
+    struct Exhausted {
+        int fibre;
+        unsigned sector;
+        Granules length, align;
+        uint64_t begin, end;
+    };
+
+    void lay_out(unsigned sector);
+    void attach_all();
+    void check_exhausted() const;
+    void check_people() const;
+
+    MatrixPlan plan_;
+    std::vector<MatrixProgram> programs_;
+    std::vector<std::unique_ptr<Matrix>> handles_;
+    std::vector<Ref> refs_[kSectors];
+    SectorMonitor monitors_[kSectors];
+    uint64_t now_ = 0;
+    std::vector<Exhausted> exhausted_;
+};
+
+} // namespace weir::explore

@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+// All families of scenarios, in the order in which they are run.
+#include "tests/explore/scenarios.hpp"
+
+namespace weir::explore {
+
+void register_all()
+{
+    register_index();
+    register_participants();
+    register_matrix();
+    register_growth();
+    register_channel();
+}
+
+} // namespace weir::explore

@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+// The families of scenarios. Each registers its own (explicitly: a static constructor in an
+// object file that nobody refers to would be left out by the linker).
+#pragma once
+
+namespace weir::explore {
+
+void register_index();
+void register_participants();
+void register_matrix();
+void register_growth();
+void register_channel();
+
+void register_all();
+
+} // namespace weir::explore

@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+// What the explorer knows of its stand-ins for the kernel.
+#pragma once
+
+#include <cstddef>
+
+namespace weir::explore {
+
+/// The table of slot locks, for Scenario::keep().
+void *lock_table();
+std::size_t lock_table_size();
+
+/// A new kernel, for a new scenario.
+void reset_locks();
+
+/// Makes the n-th commit() from now fail (0 is the next one); a negative number: none.
+void fail_commit_after(int successes);
+
+} // namespace weir::explore
