@@ -1,0 +1,243 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
+"""The verbs on named segments, their JSON, and their exit codes."""
+
+import os
+import re
+import signal
+import subprocess
+import xml.etree.ElementTree
+
+from support import Skip, shm_file, wait_for_line
+
+ON_A_NAME = ["stat", "map", "blocks", "participants", "check", "heal"]
+HEADER_BYTES = 64 << 10
+
+
+def holder(tool, name, blocks=5, size=5000):
+    """A process that has blocks in the segment until it is killed."""
+    child = tool.start("fixture", name, "--blocks", blocks, "--size", size, "--wait")
+    wait_for_line(child, "ready")
+    return child
+
+
+def kill(child):
+    child.send_signal(signal.SIGKILL)
+    child.wait()
+
+
+def test_version_and_help_exit_with_0(tool):
+    out, _ = tool.run("--version")
+    assert re.fullmatch(r"weir \d+\.\d+\.\d+\n", out), out
+    for verb in [[], ["ls"], ["ingest"], ["bench", "matrix"]]:
+        out, _ = tool.run(*verb, "--help")
+        assert "--help" in out, out
+
+
+def test_hidden_verbs_are_not_in_the_help(tool):
+    out, _ = tool.run("--help")
+    assert "ingest-worker" not in out and "fixture" not in out, out
+
+
+def test_bad_usage_exits_with_2(tool):
+    bad = [[], ["no-such-verb"], ["stat"], ["stat", "a", "b"], ["map", "x", "--rows", "0"],
+           ["create", "x", "--capacity", "64X"], ["create", "x", "--capacity", "-1"],
+           ["create", "x", "--mode", "9"], ["ingest"],
+           ["ingest", "--from", "/", "--producers", "0"],
+           ["ingest", "--from", "/", "--kill", "often"], ["ingest", "--from", "/", "--kill", "1us"],
+           ["bench"], ["bench", "matrix", "--threads", "0"], ["blocks", "x", "--limit", "many"]]
+    for arguments in bad:
+        out, err = tool.run(*arguments, code=2)
+        assert out == "" and err != "", (arguments, out)
+
+
+def test_an_unknown_name_exits_with_1(tool):
+    name = tool.free_name()
+    for verb in ON_A_NAME + ["rm"]:
+        out, err = tool.run(verb, name, code=1)
+        assert out == "" and name in err and "ENOENT" in err and err.count("\n") == 1, err
+
+
+def test_a_file_that_is_no_segment_exits_with_1(tool):
+    name = tool.free_name()
+    for content in [b"", b"hello", bytes(1 << 20), os.urandom(1 << 20)]:
+        shm_file(name).write_bytes(content)
+        for verb in ON_A_NAME:
+            _, err = tool.run(verb, name, code=1)
+            assert name in err, err
+        [row] = [r for r in tool.json("ls")["segments"] if r["name"] == name]
+        assert "error" in row, row
+        tool.run("ls")
+
+
+def test_names_cannot_drive_the_terminal(tool):
+    _, err = tool.run("stat", "a\x1b[31mb", code=1)
+    assert "\x1b" not in err and "a\\x1b[31mb" in err, err
+
+
+def test_ls_shows_a_segment(tool):
+    name = tool.segment("32M")
+    tool.run("fixture", name, "--blocks", 3, "--leave")
+    [row] = [r for r in tool.json("ls")["segments"] if r["name"] == name]
+    assert row["capacity"] == 32 << 20 and row["used_blocks"] == 3 and row["participants"] == 0, row
+    out, _ = tool.run("ls")
+    assert re.search(rf"^{name} +32\.0 MiB ", out, re.M), out
+
+
+def test_stat_counts_blocks_by_sector(tool):
+    name = tool.segment()
+    for size, blocks in [(100, 3), (5000, 2), (2 << 20, 1)]:
+        tool.run("fixture", name, "--blocks", blocks, "--size", size, "--leave")
+    stat = tool.json("stat", name)
+    assert [s["used_blocks"] for s in stat["sectors"]] == [3, 2, 1], stat
+    assert stat["used_blocks"] == 6 and stat["allocs"] == 6, stat
+    assert stat["used_bytes"] == sum(s["used_bytes"] for s in stat["sectors"])
+    assert stat["used_bytes"] >= 3 * 100 + 2 * 5000 + (2 << 20)
+    out, _ = tool.run("stat", name)
+    assert "6 blocks" in out and stat["uuid"] in out, out
+
+
+def test_blocks_tell_their_owner(tool):
+    name = tool.segment()
+    child = holder(tool, name)
+    tool.run("fixture", name, "--blocks", 2, "--leave")
+    listing = tool.json("blocks", name)
+    assert listing["total"] == 7
+    owners = sorted(b["owner_name"] for b in listing["blocks"])
+    assert owners == ["nobody"] * 2 + [f"weir (pid {child.pid})"] * 5, owners
+    sums = {o["owner_name"]: o["blocks"] for o in tool.json("blocks", name, "--by-owner")["owners"]}
+    assert sums == {"nobody": 2, f"weir (pid {child.pid})": 5}, sums
+    out, _ = tool.run("blocks", name)
+    assert out.count("allocated") == 7, out
+    out, _ = tool.run("blocks", name, "--limit", 2)
+    assert out.count("allocated") == 2 and "2 of 7 blocks" in out, out
+    tool.run("blocks", name, "--by-owner")
+
+
+def test_participants_tell_who_is_attached(tool):
+    name = tool.segment()
+    child = holder(tool, name)
+    others = [p for p in tool.json("participants", name)["participants"] if not p["self"]]
+    assert [(p["pid"], p["state"], p["allocs"]) for p in others] == [(child.pid, "live", 5)], others
+    out, _ = tool.run("participants", name)
+    assert str(child.pid) in out and "this command" in out, out
+
+
+def test_heal_takes_back_what_the_dead_had(tool):
+    name = tool.segment()
+    child = holder(tool, name)
+    assert tool.json("stat", name)["used_blocks"] == 5
+    kill(child)
+    tool.json("heal", name)  # attaching may have done it already
+    stat = tool.json("stat", name)
+    assert stat["used_blocks"] == 0 and stat["deaths"] == 1, stat
+    out, _ = tool.run("heal", name)
+    assert "0 dead participants" in out, out
+
+
+def test_check_counts_leaks_but_is_content(tool):
+    name = tool.segment()
+    tool.run("fixture", name, "--blocks", 4, "--size", 100, "--leave")
+    report = tool.json("check", name)
+    assert report["errors"] == 0 and report["orphans"] == 4, report
+    out, _ = tool.run("check", name, "--repair")
+    assert "4 blocks" in out and "whole: no errors" in out, out
+
+
+def test_check_finds_a_scribbled_segment(tool):
+    name = tool.segment()
+    tool.run("fixture", name, "--blocks", 50, "--size", 3000, "--leave")
+    with open(shm_file(name), "r+b") as file:
+        end = file.seek(0, os.SEEK_END)
+        start = HEADER_BYTES
+        while True:
+            try:
+                start = file.seek(start, os.SEEK_DATA)
+            except OSError:
+                break
+            stop = min(file.seek(start, os.SEEK_HOLE), end)
+            file.seek(start)
+            file.write(b"\xff" * (stop - start))
+            start = stop
+    out, err = tool.run("check", name, code=1)
+    assert "error" in out + err or "CORRUPT" in err, (out, err)
+    for verb in ON_A_NAME:  # may fail or not, but neither crashes nor hangs
+        code = tool.start(verb, name).wait(timeout=20)
+        assert code in (0, 1), (verb, code)
+
+
+def test_map_draws_a_segment(tool):
+    name = tool.segment()
+    child = holder(tool, name, blocks=20, size=60000)
+    out, _ = tool.run("map", name, "--rows", 2, "--width", 60)
+    assert f"A weir (pid {child.pid})" in out and "\x1b" not in out, out
+    rows = [line for line in out.splitlines() if line.startswith("  ")]
+    assert rows and max(map(len, rows)) == 60, out
+    medium = [s for s in tool.json("map", name)["sectors"] if s["sector"] == "medium"][0]
+    assert any(c["use"] == "owned" for c in medium["cells"]), medium
+    assert medium["used_bytes"] >= 20 * 60000, medium
+
+
+def test_map_of_an_empty_segment_has_no_owners(tool):
+    out, _ = tool.run("map", tool.segment())
+    assert "small: " in out and "\nA " not in out, out
+
+
+def test_map_writes_svg(tool):
+    name = tool.segment()
+    tool.run("fixture", name, "--blocks", 9, "--size", 2000, "--leave")
+    out, _ = tool.run("map", name, "-o", tool.folder / "map.svg")
+    assert out == ""
+    root = xml.etree.ElementTree.parse(tool.folder / "map.svg").getroot()
+    assert root.tag == "{http://www.w3.org/2000/svg}svg"
+    texts = [t.text for t in root.iter("{http://www.w3.org/2000/svg}text")]
+    assert f"weir map {name}" in texts and "nobody" in texts, texts
+    assert len(list(root.iter("{http://www.w3.org/2000/svg}rect"))) > 5
+    _, err = tool.run("map", name, "-o", tool.folder / "no" / "map.svg", code=1)
+    assert "cannot write" in err, err
+
+
+def test_create_and_rm(tool):
+    name = tool.free_name()
+    tool.run("create", name, "--capacity", "1M", "--mode", "0640")
+    assert shm_file(name).stat().st_mode & 0o777 == 0o640
+    _, err = tool.run("create", name, code=1)
+    assert "EEXIST" in err, err
+    tool.run("rm", name)
+    assert not shm_file(name).exists()
+
+
+def test_rm_leaves_the_attached_alone(tool):
+    name = tool.segment()
+    child = holder(tool, name)
+    tool.run("rm", name)
+    assert child.poll() is None
+    tool.run("stat", name, code=1)
+
+
+def test_an_absolute_path_is_a_name_too(tool):
+    path = tool.folder / "segment"
+    try:
+        tool.run("create", path, "--capacity", "1M")
+    except AssertionError as error:
+        raise Skip(f"no segments on this file system: {error}".splitlines()[0])
+    tool.run("fixture", path, "--leave")
+    assert tool.json("stat", path)["used_blocks"] == 1
+    tool.run("rm", path)
+    assert not path.exists()
+
+
+def test_bench_matrix_measures(tool):
+    report = tool.json("bench", "matrix", "--seconds", "0.05", "--threads", "1,2")
+    assert [(f["workload"], f["threads"]) for f in report["figures"]] == [
+        ("pair", 1), ("reference", 1), ("reference", 2)], report
+    for figure in report["figures"]:
+        assert figure["weir_ns"] > 0 and figure["ratio_to_malloc"] > 0, figure
+        assert figure["failures"] == 0, figure
+    out, _ = tool.run("bench", "matrix", "--seconds", "0.02", "--threads", "1")
+    assert "weir/malloc" in out, out
+
+
+def test_a_full_stdout_is_an_error(tool):
+    with open("/dev/full", "w") as full:
+        done = subprocess.run([tool.weir, "ls"], stdout=full, stderr=subprocess.PIPE, timeout=20)
+    assert done.returncode == 1 and b"stdout" in done.stderr, done

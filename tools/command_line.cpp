@@ -1,0 +1,309 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+// The command line: which verb with which options. Alone uses CLI11, which is slow to compile.
+#include "command_line.hpp"
+
+#include "units.hpp"
+#include "verbs.hpp"
+
+#include "ingest/ingest.hpp"
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <CLI/CLI.hpp>
+
+#include <weir.h>
+
+namespace tool {
+namespace {
+constexpr int kUsage = 2;
+constexpr int kMostWorkers = 64;
+constexpr unsigned kMostThreads = 64;
+constexpr double kLongestSeconds = 3600;
+// Shorter and hardly any worker would live long enough to attach.
+constexpr std::int64_t kShortestKillNs = 1'000'000;
+
+using Action = std::function<int()>;
+
+/// A check that tells what `parse` threw.
+template <typename Parse> CLI::Validator check_with(Parse parse, char const *name)
+{
+    return CLI::Validator(
+        [parse](std::string const &text) -> std::string {
+            try {
+                parse(text);
+                return {};
+            } catch (BadUnit const &error) {
+                return error.what();
+            }
+        },
+        name);
+}
+
+CLI::Validator is_bytes() { return check_with(parse_bytes, "SIZE"); }
+
+CLI::Validator is_kill_interval()
+{
+    auto const parse = [](std::string const &text) {
+        if (parse_duration(text) < kShortestKillNs)
+            throw BadUnit("shorter than 1ms: " + text);
+    };
+    return check_with(parse, "TIME");
+}
+
+/// Adds verbs to the command; the one that is chosen leaves its action.
+class Verbs {
+  public:
+    Verbs(CLI::App &app, Action &chosen) : app_(app), chosen_(chosen) {}
+
+    void add_all()
+    {
+        add_ls();
+        add_create();
+        add_target("stat", "sizes, counters and roots of a segment", show_stat);
+        add_map();
+        add_blocks();
+        add_target("participants", "the processes that are attached to a segment",
+                   show_participants);
+        add_check();
+        add_target("heal", "give back what dead participants left behind", heal_segment);
+        add_rm();
+        add_bench();
+        add_ingest();
+        add_ingest_worker();
+        add_fixture();
+    }
+
+  private:
+    /// A verb whose options live as long as the action that is given them.
+    template <typename Options>
+    void on_choice(CLI::App *verb, std::shared_ptr<Options> options,
+                   std::function<int(Options const &)> run)
+    {
+        verb->callback([&chosen = chosen_, options, run] {
+            chosen = [options, run] { return run(*options); };
+        });
+    }
+
+    static void target_options(CLI::App *verb, Target &target)
+    {
+        verb->add_option("NAME", target.name,
+                         "a matrix: a plain name in /dev/shm or an absolute path")
+            ->required();
+        verb->add_flag("--foreign", target.foreign, "open segments of other users too");
+        verb->add_flag("--json", target.json, "print one JSON object");
+    }
+
+    void add_target(char const *name, char const *purpose, int (*run)(Target const &))
+    {
+        auto const target = std::make_shared<Target>();
+        CLI::App *const verb = app_.add_subcommand(name, purpose);
+        target_options(verb, *target);
+        on_choice<Target>(verb, target, run);
+    }
+
+    void add_ls();
+    void add_create();
+    void add_map();
+    void add_blocks();
+    void add_check();
+    void add_rm();
+    void add_bench();
+    void add_ingest();
+    void add_ingest_worker();
+    void add_fixture();
+
+    CLI::App &app_;
+    Action &chosen_;
+};
+
+void Verbs::add_ls()
+{
+    auto const options = std::make_shared<ListOptions>();
+    CLI::App *const verb = app_.add_subcommand("ls", "list the named segments of this machine");
+    verb->add_flag("--foreign", options->foreign, "look into segments of other users too");
+    verb->add_flag("--json", options->json, "print one JSON object");
+    on_choice<ListOptions>(verb, options, list_segments);
+}
+
+void Verbs::add_create()
+{
+    struct Given {
+        CreateOptions options;
+        std::string capacity = "256MiB";
+        std::string mode = "0600";
+    };
+    auto const given = std::make_shared<Given>();
+    CLI::App *const verb = app_.add_subcommand("create", "make an empty named segment");
+    verb->add_option("NAME", given->options.name, "a plain name in /dev/shm or an absolute path")
+        ->required();
+    verb->add_option("--capacity", given->capacity, "most bytes of block data")
+        ->check(is_bytes())
+        ->capture_default_str();
+    verb->add_option("--mode", given->mode, "permission bits, octal")
+        ->check(check_with(parse_mode, "MODE"))
+        ->capture_default_str();
+    verb->add_flag("--isolate", given->options.isolate,
+                   "serve requests from the sector of their size");
+    on_choice<Given>(verb, given, [](Given const &all) {
+        CreateOptions options = all.options;
+        options.capacity = parse_bytes(all.capacity);
+        options.mode = parse_mode(all.mode);
+        return create_segment(options);
+    });
+}
+
+void Verbs::add_map()
+{
+    auto const options = std::make_shared<MapOptions>();
+    CLI::App *const verb = app_.add_subcommand("map", "a picture of a segment");
+    target_options(verb, options->target);
+    verb->add_option("-o,--output", options->svg, "write an SVG file instead");
+    verb->add_option("--rows", options->rows, "most lines per sector")
+        ->check(CLI::Range(1, 200))
+        ->capture_default_str();
+    verb->add_option("--width", options->width, "columns; default: the terminal's")
+        ->check(CLI::Range(10, 1000));
+    on_choice<MapOptions>(verb, options, show_map);
+}
+
+void Verbs::add_blocks()
+{
+    auto const options = std::make_shared<BlocksOptions>();
+    CLI::App *const verb = app_.add_subcommand("blocks", "who holds which blocks");
+    target_options(verb, options->target);
+    verb->add_flag("--by-owner", options->by_owner, "sums by owner instead of single blocks");
+    verb->add_flag("--all", options->all, "free and cached blocks too");
+    verb->add_option("--limit", options->limit, "most blocks to show, 0 for all")
+        ->capture_default_str();
+    on_choice<BlocksOptions>(verb, options, show_blocks);
+}
+
+void Verbs::add_check()
+{
+    auto const options = std::make_shared<CheckOptions>();
+    CLI::App *const verb =
+        app_.add_subcommand("check", "check every invariant; exit code 1 if one is broken");
+    target_options(verb, options->target);
+    verb->add_flag("--repair", options->repair, "make free blocks findable again");
+    on_choice<CheckOptions>(verb, options, check_segment);
+}
+
+void Verbs::add_rm()
+{
+    using Names = std::vector<std::string>;
+    auto const names = std::make_shared<Names>();
+    CLI::App *const verb =
+        app_.add_subcommand("rm", "remove segments' names; who is attached goes on");
+    verb->add_option("NAME", *names, "plain names in /dev/shm or absolute paths")->required();
+    on_choice<Names>(verb, names, remove_segments);
+}
+
+void Verbs::add_bench()
+{
+    auto const options = std::make_shared<BenchOptions>();
+    CLI::App *const verb = app_.add_subcommand("bench", "measure");
+    verb->require_subcommand(1);
+    CLI::App *const matrix =
+        verb->add_subcommand("matrix", "the allocator beside malloc and a pair of CAS");
+    matrix->add_option("--seconds", options->seconds, "per figure and side")
+        ->check(CLI::Range(0.01, kLongestSeconds))
+        ->capture_default_str();
+    matrix->add_option("--threads", options->threads, "of the reference workload")
+        ->delimiter(',')
+        ->check(CLI::Range(1u, kMostThreads))
+        ->capture_default_str();
+    matrix->add_flag("--json", options->json, "print one JSON object");
+    on_choice<BenchOptions>(matrix, options, bench_matrix);
+}
+
+void Verbs::add_ingest()
+{
+    struct Given {
+        ingest::Options options;
+        std::string capacity = "64MiB";
+        std::string kill;
+    };
+    auto const given = std::make_shared<Given>();
+    ingest::Options &options = given->options;
+    CLI::App *const verb = app_.add_subcommand(
+        "ingest", "send a tree of files through a matrix, from producers to consumers");
+    verb->add_option("--from", options.from, "the folder; symbolic links in it are skipped")
+        ->required();
+    verb->add_option("--out", options.out, "write the files to this folder");
+    verb->add_option("--producers", options.producers, "processes that read files")
+        ->check(CLI::Range(1, kMostWorkers))
+        ->capture_default_str();
+    verb->add_option("--consumers", options.consumers, "processes that verify them")
+        ->check(CLI::Range(1, kMostWorkers))
+        ->capture_default_str();
+    verb->add_option("--capacity", given->capacity, "most bytes of block data")
+        ->check(is_bytes())
+        ->capture_default_str();
+    verb->add_option("--kill", given->kill, "kill a random worker this often, e.g. 100ms")
+        ->check(is_kill_interval());
+    verb->add_option("--seed", options.seed, "of the choice whom to kill; 0: random");
+    verb->add_option("--name", options.name,
+                     "name the segment, for weir map and others; removed at the end");
+    verb->add_flag("--json", options.json, "print one JSON object");
+    verb->add_flag("-q,--quiet", options.quiet, "only the result");
+    verb->add_option("--hold", options.hold)->group("");             // for tests
+    verb->add_flag("--leave-block", options.leave_block)->group(""); // for tests
+    on_choice<Given>(verb, given, [](Given const &all) {
+        ingest::Options chosen = all.options;
+        chosen.capacity = parse_bytes(all.capacity);
+        chosen.kill_every_ns = all.kill.empty() ? 0 : parse_duration(all.kill);
+        return ingest::run(chosen);
+    });
+}
+
+void Verbs::add_ingest_worker()
+{
+    auto const options = std::make_shared<ingest::WorkerOptions>();
+    CLI::App *const verb = app_.add_subcommand("ingest-worker", "a worker of weir ingest");
+    verb->group(""); // hidden: weir ingest starts it
+    verb->add_option("--role", options->role)
+        ->required()
+        ->check(CLI::IsMember({"producer", "consumer"}));
+    verb->add_option("--slot", options->slot)->required();
+    verb->add_option("--parent", options->parent)->required();
+    verb->add_option("--fd", options->matrix_fd)->required();
+    verb->add_option("--from", options->from)->required();
+    verb->add_option("--out", options->out);
+    verb->add_option("--scratch", options->scratch);
+    on_choice<ingest::WorkerOptions>(verb, options, ingest::run_worker);
+}
+
+void Verbs::add_fixture()
+{
+    auto const options = std::make_shared<FixtureOptions>();
+    CLI::App *const verb = app_.add_subcommand("fixture", "make blocks for tests");
+    verb->group(""); // hidden
+    verb->add_option("NAME", options->name)->required();
+    verb->add_option("--blocks", options->blocks);
+    verb->add_option("--size", options->size);
+    verb->add_flag("--leave", options->leave, "give them to nobody");
+    verb->add_flag("--wait", options->wait, "keep them until killed");
+    on_choice<FixtureOptions>(verb, options, make_fixture);
+}
+} // namespace
+
+Request read_command_line(int argc, char **argv)
+{
+    CLI::App app{"Looks into weir's shared-memory segments, repairs and measures them."};
+    Request request;
+    app.set_version_flag("--version", std::string("weir ") + weir_version_string());
+    app.require_subcommand(1);
+    app.footer("Exit codes: 0 fine, 1 failed or something is wrong, 2 bad usage.");
+    Verbs(app, request.action).add_all();
+    try {
+        app.parse(argc, argv);
+    } catch (CLI::ParseError const &error) {
+        request.action = nullptr;
+        request.code = app.exit(error) == 0 ? 0 : kUsage; // --help and --version come here too
+    }
+    return request;
+}
+
+} // namespace tool

@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+// How the command fails: one exception that carries the line for the user.
+#pragma once
+
+#include <stdexcept>
+#include <string>
+
+namespace tool {
+
+/// Ends the command with exit code 1 and its text as the one line on stderr.
+class Failure : public std::runtime_error {
+  public:
+    using std::runtime_error::runtime_error;
+};
+
+/// Returns `code` if it is 0 or more; throws "what: text of the code" otherwise.
+int must(int code, std::string const &what);
+
+/// Throws "what: text of errno".
+[[noreturn]] void fail_errno(std::string const &what);
+
+/// The text of an error of the library or of the system.
+std::string error_text(int code);
+
+} // namespace tool

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+// A consumer: checksums a block where it is, writes it out if asked to, records the outcome.
+#include "checksum.hpp"
+#include "files.hpp"
+#include "worker.hpp"
+
+#include "../error.hpp"
+
+#include <utility>
+
+#include <fmt/format.h>
+
+namespace tool::ingest {
+namespace {
+class Consumer {
+  public:
+    Consumer(Session const &session, Subscription reader)
+        : session_(session), reader_(std::move(reader)),
+          scratch_(fmt::format("{}/{}", session.options.scratch, session.options.slot))
+    {
+        if (!session.options.out.empty())
+            out_ = open_folder(session.options.out);
+    }
+
+    void run()
+    {
+        weir_message message{};
+        while (take(session_, reader_, message)) {
+            note_latency(message);
+            deliver(message);
+            acknowledge(session_, reader_, message); // last: frees the block
+            bump(session_.slot.messages);
+            bump(session_.slot.bytes, message.length);
+        }
+    }
+
+  private:
+    void note_latency(weir_message const &message)
+    {
+        // A redelivered message waited for a dead process, which is another question.
+        if (message.redeliveries == 0 && session_.laps.since() > message.posted_at_ns)
+            session_.slot.latency.add(
+                static_cast<std::uint64_t>(session_.laps.since() - message.posted_at_ns));
+    }
+
+    void deliver(weir_message const &message)
+    {
+        std::uint64_t const index = file_of(session_, message);
+        void *data = nullptr;
+        std::size_t size = 0;
+        must(weir_matrix_data(session_.matrix.get(), message.block, &data, &size), "data");
+        if (message.length > size)
+            throw Failure("a message is longer than its block");
+        std::uint32_t const checksum = crc32c(0, data, message.length);
+        session_.laps.lap(kChecksum);
+        if (out_) {
+            write_file(out_, session_.ledger.path(index), scratch_, data, message.length);
+            session_.laps.lap(kWrite);
+        }
+        session_.ledger.record_delivery(index, message.length, checksum);
+    }
+
+    Session const &session_;
+    Subscription reader_;
+    std::string scratch_;
+    File out_;
+};
+} // namespace
+
+void consume(Session const &session)
+{
+    Channel const data = join(session, kDataChannel);
+    Subscription reader = data ? subscribe(data) : nullptr;
+    if (reader)
+        Consumer(session, std::move(reader)).run();
+}
+
+} // namespace tool::ingest

@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+// The weir command: looks into shared segments, repairs them, measures and demonstrates them.
+#include "command_line.hpp"
+
+#include <cstdio>
+#include <exception>
+
+#include <fmt/format.h>
+
+int main(int argc, char **argv)
+{
+    try {
+        tool::Request const request = tool::read_command_line(argc, argv);
+        return request.action ? request.action() : request.code;
+    } catch (std::exception const &error) {
+        fmt::print(stderr, "weir: {}\n", error.what());
+        return 1;
+    }
+}

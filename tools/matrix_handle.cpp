@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+// Owning handles over weir.h: the ways in which the command gets them.
+#include "matrix_handle.hpp"
+
+#include "error.hpp"
+#include "output.hpp"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+namespace tool {
+
+weir_matrix_options matrix_options(std::string const &participant)
+{
+    weir_matrix_options options = WEIR_MATRIX_OPTIONS_INIT;
+    std::size_t const fits = std::min(participant.size(), sizeof options.participant_name - 1);
+    std::copy_n(participant.data(), fits, options.participant_name);
+    return options;
+}
+
+Matrix attach_matrix(std::string const &name, bool foreign)
+{
+    weir_matrix_options options = matrix_options("weir");
+    if (foreign)
+        options.flags |= WEIR_MATRIX_ALLOW_FOREIGN;
+    weir_matrix *matrix = nullptr;
+    must(weir_matrix_attach(name.c_str(), &options, &matrix), printable(name));
+    return Matrix(matrix);
+}
+
+Subscription subscribe(Channel const &channel)
+{
+    weir_subscription *reader = nullptr;
+    int const code = weir_channel_subscribe(channel.get(), &reader);
+    if (code != -WEIR_E_RETIRED)
+        must(code, "subscribe");
+    return Subscription(reader);
+}
+
+weir_matrix_info stats_of(Matrix const &matrix)
+{
+    weir_matrix_info stats = WEIR_MATRIX_INFO_INIT;
+    must(weir_matrix_stats(matrix.get(), &stats), "stats");
+    return stats;
+}
+
+std::string uuid_of(Matrix const &matrix)
+{
+    weir_uuid uuid{};
+    must(weir_matrix_uuid(matrix.get(), &uuid), "uuid");
+    std::string text;
+    for (std::size_t i = 0; i < sizeof uuid.value; ++i)
+        text += fmt::format("{}{:02x}", i == 4 || i == 6 || i == 8 || i == 10 ? "-" : "",
+                            uuid.value[i]);
+    return text;
+}
+
+std::uint64_t participant_of(Matrix const &matrix)
+{
+    std::uint64_t id = 0;
+    must(weir_matrix_participant_id(matrix.get(), &id), "participant");
+    return id;
+}
+
+} // namespace tool

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+// The verbs of the command and their options; each returns the exit code.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace tool {
+
+/// What all verbs on a NAME share.
+struct Target {
+    std::string name;
+    bool foreign = false; ///< open segments of other users too
+    bool json = false;
+};
+
+struct ListOptions {
+    bool foreign = false;
+    bool json = false;
+};
+
+struct CreateOptions {
+    std::string name;
+    std::uint64_t capacity = 0;
+    std::uint32_t mode = 0;
+    bool isolate = false;
+};
+
+struct MapOptions {
+    Target target;
+    std::string svg; ///< file to write; empty: draw on the terminal
+    std::size_t rows = 8;
+    std::size_t width = 0; ///< 0: the terminal's
+};
+
+struct BlocksOptions {
+    Target target;
+    bool by_owner = false;
+    bool all = false;
+    std::uint64_t limit = 100; ///< 0: none
+};
+
+struct CheckOptions {
+    Target target;
+    bool repair = false;
+};
+
+struct BenchOptions {
+    double seconds = 1;
+    std::vector<unsigned> threads = {1, 2, 8};
+    bool json = false;
+};
+
+/// Hidden: makes blocks for the tests of the other verbs.
+struct FixtureOptions {
+    std::string name;
+    std::uint64_t blocks = 1;
+    std::uint64_t size = 64;
+    bool leave = false;
+    bool wait = false;
+};
+
+int list_segments(ListOptions const &options);
+int create_segment(CreateOptions const &options);
+int remove_segments(std::vector<std::string> const &names);
+int show_stat(Target const &target);
+int show_map(MapOptions const &options);
+int show_blocks(BlocksOptions const &options);
+int show_participants(Target const &target);
+int check_segment(CheckOptions const &options);
+int heal_segment(Target const &target);
+int bench_matrix(BenchOptions const &options);
+int make_fixture(FixtureOptions const &options);
+
+} // namespace tool
