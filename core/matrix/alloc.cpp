@@ -182,8 +182,9 @@ Status Matrix::alloc_slow(Search &search) noexcept
         bool withheld = false;
         if (search_exhaustively(search, withheld))
             return kOk;
+        bool const room = could_grow(search); // between the snapshots, like the search itself
         Snapshot const after = Snapshot::take(participants_);
-        if (before.quiet() && before.begun == after.begun && !could_grow(search))
+        if (before.quiet() && before.begun == after.begun && !room)
             return search.growth_error != 0 ? Status{search.growth_error} : error(ENOMEM);
         // Somebody works or is stopped: wait for him, and look again.
         do {

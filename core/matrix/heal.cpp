@@ -63,9 +63,18 @@ void Matrix::heal_sector(Sector &sector, Owner dead, HealReport &report) noexcep
         Run const run{at, word.granules()};
         if (word.is(Kind::free))
             merge_if_pair(sector, run, word);
-        else if (word.owner() == dead && heal_head(sector, run, word, dead, report))
+        else if ((word.owner() == dead || (word.is_users() && is_left(word.owner()))) &&
+                 heal_head(sector, run, word, report))
             walk.resume_at(at); // the block there is another one now
     }
+}
+
+/// Whether an owner id belongs to nobody now. A block can name one if it was given to a participant
+/// who was healed at that moment, and the giver died before he took it back.
+bool Matrix::is_left(Owner owner) const noexcept
+{
+    return owner != kNobody && owner <= participants_.count() &&
+           participants_.word_of(owner).state() == SlotState::free;
 }
 
 /// A FREE block may be what a dead participant published last, before its hints or the re-check.
@@ -79,10 +88,8 @@ void Matrix::merge_if_pair(Sector &sector, Run run, BlockWord word) noexcept
 }
 
 /// True if the block at this head was changed.
-bool Matrix::heal_head(Sector &sector, Run run, BlockWord word, Owner dead,
-                       HealReport &report) noexcept
+bool Matrix::heal_head(Sector &sector, Run run, BlockWord word, HealReport &report) noexcept
 {
-    static_cast<void>(dead);
     bool const users = word.is_users();
     if (users && segment_.geometry().request.keep_blocks) {
         BlockWord const kept = BlockWord::of(Kind::allocated, word.user(), kNobody,

@@ -304,8 +304,8 @@ class Matrix {
     // heal.cpp
     void heal_owner(Owner dead, HealReport &report) noexcept;
     void heal_sector(Sector &sector, Owner dead, HealReport &report) noexcept;
-    bool heal_head(Sector &sector, Run run, BlockWord word, Owner dead,
-                   HealReport &report) noexcept;
+    bool heal_head(Sector &sector, Run run, BlockWord word, HealReport &report) noexcept;
+    bool is_left(Owner owner) const noexcept;
     void merge_if_pair(Sector &sector, Run run, BlockWord word) noexcept;
 
     // check.cpp

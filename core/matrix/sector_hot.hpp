@@ -128,8 +128,12 @@ WEIR_HOT Run Sector::publish(Run run, bool look_right, Owner me) noexcept
 
     // [L] The limit too is read after [P]: a grower raises it, publishes, then looks left at us.
     Granule const right = run.end();
-    if (look_right && right < limit(seq_cst) && word(right, seq_cst).is(Kind::free))
-        return change(run.head, published, published.as_claimed(me, run.length)) ? run : Run{};
+    if (Granule bound = limit(seq_cst); look_right && right < bound) {
+        BlockWord const found = word(right, seq_cst);
+        // Only what absorb_right() takes, or a hostile word would keep us here for ever.
+        if (found.is(Kind::free) && plausible(right, found, bound))
+            return change(run.head, published, published.as_claimed(me, run.length)) ? run : Run{};
+    }
 
     Neighbour const left = left_of(run.head);
     if (left.length == 0 || !claim_free(left.head, left.word, me))
