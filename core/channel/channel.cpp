@@ -6,6 +6,8 @@
 #include "core/base/bits.hpp"
 #include "core/channel/waiting.hpp"
 
+#include <utility>
+
 namespace weir {
 namespace {
 /// The longest sleep before a look for dead participants.
@@ -18,6 +20,16 @@ unsigned shift_for(uint32_t capacity) noexcept
     unsigned const shift = capacity <= 1 ? 0 : floor_log2(capacity - 1) + 1;
     return larger(shift, kMinCapacityShift);
 }
+
+/// Process memory first: a channel that has its name already could not be taken back.
+struct SpareHandle {
+    SpareHandle() noexcept = default;
+    SpareHandle(SpareHandle const &) = delete;
+    SpareHandle &operator=(SpareHandle const &) = delete;
+    ~SpareHandle() { destroy(handle); }
+
+    Channel *handle = make<Channel>();
+};
 
 /// Tries `attempt` until it is not EAGAIN, sleeping on `word` in between.
 template <class Attempt, class Enter>
@@ -102,9 +114,10 @@ Channel *Channel::find_open(Matrix &matrix, Ref ref) noexcept
     return at;
 }
 
-/// The process has a mark in the directory now: one handle serves all who open it.
+/// The process has a mark in the directory now: one handle serves all who open it. `spare` becomes
+/// that handle if there is none yet.
 Result<Channel *> Channel::add_open(Matrix &matrix, OpenObject const &object,
-                                    ChannelOptions const &options) noexcept
+                                    ChannelOptions const &options, Channel *&spare) noexcept
 {
     auto const ring = Ring::of(matrix, object.ref);
     WEIR_TRY(ring);
@@ -114,9 +127,7 @@ Result<Channel *> Channel::add_open(Matrix &matrix, OpenObject const &object,
         ++known->references_;
         return known;
     }
-    auto *const made = make<Channel>();
-    if (made == nullptr)
-        return error(ENOMEM);
+    Channel *const made = std::exchange(spare, nullptr);
     made->matrix_ = &matrix;
     made->ring_ = *ring;
     made->object_ = object;
@@ -127,12 +138,12 @@ Result<Channel *> Channel::add_open(Matrix &matrix, OpenObject const &object,
 }
 
 Result<Channel *> Channel::attach_once(Matrix &matrix, char const *name,
-                                       ChannelOptions const &options) noexcept
+                                       ChannelOptions const &options, Channel *&spare) noexcept
 {
     Guard const guard(matrix.objects_mutex());
     auto const object = matrix.open_object(name, RootKind::channel);
     WEIR_TRY(object);
-    auto const added = add_open(matrix, *object, options);
+    auto const added = add_open(matrix, *object, options, spare);
     if (!added.ok() && find_open(matrix, object->ref) == nullptr)
         matrix.close_object(*object);
     return added;
@@ -141,14 +152,19 @@ Result<Channel *> Channel::attach_once(Matrix &matrix, char const *name,
 Result<Channel *> Channel::attach(Matrix &matrix, char const *name,
                                   ChannelOptions const &options) noexcept
 {
-    return attach_once(matrix, name, options);
+    SpareHandle spare;
+    return spare.handle == nullptr ? error(ENOMEM)
+                                   : attach_once(matrix, name, options, spare.handle);
 }
 
 Result<Channel *> Channel::create(Matrix &matrix, char const *name,
                                   ChannelOptions const &options) noexcept
 {
+    SpareHandle spare;
+    if (spare.handle == nullptr)
+        return error(ENOMEM);
     WEIR_TRY(make_block(matrix, name, options));
-    auto const attached = attach_once(matrix, name, options);
+    auto const attached = attach_once(matrix, name, options, spare.handle);
     // It was there a moment ago: somebody retired it.
     return attached.status().code == -ENOENT ? error(kRetired) : attached;
 }
@@ -156,8 +172,11 @@ Result<Channel *> Channel::create(Matrix &matrix, char const *name,
 Result<Channel *> Channel::open(Matrix &matrix, char const *name,
                                 ChannelOptions const &options) noexcept
 {
+    SpareHandle spare;
+    if (spare.handle == nullptr)
+        return error(ENOMEM);
     for (int i = 0; i < kOpenTries; ++i) {
-        auto const attached = attach_once(matrix, name, options);
+        auto const attached = attach_once(matrix, name, options, spare.handle);
         if (attached.ok() || attached.status().code != -ENOENT)
             return attached;
         Status const made = make_block(matrix, name, options);

@@ -92,12 +92,12 @@ class Channel {
 
   private:
     static Result<Channel *> attach_once(Matrix &matrix, char const *name,
-                                         ChannelOptions const &options) noexcept;
+                                         ChannelOptions const &options, Channel *&spare) noexcept;
     static Status make_block(Matrix &matrix, char const *name,
                              ChannelOptions const &options) noexcept;
     static Channel *find_open(Matrix &matrix, Ref ref) noexcept;
     static Result<Channel *> add_open(Matrix &matrix, OpenObject const &object,
-                                      ChannelOptions const &options) noexcept;
+                                      ChannelOptions const &options, Channel *&spare) noexcept;
     Status mark_again() noexcept;
 
     Matrix *matrix_ = nullptr;

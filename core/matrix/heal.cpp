@@ -103,8 +103,7 @@ bool Matrix::heal_head(Sector &sector, Run run, BlockWord word, HealReport &repo
     report.interrupted += users ? 0 : 1;
     report.blocks_reclaimed += users ? 1 : 0;
     report.reclaimed_bytes += users ? sector.bytes_of(run.length) : 0;
-    sector.write_tail(run); // the dead one may not have come to that
-    sector.release_run(run, me().owner);
+    sector.release_run(run, me().owner); // writes the TAIL, which the dead one may not have
     return true;
 }
 

@@ -24,8 +24,6 @@ void Sector::init(Segment &segment, unsigned index) noexcept
 
 void Sector::release_run(Run run, Owner me) noexcept { release_hot(run, me); }
 
-void Sector::write_tail(Run run) noexcept { write_tail_hot(run); }
-
 /// A neighbour became free while we published: not the usual way.
 WEIR_COLD Run Sector::merge_again(Run run, Owner me) noexcept
 {

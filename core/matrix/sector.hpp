@@ -79,8 +79,6 @@ class Sector {
     /// Writes the words of a new run at the limit, CLAIMED by `me`, then raises the limit.
     Run raise_limit(Granules by, Owner me) noexcept;
 
-    // Healing: for a run that was claimed from the dead.
-    void write_tail(Run run) noexcept;
     /// Makes a FREE head findable, whoever published it.
     void ensure_hints(Run run) noexcept;
     bool findable(Run run) const noexcept;
@@ -135,8 +133,8 @@ class Sector {
     Run publish(Run run, bool look_right, Owner me) noexcept;
     Run give_back(Run run, bool look_right, Owner me) noexcept;
     Run merge_again(Run run, Owner me) noexcept;
-    void write_tail_hot(Run run) noexcept;
 
+    void write_tail(Run run) noexcept;
     void set_hints(Run run) noexcept;
     void set_granule_hint(Granule at) noexcept;
     void drop_granule_hint(Granule at) noexcept;

@@ -38,7 +38,7 @@ WEIR_HOT void Sector::set_hints(Run run) noexcept
 
 // ---- merging and publishing
 
-WEIR_HOT void Sector::write_tail_hot(Run run) noexcept
+WEIR_HOT void Sector::write_tail(Run run) noexcept
 {
     if (run.length < 2)
         return; // head and tail are one word
@@ -121,7 +121,7 @@ WEIR_HOT Run Sector::absorb_left(Run run, Owner me) noexcept
 /// heal().
 WEIR_HOT Run Sector::publish(Run run, bool look_right, Owner me) noexcept
 {
-    write_tail_hot(run);
+    write_tail(run);
     BlockWord published = own(run.head).as_free(run.length);
     words_[run.head].store(published, seq_cst); // [P]
     set_hints(run);                             // never before [P]
@@ -166,7 +166,7 @@ WEIR_HOT Run Sector::write_second(Run run, Granule at, Owner me) noexcept
 {
     WEIR_ASSERT(at > run.head && at < run.end());
     Run const second{at, run.end() - at};
-    write_tail_hot(second);
+    write_tail(second);
     // relaxed: nobody looks inside a block; the store that shortens the first head publishes it
     words_[at].store(own(at).as_claimed(me, second.length), relaxed);
     return second;
@@ -186,7 +186,7 @@ WEIR_HOT Run Sector::cut_right(Run run, Granules length, Owner me) noexcept
 {
     if (length == run.length) {
         drop_granule_hint(run.head);
-        write_tail_hot(run);
+        write_tail(run);
         return run;
     }
     // M1. Publishing the rest is the store that makes ours a head of its own. The rest keeps its

@@ -57,8 +57,12 @@ MATRIX = [
          (HOT, "    set_hints(run);                             // never before [P]\n",
           "    set_hints(run);\n    if (run.length != 0)\n        return {};\n"),
          sees="two FREE neighbours"),
+    rule("only the first publication of a rest may skip the look to its right", "split_pair",
+         (3, 0, 0),
+         (HOT, "        look_right = true; // it may end somewhere else now\n", ""),
+         sees="two FREE neighbours"),
     rule("a split's remainder looks as well", "split_left", (1, 0, 0),
-         (HOT, "    give_back({run.head, run.length - length}, false, me);\n",
+         (HOT, "    give_back({run.head, run.length - length}, false, me);",
           "    Run const rest{run.head, run.length - length};\n    write_tail_hot(rest);\n"
           "    words_[rest.head].store(own(rest.head).as_free(rest.length), seq_cst);\n"
           "    set_hints(rest);\n"), sees="two FREE neighbours"),
@@ -98,7 +102,7 @@ MATRIX = [
          (ALLOC, "before.quiet() && before.begun == after.begun &&", "before.quiet() &&"),
          sees="invariant 5", schedules=3000000),
     rule("the window is open before the claim", "alloc_vs_merge", (2, 1, 0),
-         (HOT, "        self.open();\n        if (claim_free(at, found, self.owner()))\n",
+         (HOT, "        self.open();\n        if (WEIR_LIKELY(claim_free(at, found, self.owner())))\n",
           "        if (claim_free(at, found, self.owner()) && (self.open(), true))\n"),
          (HOT, "        self.close();\n    }\n    return {};\n", "    }\n    return {};\n"),
          sees="invariant 5", schedules=1000000),
@@ -153,6 +157,9 @@ HEALING = [
     rule("give looks at the slot again", "give_to", (2, 1, 0),
          (BLOCK, "    if (participants_.word_of(to) == live)\n        return kOk;\n",
           "    return kOk;\n"), schedules=1000000),
+    rule("healing takes what names an id that left", "give_to", (1, 2, 0),
+         (HEAL, "word.owner() == dead || (word.is_users() && is_left(word.owner()))",
+          "word.owner() == dead"), schedules=1000000),
 ]
 
 PARTICIPANTS = [
@@ -188,7 +195,10 @@ GROWTH = [
          (ALLOC, "    auto step = growth_step(index, at_least);\n",
           "    auto step = Result<Granules>(at_least);\n"), sees="capacity"),
     rule("growth: no -ENOMEM while there is room to grow", "grow_heal", (1, 1, 0),
-         (ALLOC, " && !could_grow(search)", ""), sees="invariant 5"),
+         (ALLOC, "        bool const room = could_grow(search);",
+          "        bool const room = false;"), sees="invariant 5"),
+    rule("growth: a walk follows a limit that has risen", "grow_check", (1, 0, 0),
+         (SECTOR_H, "        bound = limit(seq_cst); // seq_cst: at least as new as the word\n", "")),
     rule("growth: the words before the limit", "grow2", (1, 0, 0),
          (SECTOR, "    write_tail(run);\n    words_[run.head].store(own(run.head).as_claimed(me, by)"
           ", relaxed); // the limit publishes it\n",

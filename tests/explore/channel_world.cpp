@@ -92,8 +92,8 @@ bool Peer::read_nack() const
     if (!read(0, got))
         return false;
     bool const again = world_.message(static_cast<int>(got.tag)).may_repeat;
-    Status const status = again ? world_.subscription(number_).ack(got)
-                                : world_.subscription(number_).nack(got);
+    Status const status =
+        again ? world_.subscription(number_).ack(got) : world_.subscription(number_).nack(got);
     if (!status.ok())
         fail("the answer to a message in hand says %d", status.code);
     return true;
@@ -135,9 +135,8 @@ bool Peer::post_raw(int message)
 {
     Ref const ref = world_.piece(kSmall, static_cast<std::size_t>(message));
     world_.begin_post(message, number_, ref);
-    Status const status = ring_.retired()
-                              ? error(kRetired)
-                              : ring_.post(ref, 1, static_cast<uint64_t>(message));
+    Status const status =
+        ring_.retired() ? error(kRetired) : ring_.post(ref, 1, static_cast<uint64_t>(message));
     settle_post(message, ref, status);
     return status.ok();
 }
@@ -223,8 +222,7 @@ void ChannelWorld::make_channel()
     name(&header.room, 1, 4, "room");
     name(&header.redelivery_map, 4, 8, "redelivery.map");
     name(begin + sizeof(ChannelHeader), 1,
-         static_cast<std::size_t>(reinterpret_cast<char *>(cells_) - begin) -
-             sizeof(ChannelHeader),
+         static_cast<std::size_t>(reinterpret_cast<char *>(cells_) - begin) - sizeof(ChannelHeader),
          "redelivery");
     name(cells_, plan_.capacity, sizeof(Cell), "cell");
     watch(cells_, cells_ + plan_.capacity);
@@ -314,8 +312,8 @@ void ChannelWorld::changed(void const *address, int who)
     if (offset >= 0 && offset < size * plan_.capacity && offset % size == 0)
         return cell_changed(static_cast<uint32_t>(offset / size), who);
     for (auto &entry : messages_)
-        if (entry.second.ref.value != 0 && !(block_word(entry.second.ref) ==
-                                             seen_blocks_[entry.first]))
+        if (entry.second.ref.value != 0 &&
+            !(block_word(entry.second.ref) == seen_blocks_[entry.first]))
             block_changed(entry.first, who);
 }
 
@@ -394,8 +392,8 @@ void ChannelWorld::overslept(int who)
             return;
     if (anybody_stopped())
         return;
-    auto const &header = *handle(who).segment().at<ChannelHeader>(ref_.value &
-                                                                   ((uint64_t{1} << 48) - 1));
+    auto const &header =
+        *handle(who).segment().at<ChannelHeader>(ref_.value & ((uint64_t{1} << 48) - 1));
     bool const for_room = slept_on(who) == header.room.word.address();
     for (uint32_t i = 0; i < plan_.capacity; i++)
         if (cell_word(i).is(for_room ? Phase::empty : Phase::full))
@@ -422,8 +420,8 @@ void ChannelWorld::settle()
         return;
     check_empty();
     auto const &entry = *handle(0).segment().at<RootEntry>(geometry().roots);
-    if (plan_.retires && (entry.word.load(relaxed) >> 60 != 0 ||
-                          block_word(ref_).is(Kind::allocated)))
+    if (plan_.retires &&
+        (entry.word.load(relaxed) >> 60 != 0 || block_word(ref_).is(Kind::allocated)))
         fail("leak: the retired channel is never collected");
 }
 

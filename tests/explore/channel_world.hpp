@@ -13,7 +13,7 @@ namespace weir::explore {
 
 struct ChannelPlan {
     uint32_t capacity = 2;
-    int before = 0;     ///< messages 1 … that are posted before the schedule begins
+    int before = 0;         ///< messages 1 … that are posted before the schedule begins
     bool unordered = false; ///< blocks are posted again: the order of one poster says nothing
     bool retires = false;   ///< what waits may be freed; nobody has the channel open at first
 };

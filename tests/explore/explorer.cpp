@@ -194,8 +194,8 @@ char decide(Options const &options)
     if (S.mode == Mode::by_seed)
         picked = pick_from_plan(options);
     else if (options.count > 1)
-        picked = S.mode == Mode::at_random ? pick_at_random(options)
-                                           : pick_from_path(options.count);
+        picked =
+            S.mode == Mode::at_random ? pick_at_random(options) : pick_from_path(options.count);
     if (picked != 0)
         S.deviations.push_back({S.steps, options.action[picked]});
     return options.action[picked];

@@ -85,8 +85,8 @@ std::string describe(Bounds const &b, Outcome const &o)
 {
     char text[200];
     std::snprintf(text, sizeof text,
-                  "P%d D%d S%d: %" PRIu64 " schedules, %" PRIu64 " steps, %.1f s%s",
-                  b.preemptions, b.deaths, b.stops, o.schedules, o.steps, o.seconds,
+                  "P%d D%d S%d: %" PRIu64 " schedules, %" PRIu64 " steps, %.1f s%s", b.preemptions,
+                  b.deaths, b.stops, o.schedules, o.steps, o.seconds,
                   o.complete ? ", complete" : "");
     return text;
 }
@@ -97,9 +97,8 @@ char const *running_name = "";
 void crashed(int number)
 {
     char text[200];
-    int const length =
-        std::snprintf(text, sizeof text, "Bail out! signal %d in %s; seed %s\n", number,
-                      running_name, current_seed().c_str());
+    int const length = std::snprintf(text, sizeof text, "Bail out! signal %d in %s; seed %s\n",
+                                     number, running_name, current_seed().c_str());
     if (write(STDOUT_FILENO, text, static_cast<size_t>(length)) < 0)
         _exit(3);
     _exit(2);
@@ -136,9 +135,8 @@ int run_all_wanted(Arguments const &a)
             continue;
         running_name = entry.name.c_str();
         auto const scenario = entry.make();
-        Outcome const o = a.command == "random"
-                              ? walk_at_random(*scenario, a.bounds, a.random_seed)
-                              : search(*scenario, a.bounds);
+        Outcome const o = a.command == "random" ? walk_at_random(*scenario, a.bounds, a.random_seed)
+                                                : search(*scenario, a.bounds);
         std::printf("%-22s %s %s\n", entry.name.c_str(), o.failed ? "FAILED" : "ok    ",
                     describe(a.bounds, o).c_str());
         if (o.failed)
@@ -186,11 +184,17 @@ std::vector<Pass> default_passes(Entry const &entry, bool long_mode)
 {
     constexpr int kAny = 99;
     if (long_mode)
-        return {depth_first(3, 0, 0, 60), depth_first(2, 1, 0, 60), depth_first(1, 2, 0, 60),
-                depth_first(1, 0, 1, 60), depth_first(1, 1, 1, 60),
-                {true, {kAny, 0, 0, UINT64_MAX, 30}}, {true, {kAny, 2, 1, UINT64_MAX, 30}}};
-    return {depth_first(entry.deepest, 0, 0, 3), depth_first(1, 1, 0, 3),
-            depth_first(1, 0, 1, 2), {true, {kAny, 1, 0, 10000, 0.5}}};
+        return {depth_first(3, 0, 0, 60),
+                depth_first(2, 1, 0, 60),
+                depth_first(1, 2, 0, 60),
+                depth_first(1, 0, 1, 60),
+                depth_first(1, 1, 1, 60),
+                {true, {kAny, 0, 0, UINT64_MAX, 30}},
+                {true, {kAny, 2, 1, UINT64_MAX, 30}}};
+    return {depth_first(entry.deepest, 0, 0, 3),
+            depth_first(1, 1, 0, 3),
+            depth_first(1, 0, 1, 2),
+            {true, {kAny, 1, 0, 10000, 0.5}}};
 }
 
 Outcome run_pass(Entry const &entry, Pass const &pass, uint64_t random_seed)

@@ -98,6 +98,7 @@ BlockWord Actor::word_at(Granule at) const { return world_.monitor(kSmall).word(
 MatrixWorld::MatrixWorld(MatrixPlan plan, std::vector<MatrixProgram> programs)
     : plan_(std::move(plan)), programs_(std::move(programs))
 {
+    step_limit = 12000; // a check beside two deaths looks fifty times at each thing
 }
 
 /// The handles stay for ever: each is in the process's list of fork hooks, and to leave in order
@@ -165,8 +166,7 @@ void MatrixWorld::lay_out(unsigned sector)
     Granule at = 0;
     for (Piece const &piece : plan_.pieces[sector]) {
         bool const is_used = piece.kind == Kind::allocated;
-        Owner const owner = piece.owner == kOutsider ? owner_of(outsider())
-                                                     : owner_of(piece.owner);
+        Owner const owner = piece.owner == kOutsider ? owner_of(outsider()) : owner_of(piece.owner);
         words[at] = BlockWord::of(piece.kind, 0, is_used ? owner : 0, is_used, piece.length);
         tool.write_tail({at, piece.length});
         if (piece.kind == Kind::free)
@@ -181,8 +181,8 @@ void MatrixWorld::lay_out(unsigned sector)
     for (Piece const &piece : plan_.pieces[sector]) {
         Ref ref;
         if (piece.kind == Kind::allocated) {
-            auto const found = handle(outsider())
-                                   .ref_of(base() + g.data + (uint64_t{at} << g.granule_shift), 1);
+            auto const found =
+                handle(outsider()).ref_of(base() + g.data + (uint64_t{at} << g.granule_shift), 1);
             must(found.status(), "ref_of");
             ref = *found;
         }
@@ -310,8 +310,7 @@ void MatrixWorld::check_people() const
             return fail("the slot of dead participant %u is never healed: %s", owner_of(i),
                         text_of(slot).c_str());
         if (!is_dead(i) && slot.state() != SlotState::live)
-            return fail("participant %u lives, its slot is %s", owner_of(i),
-                        text_of(slot).c_str());
+            return fail("participant %u lives, its slot is %s", owner_of(i), text_of(slot).c_str());
     }
     for (TicketWord const *ticket : {&header.growth, &header.directory})
         if ((ticket->word.load(relaxed) & 0xffff) != 0)

@@ -48,7 +48,10 @@ class Actor {
     int number() const { return number_; }
     Matrix &matrix() const;
     /// A block of `granules` of the small sector; a null ref if there was none.
-    Ref alloc(Granules granules, Granules align = 1) const { return alloc_in(kSmall, granules, align); }
+    Ref alloc(Granules granules, Granules align = 1) const
+    {
+        return alloc_in(kSmall, granules, align);
+    }
     Ref alloc_in(unsigned sector, Granules granules, Granules align = 1) const;
     /// A block that the scenario knows to be live; ESTALE and the like are failures.
     void free(Ref ref) const;

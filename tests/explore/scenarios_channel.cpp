@@ -28,8 +28,7 @@ void add(char const *name, char const *about, int deepest, ChannelPlan plan,
     MatrixPlan const matrix = blocks_of(posters);
     scenarios().push_back({"channel", name, about,
                            [=] {
-                               auto world =
-                                   std::make_unique<ChannelWorld>(plan, matrix, programs);
+                               auto world = std::make_unique<ChannelWorld>(plan, matrix, programs);
                                world->may_spin_on = name[0] == 'w'; // to come to the sleep
                                return world;
                            },
@@ -87,8 +86,7 @@ void register_queue()
 {
     add("q_post_read", "one message from poster to reader", 3, ring(2), "a", {posts(1), reads(1)});
     add("q_2post", "two posters, one reader", 2, ring(2), "ab", {posts(1), posts(2), reads(2)});
-    add("q_2read", "two readers, and a post", 2, ring(2, 2), "--c",
-        {reads(2), reads(1), posts(3)});
+    add("q_2read", "two readers, and a post", 2, ring(2, 2), "--c", {reads(2), reads(1), posts(3)});
     add("q_wrap", "a full ring goes round", 3, ring(2, 2), "--aa", {posts(3, 4), reads(2)});
     add("q_wrap1", "a ring of one cell, and a nack", 2, ring(1, 1), "-a",
         {posts(2), reads(2), nacks(1)});
@@ -165,10 +163,8 @@ void register_retirement()
         me.close();
     };
     // The unused block of who comes too late stays his.
-    add("r_post", "a channel is retired while somebody posts", 2, plan, "-b",
-        {retires, user(2)});
-    add("r_read", "a channel is retired while somebody reads", 2, plan, "-",
-        {retires, reader});
+    add("r_post", "a channel is retired while somebody posts", 2, plan, "-b", {retires, user(2)});
+    add("r_read", "a channel is retired while somebody reads", 2, plan, "-", {retires, reader});
     add("r_both", "retired twice, beside a post", 1, plan, "-c", {retires, retires, user(2)});
     add("r_heal", "retirement beside a heal", 1, plan, "-b",
         {retires, user(2), [](Peer &me) { me.heal(); }});

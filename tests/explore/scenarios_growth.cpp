@@ -79,19 +79,19 @@ void register_growth()
     add("grow3", "three grow, the last has no room", 2, growing({used(4)}, 12),
         {allocs(4), allocs(4), allocs(4)});
     add("grow_first", "the sector is empty at first", 3, growing({}, 8), {allocs(2), allocs(3)});
-    add("grow_vs_free", "growth beside the free of the last block", 2, growing({used(2), used(2)}, 8),
-        {allocs(3), frees(1)});
-    add("grow_vs_alloc", "what a grower adds is wanted by others", 2, growing({used(2), open(2)}, 8),
-        {alloc_free(4), alloc_free(2), allocs(1)});
+    add("grow_vs_free", "growth beside the free of the last block", 2,
+        growing({used(2), used(2)}, 8), {allocs(3), frees(1)});
+    add("grow_vs_alloc", "what a grower adds is wanted by others", 2,
+        growing({used(2), open(2)}, 8), {alloc_free(4), alloc_free(2), allocs(1)});
     add("grow_heal", "a heal beside a growth", 2, growing({used(4)}, 8),
         {allocs(2), [](Actor const &me) { me.heal(); }, alloc_free(4)});
     add("grow_check", "a walk while its last block is merged with new memory", 3,
-        growing({used(2), open(2)}, 8), {alloc_free(4), [](Actor const &me) {
-                                             CheckReport report;
-                                             if (!me.matrix().check(false, report).ok() ||
-                                                 report.broken_chains != 0)
-                                                 fail("check finds a broken chain");
-                                         }});
+        growing({used(2), open(2)}, 8),
+        {alloc_free(4), [](Actor const &me) {
+             CheckReport report;
+             if (!me.matrix().check(false, report).ok() || report.broken_chains != 0)
+                 fail("check finds a broken chain");
+         }});
     add("grow_heal_walk", "the same in a heal", 2, growing({used(2, 0), open(2)}, 8),
         {frees(0), alloc_free(4), [](Actor const &me) { me.heal(); }});
     // Room for one large granule or for small growth, not for both.

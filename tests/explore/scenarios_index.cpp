@@ -14,11 +14,11 @@ constexpr unsigned kColumns = 2;
 /// One fibre's work in the words of the scenario.
 struct Step {
     enum Kind {
-        publish,        ///< the thing appears, then its bit
-        publish_seen,   ///< the same, and now it must be found, whoever else is stopped
-        take,           ///< the thing at this member is claimed, its bit cleared (M4)
-        take_any,       ///< the same for whatever a search finds
-        look,           ///< a search that clears bits without a thing (rule 3)
+        publish,      ///< the thing appears, then its bit
+        publish_seen, ///< the same, and now it must be found, whoever else is stopped
+        take,         ///< the thing at this member is claimed, its bit cleared (M4)
+        take_any,     ///< the same for whatever a search finds
+        look,         ///< a search that clears bits without a thing (rule 3)
     } kind;
     unsigned column;
     uint64_t member;
@@ -166,9 +166,7 @@ void add(char const *name, char const *about, int deepest, uint64_t members,
          std::vector<Step> present, std::vector<Program> programs)
 {
     scenarios().push_back({"index", name, about,
-                           [=] {
-                               return std::make_unique<IndexWorld>(members, present, programs);
-                           },
+                           [=] { return std::make_unique<IndexWorld>(members, present, programs); },
                            deepest});
 }
 

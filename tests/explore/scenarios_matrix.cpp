@@ -10,8 +10,8 @@ namespace {
 using Programs = std::vector<MatrixProgram>;
 using Pieces = std::vector<Piece>;
 
-void add_plan(char const *name, char const *about, int deepest, MatrixPlan plan,
-              Programs programs, std::function<void(MatrixWorld &)> spoil = nullptr,
+void add_plan(char const *name, char const *about, int deepest, MatrixPlan plan, Programs programs,
+              std::function<void(MatrixWorld &)> spoil = nullptr,
               std::function<void(MatrixWorld &)> extra_check = nullptr)
 {
     scenarios().push_back({"matrix", name, about,
@@ -103,12 +103,12 @@ void register_freeing()
 {
     add("free2", "two neighbours freed at once end as one block", 3,
         {used(2), used(2), used(2), used(2)}, {frees(1), frees(2)});
-    add("free3", "three neighbours freed at once", 2,
-        {used(1), used(2), used(2), used(2), used(1)}, {frees(1), frees(2), frees(3)});
+    add("free3", "three neighbours freed at once", 2, {used(1), used(2), used(2), used(2), used(1)},
+        {frees(1), frees(2), frees(3)});
     add("free3ones", "one-granule blocks: head and TAIL are one word", 2,
         {used(1), used(1), used(1), used(1)}, {frees(0), frees(1), frees(2)});
-    add("freeF3", "the same between FREE blocks", 2,
-        {open(2), used(1), used(1), used(1), open(3)}, {frees(1), frees(2), frees(3)});
+    add("freeF3", "the same between FREE blocks", 2, {open(2), used(1), used(1), used(1), open(3)},
+        {frees(1), frees(2), frees(3)});
     add("right_to_left", "freed right to left by one fibre", 3,
         {used(1), used(2), used(1), used(2), used(2)},
         {then(then(frees(4), frees(3)), then(frees(2), then(frees(1), frees(0))))});
@@ -116,8 +116,8 @@ void register_freeing()
 
 void register_allocation()
 {
-    add("split_vs_free", "a split's remainder beside a block that is freed", 3,
-        {open(6), used(2)}, {allocs(2), frees(1)});
+    add("split_vs_free", "a split's remainder beside a block that is freed", 3, {open(6), used(2)},
+        {allocs(2), frees(1)});
     add("split_vs_free3", "the same with two frees", 2, {open(4), used(2), used(2)},
         {allocs(2), frees(1), frees(2)});
     add("split_left", "a split's remainder beside the free of its left neighbour", 3,
@@ -132,15 +132,15 @@ void register_allocation()
         {allocs(3), allocs(2), allocs(1)});
     add("alloc_vs_merge", "a search while its block is merged", 2, {open(2), used(2), open(4)},
         {frees(1), allocs(4), allocs(2)});
-    add("alloc_vs_merge2", "the same, with all given back", 3,
-        {open(3), used(1), open(3), used(1)}, {frees(1), alloc_free(3)});
+    add("alloc_vs_merge2", "the same, with all given back", 3, {open(3), used(1), open(3), used(1)},
+        {frees(1), alloc_free(3)});
     add("last", "two want the whole sector", 3, {open(4)}, {alloc_free(4), alloc_free(4)});
     add("quota", "what is withheld for a moment is no shortage", 2, {open(4)},
         {alloc_free(2), alloc_free(1), allocs(1)});
     add("quota_big", "freed by one, wanted by both", 3, {used(2), open(2)},
         {then(frees(0), allocs(2)), alloc_free(2)});
-    add("aba_free", "a block freed, merged, taken again", 3,
-        {used(2), used(1), open(2), used(3)}, {then(frees(0), allocs(2)), allocs(2)});
+    add("aba_free", "a block freed, merged, taken again", 3, {used(2), used(1), open(2), used(3)},
+        {then(frees(0), allocs(2)), allocs(2)});
     add("aba_free3", "the same by three", 2, {used(2), used(1), open(2), used(3)},
         {frees(0), allocs(2), allocs(2)});
     add("aba2", "two searchers, one free beside their block", 2,
@@ -209,17 +209,17 @@ void register_misuse()
                                return std::make_unique<Counted>(plan, Programs{both, both});
                            },
                            3});
-    add("free_late", "free, take again, and a free by the old ref", 3,
-        {used(2), used(2), used(4)}, {[](Actor const &me) {
-                                          Ref const old = me.piece(0);
-                                          me.free(old);
-                                          Ref const next = me.alloc(2);
-                                          if (me.matrix().free(old).ok())
-                                              fail("a stale ref freed a block");
-                                          if (next.value != 0)
-                                              me.free(next);
-                                      },
-                                      frees(1)});
+    add("free_late", "free, take again, and a free by the old ref", 3, {used(2), used(2), used(4)},
+        {[](Actor const &me) {
+             Ref const old = me.piece(0);
+             me.free(old);
+             Ref const next = me.alloc(2);
+             if (me.matrix().free(old).ok())
+                 fail("a stale ref freed a block");
+             if (next.value != 0)
+                 me.free(next);
+         },
+         frees(1)});
 }
 
 void register_owners()
@@ -234,16 +234,15 @@ void register_owners()
              if (status.ok())
                  me.free_piece(0);
          }});
-    add("give_to", "a block given to somebody who may die at that moment", 3,
-        {used(2, 0), open(2)}, {[](Actor const &me) {
-                                    Owner const to = 2;
-                                    Status const status = me.matrix().give(
-                                        me.piece(0), me.matrix().id_of(to));
-                                    if (!status.ok() && status.code != -ESRCH &&
-                                        status.code != -EINVAL && status.code != -kStale)
-                                        fail("give says %d", status.code);
-                                },
-                                alloc_free(2), heals()});
+    add("give_to", "a block given to somebody who may die at that moment", 3, {used(2, 0), open(2)},
+        {[](Actor const &me) {
+             Owner const to = 2;
+             Status const status = me.matrix().give(me.piece(0), me.matrix().id_of(to));
+             if (!status.ok() && status.code != -ESRCH && status.code != -EINVAL &&
+                 status.code != -kStale)
+                 fail("give says %d", status.code);
+         },
+         alloc_free(2), heals()});
     add("transition_free", "a state changes while the block is freed", 3, {used(2), open(2)},
         {[](Actor const &me) {
              Status const status = me.matrix().transition(me.piece(0), 0, 50);
@@ -309,8 +308,8 @@ void register_healing()
     stale.pieces[kSmall] = {used(2), used(2), open(4)};
     add_plan("stale", "a CLAIMED word of an earlier holder inside a FREE block is no evidence", 2,
              stale, {frees(0), heals(), frees(1)}, [](MatrixWorld &world) {
-                 auto *const words = reinterpret_cast<BlockWord *>(
-                     world.handle(0).segment().at<char>(
+                 auto *const words =
+                     reinterpret_cast<BlockWord *>(world.handle(0).segment().at<char>(
                          world.handle(0).segment().geometry().sector[kSmall].words));
                  words[6] = BlockWord::of(Kind::claimed, 0, world.owner_of(0), 0, 2);
              });

@@ -11,8 +11,8 @@ namespace {
 constexpr uint32_t kMostSlots = 4;
 
 enum class Role {
-    user,          ///< attaches, leaves something behind while it works, leaves in order
-    reaper,        ///< attaches, reaps whoever is dead, leaves
+    user,   ///< attaches, leaves something behind while it works, leaves in order
+    reaper, ///< attaches, reaps whoever is dead, leaves
     user_and_reaper,
 };
 
@@ -154,8 +154,7 @@ void register_participants()
 {
     add("slots", "a user, a reaper, and a user who reaps", 2, 4,
         {Role::user, Role::reaper, Role::user_and_reaper});
-    add("slots_reapers", "two reapers of one user", 2, 4,
-        {Role::user, Role::reaper, Role::reaper});
+    add("slots_reapers", "two reapers of one user", 2, 4, {Role::user, Role::reaper, Role::reaper});
     add("slots_two", "a dead reaper's slot has a new holder", 3, 2, {Role::user, Role::reaper});
     add("slots_full", "slots are scarce: the dead ones' are taken over", 2, 2,
         {Role::user, Role::reaper, Role::user_and_reaper});

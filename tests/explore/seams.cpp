@@ -26,14 +26,8 @@ void sleep_for(Nanoseconds duration) noexcept
 {
     explore::wait_for_change(duration, explore::Wait::sleep);
 }
-void yield_processor() noexcept
-{
-    explore::wait_for_change(kMicrosecond, explore::Wait::yield);
-}
-void spin_pause() noexcept
-{
-    explore::wait_for_change(kMicrosecond / 10, explore::Wait::spin);
-}
+void yield_processor() noexcept { explore::wait_for_change(kMicrosecond, explore::Wait::yield); }
+void spin_pause() noexcept { explore::wait_for_change(kMicrosecond / 10, explore::Wait::spin); }
 
 uint32_t thread_number() noexcept
 {

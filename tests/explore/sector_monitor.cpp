@@ -18,9 +18,9 @@ std::string text_of(BlockWord word)
     int length = std::snprintf(text, sizeof text, "%s(%u granules, gen %u",
                                kind < 7 ? kName[kind] : "?", word.granules(), word.generation());
     if (word.owner() != weir::kNobody)
-        length += std::snprintf(text + length, sizeof text - static_cast<size_t>(length),
-                                ", owner %u=%c", word.owner(),
-                                letter(static_cast<int>(word.owner()) - 1));
+        length +=
+            std::snprintf(text + length, sizeof text - static_cast<size_t>(length), ", owner %u=%c",
+                          word.owner(), letter(static_cast<int>(word.owner()) - 1));
     std::snprintf(text + length, sizeof text - static_cast<size_t>(length), ")");
     return text;
 }
@@ -118,8 +118,7 @@ void SectorMonitor::find_heads()
 void SectorMonitor::check_writer(Granule at, BlockWord from, BlockWord to, Owner writer) const
 {
     bool const begins = to.is(Kind::allocated) && !from.is_users();
-    uint32_t const generation =
-        (from.generation() + (begins ? 1 : 0)) & BlockWord::kGenerationMask;
+    uint32_t const generation = (from.generation() + (begins ? 1 : 0)) & BlockWord::kGenerationMask;
     if (to.generation() != generation)
         fail("generation: word %u goes from %s to %s", at, text_of(from).c_str(),
              text_of(to).c_str());
@@ -145,14 +144,13 @@ bool SectorMonitor::merges_with_held(Granule at, BlockWord from, BlockWord to, O
            to.granules() == from.granules() + held.granules();
 }
 
-void SectorMonitor::check_head_change(Granule at, BlockWord from, BlockWord to,
-                                      Owner writer) const
+void SectorMonitor::check_head_change(Granule at, BlockWord from, BlockWord to, Owner writer) const
 {
     bool legal = false;
     Owner const owner = from.owner();
     bool const dead = owner != weir::kNobody && is_dead(static_cast<int>(owner) - 1);
-    bool const claims = to.is(Kind::claimed) && to.owner() == writer &&
-                        to.granules() == from.granules();
+    bool const claims =
+        to.is(Kind::claimed) && to.owner() == writer && to.granules() == from.granules();
     switch (from.kind()) {
     case Kind::free:
         legal = claims || merges_with_held(at, from, to, writer);

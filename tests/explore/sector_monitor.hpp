@@ -66,9 +66,9 @@ class SectorMonitor {
     uint64_t const *limit_ = nullptr;
 
     Granule seen_limit_ = 0;
-    std::vector<BlockWord> shadow_;    ///< the words before the change that is looked at
-    std::vector<Granule> head_of_;     ///< by hopping; only below the limit
-    std::vector<bool> users_;          ///< granules of users' blocks
+    std::vector<BlockWord> shadow_; ///< the words before the change that is looked at
+    std::vector<Granule> head_of_;  ///< by hopping; only below the limit
+    std::vector<bool> users_;       ///< granules of users' blocks
     std::vector<bool> known_;
     std::vector<Owner> holder_;        ///< who holds a granule CLAIMED …
     std::vector<uint64_t> held_since_; ///< … and since when without a break

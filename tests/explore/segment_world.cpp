@@ -9,8 +9,7 @@
 
 namespace weir::explore {
 
-GeometryRequest tiny_request(uint64_t small, uint64_t medium, uint64_t large,
-                             uint32_t participants)
+GeometryRequest tiny_request(uint64_t small, uint64_t medium, uint64_t large, uint32_t participants)
 {
     GeometryRequest request;
     uint64_t const granules[kSectors] = {small, medium, large};
