@@ -79,6 +79,16 @@ class Sector {
     /// Writes the words of a new run at the limit, CLAIMED by `me`, then raises the limit.
     Run raise_limit(Granules by, Owner me) noexcept;
 
+    /// Writes the TAIL of a run we hold.
+    void write_tail(Run run) noexcept
+    {
+        if (run.length < 2)
+            return; // head and tail are one word
+        Granule const last = run.end() - 1;
+        // release: the re-check [L] in left_of() loads it before the head. On every machine whose
+        // stores become visible to all others at once, FREE (seq_cst) after it is enough.
+        words_[last].store(own(last).as_tail(run.length), release);
+    }
     /// Makes a FREE head findable, whoever published it.
     void ensure_hints(Run run) noexcept;
     bool findable(Run run) const noexcept;
@@ -134,7 +144,6 @@ class Sector {
     Run give_back(Run run, bool look_right, Owner me) noexcept;
     Run merge_again(Run run, Owner me) noexcept;
 
-    void write_tail(Run run) noexcept;
     void set_hints(Run run) noexcept;
     void set_granule_hint(Granule at) noexcept;
     void drop_granule_hint(Granule at) noexcept;

@@ -38,16 +38,6 @@ WEIR_HOT void Sector::set_hints(Run run) noexcept
 
 // ---- merging and publishing
 
-WEIR_HOT void Sector::write_tail(Run run) noexcept
-{
-    if (run.length < 2)
-        return; // head and tail are one word
-    Granule const last = run.end() - 1;
-    // release: the re-check [L] in left_of() loads it before the head. On every machine whose
-    // stores become visible to all others at once, FREE (seq_cst) after it is enough.
-    words_[last].store(own(last).as_tail(run.length), release);
-}
-
 /// M2: the head of the left block first, then the absorbed one, which is no head any more.
 WEIR_HOT void Sector::write_merged(Run run, Granule absorbed, Owner me) noexcept
 {
