@@ -63,12 +63,12 @@ MATRIX = [
          sees="two FREE neighbours"),
     rule("a split's remainder looks as well", "split_left", (1, 0, 0),
          (HOT, "    give_back({run.head, run.length - length}, false, me);",
-          "    Run const rest{run.head, run.length - length};\n    write_tail_hot(rest);\n"
+          "    Run const rest{run.head, run.length - length};\n    write_tail(rest);\n"
           "    words_[rest.head].store(own(rest.head).as_free(rest.length), seq_cst);\n"
           "    set_hints(rest);\n"), sees="two FREE neighbours"),
     rule("an alignment's trim looks as well", "align", (1, 0, 0),
          (SECTOR, "        give_back(split(run, end, me), true, me);\n",
-          "        Run const rest = split(run, end, me);\n        write_tail_hot(rest);\n"
+          "        Run const rest = split(run, end, me);\n        write_tail(rest);\n"
           "        words_[rest.head].store(own(rest.head).as_free(rest.length), seq_cst);\n"
           "        set_hints(rest);\n"), sees="two FREE neighbours"),
     rule("FREE is stored before its hints", "hintsdeep", (2, 0, 0),
@@ -86,14 +86,14 @@ MATRIX = [
           "        words_[at].store(found.as_claimed(me, found.granules()), seq_cst);\n"
           "        return true;\n"), sees="changes the head"),
     rule("a split is published from right to left", "two_alloc", (0, 0, 0),
-         (HOT, "    write_tail_hot(second);\n", "    words_[run.head].store(own(run.head).as_claimed"
-          "(me, at - run.head), relaxed);\n    write_tail_hot(second);\n"), sees="invariant 1"),
+         (HOT, "    write_tail(second);\n", "    words_[run.head].store(own(run.head).as_claimed"
+          "(me, at - run.head), relaxed);\n    write_tail(second);\n"), sees="invariant 1"),
     rule("merge: the head before the TAIL", "free3ones", (0, 0, 0),
          (HOT, "    run.length += found.granules();\n",
-          "    run.length += found.granules();\n    write_tail_hot(run);\n"),
+          "    run.length += found.granules();\n    write_tail(run);\n"),
          sees="invariant 1"),
     rule("the TAIL is right before publishing", "free2", (0, 0, 0),
-         (HOT, "    write_tail_hot(run);\n    BlockWord published", "    BlockWord published"),
+         (HOT, "    write_tail(run);\n    BlockWord published", "    BlockWord published"),
          sees="invariant 3"),
     rule("what is withheld is no shortage (M7)", "quota_big", (1, 0, 0),
          (ALLOC, "        if (before.quiet() && before.begun == after.begun && ", "        if ("),
@@ -121,7 +121,7 @@ MATRIX = [
           ") {\n            window.open();", "        if (false) {\n            window.open();"),
          sees="all the time"),
     rule("every granule that a block had keeps its generation", "free3ones", (0, 0, 0),
-         (HOT, "own(last).as_tail(run.length)",
+         (SECTOR_H, "own(last).as_tail(run.length)",
           "BlockWord::of(Kind::tail, 0, 0, 0, run.length)"), sees="generation"),
 ]
 
