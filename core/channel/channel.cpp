@@ -39,19 +39,19 @@ Status wait_for(WaitWord &word, Nanoseconds timeout, Matrix &matrix, Enter enter
     Status done = attempt();
     if (done.code != -EAGAIN || timeout == 0)
         return done;
-    for (int i = 0; i < kSpins; ++i) {
+    Deadline const deadline(timeout);
+    for (int i = 0; i < kSpins && !deadline.passed(); ++i) {
         spin_pause();
         if (done = attempt(); done.code != -EAGAIN)
             return done;
     }
-    Deadline const deadline(timeout);
     Waiting waiting(word);
     for (;;) {
         WEIR_TRY(enter());
         uint32_t seen = waiting.begin();
         if (done = attempt(); done.code != -EAGAIN)
             return done;
-        if (!waiting.announce(seen))
+        if (!waiting.announce(seen) && !deadline.passed())
             continue;
         if (done = attempt(); done.code != -EAGAIN) // [B] after the announcement
             return done;

@@ -47,7 +47,8 @@ Result<Ring> Ring::of(Matrix &matrix, Ref ref) noexcept
         return error(kCorrupt);
     auto *const base = static_cast<std::byte *>(block->data);
     auto *const header = reinterpret_cast<ChannelHeader *>(base);
-    unsigned const shift = header->capacity_shift; // read once
+    // Read once: a scribbler may change it between a check and a use.
+    unsigned const shift = __atomic_load_n(&header->capacity_shift, __ATOMIC_RELAXED);
     if (header->magic != kChannelMagic || shift < kMinCapacityShift || shift > kMaxCapacityShift)
         return error(kCorrupt);
     if (header->version != kChannelVersion || header->mode != 0 || header->priorities != 1)
@@ -157,7 +158,9 @@ void Ring::pass_on(uint64_t position, CellWord from) noexcept
 
 Status Ring::read(Message &ret, uint64_t &missed) noexcept
 {
-    for (int turns = 0; turns < 1000000; ++turns) { // each turn but the last lost to somebody
+    // Each turn but the last lost to somebody, or moved the head hint on; the bound is for scribblers.
+    uint64_t const bound = 1000 + (uint64_t{1} << 26) / capacity();
+    for (uint64_t turns = 0; turns < bound; ++turns) {
         Look look = look_at_redelivery(ret, missed);
         if (look == Look::empty)
             look = look_from_head(ret, missed);
@@ -197,10 +200,11 @@ Ring::Look Ring::look_from_head(Message &ret, uint64_t &missed) noexcept
     uint64_t const head = header_->head.load(relaxed); // a hint
     uint64_t window = head;
     uint64_t first_writing = BitTree::kNone;
-    // Ends: `window` moves on only over consumed positions, of which there are finitely many
-    // ahead of the hint; the bound is for scribblers.
-    uint64_t const bound = head + 64 * capacity() + 1000000;
-    for (uint64_t p = head; p < window + capacity() && p < bound; ++p) {
+    // Ends: `window` moves on only over consumed positions. Four rounds are more than a hint lags
+    // behind; if it is further, it has been moved on meanwhile, and the next turn goes on from there.
+    uint64_t const bound = head + 4 * capacity() + 64;
+    uint64_t p = head;
+    for (; p < window + capacity() && p < bound; ++p) {
         CellWord const found = load(p);
         bool const this_lap = found.lap() == lap(p);
         if (behind(found.lap(), lap(p)) || (this_lap && found.is(Phase::empty)))
@@ -222,7 +226,7 @@ Ring::Look Ring::look_from_head(Message &ret, uint64_t &missed) noexcept
         if (p == header_->head.load(relaxed))
             advance(header_->head, p);
     }
-    return Look::empty;
+    return p == bound ? Look::again : Look::empty;
 }
 
 /// Whether a cell that was WRITING when we passed it is FULL now: its message goes first (C4).
@@ -245,13 +249,14 @@ bool Ring::grab(uint64_t position, CellWord full, Message &ret, uint64_t &missed
     Cell const &at = cell(position);
     // relaxed: published by FULL, which we have read
     Ref const ref{at.ref.load(relaxed)};
-    if (!nobodys(ref)) { // somebody freed a block that was in the channel
+    auto const block = matrix_->data(ref);
+    if (!block.ok() || !nobodys(ref)) { // somebody freed a block that was in the channel
         pass_on(position, held);
         ++missed;
         return false;
     }
     ret.ref = ref;
-    ret.length = at.length.load(relaxed);
+    ret.length = smaller(at.length.load(relaxed), block->size); // a scribbler may have been here
     ret.tag = at.tag.load(relaxed);
     ret.position = position;
     ret.sender = at.sender.load(relaxed);

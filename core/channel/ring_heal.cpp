@@ -98,7 +98,8 @@ void Ring::inquire(ChannelInfo &ret) const noexcept
         }
     }
     if (ret.waiting != 0)
-        ret.oldest_age_ns = monotonic_now() - static_cast<int64_t>(oldest);
+        ret.oldest_age_ns = // unsigned: a scribbled time must not overflow
+            static_cast<int64_t>(static_cast<uint64_t>(monotonic_now()) - oldest);
 }
 
 } // namespace weir

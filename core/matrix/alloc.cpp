@@ -17,8 +17,13 @@ constexpr uint64_t kLargestAlignment = uint64_t{2} << 20;
 constexpr int kContendedTries = 32;
 constexpr unsigned kLongestBackOff = 8; // powers of two of pauses
 constexpr uint64_t kLargestStep = uint64_t{64} << 20;
+/// Rounds in which others may be faster in taking what was healed or grown.
+constexpr int kHealTries = 1000;
+constexpr int kGrowTries = 1000;
 constexpr int kSpins = 64;
 constexpr int kYields = 16;
+/// Rounds of healing in one call: a scribbling peer can make new dead ones for ever.
+constexpr int kMostHeals = 4;
 
 unsigned sector_for(uint64_t size) noexcept
 {
@@ -173,11 +178,14 @@ Status Matrix::alloc_slow(Search &search) noexcept
         search.order[search.count++] = i;
 
     Patience patience(stall_);
+    int healed = 0;
     for (;;) {
         if (search_all(search))
             return kOk;
-        if (heal_dead())
+        if (healed < kHealTries && heal_dead()) {
+            ++healed; // bounded: a scribbler could make up dead participants for ever
             continue;
+        }
         Snapshot const before = Snapshot::take(participants_);
         bool withheld = false;
         if (search_exhaustively(search, withheld))
@@ -192,7 +200,8 @@ Status Matrix::alloc_slow(Search &search) noexcept
                 continue;
             if (!before.quiet()) // relaxed: for people
                 participants_.slot(before.busy).stalls.fetch_add(1, relaxed);
-            return error(withheld ? EBUSY : ENOMEM);
+            // What a stopped process is about to add counts as withheld too.
+            return error(withheld || could_grow(search) ? EBUSY : ENOMEM);
         } while (before.still_open(participants_) && !patience.slept());
     }
 }
@@ -218,7 +227,7 @@ bool Matrix::search_all(Search &search) noexcept
         }
         if (index < search.home)
             continue; // a smaller sector never grows for a larger request
-        while (grow_for(search, index).ok()) {
+        for (int grown = 0; grown < kGrowTries && grow_for(search, index).ok(); ++grown) {
             search.run = quick_search(search, sector, sector.chunk_of(sector.limit()));
             if (search.run.length != 0)
                 return true;
@@ -319,6 +328,8 @@ Status Matrix::grow(unsigned index, Granules at_least, Window &window) noexcept
     auto step = growth_step(index, at_least);
     Granule const from = sector.limit();
     Status granted = step.status();
+    if (granted.ok() && *step > sector.max_granules() - from)
+        granted = error(kCorrupt); // the limit changed although we hold the ticket
     if (granted.ok())
         granted = segment_.commit(index, from, from + *step);
     if (granted.code == -ENOSPC && *step > at_least) { // less may be there
@@ -330,7 +341,8 @@ Status Matrix::grow(unsigned index, Granules at_least, Window &window) noexcept
         ticket.give_back(me().owner);
         return granted;
     }
-    Run const run = sector.raise_limit(*step, me().owner);
+    Run const run{from, *step};
+    sector.raise_limit(run, me().owner);
     ticket.give_back(me().owner);
     sector.release_run(run, me().owner);
     return kOk;

@@ -98,13 +98,15 @@ void note_error(CheckReport &report, uint64_t &counter, uint64_t offset) noexcep
         report.first_error_offset = offset;
 }
 
+/// Milliseconds that one check waits for others to come to rest, over all findings.
+constexpr uint64_t kMostWaits = 200;
+
 /// Whether a finding is an error and not somebody's half-done work: it must hold at a moment when
 /// no window is open. What never comes to rest is `unsettled`.
 template <class Holds>
 bool confirmed(Participants const &people, CheckReport &report, Holds holds) noexcept
 {
-    constexpr int kTries = 50;
-    for (int i = 0; i < kTries; ++i) {
+    for (; report.waits < kMostWaits; ++report.waits) {
         Snapshot const before = Snapshot::take(people);
         if (!holds())
             return false;

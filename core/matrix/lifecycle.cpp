@@ -67,7 +67,7 @@ Status Matrix::join() noexcept
     HealReport report;
     heal_owner(identity.owner, report);
     Status const done = participants_.finish_takeover(identity, participant_name_);
-    set_me(done.ok() ? identity : Identity{});
+    set_me(identity); // also if it failed, by a scribbler: other threads may use it already
     return done;
 }
 

@@ -48,6 +48,7 @@ struct CheckReport {
     uint64_t broken_chains = 0, wrong_tails = 0, unmerged_pairs = 0, unfindable = 0;
     uint64_t repaired = 0, dangling = 0, unsettled = 0;
     uint64_t first_error_offset = 0;
+    uint64_t waits = 0; ///< of the check itself
 };
 
 struct HealReport {

@@ -192,15 +192,14 @@ Granules Sector::free_at_end() const noexcept { return left_of(limit()).length; 
 
 /// Only the holder of the growth ticket is here. Words above the limit are looked at by nobody,
 /// so what an earlier, dead grower left there is overwritten.
-Run Sector::raise_limit(Granules by, Owner me) noexcept
+void Sector::raise_limit(Run run, Owner me) noexcept
 {
-    Run const run{limit(), by};
-    WEIR_ASSERT(by >= 1 && by <= max_ - run.head);
+    WEIR_ASSERT(run.length >= 1 && run.length <= max_ - run.head);
     write_tail(run);
-    words_[run.head].store(own(run.head).as_claimed(me, by), relaxed); // the limit publishes it
+    words_[run.head].store(own(run.head).as_claimed(me, run.length),
+                           relaxed); // the limit publishes it
     // seq_cst: before the run is published; pairs with [L] in publish(), and with limit()
     limit_->store(run.end(), seq_cst);
-    return run;
 }
 
 } // namespace weir

@@ -77,7 +77,7 @@ class Sector {
 
     // Growth, by the holder of the ticket alone.
     /// Writes the words of a new run at the limit, CLAIMED by `me`, then raises the limit.
-    Run raise_limit(Granules by, Owner me) noexcept;
+    void raise_limit(Run run, Owner me) noexcept;
 
     /// Writes the TAIL of a run we hold.
     void write_tail(Run run) noexcept

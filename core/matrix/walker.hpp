@@ -34,8 +34,8 @@ class Walker {
             BlockWord const found = sector_.word(at_, acquire);
             Granule const before = limit_;
             bool const plausible = sector_.plausible(at_, found, limit_);
-            if (limit_ > before) // it has grown
-                hops_left_ += 8 * uint64_t{limit_ - before};
+            if (limit_ != before)
+                allow_hops();
             if (!plausible) {
                 go_back();
                 continue;
@@ -62,9 +62,18 @@ class Walker {
         Granule const now = sector_.limit();
         if (now <= limit_)
             return false;
-        hops_left_ += 8 * uint64_t{now - limit_};
         limit_ = now;
+        allow_hops();
         return at_ < limit_;
+    }
+
+    /// More hops for a sector that has grown; a limit that goes up and down gives none.
+    void allow_hops() noexcept
+    {
+        if (limit_ <= highest_limit_)
+            return;
+        hops_left_ += 8 * uint64_t{limit_ - highest_limit_};
+        highest_limit_ = limit_;
     }
 
     /// trail_[i] is the last landing whose number was a multiple of 2^i.
@@ -89,6 +98,7 @@ class Walker {
 
     Sector const &sector_;
     Granule limit_;
+    Granule highest_limit_ = limit_;
     uint64_t hops_left_;
     Granule at_ = 0;
     Granule furthest_ = 0;

@@ -139,7 +139,7 @@ HEALING = [
           "    void go_back() noexcept\n    {\n        if (at_ < limit_) {\n            ++at_;\n"
           "            return;\n        }\n"), schedules=2000000),
     rule("an allocation heals", "heal_needed", (1, 1, 0),
-         (ALLOC, "        if (heal_dead())\n            continue;\n", "")),
+         (ALLOC, "if (healed < kHealTries && heal_dead()) {", "if (false) {")),
     rule("windows of the dead are closed last", "heal_needed3", (2, 1, 0),
          (HEAL, "void Matrix::heal_owner(Owner dead, HealReport &report) noexcept\n{\n",
           "void Matrix::heal_owner(Owner dead, HealReport &report) noexcept\n{\n"
@@ -200,10 +200,10 @@ GROWTH = [
     rule("growth: a walk follows a limit that has risen", "grow_check", (1, 0, 0),
          (SECTOR_H, "        bound = limit(seq_cst); // seq_cst: at least as new as the word\n", "")),
     rule("growth: the words before the limit", "grow2", (1, 0, 0),
-         (SECTOR, "    write_tail(run);\n    words_[run.head].store(own(run.head).as_claimed(me, by)"
-          ", relaxed); // the limit publishes it\n",
+         (SECTOR, "    write_tail(run);\n    words_[run.head].store(own(run.head).as_claimed(me, "
+          "run.length),\n                           relaxed); // the limit publishes it\n",
           "    limit_->store(run.end(), seq_cst);\n    write_tail(run);\n"
-          "    words_[run.head].store(own(run.head).as_claimed(me, by), relaxed);\n"),
+          "    words_[run.head].store(own(run.head).as_claimed(me, run.length), relaxed);\n"),
          sees="invariant 1"),
     rule("growth: one grower at a time", "grow2", (2, 0, 0),
          (ALLOC, "    if (!ticket.try_take(me().owner))\n        return error(EBUSY);\n",
