@@ -53,4 +53,8 @@ void unregister_fork_hook(ForkHook &hook) noexcept
     hook.next = hook.previous = nullptr;
 }
 
+NoFork::NoFork() noexcept { g_mutex.lock(); }
+
+NoFork::~NoFork() { g_mutex.unlock(); }
+
 } // namespace weir

@@ -19,4 +19,13 @@ struct ForkHook {
 Status register_fork_hook(ForkHook &hook) noexcept;
 void unregister_fork_hook(ForkHook &hook) noexcept;
 
+/// While it lives, this process does not fork: for what must be done in one piece.
+class NoFork {
+  public:
+    NoFork() noexcept;
+    NoFork(NoFork const &) = delete;
+    NoFork &operator=(NoFork const &) = delete;
+    ~NoFork();
+};
+
 } // namespace weir

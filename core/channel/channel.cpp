@@ -80,6 +80,15 @@ void visit_channel(Matrix &matrix, Ref ref, void (*found)(void *, Ref), void *us
         found(userdata, {});
 }
 
+void retire_channel(Matrix &matrix, Ref ref) noexcept
+{
+    auto ring = Ring::of(matrix, ref);
+    if (!ring.ok())
+        return;
+    const_cast<Ring &>(*ring).retire();
+    const_cast<Ring &>(*ring).drain(false);
+}
+
 void drain_channel(Matrix &matrix, Ref ref) noexcept
 {
     auto ring = Ring::of(matrix, ref);
@@ -88,7 +97,7 @@ void drain_channel(Matrix &matrix, Ref ref) noexcept
 }
 } // namespace
 
-RootOps const kChannelRootOps = {heal_channel, visit_channel, drain_channel};
+RootOps const kChannelRootOps = {heal_channel, visit_channel, retire_channel, drain_channel};
 
 // ---- making and opening
 
@@ -214,7 +223,7 @@ void Channel::unref() noexcept
 Status Channel::mark_again() noexcept
 {
     Guard const guard(matrix_->objects_mutex());
-    if (object_.marked_as == matrix_->me().owner)
+    if (object_.marked_as == matrix_->me())
         return kOk;
     return matrix_->open_object_again(object_);
 }
@@ -222,7 +231,7 @@ Status Channel::mark_again() noexcept
 Status Channel::enter(bool also_retired) noexcept
 {
     WEIR_TRY(matrix_->enter());
-    if (object_.marked_as != matrix_->me().owner)
+    if (!(object_.marked_as == matrix_->me()))
         WEIR_TRY(mark_again());
     return !also_retired && ring_.retired() ? error(kRetired) : kOk;
 }

@@ -152,9 +152,9 @@ Status Matrix::check(bool repair, CheckReport &ret) noexcept
             collect_ref(&collector, {info.ref});
         else if (still_there(*this, info))
             collect_ref(&collector, {});
-        visit_object(info, collect_ref, &collector);
         return 0;
     });
+    Directory(*this).visit(collect_ref, &collector);
     if (!named.complete())
         return error(ENOMEM);
     named.sort();

@@ -19,6 +19,7 @@ uint16_t salt_of(Uuid const &uuid) noexcept
 /// Frees a handle that never became, or no longer is, a participant.
 void Matrix::discard(Matrix *matrix) noexcept
 {
+    unregister_fork_hook(matrix->fork_hook_);
     deallocate(matrix->name_);
     destroy(matrix);
 }
@@ -45,13 +46,22 @@ Status Matrix::start(MatrixOptions const &options) noexcept
     participants_.init(segment_);
     for (unsigned i = 0; i < kSectors; ++i)
         sectors_[i].init(segment_, i);
-    fork_hook_.in_child = &Matrix::in_fork_child;
-    fork_hook_.handle = this;
-    WEIR_TRY(register_fork_hook(fork_hook_));
-    Status const joined = join();
-    if (!joined.ok())
-        unregister_fork_hook(fork_hook_);
-    return joined;
+    return join();
+}
+
+/// The hook first: whatever descriptor the handle opens later, a fork child closes.
+Result<Matrix *> Matrix::make_handle(char const *name) noexcept
+{
+    auto *const made = make<Matrix>();
+    if (made == nullptr)
+        return error(ENOMEM);
+    Undo undo([made] { discard(made); });
+    WEIR_TRY(made->keep_name(name));
+    made->fork_hook_.in_child = &Matrix::in_fork_child;
+    made->fork_hook_.handle = made;
+    WEIR_TRY(register_fork_hook(made->fork_hook_));
+    undo.cancel();
+    return made;
 }
 
 Status Matrix::join() noexcept
@@ -59,7 +69,7 @@ Status Matrix::join() noexcept
     Identity identity;
     bool dead = false;
     WEIR_TRY(participants_.attach(identity, dead, participant_name_));
-    set_me(identity);
+    set_me(identity, dead);
     if (!dead)
         return kOk;
 
@@ -80,19 +90,16 @@ Status Matrix::adopt(std::byte *base, Geometry const &geometry,
 
 Result<Matrix *> Matrix::create(char const *name, MatrixOptions const &options) noexcept
 {
-    auto *const made = make<Matrix>();
-    if (made == nullptr)
-        return error(ENOMEM);
+    auto const handle = make_handle(name);
+    WEIR_TRY(handle);
+    Matrix *const made = *handle;
     Undo undo([made] { discard(made); });
-    WEIR_TRY(made->keep_name(name));
     WEIR_TRY(made->segment_.create(name, options.geometry));
     WEIR_TRY(made->start(options));
-    Undo undo_start([made] { unregister_fork_hook(made->fork_hook_); });
     if (options.commit != 0)
         WEIR_TRY(made->commit_at_start(options.commit));
     if (name != nullptr)
         WEIR_TRY(made->segment_.backing().publish(name)); // last: who opens the name finds it whole
-    undo_start.cancel();
     undo.cancel();
     return made;
 }
@@ -100,11 +107,10 @@ Result<Matrix *> Matrix::create(char const *name, MatrixOptions const &options) 
 Result<Matrix *> Matrix::attach_with(char const *name, int fd,
                                      MatrixOptions const &options) noexcept
 {
-    auto *const made = make<Matrix>();
-    if (made == nullptr)
-        return error(ENOMEM);
+    auto const handle = make_handle(name);
+    WEIR_TRY(handle);
+    Matrix *const made = *handle;
     Undo undo([made] { discard(made); });
-    WEIR_TRY(made->keep_name(name));
     WEIR_TRY(name != nullptr ? made->segment_.attach(name, options.allow_foreign)
                              : made->segment_.attach_fd(fd, options.allow_foreign));
     WEIR_TRY(made->start(options));
@@ -149,7 +155,6 @@ void Matrix::unref() noexcept
     // acq_rel: the last one sees what all others did with the handle
     if (__atomic_sub_fetch(&references_, 1, __ATOMIC_ACQ_REL) != 0)
         return;
-    unregister_fork_hook(fork_hook_);
     leave();
     discard(this);
 }
@@ -193,7 +198,7 @@ Status Matrix::attach_again() noexcept
 {
     Guard const guard(mutex_);
     if (me().owner != kNobody)
-        return kOk; // another thread was faster
+        return kOk; // another thread was faster: he held the mutex until he had joined
     WEIR_TRY(segment_.backing().reopen_locks());
     Status const joined = join();
     if (!joined.ok())

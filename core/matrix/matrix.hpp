@@ -87,6 +87,8 @@ struct RootOps {
     /// Reports each block that the object keeps alive, and each place that names none (ref 0).
     void (*visit)(class Matrix &matrix, Ref ref, void (*found)(void *userdata, Ref block),
                   void *userdata) noexcept = nullptr;
+    /// Finishes what retiring begins: tells who uses the object. May be called twice.
+    void (*retire)(class Matrix &matrix, Ref ref) noexcept = nullptr;
     /// Frees what a retired object, which nobody has open, still keeps alive. May be called twice.
     void (*drain)(class Matrix &matrix, Ref ref) noexcept = nullptr;
 };
@@ -129,7 +131,7 @@ struct Place {
 struct OpenObject {
     Ref ref;
     uint32_t entry = 0;
-    Owner marked_as = kNobody;
+    Identity marked_as; ///< not the owner id alone: a fork child may get its parent's
 };
 
 class Matrix {
@@ -201,11 +203,12 @@ class Matrix {
     {
         if (!WEIR_LIKELY(!segment_.retired()))
             return error(kRetired);
-        return WEIR_LIKELY(me().owner != kNobody) ? kOk : attach_again();
+        uint64_t const packed = __atomic_load_n(&me_, __ATOMIC_ACQUIRE); // pairs with set_me()
+        return WEIR_LIKELY(packed != 0 && (packed & kJoining) == 0) ? kOk : attach_again();
     }
     Identity me() const noexcept
     {
-        uint64_t const packed = __atomic_load_n(&me_, __ATOMIC_RELAXED); // ours; set before use
+        uint64_t const packed = __atomic_load_n(&me_, __ATOMIC_RELAXED); // enter() has ordered it
         return {static_cast<Owner>(packed & 0xffff), static_cast<uint32_t>(packed >> 16)};
     }
     uint64_t id_of(Owner owner) const noexcept;
@@ -232,14 +235,16 @@ class Matrix {
   private:
     // lifecycle.cpp
     using SegmentMaker = Status (*)(Segment &, char const *, MatrixOptions const &) noexcept;
+    static Result<Matrix *> make_handle(char const *name) noexcept;
     Status start(MatrixOptions const &options) noexcept;
     Status join() noexcept;
     Status attach_again() noexcept;
     void leave() noexcept;
     Status keep_name(char const *name) noexcept;
-    void set_me(Identity me) noexcept
+    void set_me(Identity me, bool joining = false) noexcept
     {
-        __atomic_store_n(&me_, uint64_t{me.generation} << 16 | me.owner, __ATOMIC_RELAXED);
+        __atomic_store_n(&me_, (joining ? kJoining : 0) | uint64_t{me.generation} << 16 | me.owner,
+                         __ATOMIC_RELEASE); // pairs with enter()
     }
     static void in_fork_child(void *handle) noexcept;
     static void discard(Matrix *matrix) noexcept;
@@ -315,8 +320,6 @@ class Matrix {
                      CheckReport &report) noexcept;
     void count_block(Sector &sector, Granule at, BlockWord word, class RefSet const &named,
                      CheckReport &report) noexcept;
-    void visit_object(RootInfo const &info, void (*found)(void *userdata, Ref block),
-                      void *userdata) noexcept;
 
     Segment segment_;
     Participants participants_;
@@ -324,7 +327,10 @@ class Matrix {
     uint16_t salt_ = 0;
     Nanoseconds stall_ = 0;
     RootOps const *const *root_ops_ = nullptr;
-    uint64_t me_ = 0; ///< Identity, packed; 0 in a fork child that has not called yet
+    /// Identity, packed; 0 in a fork child that has not called yet. While joining, other threads
+    /// wait: what they would allocate could be taken for that of the dead one we took over from.
+    uint64_t me_ = 0;
+    static constexpr uint64_t kJoining = uint64_t{1} << 63;
     uint32_t references_ = 1;
     char *name_ = nullptr;
     char participant_name_[16] = {};

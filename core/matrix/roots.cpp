@@ -36,7 +36,8 @@ Directory::Directory(Matrix &matrix) noexcept
 bool Directory::same_name(uint32_t index, RootName const &name) const noexcept
 {
     for (unsigned k = 0; k < 8; ++k)
-        if (entries_[index].name[k].load(relaxed) != name.word[k]) // the word decides
+        // acquire: who reads a new name sees the word that was written before it; pairs with write()
+        if (entries_[index].name[k].load(acquire) != name.word[k])
             return false;
     return true;
 }
@@ -104,8 +105,8 @@ Status Directory::write(uint32_t index, RootWord from, RootName const &name, Roo
     if (!change(index, from, writing))
         return error(kCorrupt); // we hold the ticket: somebody scribbles
     for (unsigned k = 0; k < 8; ++k)
-        entry.name[k].store(name.word[k], relaxed); // published by the entry's word
-    // release: who sees the ref sees the name; pairs with the healer's acquire of the word
+        entry.name[k].store(name.word[k], release); // pairs with same_name() and each()
+    // release: who sees the ref sees the name and the word; pairs with ref_at()
     entry.ref.store(ref.value, release);
     Status moved = matrix_.move_owner(ref, me, kNobody);
     if (moved.code == -EPERM) // it may be nobody's already
@@ -121,7 +122,7 @@ Status Directory::write(uint32_t index, RootWord from, RootName const &name, Roo
 /// The ref is 0 in every FREE entry: a healer must never find an old one in a WRITING entry.
 void Directory::clear(uint32_t index, RootWord from) noexcept
 {
-    entries_[index].ref.store(0, relaxed); // published by the word
+    entries_[index].ref.store(0, release); // pairs with ref_at()
     change(index, from, from.to(RootState::free));
 }
 
@@ -165,16 +166,20 @@ Status Directory::retire(OpenObject const &object) noexcept
 
 // ---- who has an object open
 
-/// False if the entry became another one before our mark counted.
-bool Directory::mark(uint32_t index, RootWord word) noexcept
+/// Sets the mark of `owner` on an entry that is `word`. Only the owner's process, under its
+/// objects_mutex(), or the owner's reaper does this.
+Directory::Mark Directory::mark(uint32_t index, RootWord word, Owner owner) noexcept
 {
-    Owner const me = matrix_.me().owner;
-    entries_[index].users[me / 64].fetch_or(uint64_t{1} << me % 64, seq_cst); // [U]
+    uint64_t const bit = uint64_t{1} << owner % 64;
+    bool const was_set =
+        (entries_[index].users[owner / 64].fetch_or(bit, seq_cst) & bit) != 0; // [U]
     if (entries_[index].word.load(seq_cst) == word.raw)
-        return true;
-    unmark(index, me);
-    collect_if_retired(index); // our mark may have stopped the collector
-    return false;
+        return was_set ? Mark::was_there : Mark::set;
+    if (!was_set) { // else another handle of the process stands on it
+        unmark(index, owner);
+        collect_if_retired(index); // our mark may have stopped the collector
+    }
+    return Mark::too_late;
 }
 
 void Directory::unmark(uint32_t index, Owner owner) noexcept
@@ -201,8 +206,8 @@ Result<OpenObject> Directory::open(RootName const &name, RootKind kind) noexcept
         if (!word.is(RootState::bound, kind))
             return error(kType);
         Ref const ref = ref_at(index);
-        if (same_name(index, name) && mark(index, word))
-            return OpenObject{ref, index, matrix_.me().owner};
+        if (same_name(index, name) && mark(index, word, matrix_.me().owner) != Mark::too_late)
+            return OpenObject{ref, index, matrix_.me()};
     }
     return error(ENOENT);
 }
@@ -211,17 +216,18 @@ Status Directory::open_again(OpenObject &object) noexcept
 {
     RootWord const word = load(object.entry);
     bool const there = word.is(RootState::bound) || word.is(RootState::retired);
-    if (!there || !(ref_at(object.entry) == object.ref) || !mark(object.entry, word))
+    if (!there || !(ref_at(object.entry) == object.ref) ||
+        mark(object.entry, word, matrix_.me().owner) == Mark::too_late)
         return error(kRetired);
-    object.marked_as = matrix_.me().owner;
+    object.marked_as = matrix_.me();
     return kOk;
 }
 
 void Directory::close(OpenObject const &object) noexcept
 {
-    if (object.marked_as != matrix_.me().owner)
+    if (!(object.marked_as == matrix_.me()))
         return; // a fork child that never used it
-    unmark(object.entry, object.marked_as);
+    unmark(object.entry, object.marked_as.owner);
     collect_if_retired(object.entry);
 }
 
@@ -256,20 +262,57 @@ void Directory::collect(uint32_t index, RootWord word) noexcept
 void Directory::heal(Owner dead) noexcept
 {
     for (uint32_t i = 0; i < count_; ++i) {
-        RootWord word = load(i);
+        RootWord const word = load(i);
         bool const interrupted = word.is(RootState::writing) || word.is(RootState::collecting);
-        if (interrupted && word.owner() == dead) {
+        if (interrupted && word.owner() == dead)
             heal_entry(i, word);
-            word = load(i);
-        }
-        auto const heal_object = matrix_.ops_of(word.kind()).heal;
-        bool const object = word.is(RootState::bound) || word.is(RootState::retired);
-        if (object && heal_object != nullptr)
-            heal_object(matrix_, ref_at(i), dead);
-        // [U] of the dead one, whose marks nobody else changes
+        heal_object(i, dead);
+        // [U] of the dead one, whose mark nobody else changes
         if ((entries_[i].users[dead / 64].load(seq_cst) >> dead % 64 & 1) != 0)
             unmark(i, dead);
         collect_if_retired(i);
+    }
+}
+
+/// With the dead one's mark on it, which only we change, the object stays while we work on it.
+void Directory::heal_object(uint32_t index, Owner dead) noexcept
+{
+    constexpr int kTries = 8; // an entry goes from BOUND to RETIRED at most once in its life
+    for (int i = 0; i < kTries; ++i) {
+        RootWord const word = load(index);
+        if (!word.is(RootState::bound) && !word.is(RootState::retired))
+            return;
+        Ref const ref = ref_at(index);
+        if (mark(index, word, dead) == Mark::too_late)
+            continue;
+        RootOps const &ops = matrix_.ops_of(word.kind());
+        if (ops.heal != nullptr)
+            ops.heal(matrix_, ref, dead);
+        if (word.is(RootState::retired) && ops.retire != nullptr)
+            ops.retire(matrix_, ref); // who retired it may have died before he said so to its users
+        return;
+    }
+}
+
+void Directory::visit(void (*found)(void *userdata, Ref block), void *userdata) noexcept
+{
+    Owner const me = matrix_.me().owner;
+    for (uint32_t i = 0; i < count_; ++i) {
+        RootWord const word = load(i);
+        auto const visit_object = matrix_.ops_of(word.kind()).visit;
+        bool const object = word.is(RootState::bound) || word.is(RootState::retired);
+        if (!object || visit_object == nullptr || me == kNobody)
+            continue;
+        Guard const guard(matrix_.objects_mutex());
+        Ref const ref = ref_at(i);
+        Mark const marked = mark(i, word, me);
+        if (marked == Mark::too_late)
+            continue;
+        visit_object(matrix_, ref, found, userdata);
+        if (marked == Mark::set) {
+            unmark(i, me);
+            collect_if_retired(i);
+        }
     }
 }
 
@@ -339,13 +382,6 @@ Status Matrix::retire_object(OpenObject const &object) noexcept
 {
     WEIR_TRY(enter());
     return Directory(*this).retire(object);
-}
-
-void Matrix::visit_object(RootInfo const &info, void (*found)(void *userdata, Ref block),
-                          void *userdata) noexcept
-{
-    if (auto const visit = ops_of(static_cast<unsigned>(info.kind)).visit; visit != nullptr)
-        visit(*this, {info.ref}, found, userdata);
 }
 
 Status Matrix::roots(RootFn callback, void *userdata) noexcept

@@ -15,7 +15,8 @@
 //   WRITING(dead): ref 0, or its block is not nobody's any more -> FREE; nobody's -> BOUND (a bind
 //     is finished, an unbind undone).
 //   COLLECTING(dead): the block is gone -> FREE; still there -> RETIRED, and collected again.
-//   The dead one's bits in `users` are cleared; who clears the last one collects.
+//   The dead one's bit in `users` holds the object while its reaper works on it, then it is cleared;
+//   who clears the last one collects.
 #pragma once
 
 #include "core/matrix/matrix.hpp"
@@ -67,6 +68,8 @@ class Directory {
     Status open_again(OpenObject &object) noexcept;
     void close(OpenObject const &object) noexcept;
     void heal(Owner dead) noexcept;
+    /// Reports the blocks that all objects keep alive.
+    void visit(void (*found)(void *userdata, Ref block), void *userdata) noexcept;
 
     /// Calls `visit(info)` for each entry in use; stops at anything but 0 and returns it.
     template <class Visit> int each(Visit visit) const noexcept;
@@ -85,14 +88,17 @@ class Directory {
     bool find(RootName const &name, uint32_t &ret_index, RootWord &ret_word) const noexcept;
     Ref ref_at(uint32_t index) const noexcept
     {
-        return {entries_[index].ref.load(relaxed)}; // published by the entry's word
+        // acquire: who reads a ref and then the word again sees if it became another entry's
+        return {entries_[index].ref.load(acquire)};
     }
     Result<Ref> unbind_held(RootName const &name) noexcept;
     Status bind_held(RootName const &name, RootKind kind, Ref ref) noexcept;
     Status write(uint32_t index, RootWord from, RootName const &name, RootKind kind,
                  Ref ref) noexcept;
     void clear(uint32_t index, RootWord from) noexcept;
-    bool mark(uint32_t index, RootWord word) noexcept;
+    enum class Mark { set, was_there, too_late };
+    Mark mark(uint32_t index, RootWord word, Owner owner) noexcept;
+    void heal_object(uint32_t index, Owner dead) noexcept;
     void unmark(uint32_t index, Owner owner) noexcept;
     bool unused(uint32_t index) const noexcept;
     void collect_if_retired(uint32_t index) noexcept;
@@ -116,7 +122,7 @@ template <class Visit> int Directory::each(Visit visit) const noexcept
         info.retired = word.is(RootState::retired);
         uint64_t name[8];
         for (unsigned k = 0; k < 8; ++k)
-            name[k] = entries_[i].name[k].load(relaxed); // checked by the word below
+            name[k] = entries_[i].name[k].load(acquire); // as in same_name()
         __builtin_memcpy(info.name, name, sizeof info.name);
         info.name[sizeof info.name - 1] = '\0';
         if (load(i).raw != word.raw)

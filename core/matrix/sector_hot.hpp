@@ -203,7 +203,7 @@ WEIR_HOT Run Sector::search_quickly(Granules length, uint64_t start, Caller cons
     Granule const bound = limit();
     unsigned const step = steps_.find_column(size_step_up(length));
     uint64_t const chunk = step < steps_.columns() ? steps_.find(step, start) : BitTree::kNone;
-    if (chunk > bound >> kChunkShift)
+    if (chunk >= div_up(bound, kChunk))
         return {};
     // relaxed: as in claim_in_chunk()
     for (uint64_t bits = hints_[chunk].load(relaxed); bits != 0; bits &= bits - 1) {

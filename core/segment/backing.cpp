@@ -4,6 +4,7 @@
 
 #include "core/base/base.hpp"
 #include "core/base/bits.hpp"
+#include "core/base/fork.hpp"
 
 #include <fcntl.h>
 #include <sys/mman.h>
@@ -166,6 +167,9 @@ void Backing::unlink_own(char const *name) noexcept
 
 Status Backing::reopen_locks() noexcept
 {
+    // A fork between the two would leave a child with a descriptor that no handle knows, and with
+    // it the lock that must end with this process.
+    NoFork const whole;
     lock_fd_ = reopen(fd_);
     if (lock_fd_ >= 0)
         return kOk;

@@ -11,6 +11,10 @@ namespace weir {
 struct Identity {
     Owner owner = kNobody;
     uint32_t generation = 0;
+    constexpr bool operator==(Identity other) const noexcept
+    {
+        return owner == other.owner && generation == other.generation;
+    }
 };
 
 class Participants {

@@ -190,7 +190,9 @@ Status Segment::commit(unsigned sector, uint64_t from, uint64_t to) noexcept
         first >>= kRadixShift;
         last >>= kRadixShift;
         uint64_t const stride = uint64_t{g.classes} * 8;
-        WEIR_TRY(backing_.commit(g.level[level] + first * stride, (last - first + 1) * stride));
+        // One position more: a search may look one word beyond the last that can have bits.
+        uint64_t const end = smaller(last + 2, g.plan.words[level]);
+        WEIR_TRY(backing_.commit(g.level[level] + first * stride, (end - first) * stride));
     }
     return backing_.commit(g.data + (from << g.granule_shift), (to - from) << g.granule_shift);
 }
