@@ -985,6 +985,7 @@ WEIR_API int weir_matrix_heal(
  *   -ENAMETOOLONG   the name is too long
  *   -ENOSPC         all 256 roots are taken
  *   -EPERM          the block is another participant's
+ *   -WEIR_E_CORRUPT the segment contradicts itself
  *   -WEIR_E_RETIRED the matrix was retired
  *   -WEIR_E_STALE   the block was freed
  *
@@ -1026,6 +1027,7 @@ WEIR_API int weir_matrix_lookup(struct weir_matrix *matrix, const char *name,
  *   -EMFILE         in a fork child: too many open files
  *   -ENAMETOOLONG   the name is too long
  *   -ENOENT         there is none
+ *   -WEIR_E_CORRUPT the segment contradicts itself
  *   -WEIR_E_RETIRED the matrix was retired
  *   -WEIR_E_TYPE    the name stands for something else
  *
@@ -1143,6 +1145,7 @@ WEIR_API int weir_matrix_alloc(
  *   -EINVAL         `matrix` is NULL, or `block` cannot be a block of this
  *                   matrix
  *   -EMFILE         in a fork child: too many open files
+ *   -WEIR_E_CORRUPT the segment contradicts itself
  *   -WEIR_E_RETIRED the matrix was retired
  *   -WEIR_E_STALE   it was freed before, or is a ref of another matrix
  *
@@ -1161,9 +1164,10 @@ WEIR_API int weir_matrix_free(struct weir_matrix *matrix,
  * @param[out] ret_size its bytes: what was asked for, rounded up. May be NULL.
  *
  * @return 0. Otherwise a negative error:
- *   -EINVAL       a required pointer is NULL, or `block` cannot be a block of
- *                 this matrix
- *   -WEIR_E_STALE it was freed, or is a ref of another matrix
+ *   -EINVAL         a required pointer is NULL, or `block` cannot be a block of
+ *                   this matrix
+ *   -WEIR_E_CORRUPT the segment contradicts itself
+ *   -WEIR_E_STALE   it was freed, or is a ref of another matrix
  *
  * Any thread. Does not block. Not for signal handlers. Since 0.1.
  */
@@ -1180,9 +1184,10 @@ WEIR_API int weir_matrix_data(struct weir_matrix *matrix, weir_ref block,
  * @param[out] ret_block its ref.
  *
  * @return 0. Otherwise a negative error:
- *   -EINVAL       a pointer is NULL, `data` is not where a block can begin, or
- *                 the block is smaller than `size`
- *   -WEIR_E_STALE no block begins there
+ *   -EINVAL         a pointer is NULL, `data` is not where a block can begin,
+ *                   or the block is smaller than `size`
+ *   -WEIR_E_CORRUPT the segment contradicts itself
+ *   -WEIR_E_STALE   no block begins there
  *
  * Any thread. Does not block. Not for signal handlers. Since 0.1.
  */
@@ -1197,9 +1202,10 @@ WEIR_API int weir_matrix_ref_of(struct weir_matrix *matrix, const void *data,
  * @param[out] ret_size its bytes.
  *
  * @return 0. Otherwise a negative error:
- *   -EINVAL       a pointer is NULL, or `block` cannot be a block of this
- *                 matrix
- *   -WEIR_E_STALE it was freed, or is a ref of another matrix
+ *   -EINVAL         a pointer is NULL, or `block` cannot be a block of this
+ *                   matrix
+ *   -WEIR_E_CORRUPT the segment contradicts itself
+ *   -WEIR_E_STALE   it was freed, or is a ref of another matrix
  *
  * Any thread. Does not block. Not for signal handlers. Since 0.1.
  */
@@ -1213,8 +1219,10 @@ WEIR_API int weir_block_size(struct weir_matrix *matrix, weir_ref block,
  * @param[in] block  the block.
  *
  * @return A count, 0 or more. Otherwise a negative error:
- *   -EINVAL       `matrix` is NULL, or `block` cannot be a block of this matrix
- *   -WEIR_E_STALE it was freed, or is a ref of another matrix
+ *   -EINVAL         `matrix` is NULL, or `block` cannot be a block of this
+ *                   matrix
+ *   -WEIR_E_CORRUPT the segment contradicts itself
+ *   -WEIR_E_STALE   it was freed, or is a ref of another matrix
  *
  * Any thread. Does not block. Not for signal handlers. Since 0.1.
  */
@@ -1229,9 +1237,12 @@ WEIR_API int weir_block_state(struct weir_matrix *matrix,
  * @param[in] state  0, or 49 to 255.
  *
  * @return 0. Otherwise a negative error:
- *   -EBUSY          its owner is changing its size
+ *   -EBUSY          its owner is changing its size, or, in a fork child, all
+ *                   participant slots are taken
  *   -EINVAL         `matrix` is NULL, `state` is out of range, or `block`
  *                   cannot be a block of this matrix
+ *   -EMFILE         in a fork child: too many open files
+ *   -WEIR_E_CORRUPT the segment contradicts itself
  *   -WEIR_E_RETIRED the matrix was retired
  *   -WEIR_E_STALE   it was freed, or is a ref of another matrix
  *
@@ -1251,9 +1262,12 @@ WEIR_API int weir_block_set_state(struct weir_matrix *matrix, weir_ref block,
  *
  * @return 0. Otherwise a negative error:
  *   -EAGAIN         its state is not `expected`
- *   -EBUSY          its owner is changing its size
+ *   -EBUSY          its owner is changing its size, or, in a fork child, all
+ *                   participant slots are taken
  *   -EINVAL         `matrix` is NULL, a state is out of range, or `block`
  *                   cannot be a block of this matrix
+ *   -EMFILE         in a fork child: too many open files
+ *   -WEIR_E_CORRUPT the segment contradicts itself
  *   -WEIR_E_RETIRED the matrix was retired
  *   -WEIR_E_STALE   it was freed, or is a ref of another matrix
  *
@@ -1272,9 +1286,10 @@ WEIR_API int weir_block_transition(struct weir_matrix *matrix, weir_ref block,
  *     reports it.
  *
  * @return 0. Otherwise a negative error:
- *   -EINVAL       a pointer is NULL, or `block` cannot be a block of this
- *                 matrix
- *   -WEIR_E_STALE it was freed, or is a ref of another matrix
+ *   -EINVAL         a pointer is NULL, or `block` cannot be a block of this
+ *                   matrix
+ *   -WEIR_E_CORRUPT the segment contradicts itself
+ *   -WEIR_E_STALE   it was freed, or is a ref of another matrix
  *
  * Any thread. Does not block. Not for signal handlers. Since 0.1.
  */
@@ -1299,6 +1314,7 @@ WEIR_API int weir_block_owner(struct weir_matrix *matrix, weir_ref block,
  *   -EPERM          the block is not this participant's
  *   -ESRCH          the new owner left or died; the block is still this
  *                   participant's
+ *   -WEIR_E_CORRUPT the segment contradicts itself
  *   -WEIR_E_RETIRED the matrix was retired
  *   -WEIR_E_STALE   it was freed, or is a ref of another matrix
  *
@@ -1319,6 +1335,7 @@ WEIR_API int weir_block_give(struct weir_matrix *matrix, weir_ref block,
  *                   matrix
  *   -EMFILE         in a fork child: too many open files
  *   -EPERM          a participant has it
+ *   -WEIR_E_CORRUPT the segment contradicts itself
  *   -WEIR_E_RETIRED the matrix was retired
  *   -WEIR_E_STALE   it was freed, or is a ref of another matrix
  *
@@ -1673,7 +1690,9 @@ WEIR_API int weir_channel_post(
  *     does.
  *
  * @return 0. Otherwise a negative error:
+ *   -EBUSY          in a fork child: all participant slots are taken
  *   -EINVAL         a pointer is NULL, or a bad `size`
+ *   -EMFILE         in a fork child: too many open files
  *   -WEIR_E_RETIRED the channel or its matrix was retired
  *
  * Any thread. Does not block. Not for signal handlers. Since 0.1.
@@ -1690,7 +1709,9 @@ WEIR_API int weir_channel_inquire(
  *     back with weir_subscription_close().
  *
  * @return 0. Otherwise a negative error:
+ *   -EBUSY          in a fork child: all participant slots are taken
  *   -EINVAL         a pointer is NULL
+ *   -EMFILE         in a fork child: too many open files
  *   -ENOMEM         no memory for the handle
  *   -WEIR_E_RETIRED the channel or its matrix was retired
  *
@@ -1754,6 +1775,8 @@ WEIR_API int weir_channel_read(
  *   -EINVAL         a pointer is NULL, or this cannot be a message of this
  *                   channel
  *   -EMFILE         in a fork child: too many open files
+ *   -EPERM          somebody took the block by its ref meanwhile
+ *   -WEIR_E_CORRUPT the segment contradicts itself
  *   -WEIR_E_RETIRED the matrix was retired
  *   -WEIR_E_STALE   it was answered before, or another process has it
  *
@@ -1775,6 +1798,8 @@ WEIR_API int weir_channel_ack(
  *   -EINVAL         a pointer is NULL, or this cannot be a message of this
  *                   channel
  *   -EMFILE         in a fork child: too many open files
+ *   -EPERM          somebody took the block by its ref meanwhile
+ *   -WEIR_E_CORRUPT the segment contradicts itself
  *   -WEIR_E_RETIRED the matrix was retired
  *   -WEIR_E_STALE   it was answered before, or another process has it
  *

@@ -94,6 +94,7 @@ WEIR_API int weir_matrix_alloc(struct weir_matrix *matrix, size_t size,
  *   -EBUSY          its owner is changing its size, or, in a fork child, all participant slots are taken
  *   -EINVAL         `matrix` is NULL, or `block` cannot be a block of this matrix
  *   -EMFILE         in a fork child: too many open files
+ *   -WEIR_E_CORRUPT the segment contradicts itself
  *   -WEIR_E_RETIRED the matrix was retired
  *   -WEIR_E_STALE   it was freed before, or is a ref of another matrix
  * @thread any
@@ -117,8 +118,9 @@ WEIR_API int weir_matrix_free(struct weir_matrix *matrix, weir_ref block) noexce
  * @param[out] ret_size nullable; its bytes: what was asked for, rounded up
  * @return ok
  * @errors
- *   -EINVAL       a required pointer is NULL, or `block` cannot be a block of this matrix
- *   -WEIR_E_STALE it was freed, or is a ref of another matrix
+ *   -EINVAL         a required pointer is NULL, or `block` cannot be a block of this matrix
+ *   -WEIR_E_CORRUPT the segment contradicts itself
+ *   -WEIR_E_STALE   it was freed, or is a ref of another matrix
  * @thread any
  * @blocks no
  * @since 0.1
@@ -147,8 +149,9 @@ WEIR_API int weir_matrix_data(struct weir_matrix *matrix, weir_ref block, void *
  * @param[out] ret_block its ref
  * @return ok
  * @errors
- *   -EINVAL       a pointer is NULL, `data` is not where a block can begin, or the block is smaller than `size`
- *   -WEIR_E_STALE no block begins there
+ *   -EINVAL         a pointer is NULL, `data` is not where a block can begin, or the block is smaller than `size`
+ *   -WEIR_E_CORRUPT the segment contradicts itself
+ *   -WEIR_E_STALE   no block begins there
  * @thread any
  * @blocks no
  * @since 0.1
@@ -174,8 +177,9 @@ WEIR_API int weir_matrix_ref_of(struct weir_matrix *matrix, const void *data, si
  * @param[out] ret_size its bytes
  * @return ok
  * @errors
- *   -EINVAL       a pointer is NULL, or `block` cannot be a block of this matrix
- *   -WEIR_E_STALE it was freed, or is a ref of another matrix
+ *   -EINVAL         a pointer is NULL, or `block` cannot be a block of this matrix
+ *   -WEIR_E_CORRUPT the segment contradicts itself
+ *   -WEIR_E_STALE   it was freed, or is a ref of another matrix
  * @thread any
  * @blocks no
  * @since 0.1
@@ -199,8 +203,9 @@ WEIR_API int weir_block_size(struct weir_matrix *matrix, weir_ref block, size_t 
  * @param[in] block  the block
  * @return count
  * @errors
- *   -EINVAL       `matrix` is NULL, or `block` cannot be a block of this matrix
- *   -WEIR_E_STALE it was freed, or is a ref of another matrix
+ *   -EINVAL         `matrix` is NULL, or `block` cannot be a block of this matrix
+ *   -WEIR_E_CORRUPT the segment contradicts itself
+ *   -WEIR_E_STALE   it was freed, or is a ref of another matrix
  * @thread any
  * @blocks no
  * @since 0.1
@@ -222,8 +227,10 @@ WEIR_API int weir_block_state(struct weir_matrix *matrix, weir_ref block) noexce
  * @param[in] state  0, or 49 to 255
  * @return ok
  * @errors
- *   -EBUSY          its owner is changing its size
+ *   -EBUSY          its owner is changing its size, or, in a fork child, all participant slots are taken
  *   -EINVAL         `matrix` is NULL, `state` is out of range, or `block` cannot be a block of this matrix
+ *   -EMFILE         in a fork child: too many open files
+ *   -WEIR_E_CORRUPT the segment contradicts itself
  *   -WEIR_E_RETIRED the matrix was retired
  *   -WEIR_E_STALE   it was freed, or is a ref of another matrix
  * @thread any
@@ -250,8 +257,10 @@ WEIR_API int weir_block_set_state(struct weir_matrix *matrix, weir_ref block,
  * @return ok
  * @errors
  *   -EAGAIN         its state is not `expected`
- *   -EBUSY          its owner is changing its size
+ *   -EBUSY          its owner is changing its size, or, in a fork child, all participant slots are taken
  *   -EINVAL         `matrix` is NULL, a state is out of range, or `block` cannot be a block of this matrix
+ *   -EMFILE         in a fork child: too many open files
+ *   -WEIR_E_CORRUPT the segment contradicts itself
  *   -WEIR_E_RETIRED the matrix was retired
  *   -WEIR_E_STALE   it was freed, or is a ref of another matrix
  * @thread any
@@ -278,8 +287,9 @@ WEIR_API int weir_block_transition(struct weir_matrix *matrix, weir_ref block, u
  * @param[out] ret_participant its owner's id, as weir_matrix_participants() reports it
  * @return ok
  * @errors
- *   -EINVAL       a pointer is NULL, or `block` cannot be a block of this matrix
- *   -WEIR_E_STALE it was freed, or is a ref of another matrix
+ *   -EINVAL         a pointer is NULL, or `block` cannot be a block of this matrix
+ *   -WEIR_E_CORRUPT the segment contradicts itself
+ *   -WEIR_E_STALE   it was freed, or is a ref of another matrix
  * @thread any
  * @blocks no
  * @since 0.1
@@ -313,6 +323,7 @@ WEIR_API int weir_block_owner(struct weir_matrix *matrix, weir_ref block,
  *   -EMFILE         in a fork child: too many open files
  *   -EPERM          the block is not this participant's
  *   -ESRCH          the new owner left or died; the block is still this participant's
+ *   -WEIR_E_CORRUPT the segment contradicts itself
  *   -WEIR_E_RETIRED the matrix was retired
  *   -WEIR_E_STALE   it was freed, or is a ref of another matrix
  * @thread any
@@ -339,6 +350,7 @@ WEIR_API int weir_block_give(struct weir_matrix *matrix, weir_ref block,
  *   -EINVAL         `matrix` is NULL, or `block` cannot be a block of this matrix
  *   -EMFILE         in a fork child: too many open files
  *   -EPERM          a participant has it
+ *   -WEIR_E_CORRUPT the segment contradicts itself
  *   -WEIR_E_RETIRED the matrix was retired
  *   -WEIR_E_STALE   it was freed, or is a ref of another matrix
  * @thread any

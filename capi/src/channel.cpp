@@ -244,7 +244,9 @@ WEIR_API int weir_channel_post(struct weir_channel *channel, weir_ref block, siz
  * @param[inout] ret_info sized; filled
  * @return ok
  * @errors
+ *   -EBUSY          in a fork child: all participant slots are taken
  *   -EINVAL         a pointer is NULL, or a bad `size`
+ *   -EMFILE         in a fork child: too many open files
  *   -WEIR_E_RETIRED the channel or its matrix was retired
  * @thread any
  * @blocks no
@@ -270,7 +272,9 @@ WEIR_API int weir_channel_inquire(struct weir_channel *channel,
  * @param[out] ret_subscription owned; the new handle
  * @return ok
  * @errors
+ *   -EBUSY          in a fork child: all participant slots are taken
  *   -EINVAL         a pointer is NULL
+ *   -EMFILE         in a fork child: too many open files
  *   -ENOMEM         no memory for the handle
  *   -WEIR_E_RETIRED the channel or its matrix was retired
  * @thread any
@@ -357,6 +361,8 @@ WEIR_API int weir_channel_read(struct weir_subscription *subscription, int64_t t
  *   -EBUSY          in a fork child: all participant slots are taken
  *   -EINVAL         a pointer is NULL, or this cannot be a message of this channel
  *   -EMFILE         in a fork child: too many open files
+ *   -EPERM          somebody took the block by its ref meanwhile
+ *   -WEIR_E_CORRUPT the segment contradicts itself
  *   -WEIR_E_RETIRED the matrix was retired
  *   -WEIR_E_STALE   it was answered before, or another process has it
  * @thread any
@@ -383,6 +389,8 @@ WEIR_API int weir_channel_ack(struct weir_subscription *subscription,
  *   -EBUSY          in a fork child: all participant slots are taken
  *   -EINVAL         a pointer is NULL, or this cannot be a message of this channel
  *   -EMFILE         in a fork child: too many open files
+ *   -EPERM          somebody took the block by its ref meanwhile
+ *   -WEIR_E_CORRUPT the segment contradicts itself
  *   -WEIR_E_RETIRED the matrix was retired
  *   -WEIR_E_STALE   it was answered before, or another process has it
  * @thread any

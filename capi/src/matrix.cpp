@@ -532,6 +532,7 @@ WEIR_API int weir_matrix_heal(struct weir_matrix *matrix,
  *   -ENAMETOOLONG   the name is too long
  *   -ENOSPC         all 256 roots are taken
  *   -EPERM          the block is another participant's
+ *   -WEIR_E_CORRUPT the segment contradicts itself
  *   -WEIR_E_RETIRED the matrix was retired
  *   -WEIR_E_STALE   the block was freed
  * @thread any
@@ -589,6 +590,7 @@ WEIR_API int weir_matrix_lookup(struct weir_matrix *matrix, const char *name,
  *   -EMFILE         in a fork child: too many open files
  *   -ENAMETOOLONG   the name is too long
  *   -ENOENT         there is none
+ *   -WEIR_E_CORRUPT the segment contradicts itself
  *   -WEIR_E_RETIRED the matrix was retired
  *   -WEIR_E_TYPE    the name stands for something else
  * @thread any

@@ -158,9 +158,12 @@ void Ring::pass_on(uint64_t position, CellWord from) noexcept
 
 Status Ring::read(Message &ret, uint64_t &missed) noexcept
 {
-    // Each turn but the last lost to somebody, or moved the head hint on; the bound is for scribblers.
+    constexpr unsigned kFarLooks = 16; // the hint is never 64 rounds behind
+    unsigned far = 0;
+    // Each turn but the last lost to somebody, or moved the head hint on; the bounds are for
+    // scribblers.
     uint64_t const bound = 1000 + (uint64_t{1} << 26) / capacity();
-    for (uint64_t turns = 0; turns < bound; ++turns) {
+    for (uint64_t turns = 0; turns < bound && far < kFarLooks; ++turns) {
         Look look = look_at_redelivery(ret, missed);
         if (look == Look::empty)
             look = look_from_head(ret, missed);
@@ -168,6 +171,7 @@ Status Ring::read(Message &ret, uint64_t &missed) noexcept
             return kOk;
         if (look == Look::empty)
             return error(EAGAIN);
+        far += look == Look::far ? 1 : 0;
     }
     return error(kCorrupt);
 }
@@ -226,7 +230,7 @@ Ring::Look Ring::look_from_head(Message &ret, uint64_t &missed) noexcept
         if (p == header_->head.load(relaxed))
             advance(header_->head, p);
     }
-    return p == bound ? Look::again : Look::empty;
+    return p == bound ? Look::far : Look::empty;
 }
 
 /// Whether a cell that was WRITING when we passed it is FULL now: its message goes first (C4).

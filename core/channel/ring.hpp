@@ -69,7 +69,7 @@ class Ring {
     uint64_t capacity() const noexcept { return uint64_t{1} << shift_; }
 
   private:
-    enum class Look { found, again, empty };
+    enum class Look { found, again, far, empty };
 
     Cell &cell(uint64_t position) const noexcept { return cells_[position & (capacity() - 1)]; }
     uint64_t lap(uint64_t position) const noexcept

@@ -59,8 +59,7 @@ class Patience {
     /// False when the time is up.
     bool wait() noexcept
     {
-        if (turns_ == 0)
-            began_ = monotonic_now();
+        begin();
         ++turns_;
         if (turns_ <= kSpins) {
             spin_pause();
@@ -74,10 +73,22 @@ class Patience {
             sleep_for(kMillisecond);
         return true;
     }
+    /// Whether time is left; for turns that are long by themselves.
+    bool lasts() noexcept
+    {
+        begin();
+        return monotonic_now() - began_ < limit_;
+    }
     /// Whether it is time to test locks: once per sleep.
     bool slept() const noexcept { return turns_ > kSpins + kYields; }
 
   private:
+    void begin() noexcept
+    {
+        if (began_ == 0)
+            began_ = monotonic_now();
+    }
+
     Nanoseconds limit_;
     Nanoseconds began_ = 0;
     int turns_ = 0;
@@ -183,7 +194,8 @@ Status Matrix::alloc_slow(Search &search) noexcept
         if (search_all(search))
             return kOk;
         if (healed < kHealTries && heal_dead()) {
-            ++healed; // bounded: a scribbler could make up dead participants for ever
+            // bounded, in time too: a scribbler could make up dead participants for ever
+            healed = patience.lasts() ? healed + 1 : kHealTries;
             continue;
         }
         Snapshot const before = Snapshot::take(participants_);
@@ -262,7 +274,7 @@ bool Matrix::could_grow(Search const &search) const noexcept
     for (unsigned i = 0; i < search.count; ++i) {
         unsigned const index = search.order[i];
         if (index >= search.home && fits(sectors_[index], search.request) &&
-            growth_step(index, growth_need(index, need_in(sectors_[index], search.request))).ok())
+            growth_step(index, need_in(sectors_[index], search.request)).ok())
             return true;
     }
     return false;
@@ -270,14 +282,9 @@ bool Matrix::could_grow(Search const &search) const noexcept
 
 // ---- growth
 
-Granules Matrix::growth_need(unsigned sector, Need need) const noexcept
-{
-    return static_cast<Granules>(smaller<uint64_t>(need.worst(), sectors_[sector].max_granules()));
-}
-
 Status Matrix::grow_for(Search &search, unsigned sector) noexcept
 {
-    Status const grown = grow(sector, growth_need(sector, search.need), search.window);
+    Status const grown = grow(sector, search.need, search.window);
     if (!grown.ok() && grown.code != -ENOMEM && grown.code != -EBUSY)
         search.growth_error = grown.code;
     return grown;
@@ -291,19 +298,25 @@ uint64_t Matrix::committed() const noexcept
     return sum;
 }
 
+/// Granules that a sector lacks at its end so that a need fits there, with what is free there.
+uint64_t Matrix::missing_for(Sector const &sector, Need need) noexcept
+{
+    uint64_t const limit = sector.limit();
+    uint64_t const there = smaller<uint64_t>(sector.free_at_end(), limit);
+    uint64_t const end = round_up(limit - there, need.align) + need.length;
+    return end > limit ? end - limit : 1; // somebody was faster in taking what was free
+}
+
 /// How far a sector grows for a need: an eighth of what there is, so that many small growths do
 /// not become many system calls; ENOMEM at the capacity or at the sector's end.
-Result<Granules> Matrix::growth_step(unsigned index, Granules at_least) const noexcept
+Result<Granules> Matrix::growth_step(unsigned index, Need need) const noexcept
 {
     Sector const &sector = sectors_[index];
     uint64_t const total = committed();
     uint64_t const capacity = segment_.geometry().request.capacity;
     uint64_t const room = smaller(total < capacity ? capacity - total : 0,
                                   sector.bytes_of(sector.max_granules() - sector.limit()));
-    // What is free at the end is merged with what comes.
-    Granules const there = sector.free_at_end();
-    Granules const missing = at_least > there ? at_least - there : 1;
-    uint64_t const wanted = round_up(sector.bytes_of(missing), kGrowthUnit);
+    uint64_t const wanted = round_up(sector.bytes_of(missing_for(sector, need)), kGrowthUnit);
     if (wanted > room)
         return error(ENOMEM);
     uint64_t const step =
@@ -314,10 +327,10 @@ Result<Granules> Matrix::growth_step(unsigned index, Granules at_least) const no
 
 /// Adds memory to a sector. EBUSY: somebody else is growing. The window is closed afterwards, the
 /// new memory is FREE.
-Status Matrix::grow(unsigned index, Granules at_least, Window &window) noexcept
+Status Matrix::grow(unsigned index, Need need, Window &window) noexcept
 {
     Sector &sector = sectors_[index];
-    if (!growth_step(index, at_least).ok())
+    if (!growth_step(index, need).ok())
         return error(ENOMEM); // without the ticket: limits only rise
     window.open();
     Undo close([&window] { window.close(); });
@@ -325,15 +338,15 @@ Status Matrix::grow(unsigned index, Granules at_least, Window &window) noexcept
     if (!ticket.try_take(me().owner))
         return error(EBUSY);
 
-    auto step = growth_step(index, at_least);
+    auto step = growth_step(index, need);
     Granule const from = sector.limit();
     Status granted = step.status();
     if (granted.ok() && *step > sector.max_granules() - from)
         granted = error(kCorrupt); // the limit changed although we hold the ticket
     if (granted.ok())
         granted = segment_.commit(index, from, from + *step);
-    if (granted.code == -ENOSPC && *step > at_least) { // less may be there
-        uint64_t const least = round_up(sector.bytes_of(at_least), kGrowthUnit);
+    if (granted.code == -ENOSPC) { // less may be there
+        uint64_t const least = round_up(sector.bytes_of(missing_for(sector, need)), kGrowthUnit);
         step = smaller(*step, static_cast<Granules>(least >> sector.granule_shift()));
         granted = segment_.commit(index, from, from + *step);
     }
@@ -359,13 +372,12 @@ Status Matrix::commit_at_start(uint64_t bytes) noexcept
         while (sector.bytes_of(sector.limit()) < round_down(share[i], kGrowthUnit)) {
             uint64_t const left =
                 round_down(share[i], kGrowthUnit) - sector.bytes_of(sector.limit());
-            if (sector.limit() == sector.max_granules())
-                break; // a sector limit below the share
             uint64_t const piece = smaller(left, kLargestStep) >> sector.granule_shift();
-            WEIR_TRY(grow(i,
-                          static_cast<Granules>(
-                              smaller<uint64_t>(piece, sector.max_granules() - sector.limit())),
-                          window));
+            Need const need{static_cast<Granules>(sector.free_at_end() + piece), 1};
+            Status const grown = grow(i, need, window);
+            if (grown.code == -ENOMEM)
+                break; // a sector limit below the share, or a larger step took the room
+            WEIR_TRY(grown);
         }
     }
     return kOk;

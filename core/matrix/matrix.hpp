@@ -259,10 +259,10 @@ class Matrix {
     bool search_all(Search &search) noexcept;
     bool search_exhaustively(Search &search, bool &withheld) noexcept;
     bool could_grow(Search const &search) const noexcept;
-    Granules growth_need(unsigned sector, Need need) const noexcept;
+    static uint64_t missing_for(Sector const &sector, Need need) noexcept;
     Status grow_for(Search &search, unsigned sector) noexcept;
-    Status grow(unsigned sector, Granules at_least, Window &window) noexcept;
-    Result<Granules> growth_step(unsigned sector, Granules at_least) const noexcept;
+    Status grow(unsigned sector, Need need, Window &window) noexcept;
+    Result<Granules> growth_step(unsigned sector, Need need) const noexcept;
     Status commit_at_start(uint64_t bytes) noexcept;
     uint64_t committed() const noexcept;
     // The chunk in which a thread works in a sector. Hints of this process: no order, no truth.

@@ -192,8 +192,8 @@ PARTICIPANTS = [
 
 GROWTH = [
     rule("growth: the room is measured by the ticket's holder", "grow_capacity", (2, 0, 0),
-         (ALLOC, "    auto step = growth_step(index, at_least);\n",
-          "    auto step = Result<Granules>(at_least);\n"), sees="capacity"),
+         (ALLOC, "    auto step = growth_step(index, need);\n",
+          "    auto step = Result<Granules>(need.length);\n"), sees="capacity"),
     rule("growth: no -ENOMEM while there is room to grow", "grow_heal", (1, 1, 0),
          (ALLOC, "        bool const room = could_grow(search);",
           "        bool const room = false;"), sees="invariant 5"),
@@ -264,12 +264,17 @@ CHANNEL = [
     rule("a nack marks its cell", "q_nack", (2, 0, 0),
          (RING, "    redelivery_.set(0, position & (capacity() - 1));\n", "")),
     rule("retire: [U] the mark, then a look at the word", "r_post", (2, 0, 0),
-         (ROOTS, "    if (entries_[index].word.load(seq_cst) == word.raw)\n        return true;\n",
-          "    if (true)\n        return true;\n")),
+         (ROOTS, "    if (entries_[index].word.load(seq_cst) == word.raw)\n        return was_set",
+          "    if (true)\n        return was_set")),
+    rule("retire: a mark that was there stays", "r_double", (2, 0, 0),
+         (ROOTS, "    if (!was_set) { // else", "    if (true) { // else"), schedules=1000000),
+    rule("retire: a reaper holds what it heals", "r_bystander", (2, 1, 0),
+         (ROOTS, "        if (mark(index, word, dead) == Mark::too_late)\n            continue;\n", ""),
+         schedules=1000000),
     rule("retire: who leaves collects", "r_read", (1, 0, 0),
-         (ROOTS, "    unmark(object.entry, object.marked_as);\n"
+         (ROOTS, "    unmark(object.entry, object.marked_as.owner);\n"
           "    collect_if_retired(object.entry);\n",
-          "    unmark(object.entry, object.marked_as);\n"), sees="leak"),
+          "    unmark(object.entry, object.marked_as.owner);\n"), sees="leak"),
     rule("retire: a dead one's mark is taken away", "r_read", (1, 1, 0),
          (ROOTS, "            unmark(i, dead);\n", "            ;\n")),
 ]

@@ -133,6 +133,8 @@ bool Peer::open()
 
 bool Peer::post_raw(int message)
 {
+    if (!matrix().data(object_.ref).ok())
+        fail("the block of a channel that %c has open is free", letter(number_));
     Ref const ref = world_.piece(kSmall, static_cast<std::size_t>(message));
     world_.begin_post(message, number_, ref);
     Status const status =
@@ -309,7 +311,12 @@ void ChannelWorld::changed(void const *address, int who)
     MatrixWorld::changed(address, who);
     auto const offset = static_cast<char const *>(address) - reinterpret_cast<char *>(cells_);
     auto const size = static_cast<std::ptrdiff_t>(sizeof(Cell));
-    if (offset >= 0 && offset < size * plan_.capacity && offset % size == 0)
+    auto const end = size * plan_.capacity;
+    auto const begin =
+        end - static_cast<std::ptrdiff_t>(Ring::bytes_for(weir::floor_log2(plan_.capacity)));
+    if (offset >= begin && offset < end && !block_word(ref_).is(Kind::allocated))
+        return fail("%c writes into the channel's block, which is free", letter(who));
+    if (offset >= 0 && offset < end && offset % size == 0)
         return cell_changed(static_cast<uint32_t>(offset / size), who);
     for (auto &entry : messages_)
         if (entry.second.ref.value != 0 &&

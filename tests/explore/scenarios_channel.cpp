@@ -166,6 +166,22 @@ void register_retirement()
     add("r_post", "a channel is retired while somebody posts", 2, plan, "-b", {retires, user(2)});
     add("r_read", "a channel is retired while somebody reads", 2, plan, "-", {retires, reader});
     add("r_both", "retired twice, beside a post", 1, plan, "-c", {retires, retires, user(2)});
+    add("r_double", "opened twice in one process, beside retirement", 2, plan, "-b",
+        {retires, [](Peer &me) {
+             if (!me.open())
+                 return;
+             me.open();
+             me.post_raw(2);
+             me.close();
+         }});
+    add("r_bystander", "retirement beside the heal of somebody who has not opened it", 2, plan, "-",
+        {retires,
+         [](Peer &me) {
+             weir::Allocation block;
+             if (me.matrix().alloc(64, block).ok())
+                 static_cast<void>(me.matrix().free(block.ref));
+         },
+         [](Peer &me) { me.heal(); }});
     add("r_heal", "retirement beside a heal", 1, plan, "-b",
         {retires, user(2), [](Peer &me) { me.heal(); }});
 }

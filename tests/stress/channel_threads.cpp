@@ -106,8 +106,8 @@ void run(Matrix &one, Matrix &two, uint32_t capacity, Nanoseconds time)
             post_all(self == 0 ? one : two, self == 0 ? **here : **there, self, one_mapping,
                      deadline, counts);
         else
-            read_all(self % 2 == 0 ? one : two, self % 2 == 0 ? **here : **there, self,
-                     one_mapping, counts);
+            read_all(self % 2 == 0 ? one : two, self % 2 == 0 ? **here : **there, self, one_mapping,
+                     counts);
     });
     expect(counts.posted.load() > 0, "nothing was posted");
     expect(counts.posted.load() == counts.answered.load(), "as many answers as messages");

@@ -27,9 +27,10 @@ struct Worker {
     {
         uint64_t const size = 64 + random_size() / 8 * 8;
         Allocation made;
-        Status const done = random.below(8) == 0
-                                ? matrix.alloc({size, uint64_t{1} << random.below(13), one_mapping, 60}, made)
-                                : matrix.alloc(size, made);
+        Status const done =
+            random.below(8) == 0
+                ? matrix.alloc({size, uint64_t{1} << random.below(13), one_mapping, 60}, made)
+                : matrix.alloc(size, made);
         expect(done.ok() || done.code == -ENOMEM || done.code == -EBUSY, "alloc");
         if (!done.ok())
             return {};

@@ -349,9 +349,9 @@ Test(channel_ring, hostile_cells_are_handled, .timeout = 60)
         auto *const cells = reinterpret_cast<uint64_t *>(world.cells());
         for (uint64_t i = 0; i < kCapacity * sizeof(Cell) / 8; ++i)
             if (random.percent(round % 2 == 0 ? 100 : 10))
-                cells[i] = i % 8 != 0              ? random.next()
-                           : random.percent(50)    ? random.next()
-                                                   : random.below(8) << 61 | random.below(4);
+                cells[i] = i % 8 != 0           ? random.next()
+                           : random.percent(50) ? random.next()
+                                                : random.below(8) << 61 | random.below(4);
         if (round % 4 == 0) {
             header.tail.store(random.percent(50) ? UINT64_MAX - random.below(40) : random.next(),
                               relaxed);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-// The hierarchical bitset against std::set, at every size where a level begins, and on hostile words.
+// The hierarchical bitset against std::set, at every size where a level begins, on hostile words.
 #include "core/index/index.hpp"
 #include "tests/unit/support.hpp"
 
@@ -160,7 +160,9 @@ Test(index_bit_tree, hostile_words_lead_nowhere_else, .timeout = 30)
         uint64_t const members = 1 + random.below(5000);
         OwnTree tree(members, 70);
         auto const density = static_cast<unsigned>(random.below(101));
-        auto const word = [&] { return random.percent(density) ? random.next() : random.percent(50) ? ~uint64_t{0} : 0; };
+        auto const word = [&] {
+            return random.percent(density) ? random.next() : random.percent(50) ? ~uint64_t{0} : 0;
+        };
         for (unsigned level = 0; level < tree.plan.levels; ++level)
             for (uint64_t i = 0; i < tree.word_count(level); ++i)
                 tree.words[level][i].store(word(), relaxed);
@@ -213,4 +215,35 @@ Test(index_bit_tree, bits_of_several_threads_are_not_lost, .timeout = 60)
     check_eq(tree->find(0, at), BitTree::kNone);
     // rule 1 holds for a setter alone; a clearer between two levels may hide a bit for an instant
     check_lt(lost.load(), kThreads * 60000 / 10);
+}
+
+/// Rule 2: one sets a member while another clears the only other member of the same word.
+Test(index_bit_tree, a_clear_does_not_hide_what_is_set_meanwhile, .timeout = 60)
+{
+    OwnTree tree(70000);
+    Barrier barrier(2);
+    unsigned lost = 0;
+    auto const work = [&](unsigned self) {
+        for (unsigned round = 0; round < 60000; ++round) {
+            if (self == 0)
+                tree->set(0, 8192);
+            barrier.wait();
+            // later than the other by more and more: it is met at all of its steps
+            for (unsigned i = 0; self == round % 2 && i < round / 2 % 256; ++i)
+                __asm__ volatile("" ::: "memory");
+            if (self == 0)
+                tree->clear(0, 8192);
+            else
+                tree->set(0, 8193);
+            barrier.wait();
+            if (self == 0) {
+                lost += tree->find_column(0) == 0 && tree->find(0, 0) == 8193 ? 0 : 1;
+                tree->clear(0, 8193);
+            }
+        }
+    };
+    std::thread other(work, 1);
+    work(0);
+    other.join();
+    check_eq(lost, 0);
 }

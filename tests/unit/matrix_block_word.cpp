@@ -37,8 +37,8 @@ Test(matrix_block_word, values_too_large_do_not_spill)
 Test(matrix_block_word, the_next_word_keeps_the_generation)
 {
     BlockWord const word = BlockWord::of(Kind::allocated, 77, 12, 345, 6);
-    BlockWord const next[] = {word.as_interior(),        word.as_tail(9),   word.as_free(9),
-                              word.as_claimed(5, 9),     word.with_owner(3), word.with_user(200)};
+    BlockWord const next[] = {word.as_interior(),    word.as_tail(9),    word.as_free(9),
+                              word.as_claimed(5, 9), word.with_owner(3), word.with_user(200)};
     for (BlockWord const &each : next)
         check_eq(each.generation(), 345);
     cr_assert(word.as_interior().is(Kind::interior) && word.as_interior().granules() == 0);

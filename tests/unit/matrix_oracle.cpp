@@ -26,7 +26,8 @@ struct Live {
 
 class Oracle {
   public:
-    Oracle(Matrix &one, Matrix &two, uint64_t seed) : matrix_{&one, &two}, random_(seed), seed_(seed)
+    Oracle(Matrix &one, Matrix &two, uint64_t seed)
+        : matrix_{&one, &two}, random_(seed), seed_(seed)
     {
         for (unsigned i = 0; i < 2; ++i)
             id_[i] = *matrix_[i]->participant_id();
@@ -89,8 +90,9 @@ class Oracle {
     void alloc_one()
     {
         unsigned const who = static_cast<unsigned>(random_.below(2));
-        AllocRequest request{random_size(), random_alignment(), random_.percent(5),
-                             static_cast<uint8_t>(random_.percent(10) ? 49 + random_.below(200) : 0)};
+        AllocRequest request{
+            random_size(), random_alignment(), random_.percent(5),
+            static_cast<uint8_t>(random_.percent(10) ? 49 + random_.below(200) : 0)};
         Allocation made;
         bool const plain = request.alignment == 1 && !request.zero && request.state == 0;
         Status const status =
@@ -113,7 +115,8 @@ class Oracle {
         truth(offset + block.length <= sector.data + (sector.max_granules << sector.granule_shift),
               "within the sector");
         auto const next = blocks_.lower_bound(offset);
-        truth(next == blocks_.end() || offset + block.length <= next->first, "overlap to the right");
+        truth(next == blocks_.end() || offset + block.length <= next->first,
+              "overlap to the right");
         truth(next == blocks_.begin() ||
                   std::prev(next)->first + std::prev(next)->second.length <= offset,
               "overlap to the left");
@@ -189,7 +192,8 @@ class Oracle {
     {
         auto *const bytes = matrix_[0]->segment().base() + offset_of(block.ref);
         auto const at = [&](uint64_t i) {
-            auto const value = static_cast<unsigned char>(block.ref.value * 0x9e3779b1u >> 24 ^ i * 5);
+            auto const value =
+                static_cast<unsigned char>(block.ref.value * 0x9e3779b1u >> 24 ^ i * 5);
             truth(visit(reinterpret_cast<unsigned char &>(bytes[i]), value), "contents");
         };
         bool const whole = block.length <= kWholePattern;
@@ -208,7 +212,9 @@ class Oracle {
     {
         MatrixStats stats;
         truth(matrix_[0]->stats(stats).ok(), "stats");
-        unsigned const home = request.size <= kKiB ? kSmall : request.size <= kMiB ? kMedium : kLarge;
+        unsigned const home = request.size <= kKiB   ? kSmall
+                              : request.size <= kMiB ? kMedium
+                                                     : kLarge;
         for (unsigned i = 0; i < kSectors; ++i) {
             SectorGeometry const &sector = geometry().sector[i];
             uint64_t const granule = uint64_t{1} << sector.granule_shift;

@@ -16,8 +16,7 @@ std::vector<Ref> row_of(Matrix &matrix, unsigned count, uint64_t size)
     std::vector<Ref> row;
     for (unsigned i = 0; i < count; ++i)
         row.push_back(alloc(matrix, size).ref);
-    std::sort(row.begin(), row.end(),
-              [](Ref a, Ref b) { return offset_of(a) < offset_of(b); });
+    std::sort(row.begin(), row.end(), [](Ref a, Ref b) { return offset_of(a) < offset_of(b); });
     return row;
 }
 
@@ -198,7 +197,8 @@ Test(matrix_regression, small_request_served_from_the_large_sector)
         unsigned last = kSmall;
         Allocation made;
         int code = 0;
-        for (int i = 0; i < 200 && code == 0; ++i) { // until the small sector, then the next are full
+        for (int i = 0; i < 200 && code == 0;
+             ++i) { // until the small sector, then the next are full
             code = matrix->alloc(1024, made).code;
             unsigned const sector = code == 0 ? sector_of(*matrix, made.ref) : last;
             check_ge(sector, last, "went back to a smaller sector");
@@ -269,6 +269,8 @@ Test(matrix_regression, overflow_on_huge_sizes)
     for (uint64_t &limit : options.geometry.limit)
         limit = kMiB;
     Handle const matrix = make_matrix(options);
+    free_block(*matrix, alloc(*matrix, 64).ref); // free memory that a cut size would fit into
+    free_block(*matrix, alloc(*matrix, 2000).ref);
     uint64_t const max = UINT64_MAX;
     for (uint64_t alignment : {uint64_t{1}, uint64_t{64}, 2 * kMiB})
         for (uint64_t size :
@@ -315,8 +317,8 @@ Test(matrix_regression, process_local_pointers_in_shared_memory)
         Matrix &other = i % 2 == 0 ? *two : *one;
         auto const extent = other.data(blocks[i].ref);
         check_ne(extent->data, blocks[i].data);
-        cr_assert(filled_with({blocks[i].ref, extent->data}, 1 + 37 * i,
-                              static_cast<unsigned char>(i)));
+        cr_assert(
+            filled_with({blocks[i].ref, extent->data}, 1 + 37 * i, static_cast<unsigned char>(i)));
         check_eq(other.ref_of(extent->data, 1)->value, blocks[i].ref.value);
     }
     int const child = in_child([&] {
@@ -336,8 +338,7 @@ Test(matrix_regression, attach_with_a_different_size)
     for (uint64_t capacity : {64 * kKiB, 4 * kMiB, 64 * kMiB}) {
         Handle const attached(Matrix::attach(name.c_str(), options_for(capacity, 3)));
         check_eq(attached.code(), 0);
-        check_eq(attached->segment().geometry().hash(),
-                     made->segment().geometry().hash());
+        check_eq(attached->segment().geometry().hash(), made->segment().geometry().hash());
         Allocation const block = alloc(*attached, 3 * kMiB);
         check_eq(made->data(block.ref).status().code, 0);
         std::memset(block.data, 1, 3 * kMiB);
@@ -356,9 +357,8 @@ Test(matrix_regression, attach_with_a_different_size)
         check_eq(attached.code(), -kCorrupt);
     }
     check_eq(Matrix::unlink(path.c_str()).code, 0);
-    check_eq(truncate(("/proc/self/fd/" + std::to_string(whole->fd())).c_str(),
-                               file.st_size),
-                 0); // so that its end may read and write
+    check_eq(truncate(("/proc/self/fd/" + std::to_string(whole->fd())).c_str(), file.st_size),
+             0); // so that its end may read and write
 }
 
 Test(matrix_regression, no_bounds_check_of_refs)
@@ -369,19 +369,25 @@ Test(matrix_regression, no_bounds_check_of_refs)
     auto const refused = [&](uint64_t value) {
         Ref const ref{value};
         int const code = matrix->data(ref).status().code;
-        int const all[] = {matrix->free(ref).code, matrix->state(ref).status().code,
-                           matrix->set_state(ref, 50).code, matrix->transition(ref, 0, 50).code,
+        int const all[] = {matrix->free(ref).code,           matrix->state(ref).status().code,
+                           matrix->set_state(ref, 50).code,  matrix->transition(ref, 0, 50).code,
                            matrix->owner(ref).status().code, matrix->give(ref, 0).code,
-                           matrix->take(ref).code, matrix->bind("name", ref).code};
+                           matrix->take(ref).code,           matrix->bind("name", ref).code};
         for (int const other : all)
             cr_assert(other == code && (code == -EINVAL || code == -kStale), "ref %llx: %d, %d",
                       static_cast<unsigned long long>(value), code, other);
     };
-    std::vector<uint64_t> offsets = {0, 1, 64, geometry.participants, geometry.tables_end,
-                                     geometry.total, geometry.total - 64, (uint64_t{1} << 48) - 1};
+    std::vector<uint64_t> offsets = {0,
+                                     1,
+                                     64,
+                                     geometry.participants,
+                                     geometry.tables_end,
+                                     geometry.total,
+                                     geometry.total - 64,
+                                     (uint64_t{1} << 48) - 1};
     for (SectorGeometry const &sector : geometry.sector)
-        for (uint64_t around : {sector.data, sector.data + (sector.max_granules
-                                                            << sector.granule_shift)})
+        for (uint64_t around :
+             {sector.data, sector.data + (sector.max_granules << sector.granule_shift)})
             for (uint64_t const near : {around - 64, around - 1, around, around + 1, around + 64})
                 offsets.push_back(near);
     for (uint64_t inside = 1; inside <= 4096; inside += 63) // interior pointers, aligned or not
@@ -396,6 +402,21 @@ Test(matrix_regression, no_bounds_check_of_refs)
         uint64_t const value = random.next() >> random.below(40);
         if (value != block.ref.value)
             refused(value);
+    }
+    // what is not committed yet holds no block, whatever its word says
+    MatrixStats stats;
+    check_eq(matrix->stats(stats).code, 0);
+    for (unsigned i = 0; i < kSectors; ++i) {
+        SectorGeometry const &sector = geometry.sector[i];
+        uint64_t const beyond = stats.sector_committed[i] >> sector.granule_shift;
+        words_of(*matrix, i)[beyond].store(BlockWord::of(Kind::allocated, 0, 1, 0, 1), seq_cst);
+        check_eq(
+            matrix
+                ->ref_of(matrix->segment().base() + sector.data + (beyond << sector.granule_shift),
+                         1)
+                .status()
+                .code,
+            -EINVAL);
     }
     check_eq(matrix->data(block.ref).status().code, 0);
     check_eq(matrix->owner(block.ref).ok(), 1);

@@ -106,10 +106,36 @@ Test(matrix_regression, death_in_mid_merge, .timeout = 60)
             assert_sound(*matrix);
             MatrixStats stats;
             check_eq(matrix->stats(stats).code, 0);
-            check_eq(stats.used_bytes, 64, "left %u right %u step %u", shape.left,
-                      shape.right, steps);
+            check_eq(stats.used_bytes, 64, "left %u right %u step %u", shape.left, shape.right,
+                     steps);
             check_eq(stats.free_bytes, 64 * kKiB - 64);
         }
+}
+
+/// Published beside a free neighbour, then died before the second look at it.
+Test(matrix_regression, death_before_the_second_look)
+{
+    for (Shape const shape : kShapes) {
+        Handle const matrix = make_matrix(64 * kKiB);
+        Ref const right = alloc(*matrix, shape.right * 64).ref;
+        Ref const left = alloc(*matrix, shape.left * 64).ref;
+        alloc(*matrix, 64);
+        free_block(*matrix, right);
+        check_eq(in_child([&] {
+                     if (!matrix->participant_id().ok())
+                         return 1;
+                     atomic<BlockWord> &word = words_of(*matrix, kSmall)[granule_of(*matrix, left)];
+                     word.store(word.load(seq_cst).as_free(shape.left), seq_cst);
+                     return 0;
+                 }),
+                 0);
+        HealReport report;
+        check_eq(matrix->heal(report).code, 0);
+        assert_sound(*matrix);
+        for (BlockInfo const &info : free_blocks_of(*matrix, kSmall))
+            if (info.offset == offset_of(left))
+                check_eq(info.length, (shape.left + shape.right) * 64);
+    }
 }
 
 Test(matrix_regression, death_in_mid_split, .timeout = 60)
@@ -195,7 +221,8 @@ Test(matrix_regression, dead_creator_leaves_a_usable_matrix)
             if (!(*made)->alloc(2000, block).ok())
                 return 2;
         Header &header = (*made)->segment().header();
-        if (!(*made)->take_ticket(header.growth).ok() || !(*made)->take_ticket(header.directory).ok())
+        if (!(*made)->take_ticket(header.growth).ok() ||
+            !(*made)->take_ticket(header.directory).ok())
             return 3;
         return 0;
     });

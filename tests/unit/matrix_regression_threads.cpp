@@ -12,28 +12,6 @@
 using namespace unit;
 
 namespace {
-/// Lets all threads go at the same moment, again and again.
-class Barrier {
-  public:
-    explicit Barrier(unsigned threads) : threads_(threads) {}
-    void wait()
-    {
-        unsigned const mine = turn_.load();
-        if (arrived_.fetch_add(1) + 1 == threads_) {
-            arrived_.store(0);
-            turn_.store(mine + 1);
-        }
-        for (unsigned spins = 0; turn_.load() == mine; ++spins)
-            if (spins > 200)
-                yield_processor();
-    }
-
-  private:
-    unsigned const threads_;
-    std::atomic<unsigned> arrived_{0};
-    std::atomic<unsigned> turn_{0};
-};
-
 template <class Work> void run_threads(unsigned count, Work work)
 {
     std::vector<std::thread> threads;
@@ -108,6 +86,34 @@ Test(matrix_regression, false_out_of_memory, .timeout = 60)
             assert_all_free(*matrix);
         }
         check_eq(failed.load(), 0);
+    }
+}
+
+/// The only free block is in somebody's hand for a while: that is not "no memory".
+Test(matrix_regression, false_out_of_memory_while_a_block_is_in_hand, .timeout = 60)
+{
+    Handle const matrix = make_matrix(64 * kKiB);
+    Handle const other = second_handle(*matrix);
+    free_block(*matrix, alloc(*matrix, 64).ref);
+    for (int round = 0; round < 10; ++round) {
+        Caller const slow = other->caller();
+        atomic<BlockWord> &head = words_of(*matrix, kSmall)[0];
+        BlockWord const free_word = head.load(seq_cst);
+        slow.open();
+        head.store(free_word.as_claimed(slow.owner(), free_word.granules()), seq_cst);
+        int code = 1;
+        std::thread asks([&] {
+            Allocation made;
+            code = matrix->alloc(64, made).code;
+            if (code == 0)
+                code = matrix->free(made.ref).code;
+        });
+        sleep_for(10 * kMillisecond);
+        head.store(free_word, seq_cst);
+        slow.close();
+        asks.join();
+        check_eq(code, 0);
+        assert_all_free(*matrix);
     }
 }
 

@@ -26,8 +26,13 @@ struct OwnSector {
         bool dead = false;
         check_eq(people.attach(me, dead, "test").code, 0);
         sector.init(segment, index);
-        check_eq(segment.commit(index, 0, granules).code, 0);
-        sector.release_run(sector.raise_limit(granules, me.owner), me.owner);
+        grow(index, {0, granules});
+    }
+    void grow(unsigned index, Run run)
+    {
+        check_eq(segment.commit(index, run.head, run.end()).code, 0);
+        sector.raise_limit(run, me.owner);
+        sector.release_run(run, me.owner);
     }
     Caller caller() { return {people.windows(me.owner), me.owner, 0}; }
     Run take(Need need)
@@ -156,8 +161,7 @@ Test(matrix_sector, the_limit_only_grows)
     Run const all = own.take({64, 1});
     check_eq(all.length, 64);
     check_eq(own.take({1, 1}).length, 0);
-    check_eq(own.segment.commit(kSmall, 64, 1024).code, 0);
-    own.sector.release_run(own.sector.raise_limit(960, own.me.owner), own.me.owner);
+    own.grow(kSmall, {64, 960});
     check_eq(own.sector.limit(), 1024);
     own.sector.release_run(all, own.me.owner);
     check_eq(own.heads(Kind::free).size(), 1, "old and new memory merge");
@@ -237,7 +241,8 @@ Test(matrix_sector, zeroed_requests_are_zero)
 namespace {
 void scribble(OwnSector &own, Random &random, unsigned style)
 {
-    auto *const words = own.segment.at<atomic<BlockWord>>(own.segment.geometry().sector[kSmall].words);
+    auto *const words =
+        own.segment.at<atomic<BlockWord>>(own.segment.geometry().sector[kSmall].words);
     Granules const limit = own.sector.limit();
     for (Granule at = 0; at < limit; ++at) {
         uint64_t word = random.next();
@@ -295,7 +300,7 @@ Test(matrix_walker, calls_survive_hostile_words, .timeout = 60)
                         *matrix->segment().at<uint64_t>(at) =
                             random.percent(50) ? random.next()
                                                : *matrix->segment().at<uint64_t>(at) ^
-                                                     uint64_t{1} << random.below(64);
+                                                     uint64_t { 1 } << random.below(64);
         }
         auto const inside = [&](void const *data, uint64_t size) {
             auto const *const base = matrix->segment().base();

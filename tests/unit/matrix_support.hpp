@@ -79,14 +79,12 @@ inline Allocation alloc(Matrix &matrix, uint64_t size)
 {
     Allocation made;
     Status const done = matrix.alloc(size, made);
-    check_eq(done.code, 0, "alloc of %llu bytes",
-              static_cast<unsigned long long>(size));
+    check_eq(done.code, 0, "alloc of %llu bytes", static_cast<unsigned long long>(size));
     return made;
 }
 inline void free_block(Matrix &matrix, Ref ref)
 {
-    check_eq(matrix.free(ref).code, 0, "free of %llx",
-              static_cast<unsigned long long>(ref.value));
+    check_eq(matrix.free(ref).code, 0, "free of %llx", static_cast<unsigned long long>(ref.value));
 }
 
 inline uint64_t offset_of(Ref ref) { return ref.value & ((uint64_t{1} << 48) - 1); }
@@ -136,13 +134,13 @@ inline void assert_sound(Matrix &matrix)
     CheckReport report;
     int const errors = matrix.check(false, report).code;
     check_eq(errors, 0,
-              "chains %llu, tails %llu, pairs %llu, unfindable %llu, dangling %llu, first at %llx",
-              static_cast<unsigned long long>(report.broken_chains),
-              static_cast<unsigned long long>(report.wrong_tails),
-              static_cast<unsigned long long>(report.unmerged_pairs),
-              static_cast<unsigned long long>(report.unfindable),
-              static_cast<unsigned long long>(report.dangling),
-              static_cast<unsigned long long>(report.first_error_offset));
+             "chains %llu, tails %llu, pairs %llu, unfindable %llu, dangling %llu, first at %llx",
+             static_cast<unsigned long long>(report.broken_chains),
+             static_cast<unsigned long long>(report.wrong_tails),
+             static_cast<unsigned long long>(report.unmerged_pairs),
+             static_cast<unsigned long long>(report.unfindable),
+             static_cast<unsigned long long>(report.dangling),
+             static_cast<unsigned long long>(report.first_error_offset));
     check_eq(report.unsettled, 0);
 }
 
@@ -156,10 +154,10 @@ inline void assert_all_free(Matrix &matrix)
         uint64_t blocks = 0;
         for (BlockInfo const &info : blocks_of(matrix))
             blocks += info.sector == sector ? 1 : 0;
-        check_eq(blocks, stats.sector_committed[sector] != 0 ? 1 : 0,
-                  "blocks in sector %u", sector);
-        check_eq(stats.sector_free[sector], stats.sector_committed[sector],
-                  "bytes in sector %u", sector);
+        check_eq(blocks, stats.sector_committed[sector] != 0 ? 1 : 0, "blocks in sector %u",
+                 sector);
+        check_eq(stats.sector_free[sector], stats.sector_committed[sector], "bytes in sector %u",
+                 sector);
     }
 }
 

@@ -49,8 +49,8 @@ std::vector<Part> parts_of(Geometry const &made)
     std::vector<Part> parts = {
         {0, sizeof(Header), "header"},
         {made.participants, made.request.participants * sizeof(ParticipantSlot), "participants"},
-        {made.windows,
-         made.request.participants * kWindowsPerParticipant * sizeof(WindowCounters), "windows"},
+        {made.windows, made.request.participants * kWindowsPerParticipant * sizeof(WindowCounters),
+         "windows"},
         {made.roots, made.request.roots * sizeof(RootEntry), "roots"}};
     for (SectorGeometry const &sector : made.sector) {
         parts.push_back({sector.map, BitTree::kMapWords * 8, "map"});
@@ -100,8 +100,7 @@ Test(segment_size_step, public_size_classes_rise_with_the_size)
     PublicSizeClass last{0, 0};
     for (uint64_t size = 1; size < 100000; ++size) {
         PublicSizeClass const now = public_size_class(size);
-        cr_assert(now.first > last.first ||
-                  (now.first == last.first && now.second >= last.second));
+        cr_assert(now.first > last.first || (now.first == last.first && now.second >= last.second));
         cr_assert(now.second < 8);
         last = now;
     }

@@ -4,9 +4,11 @@
 
 #include <criterion/criterion.h>
 
+#include <sched.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <csignal>
 #include <cstdarg>
 #include <cstdint>
@@ -55,7 +57,7 @@ inline bool holds(Op op, Wide a, Wide b)
 [[noreturn]] inline void complain(Where const &where, Value a, Value b, char const *more)
 {
     cr_assert_fail("%s:%d: (%s) with %s and %s %s", where.file, where.line, where.text,
-             a.text().c_str(), b.text().c_str(), more);
+                   a.text().c_str(), b.text().c_str(), more);
     std::abort();
 }
 
@@ -65,8 +67,8 @@ inline void check(Where const &where, Op op, Value a, Value b)
         complain(where, a, b, "");
 }
 
-__attribute__((format(printf, 5, 6))) inline void
-check(Where const &where, Op op, Value a, Value b, char const *format, ...)
+__attribute__((format(printf, 5, 6))) inline void check(Where const &where, Op op, Value a, Value b,
+                                                        char const *format, ...)
 {
     if (holds(op, a.wide, b.wide))
         return;
@@ -120,6 +122,28 @@ template <class Action> int in_child(Action action)
     waitpid(child, &status, 0);
     return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
 }
+
+/// Lets all threads go at the same moment, again and again.
+class Barrier {
+  public:
+    explicit Barrier(unsigned threads) : threads_(threads) {}
+    void wait()
+    {
+        unsigned const mine = turn_.load();
+        if (arrived_.fetch_add(1) + 1 == threads_) {
+            arrived_.store(0);
+            turn_.store(mine + 1);
+        }
+        for (unsigned spins = 0; turn_.load() == mine; ++spins)
+            if (spins > 2000)
+                sched_yield();
+    }
+
+  private:
+    unsigned const threads_;
+    std::atomic<unsigned> arrived_{0};
+    std::atomic<unsigned> turn_{0};
+};
 
 /// A name for a segment that no other test and no other run uses.
 inline std::string unique_name(char const *test)

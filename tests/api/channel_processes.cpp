@@ -1,0 +1,285 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+// Channels between processes: waking, retiring with waiters, deaths of readers and posters.
+#include "tests/api/support.hpp"
+
+#include <pthread.h>
+
+using namespace api;
+
+namespace {
+int post_one(weir_channel *to, weir_matrix *matrix, uint64_t tag, int64_t timeout = 0)
+{
+    weir_ref block;
+    void *data;
+    int code = weir_matrix_alloc(matrix, sizeof tag, nullptr, &block, &data);
+    if (code < 0)
+        return code;
+    std::memcpy(data, &tag, sizeof tag);
+    weir_post_options with = WEIR_POST_OPTIONS_INIT;
+    with.tag = tag;
+    code = weir_channel_post(to, block, sizeof tag, &with, timeout);
+    if (code < 0)
+        static_cast<void>(weir_matrix_free(matrix, block));
+    return code;
+}
+
+/// Waits until so many processes sleep in the kernel (or a second has passed).
+void let_them_sleep() { sleep_ms(100); }
+} // namespace
+
+Test(channel_processes, a_waiting_reader_is_woken_by_a_post)
+{
+    weir_matrix *const matrix = unnamed();
+    weir_channel *const ring = channel(matrix, "ring");
+    Gate told;
+    pid_t const child = start([&] {
+        weir_subscription *const reader = subscribe(ring);
+        weir_message message;
+        child_must(weir_channel_read(reader, WEIR_WAIT_FOREVER, &message));
+        child_must(weir_channel_ack(reader, &message));
+        told.open(message.tag);
+        return 0;
+    });
+    let_them_sleep();
+    must(post_one(ring, matrix, 42));
+    check_eq(told.pass(), 42);
+    check_eq(join(child), 0);
+}
+
+Test(channel_processes, a_waiting_poster_is_woken_by_an_answer)
+{
+    weir_matrix *const matrix = unnamed();
+    weir_channel *const ring = channel(matrix, "ring");
+    weir_subscription *const reader = subscribe(ring);
+    for (uint64_t i = 0; i < 16; ++i)
+        must(post_one(ring, matrix, i));
+    pid_t const child = start([&] {
+        child_must(post_one(ring, matrix, 16, WEIR_WAIT_FOREVER));
+        return 0;
+    });
+    let_them_sleep();
+    for (uint64_t i = 0; i <= 16; ++i) {
+        weir_message message;
+        must(weir_channel_read(reader, 10000 * kMillisecond, &message));
+        check_eq(message.tag, i);
+        must(weir_channel_ack(reader, &message));
+    }
+    check_eq(join(child), 0);
+}
+
+Test(channel_processes, retire_wakes_who_waits_in_other_processes)
+{
+    weir_matrix *const matrix = unnamed(4 * kMiB);
+    weir_channel *const empty = channel(matrix, "empty"), *const full = channel(matrix, "full");
+    for (uint64_t i = 0; i < 16; ++i)
+        must(post_one(full, matrix, i));
+    pid_t children[6];
+    for (int i = 0; i < 6; ++i)
+        children[i] = start([&, i] {
+            if (i % 2 == 0) {
+                weir_message message;
+                child_refuse(-WEIR_E_RETIRED,
+                             weir_channel_read(subscribe(empty), WEIR_WAIT_FOREVER, &message));
+            } else {
+                child_refuse(-WEIR_E_RETIRED, post_one(full, matrix, 99, WEIR_WAIT_FOREVER));
+            }
+            return 0;
+        });
+    let_them_sleep();
+    int64_t const began = now_ns();
+    must(weir_channel_retire(empty));
+    must(weir_channel_retire(full));
+    for (pid_t const child : children)
+        check_eq(join(child), 0);
+    check_lt(now_ns() - began, 5000 * kMillisecond);
+    must(weir_matrix_heal(matrix, nullptr));
+    weir_channel_unref(empty);
+    weir_channel_unref(full);
+    check_eq(used_blocks(matrix), 0); // both are gone with all they had
+    check_well(matrix);
+    weir_matrix_unref(matrix);
+}
+
+Test(channel_processes, retiring_the_matrix_ends_who_waits)
+{
+    weir_matrix *const matrix = unnamed();
+    weir_channel *const ring = channel(matrix, "ring");
+    pid_t const child = start([&] {
+        weir_message message;
+        child_refuse(-WEIR_E_RETIRED,
+                     weir_channel_read(subscribe(ring), WEIR_WAIT_FOREVER, &message));
+        return 0;
+    });
+    let_them_sleep();
+    int64_t const began = now_ns();
+    must(weir_matrix_retire(matrix));
+    check_eq(join(child), 0);
+    check_lt(now_ns() - began, 2000 * kMillisecond);
+}
+
+Test(channel_processes, a_message_in_a_dead_readers_hand_is_delivered_again)
+{
+    weir_matrix *const matrix = unnamed();
+    weir_channel *const ring = channel(matrix, "ring");
+    weir_subscription *const reader = subscribe(ring);
+    must(post_one(ring, matrix, 7));
+    in_child_ok([&] {
+        weir_message message;
+        child_must(weir_channel_read(subscribe(ring), 0, &message));
+        child_check(message.tag == 7 && message.redeliveries == 0);
+        return 0;
+    });
+    weir_message message;
+    must(weir_channel_read(reader, 10000 * kMillisecond, &message)); // heals while it waits
+    check_eq(message.tag, 7);
+    check_eq(message.redeliveries, 1);
+    must(weir_channel_ack(reader, &message));
+    check_eq(used_blocks(matrix), 1);
+    check_well(matrix);
+}
+
+Test(channel_processes, a_message_that_a_dead_reader_took_is_not)
+{
+    weir_matrix *const matrix = unnamed();
+    weir_channel *const ring = channel(matrix, "ring");
+    weir_subscription *const reader = subscribe(ring);
+    must(post_one(ring, matrix, 7));
+    in_child_ok([&] {
+        weir_message message;
+        weir_subscription *const own = subscribe(ring);
+        child_must(weir_channel_read(own, 0, &message));
+        child_must(weir_channel_take(own, &message));
+        return 0;
+    });
+    must(weir_matrix_heal(matrix, nullptr));
+    weir_message message;
+    refuse(-EAGAIN, weir_channel_read(reader, 0, &message));
+    check_eq(used_blocks(matrix), 1); // the channel alone
+    check_well(matrix);
+}
+
+Test(channel_processes, what_a_dead_poster_posted_is_read)
+{
+    weir_matrix *const matrix = unnamed();
+    weir_channel *const ring = channel(matrix, "ring");
+    weir_subscription *const reader = subscribe(ring);
+    in_child_ok([&] {
+        for (uint64_t i = 0; i < 5; ++i)
+            child_must(post_one(ring, matrix, i));
+        return 0;
+    });
+    must(weir_matrix_heal(matrix, nullptr));
+    for (uint64_t i = 0; i < 5; ++i) {
+        weir_message message;
+        must(weir_channel_read(reader, 0, &message));
+        uint64_t content;
+        void *data;
+        must(weir_matrix_data(matrix, message.block, &data, nullptr));
+        std::memcpy(&content, data, sizeof content);
+        check_eq(content, i);
+        must(weir_channel_ack(reader, &message));
+    }
+    check_well(matrix);
+}
+
+Test(channel_processes, a_channel_whose_last_user_died_is_collected_when_retired)
+{
+    Name const name("collected");
+    weir_matrix *const matrix = create(name, options());
+    weir_channel *const ring = channel(matrix, "ring");
+    Gate ready;
+    pid_t const child = start([&] {
+        weir_matrix *const own = attach(name);
+        weir_channel *its;
+        child_must(weir_channel_attach(own, "ring", nullptr, &its));
+        ready.open();
+        pause();
+        return 0;
+    });
+    ready.pass();
+    must(weir_channel_retire(ring));
+    weir_channel_unref(ring);
+    check_eq(used_blocks(matrix), 1); // the child has it open
+    kill_and_join(child);
+    must(weir_matrix_heal(matrix, nullptr));
+    check_eq(used_blocks(matrix), 0);
+    check_well(matrix);
+    weir_matrix_unref(matrix);
+}
+
+Test(channel_processes, messages_of_many_processes_arrive_once_each)
+{
+    constexpr unsigned kPosters = 3, kReaders = 2;
+    constexpr uint64_t kEach = 2000;
+    weir_matrix *const matrix = unnamed(4 * kMiB);
+    weir_channel *const ring = channel(matrix, "ring", 64);
+    auto *const seen = static_cast<unsigned char *>(
+        mmap(nullptr, kPosters * kEach, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
+    pid_t posters[kPosters], readers[kReaders];
+    for (unsigned p = 0; p < kPosters; ++p)
+        posters[p] = start([&, p] {
+            for (uint64_t i = 0; i < kEach; ++i)
+                child_must(post_one(ring, matrix, p * kEach + i, WEIR_WAIT_FOREVER));
+            return 0;
+        });
+    for (pid_t &pid : readers)
+        pid = start([&] {
+            weir_subscription *const reader = subscribe(ring);
+            uint64_t last[kPosters] = {};
+            for (;;) {
+                weir_message message;
+                int const code = weir_channel_read(reader, 2000 * kMillisecond, &message);
+                if (code == -ETIMEDOUT)
+                    return 0;
+                child_must(code);
+                void *data;
+                child_must(weir_matrix_data(matrix, message.block, &data, nullptr));
+                child_check(std::memcmp(data, &message.tag, sizeof message.tag) == 0);
+                uint64_t const poster = message.tag / kEach, number = message.tag % kEach + 1;
+                child_check(number > last[poster]); // in the poster's order
+                last[poster] = number;
+                __atomic_fetch_add(&seen[message.tag], 1, __ATOMIC_RELAXED);
+                child_must(weir_channel_ack(reader, &message));
+            }
+        });
+    for (pid_t const pid : posters)
+        check_eq(join(pid), 0);
+    for (pid_t const pid : readers)
+        check_eq(join(pid), 0);
+    for (uint64_t i = 0; i < kPosters * kEach; ++i)
+        check_eq(seen[i], 1, "message %llu", static_cast<unsigned long long>(i));
+    must(weir_matrix_heal(matrix, nullptr));
+    check_eq(used_blocks(matrix), 1);
+    check_well(matrix);
+}
+
+namespace {
+void *wait_for_message(void *userdata)
+{
+    weir_message message;
+    int const code =
+        weir_channel_read(static_cast<weir_subscription *>(userdata), WEIR_WAIT_FOREVER, &message);
+    if (code == 0)
+        static_cast<void>(weir_channel_ack(static_cast<weir_subscription *>(userdata), &message));
+    return reinterpret_cast<void *>(static_cast<intptr_t>(code));
+}
+} // namespace
+
+Test(channel_processes, threads_of_one_process_wait_side_by_side)
+{
+    weir_matrix *const matrix = unnamed();
+    weir_channel *const ring = channel(matrix, "ring");
+    weir_subscription *const reader = subscribe(ring);
+    pthread_t threads[4];
+    for (pthread_t &thread : threads)
+        check_eq(pthread_create(&thread, nullptr, wait_for_message, reader), 0);
+    let_them_sleep();
+    for (uint64_t i = 0; i < 4; ++i)
+        must(post_one(ring, matrix, i));
+    for (pthread_t const thread : threads) {
+        void *code;
+        pthread_join(thread, &code);
+        check_eq(reinterpret_cast<intptr_t>(code), 0);
+    }
+    check_eq(used_blocks(matrix), 1);
+}
