@@ -1525,6 +1525,7 @@ struct weir_channel_info {
  *   -ENOSPC         all 256 roots are taken, or the file system is full
  *   -WEIR_E_CORRUPT the segment contradicts itself
  *   -WEIR_E_RETIRED the matrix was retired
+ *   -WEIR_E_VERSION made by a version that this one cannot work with
  *
  * Any thread. Does not block. Not for signal handlers. Since 0.1.
  */
@@ -1557,6 +1558,7 @@ WEIR_API int weir_channel_create(
  *   -WEIR_E_RETIRED the matrix was retired
  *   -WEIR_E_TYPE    the name stands for something else, or its `type_id` is
  *                   another
+ *   -WEIR_E_VERSION made by a version that this one cannot work with
  *
  * Any thread. Does not block. Not for signal handlers. Since 0.1.
  */
@@ -1589,6 +1591,7 @@ WEIR_API int weir_channel_attach(
  *   -WEIR_E_RETIRED the matrix was retired
  *   -WEIR_E_TYPE    the name stands for something else, or its `type_id` is
  *                   another
+ *   -WEIR_E_VERSION made by a version that this one cannot work with
  *
  * Any thread. Does not block. Not for signal handlers. Since 0.1.
  */

@@ -59,6 +59,7 @@ int make_channel(Maker maker, weir_matrix *matrix, char const *name,
  *   -ENOSPC          all 256 roots are taken, or the file system is full
  *   -WEIR_E_CORRUPT  the segment contradicts itself
  *   -WEIR_E_RETIRED  the matrix was retired
+ *   -WEIR_E_VERSION  made by a version that this one cannot work with
  * @thread any
  * @blocks no
  * @since 0.1
@@ -90,6 +91,7 @@ WEIR_API int weir_channel_create(struct weir_matrix *matrix, const char *name,
  *   -WEIR_E_CORRUPT  the channel contradicts itself
  *   -WEIR_E_RETIRED  the matrix was retired
  *   -WEIR_E_TYPE     the name stands for something else, or its `type_id` is another
+ *   -WEIR_E_VERSION  made by a version that this one cannot work with
  * @thread any
  * @blocks no
  * @since 0.1
@@ -121,6 +123,7 @@ WEIR_API int weir_channel_attach(struct weir_matrix *matrix, const char *name,
  *   -WEIR_E_CORRUPT  the segment or the channel contradicts itself
  *   -WEIR_E_RETIRED  the matrix was retired
  *   -WEIR_E_TYPE     the name stands for something else, or its `type_id` is another
+ *   -WEIR_E_VERSION  made by a version that this one cannot work with
  * @thread any
  * @blocks no
  * @since 0.1

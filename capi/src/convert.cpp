@@ -75,6 +75,7 @@ Message to_core(weir_message const &from) noexcept
     Message into;
     into.ref = {from.block};
     into.position = from.sequence;
+    into.redeliveries = from.redeliveries;
     return into;
 }
 

@@ -18,9 +18,9 @@ using weir::capi::kErrorTable;
 
 weir::capi::ErrorText const *find_error(int code) noexcept
 {
-    int const positive = code < 0 ? -code : code;
+    int const negative = code < 0 ? code : -code; // INT_MIN has no positive
     for (auto const &entry : kErrorTable)
-        if (entry.code == positive)
+        if (-entry.code == negative)
             return &entry;
     return nullptr;
 }

@@ -134,6 +134,7 @@ Result<Channel *> Channel::add_open(Matrix &matrix, OpenObject const &object,
         return error(kType);
     if (Channel *const known = find_open(matrix, object.ref); known != nullptr) {
         ++known->references_;
+        known->object_ = object; // in a fork child its mark may have been the parent's until now
         return known;
     }
     Channel *const made = std::exchange(spare, nullptr);
@@ -175,7 +176,8 @@ Result<Channel *> Channel::create(Matrix &matrix, char const *name,
     WEIR_TRY(make_block(matrix, name, options));
     auto const attached = attach_once(matrix, name, options, spare.handle);
     // It was there a moment ago: somebody retired it.
-    return attached.status().code == -ENOENT ? error(kRetired) : attached;
+    bool const gone = attached.status().code == -ENOENT || attached.status().code == -kType;
+    return gone ? error(kRetired) : attached;
 }
 
 Result<Channel *> Channel::open(Matrix &matrix, char const *name,
@@ -286,7 +288,15 @@ Status Subscription::read(Nanoseconds timeout, Message &ret) noexcept
     WEIR_TRY(channel_->enter());
     return wait_for(
         channel_->ring().header().items, timeout, channel_->matrix(),
-        [this] { return channel_->enter(); }, [&] { return channel_->ring().read(ret, missed_); });
+        [this] { return channel_->enter(); },
+        [&] {
+            // relaxed: a count, shared by the threads that read through this subscription
+            uint64_t missed = __atomic_exchange_n(&missed_, 0, __ATOMIC_RELAXED);
+            Status const done = channel_->ring().read(ret, missed);
+            if (missed != 0)
+                __atomic_fetch_add(&missed_, missed, __ATOMIC_RELAXED);
+            return done;
+        });
 }
 
 Status Subscription::ack(Message const &message) noexcept

@@ -120,7 +120,7 @@ class Subscription {
 
   private:
     Channel *channel_;
-    uint64_t missed_ = 0;
+    uint64_t missed_ = 0; ///< by __atomic builtins: threads share a subscription
 };
 
 } // namespace weir

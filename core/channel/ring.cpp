@@ -279,8 +279,10 @@ Status Ring::hold_for_answer(Message const &message, CellWord &ret_freeing) noex
     if (message.ref.value == 0)
         return error(EINVAL);
     CellWord const found = load(message.position);
+    // The count tells a message from its next delivery, perhaps to another thread of ours.
     bool const ours = found.lap() == lap(message.position) && found.is(Phase::held) &&
-                      found.owner() == matrix_->me().owner;
+                      found.owner() == matrix_->me().owner &&
+                      found.deliveries() == message.redeliveries;
     if (!ours)
         return error(kStale);
     if (cell(message.position).ref.load(relaxed) != message.ref.value) // ours: nobody writes it

@@ -77,7 +77,8 @@ Status Matrix::join() noexcept
     HealReport report;
     heal_owner(identity.owner, report);
     Status const done = participants_.finish_takeover(identity, participant_name_);
-    set_me(identity); // also if it failed, by a scribbler: other threads may use it already
+    // If it failed, somebody scribbles: then we are nobody. No other thread has passed enter().
+    set_me(done.ok() ? identity : Identity{});
     return done;
 }
 

@@ -203,8 +203,13 @@ class Matrix {
     {
         if (!WEIR_LIKELY(!segment_.retired()))
             return error(kRetired);
+        return WEIR_LIKELY(is_joined()) ? kOk : attach_again();
+    }
+    /// Whether this process is a participant now, and not just becoming one.
+    bool is_joined() const noexcept
+    {
         uint64_t const packed = __atomic_load_n(&me_, __ATOMIC_ACQUIRE); // pairs with set_me()
-        return WEIR_LIKELY(packed != 0 && (packed & kJoining) == 0) ? kOk : attach_again();
+        return packed != 0 && (packed & kJoining) == 0;
     }
     Identity me() const noexcept
     {

@@ -301,8 +301,8 @@ void Directory::visit(void (*found)(void *userdata, Ref block), void *userdata) 
         RootWord const word = load(i);
         auto const visit_object = matrix_.ops_of(word.kind()).visit;
         bool const object = word.is(RootState::bound) || word.is(RootState::retired);
-        if (!object || visit_object == nullptr || me == kNobody)
-            continue;
+        if (!object || visit_object == nullptr || !matrix_.is_joined())
+            continue; // without a mark of ours the object might go while we look
         Guard const guard(matrix_.objects_mutex());
         Ref const ref = ref_at(i);
         Mark const marked = mark(i, word, me);

@@ -131,7 +131,8 @@ WEIR_HOT Run Sector::publish(Run run, bool look_right, Owner me) noexcept
     return {left.head, left.length};
 }
 
-/// Publishes until nothing is left to merge. Ends: every turn after the first has absorbed a block.
+/// Publishes until nothing is left to merge. A turn is repeated only if somebody else published
+/// beside us meanwhile.
 WEIR_HOT Run Sector::give_back(Run run, bool look_right, Owner me) noexcept
 {
     for (;;) {

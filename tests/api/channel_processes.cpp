@@ -27,23 +27,43 @@ int post_one(weir_channel *to, weir_matrix *matrix, uint64_t tag, int64_t timeou
 void let_them_sleep() { sleep_ms(100); }
 } // namespace
 
+namespace {
+/// Who sleeps looks up by himself after 250 ms. So a wake-up is one that comes before that; the
+/// best of five counts, for the machine may be busy.
+template <class Wake> int64_t best_of_five(Gate &woken_at, Wake wake)
+{
+    int64_t best = INT64_MAX;
+    for (uint64_t i = 0; i < 5; ++i) {
+        sleep_ms(60);
+        int64_t const began = now_ns();
+        wake(i);
+        int64_t const took = static_cast<int64_t>(woken_at.pass()) - began;
+        best = took < best ? took : best;
+    }
+    return best;
+}
+} // namespace
+
 Test(channel_processes, a_waiting_reader_is_woken_by_a_post)
 {
     weir_matrix *const matrix = unnamed();
     weir_channel *const ring = channel(matrix, "ring");
-    Gate told;
+    Gate woken_at;
     pid_t const child = start([&] {
         weir_subscription *const reader = subscribe(ring);
-        weir_message message;
-        child_must(weir_channel_read(reader, WEIR_WAIT_FOREVER, &message));
-        child_must(weir_channel_ack(reader, &message));
-        told.open(message.tag);
+        for (uint64_t i = 0; i < 5; ++i) {
+            weir_message message;
+            child_must(weir_channel_read(reader, WEIR_WAIT_FOREVER, &message));
+            woken_at.open(static_cast<uint64_t>(now_ns()));
+            child_check(message.tag == i);
+            child_must(weir_channel_ack(reader, &message));
+        }
         return 0;
     });
-    let_them_sleep();
-    must(post_one(ring, matrix, 42));
-    check_eq(told.pass(), 42);
+    int64_t const best =
+        best_of_five(woken_at, [&](uint64_t i) { must(post_one(ring, matrix, i)); });
     check_eq(join(child), 0);
+    check_lt(best, 100 * kMillisecond);
 }
 
 Test(channel_processes, a_waiting_poster_is_woken_by_an_answer)
@@ -53,18 +73,28 @@ Test(channel_processes, a_waiting_poster_is_woken_by_an_answer)
     weir_subscription *const reader = subscribe(ring);
     for (uint64_t i = 0; i < 16; ++i)
         must(post_one(ring, matrix, i));
+    Gate woken_at;
     pid_t const child = start([&] {
-        child_must(post_one(ring, matrix, 16, WEIR_WAIT_FOREVER));
+        for (uint64_t i = 16; i < 21; ++i) {
+            child_must(post_one(ring, matrix, i, WEIR_WAIT_FOREVER));
+            woken_at.open(static_cast<uint64_t>(now_ns()));
+        }
         return 0;
     });
-    let_them_sleep();
-    for (uint64_t i = 0; i <= 16; ++i) {
+    uint64_t next = 0;
+    auto const answer = [&](uint64_t) {
         weir_message message;
         must(weir_channel_read(reader, 10000 * kMillisecond, &message));
-        check_eq(message.tag, i);
+        check_eq(message.tag, next);
+        ++next;
         must(weir_channel_ack(reader, &message));
-    }
+    };
+    int64_t const best = best_of_five(woken_at, answer);
     check_eq(join(child), 0);
+    check_lt(best, 100 * kMillisecond);
+    while (next < 21)
+        answer(0);
+    weir_subscription_close(reader);
 }
 
 Test(channel_processes, retire_wakes_who_waits_in_other_processes)
@@ -136,6 +166,7 @@ Test(channel_processes, a_message_in_a_dead_readers_hand_is_delivered_again)
     must(weir_channel_ack(reader, &message));
     check_eq(used_blocks(matrix), 1);
     check_well(matrix);
+    weir_subscription_close(reader);
 }
 
 Test(channel_processes, a_message_that_a_dead_reader_took_is_not)
@@ -156,6 +187,7 @@ Test(channel_processes, a_message_that_a_dead_reader_took_is_not)
     refuse(-EAGAIN, weir_channel_read(reader, 0, &message));
     check_eq(used_blocks(matrix), 1); // the channel alone
     check_well(matrix);
+    weir_subscription_close(reader);
 }
 
 Test(channel_processes, what_a_dead_poster_posted_is_read)
@@ -180,6 +212,7 @@ Test(channel_processes, what_a_dead_poster_posted_is_read)
         must(weir_channel_ack(reader, &message));
     }
     check_well(matrix);
+    weir_subscription_close(reader);
 }
 
 Test(channel_processes, a_channel_whose_last_user_died_is_collected_when_retired)
@@ -282,4 +315,5 @@ Test(channel_processes, threads_of_one_process_wait_side_by_side)
         check_eq(reinterpret_cast<intptr_t>(code), 0);
     }
     check_eq(used_blocks(matrix), 1);
+    weir_subscription_close(reader);
 }

@@ -70,6 +70,7 @@ Test(matrix_processes, a_killed_parent_is_dead_though_its_child_lives)
         for (int i = 0; i < 10; ++i)
             alloc(own);
         if (fork() == 0) { // the grandchild never calls, and lives on
+            alarm(30);     // not longer than a test that fails
             ready.open(static_cast<uint64_t>(getpid()));
             end.pass();
             _exit(0);
@@ -408,6 +409,14 @@ struct World {
         must(weir_matrix_bind(matrix, "bound", bound));
         must(weir_channel_post(ring, alloc(matrix), 1, nullptr, 0));
         must(weir_channel_read(reader, 0, &message));
+    }
+    World(World const &) = delete;
+    World &operator=(World const &) = delete;
+    ~World()
+    {
+        weir_subscription_close(reader);
+        weir_channel_unref(ring);
+        weir_matrix_unref(matrix);
     }
 };
 

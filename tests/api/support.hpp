@@ -151,16 +151,35 @@ inline weir_subscription *subscribe(weir_channel *channel)
 /// A name of a segment that goes with this object.
 class Name {
   public:
-    explicit Name(char const *test) : text_("api-" + unit::unique_name(test)) {}
+    explicit Name(char const *test) : text_("api-" + unit::unique_name(test)), next_(last())
+    {
+        last() = this;
+    }
     Name(Name const &) = delete;
     Name &operator=(Name const &) = delete;
-    ~Name() { static_cast<void>(weir_matrix_unlink(text_.c_str())); }
+    ~Name()
+    {
+        last() = next_;
+        static_cast<void>(weir_matrix_unlink(text_.c_str()));
+    }
+    /// Before a test is skipped or failed, which runs no destructors.
+    static void unlink_all()
+    {
+        for (Name const *at = last(); at != nullptr; at = at->next_)
+            static_cast<void>(weir_matrix_unlink(at->text_.c_str()));
+    }
     char const *c_str() const { return text_.c_str(); }
     operator char const *() const { return text_.c_str(); }
     std::string path() const { return "/dev/shm/weir." + text_; }
 
   private:
+    static Name const *&last()
+    {
+        static Name const *name = nullptr;
+        return name;
+    }
     std::string text_;
+    Name const *next_;
 };
 
 // ---- looking
@@ -319,6 +338,8 @@ void in_child_must(char const *file, int line, Action action,
 {
     words()[0] = '\0';
     int const code = unit::in_child(action);
+    if (code != 0)
+        Name::unlink_all();
     if (code == kNotHere)
         cr_skip_test("%s", reason);
     if (code != 0)
