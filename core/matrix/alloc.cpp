@@ -14,8 +14,8 @@ namespace weir {
 namespace {
 constexpr uint64_t kLargestAlignment = uint64_t{2} << 20;
 /// Quick searches before a contended sector is grown: a split takes well under a microsecond.
-constexpr int kContendedTries = 32;
-constexpr unsigned kLongestBackOff = 8; // powers of two of pauses
+constexpr int kContendedTries = 8;
+constexpr unsigned kLongestBackOff = 10; // powers of two of pauses
 constexpr uint64_t kLargestStep = uint64_t{64} << 20;
 /// Rounds in which others may be faster in taking what was healed or grown.
 constexpr int kHealTries = 1000;

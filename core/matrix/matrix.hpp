@@ -346,7 +346,7 @@ class Matrix {
     /// Chunk in which a thread last found or freed something, per sector. Hints of this process.
     static constexpr unsigned kPositions = 16;
     static constexpr uint32_t kPressureStep = 4;
-    static constexpr uint32_t kMaxPressure = 32;
+    static constexpr uint32_t kMaxPressure = 40;
     alignas(kCacheLine) uint32_t positions_[kPositions][kCacheLine / sizeof(uint32_t)] = {};
 };
 
