@@ -22,8 +22,6 @@ constexpr int kHealTries = 1000;
 constexpr int kGrowTries = 1000;
 constexpr int kSpins = 64;
 constexpr int kYields = 16;
-/// Rounds of healing in one call: a scribbling peer can make new dead ones for ever.
-constexpr int kMostHeals = 4;
 
 unsigned sector_for(uint64_t size) noexcept
 {
