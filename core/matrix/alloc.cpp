@@ -121,7 +121,7 @@ Status Matrix::alloc(uint64_t size, Allocation &ret) noexcept
     if (!WEIR_LIKELY(run.length != 0))
         return alloc_properly({size, 1, false, 0}, ret);
 
-    Run const mine = sector.cut_right(run, length, self.owner());
+    Run const mine = sector.cut_right(run, length, run.length, self.owner());
     BlockWord const word = sector.hand_out(mine, self.owner(), 0);
     self.close();
     remember_position(home, self, run.head); // there the rest of the free block stays
@@ -149,7 +149,7 @@ WEIR_COLD Status Matrix::alloc_properly(AllocRequest const &request, Allocation 
     Search search{request, window, home};
     search.sector = &sectors_[home];
     search.need = need_in(*search.sector, request);
-    search.run = quick_search(search, *search.sector, position_of(home, self));
+    search.run = quick_search(search, *search.sector, position_of(home, self) >> kChunkShift);
     if (search.run.length == 0) {
         Status const found = alloc_slow(search);
         if (!found.ok()) {
@@ -228,7 +228,8 @@ bool Matrix::search_all(Search &search) noexcept
         search.need = need_in(sector, search.request);
         for (int tries = 0;; ++tries) {
             search.contended = false;
-            search.run = quick_search(search, sector, position_of(index, search.window.caller()));
+            search.run = quick_search(search, sector,
+                                      position_of(index, search.window.caller()) >> kChunkShift);
             if (search.run.length != 0)
                 return true;
             if (!search.contended || tries == kContendedTries)

@@ -270,16 +270,15 @@ class Matrix {
     Result<Granules> growth_step(unsigned sector, Need need) const noexcept;
     Status commit_at_start(uint64_t bytes) noexcept;
     uint64_t committed() const noexcept;
-    // The chunk in which a thread works in a sector. Hints of this process: no order, no truth.
-    uint64_t position_of(unsigned sector, Caller const &caller) const noexcept
+    // Where a thread works in a sector: the head that it last left there FREE, mostly. Hints of this
+    // process: no order, no truth.
+    Granule position_of(unsigned sector, Caller const &caller) const noexcept
     {
         return __atomic_load_n(&positions_[caller.thread() % kPositions][sector], __ATOMIC_RELAXED);
     }
     void remember_position(unsigned sector, Caller const &caller, Granule head) noexcept
     {
-        auto const chunk = static_cast<uint32_t>(head >> kChunkShift);
-        __atomic_store_n(&positions_[caller.thread() % kPositions][sector], chunk,
-                         __ATOMIC_RELAXED);
+        __atomic_store_n(&positions_[caller.thread() % kPositions][sector], head, __ATOMIC_RELAXED);
     }
 
     // How often a thread lately found that others have what it wants. If that is the rule, turns
@@ -343,7 +342,7 @@ class Matrix {
     Mutex objects_mutex_;
     void *open_objects_ = nullptr; ///< what the channels of this handle make of it
     ForkHook fork_hook_;
-    /// Chunk in which a thread last found or freed something, per sector. Hints of this process.
+    /// Where a thread last found or freed something, per sector, and its pressure.
     static constexpr unsigned kPositions = 16;
     static constexpr uint32_t kPressureStep = 4;
     static constexpr uint32_t kMaxPressure = 40;

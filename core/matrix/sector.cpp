@@ -27,7 +27,8 @@ void Sector::release_run(Run run, Owner me) noexcept { release_hot(run, me); }
 /// A neighbour became free while we published: not the usual way.
 WEIR_COLD Run Sector::merge_again(Run run, Owner me) noexcept
 {
-    return absorb_left(absorb_right(run, me), me);
+    Granules listed; // of no use: what is published next is mostly another step
+    return absorb_left(absorb_right(run, me), me, listed);
 }
 
 void Sector::ensure_hints(Run run) noexcept { set_hints(run); }
@@ -61,8 +62,9 @@ bool Sector::chunk_has(unsigned step, uint64_t chunk) const noexcept
         if (at >= bound)
             return false;
         BlockWord const found = word(at, seq_cst);
-        if (found.is(Kind::free) && plausible(at, found, bound) &&
-            size_step(found.granules()) == step)
+        // CLAIMED: its holder may publish it with the step it had, and without looking at the index
+        if (found.is(Kind::claimed) || (found.is(Kind::free) && plausible(at, found, bound) &&
+                                        size_step(found.granules()) == step))
             return true;
     }
     return false;
@@ -175,15 +177,16 @@ Run Sector::search_by_walk(Need need, Window &window, bool &withheld) noexcept
 
 Run Sector::carve(Run run, Need need, Owner me) noexcept
 {
+    Granules const listed = run.length;
     Granule start = run.head;
     bool const fits = need.place_in(run, start);
     WEIR_ASSERT(fits);
     static_cast<void>(fits);
     if (Granule const end = start + need.length; end < run.end()) {
-        give_back(split(run, end, me), true, me);
+        give_back(split(run, end, me), 0, true, me);
         run.length = end - run.head;
     }
-    return cut_right(run, need.length, me);
+    return cut_right(run, need.length, listed, me);
 }
 
 // ---- growth

@@ -31,7 +31,7 @@ class Sector {
     Run search(Need need, uint64_t start, Window &window, bool &contended) noexcept;
 
     /// The same for the first candidate only, inline (sector_hot.hpp).
-    Run search_quickly(Granules length, uint64_t start, Caller const &self) noexcept;
+    Run search_quickly(Granules length, Granule last, Caller const &self) noexcept;
 
     /// The same by hopping from head to head, for whom the hints find nothing (rules.md M7).
     /// `withheld`: runs that others hold, with their neighbours, could have served the need.
@@ -40,8 +40,8 @@ class Sector {
     /// Cuts what is needed out of a claimed run and gives the rest back. Returns what is left in
     /// our hand; its TAIL is right.
     Run carve(Run run, Need need, Owner me) noexcept;
-    /// The same for what ends where the run ends, inline.
-    Run cut_right(Run run, Granules length, Owner me) noexcept;
+    /// The same for what ends where the run ends, inline. `listed`: its length when it was claimed.
+    Run cut_right(Run run, Granules length, Granules listed, Owner me) noexcept;
 
     /// A claimed run becomes a user's block.
     BlockWord hand_out(Run run, Owner me, uint8_t state) noexcept;
@@ -120,6 +120,7 @@ class Sector {
 
     Run search_step(Candidate &what, uint64_t start, Window &window, bool &contended) noexcept;
     Run claim_in_chunk(Candidate &what, uint64_t chunk, Window &window, bool &contended) noexcept;
+    Run claim_quickly(Granule at, BlockWord found, Granule bound, Caller const &self) noexcept;
     bool claim_free(Granule at, BlockWord found, Owner me) noexcept
     {
         return change(at, found, found.as_claimed(me, found.granules()));
@@ -138,10 +139,11 @@ class Sector {
     Run write_second(Run run, Granule at, Owner me) noexcept;
     Run split(Run run, Granule at, Owner me) noexcept;
     Run absorb_right(Run run, Owner me) noexcept;
-    Run absorb_left(Run run, Owner me) noexcept;
+    Run absorb_left(Run run, Owner me, Granules &ret_listed) noexcept;
     void write_merged(Run run, Granule absorbed, Owner me) noexcept;
-    Run publish(Run run, bool look_right, Owner me) noexcept;
-    Run give_back(Run run, bool look_right, Owner me) noexcept;
+    bool is_free_at(Granule at) const noexcept;
+    Run publish(Run run, Granules listed, bool look_right, Owner me) noexcept;
+    Run give_back(Run run, Granules listed, bool look_right, Owner me) noexcept;
     Run merge_again(Run run, Owner me) noexcept;
 
     void set_hints(Run run) noexcept;

@@ -83,9 +83,10 @@ WEIR_HOT Run Sector::absorb_right(Run run, Owner me) noexcept
 }
 
 /// M3.2. The claim and the merge are one CAS: from then on a hop from the left head lands behind us,
-/// and our own head is a word inside that block.
-WEIR_HOT Run Sector::absorb_left(Run run, Owner me) noexcept
+/// and our own head is a word inside that block. `ret_listed`: as in publish().
+WEIR_HOT Run Sector::absorb_left(Run run, Owner me, Granules &ret_listed) noexcept
 {
+    ret_listed = 0;
     Neighbour const left = left_of(run.head);
     if (left.length == 0)
         return run;
@@ -96,7 +97,20 @@ WEIR_HOT Run Sector::absorb_left(Run run, Owner me) noexcept
     drop_granule_hint(run.head);
     if (run.length > 1) // else there the TAIL will stand
         words_[run.head].store(own(run.head).as_interior(), relaxed);
+    ret_listed = left.length;
     return merged;
+}
+
+/// Whether a FREE block begins there that absorb_right() would take: a hostile word must not keep a
+/// publisher busy for ever.
+WEIR_HOT bool Sector::is_free_at(Granule at) const noexcept
+{
+    // [L] The limit too is read after [P]: a grower raises it, publishes, then looks left.
+    Granule bound = limit(seq_cst);
+    if (at >= bound)
+        return false;
+    BlockWord const found = word(at, seq_cst); // [L]
+    return found.is(Kind::free) && plausible(at, found, bound);
 }
 
 /// M3.3 and M3.4: publishes a run we hold as FREE, then looks at both neighbours. Returns a block
@@ -107,23 +121,23 @@ WEIR_HOT Run Sector::absorb_left(Run run, Owner me) noexcept
 /// least one side sees the other (store buffering; Dekker). The left word of a pair is the
 /// arbiter: both sides try to claim it, one wins, the other leaves.
 ///
+/// `listed`: the length under which this head was FREE and in the index when we claimed it, 0 if it
+/// was not. A head that stays a head of the same step is in the index still: nobody takes away the
+/// granule hint of a block we hold (M4), nor the step of a chunk in which somebody holds one
+/// (chunk_has()).
+///
 /// Death after [P]: the block is FREE and whole; missing hints and an unmerged pair are mended by
 /// heal().
-WEIR_HOT Run Sector::publish(Run run, bool look_right, Owner me) noexcept
+WEIR_HOT Run Sector::publish(Run run, Granules listed, bool look_right, Owner me) noexcept
 {
     write_tail(run);
     BlockWord published = own(run.head).as_free(run.length);
     words_[run.head].store(published, seq_cst); // [P]
-    set_hints(run);                             // never before [P]
+    if (!WEIR_LIKELY(same_step(listed, run.length)))
+        set_hints(run); // never before [P]
 
-    // [L] The limit too is read after [P]: a grower raises it, publishes, then looks left at us.
-    Granule const right = run.end();
-    if (Granule bound = limit(seq_cst); look_right && right < bound) {
-        BlockWord const found = word(right, seq_cst);
-        // Only what absorb_right() takes, or a hostile word would keep us here for ever.
-        if (found.is(Kind::free) && plausible(right, found, bound))
-            return change(run.head, published, published.as_claimed(me, run.length)) ? run : Run{};
-    }
+    if (look_right && is_free_at(run.end()))
+        return change(run.head, published, published.as_claimed(me, run.length)) ? run : Run{};
 
     Neighbour const left = left_of(run.head);
     if (left.length == 0 || !claim_free(left.head, left.word, me))
@@ -133,20 +147,23 @@ WEIR_HOT Run Sector::publish(Run run, bool look_right, Owner me) noexcept
 
 /// Publishes until nothing is left to merge. A turn is repeated only if somebody else published
 /// beside us meanwhile.
-WEIR_HOT Run Sector::give_back(Run run, bool look_right, Owner me) noexcept
+WEIR_HOT Run Sector::give_back(Run run, Granules listed, bool look_right, Owner me) noexcept
 {
     for (;;) {
-        Run const again = publish(run, look_right, me);
+        Run const again = publish(run, listed, look_right, me);
         if (WEIR_LIKELY(again.length == 0))
             return run;
         run = merge_again(again, me);
+        listed = 0;
         look_right = true; // it may end somewhere else now
     }
 }
 
 WEIR_HOT Run Sector::release_hot(Run run, Owner me) noexcept
 {
-    return give_back(absorb_left(absorb_right(run, me), me), true, me);
+    Granules listed;
+    run = absorb_left(absorb_right(run, me), me, listed);
+    return give_back(run, listed, true, me);
 }
 
 // ---- splitting
@@ -173,7 +190,7 @@ WEIR_HOT Run Sector::split(Run run, Granule at, Owner me) noexcept
     return second;
 }
 
-WEIR_HOT Run Sector::cut_right(Run run, Granules length, Owner me) noexcept
+WEIR_HOT Run Sector::cut_right(Run run, Granules length, Granules listed, Owner me) noexcept
 {
     if (length == run.length) {
         drop_granule_hint(run.head);
@@ -183,7 +200,8 @@ WEIR_HOT Run Sector::cut_right(Run run, Granules length, Owner me) noexcept
     // M1. Publishing the rest is the store that makes ours a head of its own. The rest keeps its
     // head, and with it its granule hint: nothing to clear and set again.
     Run const mine = write_second(run, run.end() - length, me);
-    give_back({run.head, run.length - length}, false, me); // on its right is ours: no need to look
+    // On its right is ours: no need to look.
+    give_back({run.head, run.length - length}, listed, false, me);
     return mine;
 }
 
@@ -197,13 +215,23 @@ WEIR_HOT BlockWord Sector::hand_out(Run run, Owner me, uint8_t state) noexcept
 
 // ---- search
 
-/// The first candidate that the hints lead to, for requests without alignment. An empty run says
-/// nothing: search() looks properly.
-WEIR_HOT Run Sector::search_quickly(Granules length, uint64_t start, Caller const &self) noexcept
+/// The first candidate, for requests without alignment: `last`, where this thread found or freed
+/// something, if it is of the smallest step that serves, else what the hints lead to. An empty run
+/// says nothing: search() looks properly.
+WEIR_HOT Run Sector::search_quickly(Granules length, Granule last, Caller const &self) noexcept
 {
-    Granule const bound = limit();
     unsigned const step = steps_.find_column(size_step_up(length));
-    uint64_t const chunk = step < steps_.columns() ? steps_.find(step, start) : BitTree::kNone;
+    if (step >= steps_.columns())
+        return {};
+    Granule const bound = limit();
+    if (WEIR_LIKELY(last < bound)) { // its words may be read
+        BlockWord const found = word(last, relaxed);
+        // or the next step: what we cut from a block often makes it one less, and its old step stays
+        if (WEIR_LIKELY(found.is(Kind::free) && found.granules() != 0 &&
+                        size_step(found.granules()) - step <= 1))
+            return claim_quickly(last, found, bound, self);
+    }
+    uint64_t const chunk = steps_.find(step, chunk_of(last));
     if (chunk >= div_up(bound, kChunk))
         return {};
     // relaxed: as in claim_in_chunk()
@@ -212,14 +240,21 @@ WEIR_HOT Run Sector::search_quickly(Granules length, uint64_t start, Caller cons
         if (at >= bound)
             return {};
         BlockWord const found = word(at, relaxed);
-        if (!WEIR_LIKELY(found.is(Kind::free) && found.granules() >= length &&
-                         found.granules() <= bound - at))
-            continue;
-        self.open();
-        if (WEIR_LIKELY(claim_free(at, found, self.owner())))
-            return {at, found.granules()};
-        self.close();
+        if (WEIR_LIKELY(found.is(Kind::free) && found.granules() >= length))
+            return claim_quickly(at, found, bound, self);
     }
+    return {};
+}
+
+WEIR_HOT Run Sector::claim_quickly(Granule at, BlockWord found, Granule bound,
+                                   Caller const &self) noexcept
+{
+    if (!WEIR_LIKELY(found.granules() <= bound - at))
+        return {};
+    self.open();
+    if (WEIR_LIKELY(claim_free(at, found, self.owner())))
+        return {at, found.granules()};
+    self.close();
     return {};
 }
 

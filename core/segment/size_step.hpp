@@ -36,7 +36,15 @@ constexpr unsigned size_step_up(uint64_t granules) noexcept
     return size_step(granules + (uint64_t{1} << (first - kStepShift)) - 1);
 }
 
+/// Whether two lengths are of one class; false if `a` is 0.
+constexpr bool same_step(uint64_t a, uint64_t b) noexcept
+{
+    return ((a ^ b) >> (floor_log2(a | kSteps) - kStepShift)) == 0;
+}
+
 static_assert(size_step(1) == 0);
+static_assert(same_step(1, 1) && !same_step(0, 1) && same_step(2 * kSteps, 2 * kSteps + 1));
+static_assert(!same_step(2 * kSteps - 1, 2 * kSteps) && !same_step(kSteps, 2 * kSteps));
 static_assert(size_step(kSteps) == kSteps - 1);
 
 } // namespace weir

@@ -7,7 +7,8 @@ that have the edited code inline.
 Rows of rules.md, section 6, that are not here, because this code cannot break them: a heal that
 does not write the TAIL (publish() writes it again), the exact class scanned with a bound (the hop
 walk finds what the search has missed), the second look of a collector (nobody marks an object
-that is RETIRED). Magazines, lanes, broadcast and resize come with their code.
+that is RETIRED), hints before FREE (a chunk in which somebody holds a block keeps its step).
+Magazines, lanes, broadcast and resize come with their code.
 """
 
 BITS = "core/index/bit_tree.cpp"
@@ -54,31 +55,30 @@ INDEX = [
 
 MATRIX = [
     rule("release looks at the neighbours after publishing", "free2", (1, 0, 0),
-         (HOT, "    set_hints(run);                             // never before [P]\n",
-          "    set_hints(run);\n    if (run.length != 0)\n        return {};\n"),
+         (HOT, "    if (look_right && is_free_at(run.end()))\n",
+          "    if (run.length != 0)\n        return {};\n    if (look_right)\n"),
          sees="two FREE neighbours"),
     rule("only the first publication of a rest may skip the look to its right", "split_pair",
          (3, 0, 0),
          (HOT, "        look_right = true; // it may end somewhere else now\n", ""),
          sees="two FREE neighbours"),
     rule("a split's remainder looks as well", "split_left", (1, 0, 0),
-         (HOT, "    give_back({run.head, run.length - length}, false, me);",
+         (HOT, "    give_back({run.head, run.length - length}, listed, false, me);",
           "    Run const rest{run.head, run.length - length};\n    write_tail(rest);\n"
           "    words_[rest.head].store(own(rest.head).as_free(rest.length), seq_cst);\n"
           "    set_hints(rest);\n"), sees="two FREE neighbours"),
     rule("an alignment's trim looks as well", "align", (1, 0, 0),
-         (SECTOR, "        give_back(split(run, end, me), true, me);\n",
+         (SECTOR, "        give_back(split(run, end, me), 0, true, me);\n",
           "        Run const rest = split(run, end, me);\n        write_tail(rest);\n"
           "        words_[rest.head].store(own(rest.head).as_free(rest.length), seq_cst);\n"
           "        set_hints(rest);\n"), sees="two FREE neighbours"),
-    rule("FREE is stored before its hints", "hintsdeep", (2, 0, 0),
-         (HOT, "    words_[run.head].store(published, seq_cst); // [P]\n", "    set_hints(run);\n"),
-         (HOT, "    set_hints(run);                             // never before [P]\n",
-          "    words_[run.head].store(published, seq_cst);\n"), sees="invariant 4"),
+    rule("a chunk in which somebody holds a block keeps its step", "hintskept", (3, 0, 0),
+         (SECTOR, "        if (found.is(Kind::claimed) || (found.is(Kind::free) &&",
+          "        if ((found.is(Kind::free) &&"), sees="invariant 4", schedules=1000000),
     rule("M4: an absorbed head's hint is cleared before publishing", "late_clear", (1, 0, 0),
          (HOT, "    drop_granule_hint(right);\n", ""),
-         (HOT, "    return give_back(absorb_left(absorb_right(run, me), me), true, me);\n",
-          "    Run const last = give_back(absorb_left(absorb_right(run, me), me), true, me);\n"
+         (HOT, "    return give_back(run, listed, true, me);\n",
+          "    Run const last = give_back(run, listed, true, me);\n"
           "    for (Granule i = last.head + 1; i < last.end(); ++i)\n"
           "        drop_granule_hint(i);\n    return last;\n"), sees="invariant 4"),
     rule("a claim is a CAS", "two_alloc", (2, 0, 0),
@@ -102,9 +102,9 @@ MATRIX = [
          (ALLOC, "before.quiet() && before.begun == after.begun &&", "before.quiet() &&"),
          sees="invariant 5", schedules=3000000),
     rule("the window is open before the claim", "alloc_vs_merge", (2, 1, 0),
-         (HOT, "        self.open();\n        if (WEIR_LIKELY(claim_free(at, found, self.owner())))\n",
-          "        if (claim_free(at, found, self.owner()) && (self.open(), true))\n"),
-         (HOT, "        self.close();\n    }\n    return {};\n", "    }\n    return {};\n"),
+         (HOT, "    self.open();\n    if (WEIR_LIKELY(claim_free(at, found, self.owner())))\n",
+          "    if (claim_free(at, found, self.owner()) && (self.open(), true))\n"),
+         (HOT, "    self.close();\n    return {};\n", "    return {};\n"),
          sees="invariant 5", schedules=1000000),
     rule("free opens a window", "quota_big", (2, 0, 0),
          (BLOCK, "        self.open();\n        if (found.sector->change(",

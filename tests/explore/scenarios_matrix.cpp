@@ -53,6 +53,22 @@ MatrixProgram heals()
     return [](Actor const &me) { me.heal(); };
 }
 
+/// A world whose programs share a static variable, which each run sets anew.
+struct Starting : MatrixWorld {
+    Starting(MatrixPlan plan, Programs programs, std::function<void()> start)
+        : MatrixWorld(std::move(plan), std::move(programs)), start_(std::move(start))
+    {
+    }
+    void begin_run() override
+    {
+        start_();
+        MatrixWorld::begin_run();
+    }
+
+  private:
+    std::function<void()> start_;
+};
+
 MatrixProgram then(MatrixProgram first, MatrixProgram second)
 {
     return [=](Actor const &me) {
@@ -180,6 +196,27 @@ void register_hints()
     add("hints_other", "a level is cleared while another chunk's bit comes up", 3,
         {open(1), used(1), open(2), used(1), used(3), open(8)},
         {then(allocs(1), then(allocs(2), allocs(1))), frees(3)});
+    // The first cuts 7 to 5, so the step of 6 and 7 stays behind; while it forgets it, the second
+    // makes 7 of the 5 and the third cuts 6 off it, which is the same step.
+    static Ref cut;
+    MatrixPlan plan;
+    plan.pieces[kSmall] = {used(1), open(7), used(1), open(8)};
+    scenarios().push_back({"matrix", "hintskept",
+                           "a step is forgotten while somebody holds its block",
+                           [=] {
+                               return std::make_unique<Starting>(plan,
+                                                                 Programs{[](Actor const &me) {
+                                                                              cut = me.alloc(2);
+                                                                              me.alloc(6);
+                                                                          },
+                                                                          [](Actor const &me) {
+                                                                              if (cut.value != 0)
+                                                                                  me.free(cut);
+                                                                          },
+                                                                          allocs(1)},
+                                                                 [] { cut = {}; });
+                           },
+                           3});
     add("late_clear", "the hint of a block that was made where an absorbed one had been", 3,
         {used(2), open(2), used(4)}, {frees(0), [](Actor const &me) {
                                           Ref const right = me.alloc(2);
@@ -196,19 +233,12 @@ void register_misuse()
     auto const both = [](Actor const &me) { free_shared(me, 1, successes); };
     MatrixPlan plan;
     plan.pieces[kSmall] = {used(2), used(2), used(2), used(2)};
-    scenarios().push_back({"matrix", "second_free", "one of two frees of one block is refused",
-                           [=] {
-                               struct Counted : MatrixWorld {
-                                   using MatrixWorld::MatrixWorld;
-                                   void begin_run() override
-                                   {
-                                       successes = 0;
-                                       MatrixWorld::begin_run();
-                                   }
-                               };
-                               return std::make_unique<Counted>(plan, Programs{both, both});
-                           },
-                           3});
+    scenarios().push_back(
+        {"matrix", "second_free", "one of two frees of one block is refused",
+         [=] {
+             return std::make_unique<Starting>(plan, Programs{both, both}, [] { successes = 0; });
+         },
+         3});
     add("free_late", "free, take again, and a free by the old ref", 3, {used(2), used(2), used(4)},
         {[](Actor const &me) {
              Ref const old = me.piece(0);
