@@ -1,23 +1,109 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-// Numbers threads as they come.
+// Hands out thread numbers, and takes them back when a thread ends.
 #include "core/base/thread_id.hpp"
+
+#include "core/base/bits.hpp"
+#include "core/base/fork.hpp"
+#include "core/base/mutex.hpp"
+
+#include <pthread.h>
 
 namespace weir {
 namespace {
-uint32_t g_next = 0;
+constexpr unsigned kWords = kThreadNumbers / 64;
+
+Mutex g_mutex; // protects what follows; a thread passes here when it begins and when it ends
+uint64_t g_taken[kWords] = {};
+pthread_key_t g_key;
+bool g_has_key = false;
+ForkHook g_fork_hook;
+
 // Plain data without a destructor, so that no run-time support of C++ is needed. 0: none yet.
 __thread uint32_t t_number_plus_one = 0;
+
+uint32_t take_lowest() noexcept
+{
+    for (unsigned i = 0; i < kWords; ++i) {
+        if (~g_taken[i] == 0)
+            continue;
+        unsigned const free = lowest_bit(~g_taken[i]);
+        g_taken[i] |= bit(free);
+        return i * 64 + free;
+    }
+    return kNoThreadNumber;
+}
+
+void give_back(uint32_t number) noexcept { g_taken[number / 64] &= ~bit(number % 64); }
+
+/// At the end of a thread. Its number, and with it its lanes, are for the next one. If a later
+/// destructor of the same thread calls us again, it gets a number again.
+void at_thread_exit(void *) noexcept
+{
+    uint64_t const pointer = thread_pointer();
+    uint64_t &entry = thread_cache_entry(pointer);
+    uint64_t seen = __atomic_load_n(&entry, __ATOMIC_RELAXED);
+    // A CAS, because somebody else's entry may take its place. Relaxed: the mutex orders.
+    if (seen >> 16 == pointer)
+        __atomic_compare_exchange_n(&entry, &seen, 0, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED);
+    if (t_number_plus_one == 0)
+        return;
+    Guard const guard(g_mutex);
+    give_back(t_number_plus_one - 1);
+    t_number_plus_one = 0;
+}
+
+/// A fork child has one thread.
+void in_fork_child(void *) noexcept
+{
+    g_mutex.reset();
+    for (uint64_t &word : g_taken)
+        word = 0;
+    for (uint64_t &entry : g_thread_cache)
+        __atomic_store_n(&entry, 0, __ATOMIC_RELAXED); // nobody else is there
+    if (t_number_plus_one != 0)
+        g_taken[(t_number_plus_one - 1) / 64] |= bit((t_number_plus_one - 1) % 64);
+}
+
+bool prepare() noexcept
+{
+    if (g_has_key)
+        return true;
+    g_fork_hook.in_child = &in_fork_child;
+    if (pthread_key_create(&g_key, &at_thread_exit) != 0)
+        return false;
+    if (!register_fork_hook(g_fork_hook).ok()) {
+        pthread_key_delete(g_key);
+        return false;
+    }
+    g_has_key = true;
+    return true;
+}
+
+/// Takes a number for this thread, for as long as it lives.
+uint32_t take_number() noexcept
+{
+    Guard const guard(g_mutex);
+    if (!prepare())
+        return kNoThreadNumber;
+    uint32_t const number = take_lowest();
+    if (number == kNoThreadNumber)
+        return number;
+    if (pthread_setspecific(g_key, g_taken) != 0) { // any value but NULL: the destructor runs
+        give_back(number);
+        return kNoThreadNumber;
+    }
+    t_number_plus_one = number + 1;
+    return number;
+}
 } // namespace
 
 uint64_t g_thread_cache[kThreadCache] = {};
 
 uint32_t look_up_thread_number() noexcept
 {
-    if (t_number_plus_one == 0) // relaxed: the numbers order nothing
-        t_number_plus_one = __atomic_add_fetch(&g_next, 1, __ATOMIC_RELAXED);
-    uint32_t const number = t_number_plus_one - 1;
+    uint32_t const number = t_number_plus_one != 0 ? t_number_plus_one - 1 : take_number();
     uint64_t const pointer = thread_pointer();
-    if (pointer != 0 && pointer >> 48 == 0 && number <= 0xffff)
+    if (number != kNoThreadNumber && pointer != 0 && pointer >> 48 == 0)
         __atomic_store_n(&thread_cache_entry(pointer), pointer << 16 | number, __ATOMIC_RELAXED);
     return number;
 }

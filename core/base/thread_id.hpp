@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-// A small number per thread: spreads threads over counters and over search positions.
+// A small number per thread, for as long as it lives: it finds its lane and its counters by it.
 #pragma once
 
 #include "core/base/base.hpp"
@@ -8,12 +8,16 @@
 
 namespace weir {
 
+/// Numbers are 0 … kThreadNumbers - 1, the lowest free one first. More threads than that have none.
+inline constexpr uint32_t kThreadNumbers = 1024;
+inline constexpr uint32_t kNoThreadNumber = 0xffff;
+
 #ifdef WEIR_EXPLORE
 /// The explorer's fibres are the threads.
 uint32_t thread_number() noexcept;
 #else
 
-/// Finds or assigns the calling thread's number, and puts it into the cache.
+/// Finds or takes the calling thread's number, and puts it into the cache.
 uint32_t look_up_thread_number() noexcept;
 
 /// Numbers by thread pointer: a thread_local of a shared library costs a function call, as much as
@@ -40,8 +44,8 @@ inline uint64_t &thread_cache_entry(uint64_t pointer) noexcept
     return g_thread_cache[(pointer >> 6 ^ pointer >> 12 ^ pointer >> 20) % kThreadCache];
 }
 
-/// 0, 1, 2 … No two live threads of a process have the same one; a thread may take over that of a
-/// dead one.
+/// No two live threads of a process have the same number, but for kNoThreadNumber. What a thread
+/// did with its number happens before what the next one does that has it.
 inline uint32_t thread_number() noexcept
 {
     uint64_t const pointer = thread_pointer();
