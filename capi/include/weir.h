@@ -240,6 +240,9 @@ typedef uint32_t weir_matrix_flags;
 #define WEIR_MATRIX_ISOLATE UINT32_C(0x1)
 /** open files of other users too; without it they are refused with `-EPERM` */
 #define WEIR_MATRIX_ALLOW_FOREIGN UINT32_C(0x2)
+/** threads of this handle keep no freed blocks for their next allocations:
+ *  every free is seen by all at once, and costs more */
+#define WEIR_MATRIX_NO_LANES UINT32_C(0x10)
 
 /**
  * What becomes of the blocks of a process that died or left.

@@ -17,8 +17,10 @@ bool user_state_ok(uint32_t state) noexcept
     return state == 0 || (state >= WEIR_STATE_USER_MIN && state <= WEIR_STATE_USER_MAX);
 }
 
-weir::Status alloc_with(weir_matrix *matrix, size_t size, weir_alloc_options const *options,
-                        weir::Allocation &made) noexcept
+/// Out of line: most allocations have no options.
+__attribute__((noinline)) weir::Status alloc_with(weir_matrix *matrix, size_t size,
+                                                  weir_alloc_options const *options,
+                                                  weir::Allocation &made) noexcept
 {
     weir_alloc_options given;
     if (int const code = read_options(options, kFirstOptions, given); code < 0)

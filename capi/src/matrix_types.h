@@ -24,6 +24,8 @@ WEIR_FLAGS(weir_matrix_flags, uint32_t) {
     WEIR_MATRIX_ISOLATE = 1,
     /** open files of other users too; without it they are refused with `-EPERM` */
     WEIR_MATRIX_ALLOW_FOREIGN = 2,
+    /** threads of this handle keep no freed blocks for their next allocations: every free is seen by all at once, and costs more */
+    WEIR_MATRIX_NO_LANES = 16,
 };
 
 /**

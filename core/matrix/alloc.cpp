@@ -107,7 +107,8 @@ struct Matrix::Search {
     int growth_error = 0; ///< of the file system, if that was why it did not grow
 };
 
-Status Matrix::alloc(uint64_t size, Allocation &ret) noexcept
+/// The shared path: no lane could serve the request.
+Status Matrix::alloc_shared(uint64_t size, Allocation &ret) noexcept
 {
     WEIR_TRY(enter());
     if (size - 1 >= segment_.geometry().request.capacity)
@@ -137,7 +138,15 @@ Status Matrix::alloc(AllocRequest const &request, Allocation &ret) noexcept
     WEIR_TRY(enter());
     bool const valid = request.size - 1 < segment_.geometry().request.capacity &&
                        is_power_of_two(request.alignment) && request.alignment <= kLargestAlignment;
-    return valid ? alloc_properly(request, ret) : error(EINVAL);
+    if (!valid)
+        return error(EINVAL);
+    unsigned const home = sector_for(request.size);
+    if (request.alignment <= sectors_[home].bytes_of(1) && alloc_small(request, ret)) {
+        if (request.zero)
+            std::memset(ret.data, 0, request.size);
+        return kOk;
+    }
+    return alloc_properly(request, ret);
 }
 
 /// With options, or when the first candidate was none.
@@ -197,9 +206,11 @@ Status Matrix::alloc_slow(Search &search) noexcept
             continue;
         }
         Snapshot const before = Snapshot::take(participants_);
-        bool withheld = false;
-        if (search_exhaustively(search, withheld))
+        WalkFindings found;
+        if (search_exhaustively(search, found))
             return kOk;
+        if (found.stolen && patience.lasts())
+            continue;                         // what lanes had kept is FREE now
         bool const room = could_grow(search); // between the snapshots, like the search itself
         Snapshot const after = Snapshot::take(participants_);
         if (before.quiet() && before.begun == after.begun && !room)
@@ -211,7 +222,7 @@ Status Matrix::alloc_slow(Search &search) noexcept
             if (!before.quiet()) // relaxed: for people
                 participants_.slot(before.busy).stalls.fetch_add(1, relaxed);
             // What a stopped process is about to add counts as withheld too.
-            return error(withheld || could_grow(search) ? EBUSY : ENOMEM);
+            return error(found.withheld || could_grow(search) ? EBUSY : ENOMEM);
         } while (before.still_open(participants_) && !patience.slept());
     }
 }
@@ -243,11 +254,17 @@ bool Matrix::search_all(Search &search) noexcept
             if (search.run.length != 0)
                 return true;
         }
+        // Before another sector: what our own lane keeps here may do, together with its neighbours.
+        if (Lane *const lane = lane_here(); lane != nullptr && flush_sector(*lane, index)) {
+            search.run = quick_search(search, sector, 0);
+            if (search.run.length != 0)
+                return true;
+        }
     }
     return false;
 }
 
-bool Matrix::search_exhaustively(Search &search, bool &withheld) noexcept
+bool Matrix::search_exhaustively(Search &search, WalkFindings &found) noexcept
 {
     for (unsigned i = 0; i < search.count; ++i) {
         Sector &sector = sectors_[search.order[i]];
@@ -257,7 +274,7 @@ bool Matrix::search_exhaustively(Search &search, bool &withheld) noexcept
         search.need = need_in(sector, search.request);
         search.run = quick_search(search, sector, 0);
         if (search.run.length == 0)
-            search.run = sector.search_by_walk(search.need, search.window, withheld);
+            search.run = sector.search_by_walk(search.need, search.window, found);
         if (search.run.length != 0)
             return true;
     }

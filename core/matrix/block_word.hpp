@@ -33,6 +33,8 @@ struct BlockWord {
     static constexpr uint32_t kGranulesMask = (1u << kGranulesBits) - 1;
     static constexpr uint32_t kGenerationMask = (1u << kGenerationBits) - 1;
     static constexpr uint32_t kOwnerMask = (1u << kOwnerBits) - 1;
+    static constexpr unsigned kUserShift = 52;
+    static constexpr uint64_t kGenerationBitsMask = uint64_t{kGenerationMask} << kGranulesBits;
 
     uint64_t raw;
 
@@ -75,6 +77,15 @@ struct BlockWord {
     constexpr BlockWord as_claimed(Owner by, Granules size) const noexcept
     {
         return with(Kind::claimed, 0, by, size);
+    }
+    constexpr BlockWord as_cached(Owner by, Granules size) const noexcept
+    {
+        return with(Kind::cached, 0, by, size);
+    }
+    /// The generation alone, one up: with the other parts it makes the word of as_allocated().
+    constexpr uint64_t with_next_generation() const noexcept
+    {
+        return (raw + (uint64_t{1} << kGranulesBits)) & kGenerationBitsMask;
     }
     constexpr BlockWord as_allocated(Owner by, uint8_t state, Granules size) const noexcept
     {

@@ -17,7 +17,7 @@ struct Counters {
             // relaxed: for people; `ended` first, so that the difference is not negative
             uint64_t const ended = pairs[i].ended.load(acquire);
             running += pairs[i].begun.load(relaxed) - ended;
-            allocs += pairs[i].allocs.load(relaxed);
+            allocs += pairs[i].allocs.load(relaxed) + pairs[i].hits.load(relaxed);
             frees += pairs[i].frees.load(relaxed);
             failures += pairs[i].failures.load(relaxed);
         }
@@ -50,6 +50,8 @@ Status count_blocks(Sector const &sector, unsigned index, MatrixStats &stats) no
             ++stats.free_blocks;
         } else if (word.is(Kind::claimed)) {
             stats.claimed_bytes += bytes;
+        } else if (word.is(Kind::cached)) {
+            stats.cached_bytes += bytes;
         } else {
             stats.sector_used[index] += bytes;
             ++stats.sector_blocks[index];

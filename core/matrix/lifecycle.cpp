@@ -20,6 +20,7 @@ uint16_t salt_of(Uuid const &uuid) noexcept
 void Matrix::discard(Matrix *matrix) noexcept
 {
     unregister_fork_hook(matrix->fork_hook_);
+    matrix->drop_lanes();
     deallocate(matrix->name_);
     destroy(matrix);
 }
@@ -42,6 +43,7 @@ Status Matrix::start(MatrixOptions const &options) noexcept
     salt_ = salt_of(segment_.uuid());
     stall_ = options.stall;
     root_ops_ = options.root_ops;
+    magazine_budget_ = options.lanes ? magazine_budget(segment_.geometry().request.capacity) : 0;
     std::memcpy(participant_name_, options.participant_name, sizeof participant_name_);
     participants_.init(segment_);
     for (unsigned i = 0; i < kSectors; ++i)

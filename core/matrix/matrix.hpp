@@ -7,6 +7,7 @@
 //     block_word.hpp  the word of a granule: the truth
 //     sector.hpp      one sector: search, split, merge, publish
 //     walker.hpp      hopping from head to head while others work
+//     lane.hpp        what a thread keeps for its next allocations
 //     window.hpp      what "no memory" means exactly: snapshots of everybody's windows
 //     roots.hpp       named refs
 //     matrix.hpp      the handle, and what users call
@@ -24,7 +25,8 @@
 //   FREE ---claim---> CLAIMED(me) ---hand_out---> ALLOCATED(owner) ---free---> CLAIMED(me)
 //     ^                  |  split, merge                  | give, take, state: CAS of this word
 //     +----publish-------+                                +-> ALLOCATED(other or nobody)
-//   CACHED and RESIZING are known to the walk and to healing; this version never writes them.
+//   CACHED: kept by a thread for its next allocations (lane.hpp); anybody may claim it.
+//   RESIZING is known to the walk and to healing; this version never writes it.
 //   Every change of ownership is one CAS of the whole word.
 //
 // Invariants
@@ -33,8 +35,8 @@
 //   2  Live blocks do not overlap; a block's bytes are its own until it is freed.
 //   3  When no operation runs: no two neighbours are FREE, every TAIL names its block's size.
 //   4  When no operation runs: every FREE block is found through the index.
-//   5  -ENOMEM: at some moment of the call no run of FREE granules could serve the request and
-//      the sectors could not grow. What is CLAIMED for an instant is not "no memory".
+//   5  -ENOMEM: at some moment of the call no run of FREE or CACHED granules could serve the
+//      request and the sectors could not grow. What is CLAIMED for an instant is not "no memory".
 //   A word inside a block is never evidence: only a word reached by hopping from the start, or
 //   FREE or ALLOCATED read anywhere, speaks of a block.
 //
@@ -63,6 +65,7 @@
 #include "core/base/fork.hpp"
 #include "core/base/mutex.hpp"
 #include "core/base/thread_id.hpp"
+#include "core/matrix/lane.hpp"
 #include "core/matrix/report.hpp"
 #include "core/matrix/sector.hpp"
 #include "core/segment/participants.hpp"
@@ -98,6 +101,7 @@ struct MatrixOptions {
     uint64_t commit = 0;
     Nanoseconds stall = 100 * kMillisecond;
     bool allow_foreign = false;
+    bool lanes = true; ///< threads of this handle keep blocks for their next allocations
     char participant_name[16] = {};
     /// kRootKinds entries, each NULL or constant for ever.
     RootOps const *const *root_ops = nullptr;
@@ -123,6 +127,7 @@ struct Extent {
 /// Where a ref leads.
 struct Place {
     Sector *sector = nullptr;
+    unsigned index = 0; ///< of the sector
     Granule head = 0;
     BlockWord word{};
 };
@@ -237,7 +242,31 @@ class Matrix {
         return {participants_.windows(owner), owner, thread_number()};
     }
 
+    /// The calling thread's lane, made if it may have one; for who uses it without a call.
+    Lane *prepare_lane() noexcept;
+
   private:
+    // lane.cpp
+    /// The calling thread's lane; nullptr: it has none, or none yet.
+    Lane *lane_here() const noexcept
+    {
+        uint32_t const number = thread_number();
+        Lane *const lane = WEIR_LIKELY(number < kLanes) ? lanes_[number] : nullptr;
+        bool const ours =
+            lane != nullptr && lane->identity == __atomic_load_n(&me_, __ATOMIC_RELAXED);
+        return WEIR_LIKELY(ours) ? lane : nullptr; // relaxed: the thread made its lane itself
+    }
+    bool alloc_small(AllocRequest const &request, Allocation &ret) noexcept;
+    void begin_magazine(Magazine &magazine, unsigned sector, Granules length) const noexcept;
+    bool alloc_laned(uint64_t size, uint8_t state, Allocation &ret) noexcept;
+    bool pop(Lane &lane, Magazine &magazine, uint8_t state, Allocation &ret) noexcept;
+    bool refill(Lane &lane, Magazine &magazine, uint8_t state, Allocation &ret) noexcept;
+    bool push(Lane &lane, Place const &place) noexcept;
+    bool make_room(Lane &lane, Magazine &magazine) noexcept;
+    void flush(Lane &lane, Magazine &magazine, unsigned count) noexcept;
+    bool flush_sector(Lane &lane, unsigned sector) noexcept;
+    void drop_lanes() noexcept;
+
     // lifecycle.cpp
     using SegmentMaker = Status (*)(Segment &, char const *, MatrixOptions const &) noexcept;
     static Result<Matrix *> make_handle(char const *name) noexcept;
@@ -258,11 +287,12 @@ class Matrix {
 
     // alloc.cpp
     struct Search;
+    Status alloc_shared(uint64_t size, Allocation &ret) noexcept;
     Status alloc_properly(AllocRequest const &request, Allocation &ret) noexcept;
     Status alloc_slow(Search &search) noexcept;
     static Run quick_search(Search &search, Sector &sector, uint64_t start) noexcept;
     bool search_all(Search &search) noexcept;
-    bool search_exhaustively(Search &search, bool &withheld) noexcept;
+    bool search_exhaustively(Search &search, WalkFindings &found) noexcept;
     bool could_grow(Search const &search) const noexcept;
     static uint64_t missing_for(Sector const &sector, Need need) noexcept;
     Status grow_for(Search &search, unsigned sector) noexcept;
@@ -299,23 +329,27 @@ class Matrix {
     }
 
     // block.cpp
+    Ref make_ref(uint64_t offset, BlockWord word) const noexcept
+    {
+        return {uint64_t{word.generation() ^ salt_} << 48 | offset};
+    }
     Ref make_ref(Sector const &sector, Granule head, BlockWord word) const noexcept
     {
-        uint64_t const check = (word.generation() ^ salt_) & 0xffff;
-        return {check << 48 | sector.offset_of(head)};
+        return make_ref(sector.offset_of(head), word);
     }
     int locate(Ref ref, Place &ret) noexcept;
     int find_here(Ref ref, Place &ret) noexcept;
-    Sector *sector_of(uint64_t offset) noexcept;
+    unsigned sector_of(uint64_t offset) const noexcept;
+    Status free_shared(Ref ref) noexcept;
     template <class Step> Status change_block(Ref ref, Step step) noexcept;
     void free_claimed(Place const &place, Caller const &self) noexcept;
 
     // heal.cpp
     void heal_owner(Owner dead, HealReport &report) noexcept;
-    void heal_sector(Sector &sector, Owner dead, HealReport &report) noexcept;
-    bool heal_head(Sector &sector, Run run, BlockWord word, HealReport &report) noexcept;
+    bool heal_sector(Sector &sector, Owner dead, HealReport &report) noexcept;
+    Granule heal_head(Sector &sector, Run run, BlockWord word, HealReport &report) noexcept;
     bool is_left(Owner owner) const noexcept;
-    void merge_if_pair(Sector &sector, Run run, BlockWord word) noexcept;
+    Granule merge_if_pair(Sector &sector, Run run, BlockWord word) noexcept;
 
     // check.cpp
     void check_sector(Sector &sector, bool repair, class RefSet const &named,
@@ -335,6 +369,8 @@ class Matrix {
     /// wait: what they would allocate could be taken for that of the dead one we took over from.
     uint64_t me_ = 0;
     static constexpr uint64_t kJoining = uint64_t{1} << 63;
+    Lane *lanes_[kLanes] = {};     ///< by thread number; each is its thread's alone
+    uint64_t magazine_budget_ = 0; ///< 0: no lanes
     uint32_t references_ = 1;
     char *name_ = nullptr;
     char participant_name_[16] = {};

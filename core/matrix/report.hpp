@@ -11,6 +11,7 @@ namespace weir {
 
 struct MatrixStats {
     uint64_t capacity, segment_bytes, committed_bytes, used_bytes, free_bytes, claimed_bytes;
+    uint64_t cached_bytes;
     uint64_t largest_free_bytes, overhead_bytes, used_blocks, free_blocks;
     uint64_t allocs, frees, failures, stalls, deaths, participants;
     uint64_t sector_committed[kSectors], sector_used[kSectors], sector_free[kSectors];

@@ -11,6 +11,12 @@
 
 namespace weir {
 
+/// What a walk that found nothing has seen.
+struct WalkFindings {
+    bool withheld = false; ///< runs that others hold, with their neighbours, could have served
+    bool stolen = false;   ///< CACHED blocks, which are FREE now
+};
+
 class Sector {
   public:
     void init(Segment &segment, unsigned index) noexcept;
@@ -33,9 +39,9 @@ class Sector {
     /// The same for the first candidate only, inline (sector_hot.hpp).
     Run search_quickly(Granules length, Granule last, Caller const &self) noexcept;
 
-    /// The same by hopping from head to head, for whom the hints find nothing (rules.md M7).
-    /// `withheld`: runs that others hold, with their neighbours, could have served the need.
-    Run search_by_walk(Need need, Window &window, bool &withheld) noexcept;
+    /// The same by hopping from head to head, for whom the hints find nothing (rules.md M7). Gives
+    /// back every CACHED block that it meets; then it finds nothing, and the caller looks again.
+    Run search_by_walk(Need need, Window &window, WalkFindings &found) noexcept;
 
     /// Cuts what is needed out of a claimed run and gives the rest back. Returns what is left in
     /// our hand; its TAIL is right.
@@ -43,12 +49,23 @@ class Sector {
     /// The same for what ends where the run ends, inline. `listed`: its length when it was claimed.
     Run cut_right(Run run, Granules length, Granules listed, Owner me) noexcept;
 
+    /// Cuts a run we hold, a multiple of `each`, into blocks that are all CLAIMED by us (M5).
+    void cut_evenly(Run run, Granules each, Owner me) noexcept;
+    atomic<BlockWord> *words() const noexcept { return words_; }
+    /// A block that we hold becomes CACHED.
+    void cache(Run run, Owner me) noexcept
+    {
+        // release: pairs with the CAS of a pop or a steal; its TAIL is there
+        words_[run.head].store(own(run.head).as_cached(me, run.length), release);
+    }
+
     /// A claimed run becomes a user's block.
     BlockWord hand_out(Run run, Owner me, uint8_t state) noexcept;
 
     /// Gives a claimed run back: merges it with free neighbours and publishes it (rules.md M3).
-    void release_run(Run run, Owner me) noexcept;
-    /// The same inline (sector_hot.hpp). Returns the block that was published last.
+    /// Returns the block that was published last: where a walk goes on behind it.
+    Run release_run(Run run, Owner me) noexcept;
+    /// The same inline (sector_hot.hpp).
     Run release_hot(Run run, Owner me) noexcept;
 
     BlockWord word(Granule at, Order order) const noexcept { return words_[at].load(order); }
@@ -125,6 +142,7 @@ class Sector {
     {
         return change(at, found, found.as_claimed(me, found.granules()));
     }
+    Run steal(Run run, BlockWord found, Window &window) noexcept;
     void forget_step(unsigned step, uint64_t chunk, Window &window) noexcept;
     bool chunk_has(unsigned step, uint64_t chunk) const noexcept;
 

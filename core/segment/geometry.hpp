@@ -32,7 +32,7 @@ inline constexpr unsigned kWindowsPerParticipant = 2;
 inline constexpr uint64_t kLayoutAlign = 4096;
 inline constexpr uint64_t kDataAlign = uint64_t{2} << 20;
 inline constexpr uint64_t kGrowthUnit = uint64_t{64} << 10;
-inline constexpr unsigned kWindowsPerParticipant = 16;
+inline constexpr unsigned kWindowsPerParticipant = 32;
 #endif
 
 /// Granules per word of granule hints: the chunk.

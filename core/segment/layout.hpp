@@ -115,10 +115,12 @@ struct alignas(kCacheLine) WindowCounters {
     /// after their death the healer, who sets it to `begun`.
     atomic<uint64_t> ended;
     // For people. Writers: its threads.
-    atomic<uint64_t> allocs;
+    atomic<uint64_t> allocs; ///< by the shared path
     atomic<uint64_t> frees;
     atomic<uint64_t> failures;
-    atomic<uint64_t> reserved[3];
+    atomic<uint64_t> hits; ///< allocations that a lane served
+    atomic<uint64_t> refills;
+    atomic<uint64_t> flushes; ///< times that a lane gave blocks back
 };
 static_assert(sizeof(WindowCounters) == kCacheLine);
 

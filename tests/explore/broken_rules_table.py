@@ -8,12 +8,15 @@ Rows of rules.md, section 6, that are not here, because this code cannot break t
 does not write the TAIL (publish() writes it again), the exact class scanned with a bound (the hop
 walk finds what the search has missed), the second look of a collector (nobody marks an object
 that is RETIRED), hints before FREE (a chunk in which somebody holds a block keeps its step).
-Magazines, lanes, broadcast and resize come with their code.
+Of M5, a pop that lowers the count first: only its own thread reads it. Broadcast and resize
+come with their code.
 """
 
 BITS = "core/index/bit_tree.cpp"
 BITS_HOT = "core/index/bit_tree.hpp"
 SECTOR = "core/matrix/sector.cpp"
+LANE = "core/matrix/lane.cpp"
+LANE_HOT = "core/matrix/lane_hot.hpp"
 SECTOR_H = "core/matrix/sector.hpp"
 HOT = "core/matrix/sector_hot.hpp"
 WALKER = "core/matrix/walker.hpp"
@@ -113,8 +116,8 @@ MATRIX = [
          (BLOCK, "place.sector->release_hot(freed, self.owner());\n    self.close();\n",
           "place.sector->release_hot(freed, self.owner());\n"), sees="invariant 5"),
     rule("no window is open during the search", "last", (1, 0, 0),
-         (ALLOC, "        bool withheld = false;\n        if (search_exhaustively",
-          "        bool withheld = false;\n        search.window.open();\n"
+         (ALLOC, "        WalkFindings found;\n        if (search_exhaustively",
+          "        WalkFindings found;\n        search.window.open();\n"
           "        if (search_exhaustively"), sees="livelock"),
     rule("the hop walk finds what has no hints", "stopped_free", (1, 0, 1),
          (SECTOR, "        if (found.is(Kind::free) && need.place_in({at, found.granules()}, start)"
@@ -123,6 +126,35 @@ MATRIX = [
     rule("every granule that a block had keeps its generation", "free3ones", (0, 0, 0),
          (SECTOR_H, "own(last).as_tail(run.length)",
           "BlockWord::of(Kind::tail, 0, 0, 0, run.length)"), sees="generation"),
+]
+
+LANES = [
+    rule("M5: nothing is CACHED inside a block that spans it", "refill_old", (3, 0, 0),
+         (SECTOR, "        words_[at].store(own(at).as_claimed(me, each), relaxed);\n",
+          "        words_[at].store(own(at).as_cached(me, each), relaxed);\n"),
+         schedules=1000000),
+    rule("M5: a refill cuts before it keeps", "refill_two", (1, 0, 0),
+         (LANE, "    if (count > 1)\n        from.cut_evenly(",
+          "    if (count > 9)\n        from.cut_evenly(")),
+    rule("M6: a push opens a window", "mag_swap", (3, 0, 0),
+         (LANE_HOT, "    lane.open(); // memory appears\n", ""),
+         (LANE_HOT, "    lane.close();\n    return ours;\n", "    return ours;\n"),
+         sees="invariant 5"),
+    rule("M6: a theft opens a window", "steal_two", (2, 0, 0),
+         (SECTOR, "    window.open();\n    bool const stolen", "    bool const stolen"),
+         sees="invariant 5"),
+    rule("a pop is a CAS", "steal_back", (3, 0, 0),
+         (LANE_HOT, "        if (!WEIR_LIKELY(word.compare_exchange(found, taken, acq_rel, relaxed)))\n"
+          "            continue;\n", "        word.store(taken, seq_cst);\n"),
+         schedules=1000000),
+    rule("a pop believes the word", "steal_back", (3, 0, 0),
+         (LANE_HOT, "            continue; // stolen\n", "            ;\n"), schedules=1000000),
+    rule("a flush is a CAS", "overflow_take", (2, 0, 0),
+         (LANE, "            into.change(at, found, found.as_claimed(owner, magazine.length)))\n",
+          "            (into.change(at, found, found.as_claimed(owner, magazine.length)), true))\n")),
+    rule("CACHED blocks can be had (M7)", "steal_merge", (0, 0, 0),
+         (SECTOR, "        if (found.is(Kind::cached)) {\n",
+          "        if (false) {\n"), sees="invariant 5"),
 ]
 
 HEALING = [
@@ -151,9 +183,9 @@ HEALING = [
           "void Matrix::heal_owner(Owner dead, HealReport &report) noexcept\n{\n"
           "    participants_.close_windows(dead);\n"), sees="invariant 5", schedules=1000000),
     rule("healing is a CAS of the word that names the dead", "heal_vs_free", (2, 1, 0),
-         (HEAL, "    if (!sector.change(run.head, word, word.as_claimed(me().owner, run.length)))\n",
-          "    sector.change(run.head, word, word.as_claimed(me().owner, run.length));\n"
-          "    if (false)\n"), schedules=1000000),
+         (HEAL, "    if (!sector.change(run.head, word, word.as_claimed(me().owner, run.length)))\n"
+          "        return run.head;\n    report", "    sector.change(run.head, word, "
+          "word.as_claimed(me().owner, run.length));\n    report"), schedules=1000000),
     rule("give looks at the slot again", "give_to", (2, 1, 0),
          (BLOCK, "    if (participants_.word_of(to) == live)\n        return kOk;\n",
           "    return kOk;\n"), schedules=1000000),
@@ -291,4 +323,4 @@ ROOT_RULES = [
           "    Status const done = bind_held(name, kind, ref);\n")),
 ]
 
-RULES = INDEX + MATRIX + HEALING + PARTICIPANTS + GROWTH + CHANNEL + ROOT_RULES
+RULES = INDEX + MATRIX + LANES + HEALING + PARTICIPANTS + GROWTH + CHANNEL + ROOT_RULES

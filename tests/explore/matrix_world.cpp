@@ -2,6 +2,8 @@
 // Sets up a tiny matrix, runs the programs, heals, and looks at what is left.
 #include "tests/explore/matrix_world.hpp"
 
+#include "tests/explore/seams.hpp"
+
 #include <cstdio>
 #include <cstdlib>
 
@@ -138,6 +140,7 @@ void MatrixWorld::prepare()
 void MatrixWorld::attach_all()
 {
     int const count = outsider();
+    number_threads(!plan_.lanes);
     for (int i = 0; i <= count; i++) {
         act_as(i < count ? i : kOutsider);
         handles_.push_back(std::make_unique<Matrix>());
@@ -145,9 +148,12 @@ void MatrixWorld::attach_all()
         MatrixOptions options;
         options.stall = 3 * kMillisecond;
         options.root_ops = root_ops;
+        options.lanes = plan_.lanes;
         must(matrix.adopt(base(), geometry(), options), "adopt");
         if (matrix.me().owner != owner_of(i))
             must(error(EINVAL), "owner id");
+        if (Lane *const lane = matrix.prepare_lane(); lane != nullptr)
+            keep(lane, sizeof *lane);
         keep(&matrix, sizeof matrix);
     }
     act_as(kNoFibre);

@@ -36,6 +36,7 @@ struct MatrixPlan {
     uint64_t capacity = 0; ///< bytes of all sectors together; 0: all that is reserved
     bool isolate = true;
     bool keep_blocks = false;
+    bool lanes = false; ///< each program has a lane; a free goes there first
 };
 
 class MatrixWorld;

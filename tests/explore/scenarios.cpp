@@ -9,6 +9,7 @@ void register_all()
     register_index();
     register_participants();
     register_matrix();
+    register_lanes();
     register_growth();
     register_channel();
 }

@@ -8,6 +8,7 @@ namespace weir::explore {
 void register_index();
 void register_participants();
 void register_matrix();
+void register_lanes();
 void register_growth();
 void register_channel();
 

@@ -29,16 +29,21 @@ void sleep_for(Nanoseconds duration) noexcept
 void yield_processor() noexcept { explore::wait_for_change(kMicrosecond, explore::Wait::yield); }
 void spin_pause() noexcept { explore::wait_for_change(kMicrosecond / 10, explore::Wait::spin); }
 
+namespace {
+bool g_by_fibre = true;
+}
+void explore::number_threads(bool by_fibre) { g_by_fibre = by_fibre; }
+
 uint32_t thread_number() noexcept
 {
     int const fibre = explore::current();
-    return fibre < 0 ? 0 : static_cast<uint32_t>(fibre);
+    return fibre < 0 || !g_by_fibre ? 0 : static_cast<uint32_t>(fibre);
 }
 
 ProcessInfo describe_process(char const *) noexcept
 {
     ProcessInfo info;
-    info.pid = thread_number() + 1;
+    info.pid = static_cast<uint32_t>(explore::current() + 1);
     return info;
 }
 

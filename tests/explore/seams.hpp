@@ -13,6 +13,9 @@ std::size_t lock_table_size();
 /// A new kernel, for a new scenario.
 void reset_locks();
 
+/// Thread numbers: the fibre's, or 0 for all, for worlds in which each fibre is a process of its own.
+void number_threads(bool by_fibre);
+
 /// Makes the n-th commit() from now fail (0 is the next one); a negative number: none.
 void fail_commit_after(int successes);
 

@@ -47,6 +47,7 @@ inline MatrixOptions options_for(uint64_t capacity)
     options.geometry.participants = 8;
     options.geometry.roots = 16;
     options.root_ops = ops;
+    options.lanes = false; // the shared path; lanes have tests of their own
     return options;
 }
 

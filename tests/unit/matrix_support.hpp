@@ -26,6 +26,7 @@ inline MatrixOptions options_for(uint64_t capacity, uint32_t participants = 8)
     options.geometry.participants = participants;
     options.geometry.roots = 16;
     options.root_ops = ops;
+    options.lanes = false; // the shared path; lanes have tests of their own
     return options;
 }
 
