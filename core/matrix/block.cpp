@@ -95,7 +95,10 @@ WEIR_HOT void Matrix::free_claimed(Place const &place, Caller const &self) noexc
 Status Matrix::free(Ref ref) noexcept
 {
     // A lane that is ours says that we are a participant.
-    if (Lane *const lane = lane_here(); WEIR_LIKELY(lane != nullptr && !segment_.retired())) {
+    Lane *lane = lane_here();
+    if (!WEIR_LIKELY(lane != nullptr) && magazine_budget_ != 0)
+        lane = prepare_lane();
+    if (WEIR_LIKELY(lane != nullptr && !segment_.retired())) {
         Place found;
         if (int const code = find_here(ref, found); !WEIR_LIKELY(code == 0))
             return Status{code};

@@ -95,20 +95,25 @@ void run(Matrix &even, Matrix &odd, Nanoseconds time)
     for (std::atomic<uint64_t> &slot : exchange)
         if (uint64_t const ref = slot.exchange(0); ref != 0)
             expect(even.free({ref}).ok(), "the last free");
-    expect_all_free(even);
 }
 } // namespace
 
 int main(int argc, char **argv)
 {
     Nanoseconds const time = part_time(argc, argv);
-    for (uint64_t capacity : {256 << 10, 8 << 20}) { // mostly full, and never full
-        Matrix &one = must(Matrix::create(nullptr, options_for(capacity)));
-        run(one, one, time / 2);
-        Matrix &two = must(Matrix::attach_fd(one.fd(), options_for(capacity)));
-        run(one, two, time / 2);
-        two.unref();
-        one.unref();
-    }
+    for (uint64_t capacity : {256 << 10, 8 << 20}) // mostly full, and never full
+        for (bool lanes : {false, true}) {
+            Matrix &watcher = must(Matrix::create(nullptr, options_for(capacity)));
+            MatrixOptions options = options_for(capacity);
+            options.lanes = lanes;
+            Matrix &one = must(Matrix::attach_fd(watcher.fd(), options));
+            run(one, one, time / 4);
+            Matrix &two = must(Matrix::attach_fd(watcher.fd(), options));
+            run(one, two, time / 4);
+            two.unref();
+            one.unref();
+            expect_all_free(watcher);
+            watcher.unref();
+        }
     return verdict("matrix_threads");
 }
