@@ -49,6 +49,8 @@ void Matrix::heal_owner(Owner dead, HealReport &report) noexcept
         for (Sector &sector : sectors_)
             heal_sector(sector, dead, report);
     }
+    if (Ticket(segment_.header().growth).holder() == dead)
+        recount_trimmed(); // while it is his: nobody else changes what is TRIMMED
     for (TicketWord *word : {&segment_.header().growth, &segment_.header().directory})
         Ticket(*word).give_back(dead);
     participants_.close_windows(dead);
@@ -91,6 +93,10 @@ void Matrix::merge_if_pair(Sector &sector, Run run, BlockWord word) noexcept
 bool Matrix::heal_head(Sector &sector, Run run, BlockWord word, HealReport &report) noexcept
 {
     bool const users = word.is_users();
+    if (word.is_claimed_without_memory()) { // its TAIL is right
+        report.interrupted += sector.change(run.head, word, word.as_trimmed(run.length)) ? 1 : 0;
+        return true;
+    }
     if (users && segment_.geometry().request.keep_blocks) {
         BlockWord const kept = BlockWord::of(Kind::allocated, word.user(), kNobody,
                                              word.generation(), word.granules());

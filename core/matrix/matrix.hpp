@@ -170,6 +170,9 @@ class Matrix {
     Status give(Ref ref, uint64_t participant) noexcept;
     Status take(Ref ref) noexcept;
 
+    /// Gives memory of free blocks back to the system, all but `keep_bytes`.
+    Status trim(uint64_t keep_bytes, uint64_t &ret_bytes) noexcept;
+
     Status stats(MatrixStats &ret) noexcept;
     Status walk(BlockFn callback, void *userdata) noexcept;
     Status participants(ParticipantFn callback, void *userdata) noexcept;
@@ -266,7 +269,7 @@ class Matrix {
     bool could_grow(Search const &search) const noexcept;
     static uint64_t missing_for(Sector const &sector, Need need) noexcept;
     Status grow_for(Search &search, unsigned sector) noexcept;
-    Status grow(unsigned sector, Need need, Window &window) noexcept;
+    Status grow(unsigned sector, Need need, bool may_rise, Window &window) noexcept;
     Result<Granules> growth_step(unsigned sector, Need need) const noexcept;
     Status commit_at_start(uint64_t bytes) noexcept;
     uint64_t committed() const noexcept;
@@ -299,6 +302,17 @@ class Matrix {
             __atomic_store_n(&pressure, now - 1, __ATOMIC_RELAXED);
     }
 
+    // trim.cpp
+    Status trim_sector(unsigned index, uint64_t spare, uint64_t &done) noexcept;
+    Result<Granules> trim_part(unsigned index, Run run, BlockWord word, Need part) noexcept;
+    uint64_t room() const noexcept;
+    bool find_opening(unsigned index, Need need, bool may_rise, Opening &ret) const noexcept;
+    bool has_room(unsigned index, Need need, bool may_rise) const noexcept;
+    Status take_back(unsigned index, Need need, bool &rise) noexcept;
+    Status take_part(unsigned index, Run piece, BlockWord word, Run part, uint64_t &more) noexcept;
+    Status add_memory(unsigned index, Run run) noexcept;
+    void recount_trimmed() noexcept;
+
     // block.cpp
     Ref make_ref(Sector const &sector, Granule head, BlockWord word) const noexcept
     {
@@ -323,6 +337,7 @@ class Matrix {
                       CheckReport &report) noexcept;
     void check_block(Sector &sector, Run run, BlockWord word, bool repair,
                      CheckReport &report) noexcept;
+    void check_trimmed(Sector &sector, bool repair, CheckReport &report) noexcept;
     void count_block(Sector &sector, Granule at, BlockWord word, class RefSet const &named,
                      CheckReport &report) noexcept;
 

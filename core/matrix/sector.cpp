@@ -17,9 +17,11 @@ void Sector::init(Segment &segment, unsigned index) noexcept
         levels[level] = segment.at<atomic<uint64_t>>(g.level[level]);
     steps_.init(g.plan, g.classes, levels, segment.at<atomic<uint64_t>>(g.map));
     limit_ = &segment.header().sector_limit[index].granules;
+    trimmed_ = &segment.header().sector_limit[index].trimmed;
     max_ = static_cast<Granule>(g.max_granules);
     granule_shift_ = g.granule_shift;
     data_ = g.data;
+    unit_ = unit_of(segment.trim_unit());
 }
 
 void Sector::release_run(Run run, Owner me) noexcept { release_hot(run, me); }

@@ -51,6 +51,9 @@ struct alignas(kCacheLine) TicketWord {
 struct alignas(kCacheLine) SectorLimit {
     /// Granules that exist. Writer: the holder of the growth ticket. Only ever grows.
     atomic<uint64_t> granules;
+    /// Of these, granules in TRIMMED blocks. Writers: the holder of the growth ticket; after his
+    /// death his healer, who counts them.
+    atomic<uint64_t> trimmed;
 };
 
 struct Header {

@@ -10,6 +10,7 @@ void register_all()
     register_participants();
     register_matrix();
     register_growth();
+    register_trim();
     register_channel();
 }
 

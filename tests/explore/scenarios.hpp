@@ -9,6 +9,7 @@ void register_index();
 void register_participants();
 void register_matrix();
 void register_growth();
+void register_trim();
 void register_channel();
 
 void register_all();
