@@ -330,9 +330,11 @@ Status Matrix::grow(unsigned index, Need need, bool may_rise, Window &window) no
     Sector &sector = sectors_[index];
     if (!has_room(index, need, may_rise))
         return error(ENOMEM); // without the ticket: true at this moment
+    Ticket ticket(segment_.header().growth);
+    if (ticket.holder() != kNobody)
+        return error(EBUSY); // no window: two who wait for the ticket must not keep each other busy
     window.open();
     Undo close([&window] { window.close(); });
-    Ticket ticket(segment_.header().growth);
     if (!ticket.try_take(me().owner))
         return error(EBUSY);
 

@@ -27,7 +27,7 @@ enum class Kind : unsigned {
     trimmed = 7,   ///< head: free, but without memory: whole units; merges with nobody (trim.cpp)
 };
 
-/// User's byte of a CLAIMED word: the run may lack memory, and its TAIL is right.
+/// User's byte of a CLAIMED word: the run may lack memory.
 inline constexpr uint8_t kWithoutMemory = 1;
 
 struct BlockWord {

@@ -93,8 +93,12 @@ void Matrix::merge_if_pair(Sector &sector, Run run, BlockWord word) noexcept
 bool Matrix::heal_head(Sector &sector, Run run, BlockWord word, HealReport &report) noexcept
 {
     bool const users = word.is_users();
-    if (word.is_claimed_without_memory()) { // its TAIL is right
-        report.interrupted += sector.change(run.head, word, word.as_trimmed(run.length)) ? 1 : 0;
+    if (word.is_claimed_without_memory()) { // trim.cpp
+        Owner const self = me().owner;
+        if (sector.change(run.head, word, word.as_claimed_without_memory(self, run.length))) {
+            sector.publish_trimmed(run);
+            ++report.interrupted;
+        }
         return true;
     }
     if (users && segment_.geometry().request.keep_blocks) {

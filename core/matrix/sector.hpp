@@ -104,7 +104,7 @@ class Sector {
     Run claim_part(Run run, BlockWord word, Need part, Owner me) noexcept;
     /// CLAIMED by us -> CLAIMED by us, without memory.
     void mark_without_memory(Run run, Owner me) noexcept;
-    /// That, and its TAIL is right -> TRIMMED.
+    /// That -> TRIMMED.
     void publish_trimmed(Run run) noexcept;
     /// TRIMMED -> CLAIMED by us, without memory.
     bool claim_trimmed(Run run, BlockWord word, Owner me) noexcept

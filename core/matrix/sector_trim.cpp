@@ -20,7 +20,8 @@ Granules Sector::count_trimmed() const noexcept
     BlockWord found;
     Granules sum = 0;
     while (walk.next(at, found)) {
-        if (!found.is(Kind::trimmed) || at < counted)
+        bool const counts = found.is(Kind::trimmed) || found.is_claimed_without_memory();
+        if (!counts || at < counted)
             continue;
         sum += found.granules();
         counted = at + found.granules();
@@ -108,13 +109,13 @@ void Sector::mark_without_memory(Run run, Owner me) noexcept
 
 void Sector::publish_trimmed(Run run) noexcept
 {
+    write_tail(run);
     // release: pairs with change() in claim_trimmed(); its TAIL is there. Nobody merges with it,
     // so there is no neighbour to look at.
     words_[run.head].store(own(run.head).as_trimmed(run.length), release);
 }
 
-/// At every instant the heads cover the run, and the TAIL of whatever is marked is right: who heals
-/// a marked head changes that word alone.
+/// At every instant the heads cover the run. The TAIL of `part` is written by whoever publishes it.
 void Sector::cut_trimmed(Run run, Run part, Owner me) noexcept
 {
     if (Granules const length = run.end() - part.end(); length != 0) {
@@ -123,7 +124,6 @@ void Sector::cut_trimmed(Run run, Run part, Owner me) noexcept
         write_tail(rest);
         // relaxed: inside our block; the store that shortens it publishes this one
         words_[rest.head].store(own(rest.head).as_trimmed(rest.length), relaxed);
-        write_tail(run);
         // release: pairs with the acquire of a hop
         words_[run.head].store(own(run.head).as_claimed_without_memory(me, run.length), release);
     }

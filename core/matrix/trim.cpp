@@ -14,15 +14,15 @@
 //   T1  A FREE or user's block, and a CLAIMED one without the mark, has memory.
 //   T2  TRIMMED blocks begin and end at units (whole pages, and what sectors grow by) and merge
 //       with nobody; left_of() and absorb_right() look for FREE alone and pass them by.
-//   T3  What is marked has a right TAIL, so whoever heals it changes one word.
-//   T4  Only the holder of the growth ticket marks, and changes what is TRIMMED. `trimmed` of the
-//       sector is the sum of its TRIMMED and marked blocks whenever nobody has the ticket.
-//   T5  Limits minus `trimmed`, over all sectors, never exceed the capacity.
+//   T3  Only the holder of the growth ticket, and the healer of one who died, mark blocks and change
+//       what is TRIMMED. `trimmed` of a sector is the sum of its TRIMMED and marked blocks whenever
+//       nobody has the ticket.
+//   T4  Limits minus `trimmed`, over all sectors, never exceed the capacity.
 //
 // Death
 //   before the mark: the block has its memory; healing releases it as any CLAIMED one.
-//   after the mark, before or after the hole: healing makes it TRIMMED, and it is committed again
-//     before use. That this is too careful if the hole was not made yet costs nothing.
+//   after the mark, before or after the hole: healing claims it with its mark and makes it TRIMMED,
+//     so it is committed again before use. If the hole was not made yet, that costs nothing.
 //   TRIMMED, `trimmed` not counted yet: the healer counts anew while the dead one has the ticket.
 //   after the commit: still marked, so TRIMMED; committing twice does no harm.
 //

@@ -316,7 +316,7 @@ void MatrixWorld::check_at_rest()
         Sector tool;
         tool.init(handle(0).segment(), i);
         if (tool.trimmed() != tool.count_trimmed())
-            return fail("T4: %u granules are counted as TRIMMED, there are %u", tool.trimmed(),
+            return fail("T3: %u granules are counted as TRIMMED, there are %u", tool.trimmed(),
                         tool.count_trimmed());
         for (Granule at = 0; at < monitors_[i].limit(); at += monitors_[i].word(at).granules()) {
             BlockWord const head = monitors_[i].word(at);

@@ -164,7 +164,7 @@ void SectorMonitor::check_head_change(Granule at, BlockWord from, BlockWord to, 
         if (owner == writer)
             legal = !to.is_users() || to.owner() == writer;
         else if (from.is_claimed_without_memory())
-            legal = dead && to.is(Kind::trimmed) && to.granules() == from.granules();
+            legal = dead && claims && to.is_claimed_without_memory();
         else
             legal = dead && claims;
         break;
