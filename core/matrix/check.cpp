@@ -217,7 +217,7 @@ void Matrix::check_block(Sector &sector, Run run, BlockWord word, bool repair,
     if (!word.is(Kind::free))
         return;
 
-    report.free_bytes += sector.bytes_of(run.length);
+    report.free_bytes += sector.bytes_of(run.length); // seq_cst from here on as above
     auto const pair = [&] {
         return run.end() < sector.limit() && sector.word(run.end(), seq_cst).is(Kind::free);
     };
