@@ -98,6 +98,8 @@ void register_giving()
     add("trim_alloc_all", "the same, and he needs all of it", 2, small({used(4), open(8)}),
         {trims(), alloc_free(8), alloc_free(1)});
     add("trim_free", "what is trimmed is no neighbour of what is freed on both sides", 2,
+        small({used(4), open(8), used(2)}), {trims(), frees(0), frees(2)});
+    add("trim_rests", "the rests of what is trimmed merge with what is freed", 2,
         small({used(2), open(8), used(2)}), {trims(), frees(0), frees(2)});
     add("trim_two", "two trim at once", 3, small({open(4), used(4), open(4)}), {trims(), trims()});
     add("trim_keep", "a part is kept", 3, small({used(4), open(8)}), {trims(256), allocs(4)});
