@@ -358,6 +358,7 @@ void Verbs::add_fixture()
     verb->add_option("--size", options->size);
     verb->add_flag("--leave", options->leave, "give them to nobody");
     verb->add_flag("--wait", options->wait, "keep them until killed");
+    verb->add_flag("--churn", options->churn, "allocate and free until killed");
     on_choice<FixtureOptions>(verb, options, make_fixture);
 }
 } // namespace

@@ -72,6 +72,7 @@ struct FixtureOptions {
     std::uint64_t size = 64;
     bool leave = false;
     bool wait = false;
+    bool churn = false;
 };
 
 int list_segments(ListOptions const &options);
