@@ -11,7 +11,8 @@
 //     roots.hpp       named refs
 //     matrix.hpp      the handle, and what users call
 //   The handle's functions are in lifecycle.cpp (make, open, fork, leave), alloc.cpp (alloc,
-//   grow, out of memory), block.cpp (one block), heal.cpp, inspect.cpp, check.cpp, roots.cpp.
+//   grow, out of memory), trim.cpp (memory back to the system), block.cpp (one block), heal.cpp,
+//   inspect.cpp, check.cpp, roots.cpp.
 //
 // Glossary
 //   sector: one of three parts, by request size. granule: its unit: 64 B, 256 B, 64 KiB.
@@ -24,6 +25,7 @@
 //   FREE ---claim---> CLAIMED(me) ---hand_out---> ALLOCATED(owner) ---free---> CLAIMED(me)
 //     ^                  |  split, merge                  | give, take, state: CAS of this word
 //     +----publish-------+                                +-> ALLOCATED(other or nobody)
+//   FREE <---> CLAIMED(me, without memory) <---> TRIMMED: free, its memory given back; trim.cpp.
 //   CACHED and RESIZING are known to the walk and to healing; this version never writes them.
 //   Every change of ownership is one CAS of the whole word.
 //
@@ -33,18 +35,22 @@
 //   2  Live blocks do not overlap; a block's bytes are its own until it is freed.
 //   3  When no operation runs: no two neighbours are FREE, every TAIL names its block's size.
 //   4  When no operation runs: every FREE block is found through the index.
-//   5  -ENOMEM: at some moment of the call no run of FREE granules could serve the request and
-//      the sectors could not grow. What is CLAIMED for an instant is not "no memory".
+//   5  -ENOMEM: at some moment of the call no run of FREE granules could serve the request, and
+//      neither by growing the sectors nor by taking back what was TRIMMED could one be had within
+//      the capacity. What is CLAIMED for an instant is not "no memory".
+//   6  What is FREE or a user's has memory: the file system has granted it (trim.cpp, T1 to T4).
 //   A word inside a block is never evidence: only a word reached by hopping from the start, or
 //   FREE or ALLOCATED read anywhere, speaks of a block.
 //
 // Death
 //   CLAIMED(dead): in the middle of a split or merge. The head tells the whole run; healing writes
 //     its TAIL and releases it.
+//   CLAIMED(dead, without memory): the same, but it becomes TRIMMED.
 //   FREE without hints, or beside a FREE neighbour: published, then died. Healing ensures hints of
 //     all FREE heads and merges pairs; such a block names nobody, so all are looked at.
 //   ALLOCATED(dead): by policy released, or given to nobody.
-//   growth ticket: words above the limit mean nothing; healing gives the ticket back.
+//   growth ticket: words above the limit mean nothing; healing counts what is TRIMMED anew and
+//     gives the ticket back.
 //   directory ticket, WRITING entry: see roots.hpp.
 //   window open: closed last, so that no allocation gives up before the memory is back.
 //

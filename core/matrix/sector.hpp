@@ -133,7 +133,9 @@ class Sector {
     {
         return data_ + (static_cast<uint64_t>(at) << granule_shift_);
     }
-    /// Granules in which memory is given back and taken again: `bytes`, or one if it is larger.
+    /// Granules in which memory is given back and taken again.
+    Granules unit() const noexcept { return unit_; }
+    /// The granules of so many bytes, at least one.
     Granules unit_of(uint64_t bytes) const noexcept
     {
         return larger(static_cast<Granules>(bytes >> granule_shift_), Granules{1});

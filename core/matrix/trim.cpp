@@ -73,7 +73,7 @@ Status Matrix::trim(uint64_t keep_bytes, uint64_t &ret_bytes) noexcept
 Status Matrix::trim_sector(unsigned index, uint64_t spare, uint64_t &done) noexcept
 {
     Sector &sector = sectors_[index];
-    Granules const unit = sector.unit_of(segment_.trim_unit());
+    Granules const unit = sector.unit();
     Walker walk(sector);
     Granule at;
     BlockWord word;
@@ -169,7 +169,7 @@ Status Matrix::take_back(unsigned index, Need need, bool &rise) noexcept
     BlockWord word;
     while (walk.next(at, word) && at < opening.place.end()) {
         Run const piece{at, word.granules()};
-        Run const part = piece.units_for(opening.place, sector.unit_of(segment_.trim_unit()));
+        Run const part = piece.units_for(opening.place, sector.unit());
         if (word.is(Kind::trimmed) && part.length != 0)
             WEIR_TRY(take_part(index, piece, word, part, more));
     }
@@ -181,8 +181,7 @@ Status Matrix::take_part(unsigned index, Run piece, BlockWord word, Run part,
                          uint64_t &more) noexcept
 {
     Sector &sector = sectors_[index];
-    Granules const unit = sector.unit_of(segment_.trim_unit());
-    Run const wide = widened(piece, part, round_down(more, unit));
+    Run const wide = widened(piece, part, round_down(more, sector.unit()));
     if (!sector.claim_trimmed(piece, word, me().owner))
         return error(kCorrupt); // it changed although we hold the ticket
     sector.cut_trimmed(piece, wide, me().owner);

@@ -85,7 +85,7 @@ struct Header {
     alignas(kCacheLine) atomic<uint32_t> next_slot;
     /// Deaths healed since creation; for people.
     atomic<uint32_t> deaths;
-    /// Who may raise a limit.
+    /// Who may raise a limit, give memory back and take it again.
     TicketWord growth;
     /// Who may change the directory of roots.
     TicketWord directory;
