@@ -30,7 +30,7 @@
 //   A request for which nothing is FREE takes back what it lacks, before the sector grows and
 //   also in sectors that may not grow for it. The place is one that lacks no more than the
 //   capacity has left, counted together with the room above the limit (find_opening). -ENOMEM is
-//   said only if there is none; -ENOSPC leaves everything TRIMMED.
+//   said only if there is none; what the file system refuses (-ENOSPC) stays TRIMMED.
 #include "core/base/bits.hpp"
 #include "core/base/clock.hpp"
 #include "core/matrix/matrix.hpp"
