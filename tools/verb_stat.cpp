@@ -40,16 +40,20 @@ void show_text(Target const &target, Facts const &facts)
     text += fmt::format("in use     {} in {} blocks\n", human_bytes(s.used_bytes), s.used_blocks);
     text += fmt::format("free       {} in {} blocks, the largest {}\n", human_bytes(s.free_bytes),
                         s.free_blocks, human_bytes(s.largest_free_bytes));
+    text += fmt::format("           {} scattered, {} kept by threads, {} trimmed\n",
+                        human_bytes(s.scattered_bytes), human_bytes(s.cached_bytes),
+                        human_bytes(s.trimmed_bytes));
     text += fmt::format("calls      {} allocs, {} frees, {} failures, {} stalls\n", s.allocs,
                         s.frees, s.failures, s.stalls);
     text += fmt::format("processes  {} participants with this command, {} deaths healed\n\n",
                         s.participants, s.deaths);
 
-    Table sectors({"sector", "step", "committed", "in use", "blocks", "free"});
+    Table sectors({"sector", "step", "committed", "in use", "blocks", "free", "trimmed"});
     for (weir_sector i = 0; i < kSectors; ++i)
         sectors.add({sector_name(i), human_bytes(s.sector_granule[i]),
                      human_bytes(s.sector_committed[i]), human_bytes(s.sector_used[i]),
-                     std::to_string(s.sector_blocks[i]), human_bytes(s.sector_free[i])});
+                     std::to_string(s.sector_blocks[i]), human_bytes(s.sector_free[i]),
+                     human_bytes(s.sector_trimmed[i])});
     text += sectors.text();
 
     Table roots({"root", "kind", "block"}, {0, 1});
@@ -69,7 +73,8 @@ nlohmann::ordered_json sectors_json(weir_matrix_info const &s)
                         {"committed_bytes", s.sector_committed[i]},
                         {"used_bytes", s.sector_used[i]},
                         {"used_blocks", s.sector_blocks[i]},
-                        {"free_bytes", s.sector_free[i]}});
+                        {"free_bytes", s.sector_free[i]},
+                        {"trimmed_bytes", s.sector_trimmed[i]}});
     return list;
 }
 
@@ -98,6 +103,9 @@ void show_json(Target const &target, Facts const &facts)
                 {"free_bytes", s.free_bytes},
                 {"free_blocks", s.free_blocks},
                 {"largest_free_bytes", s.largest_free_bytes},
+                {"scattered_bytes", s.scattered_bytes},
+                {"cached_bytes", s.cached_bytes},
+                {"trimmed_bytes", s.trimmed_bytes},
                 {"claimed_bytes", s.claimed_bytes},
                 {"allocs", s.allocs},
                 {"frees", s.frees},

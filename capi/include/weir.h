@@ -338,7 +338,7 @@ struct weir_matrix_info {
     uint64_t capacity;
     /** bytes of the whole file, most of them never touched */
     uint64_t segment_bytes;
-    /** block data that the file system has granted */
+    /** block data that the file system has granted, without what was trimmed */
     uint64_t committed_bytes;
     /** in blocks that somebody has */
     uint64_t used_bytes;
@@ -346,8 +346,17 @@ struct weir_matrix_info {
     uint64_t free_bytes;
     /** held for an instant by running operations */
     uint64_t claimed_bytes;
+    /** kept by threads for their next allocations */
+    uint64_t cached_bytes;
+    /** free, but given back to the system; no part of `committed_bytes` and
+     *  `free_bytes` */
+    uint64_t trimmed_bytes;
     /** the largest free block */
     uint64_t largest_free_bytes;
+    /** free bytes outside the largest free block of their sector: no request
+     *  as large as all of them could have them. What blocks have beyond what
+     *  was asked for is not known */
+    uint64_t scattered_bytes;
     /** tables and index that go with the committed data */
     uint64_t overhead_bytes;
     /** blocks that somebody has */
@@ -372,6 +381,8 @@ struct weir_matrix_info {
     uint64_t sector_used[3];
     /** free bytes by sector */
     uint64_t sector_free[3];
+    /** trimmed bytes by sector */
+    uint64_t sector_trimmed[3];
     /** used blocks by sector */
     uint64_t sector_blocks[3];
     /** bytes per step by sector */
@@ -380,7 +391,7 @@ struct weir_matrix_info {
 /** A `struct weir_matrix_info` with `size` set and all else 0. */
 #define WEIR_MATRIX_INFO_INIT \
     { sizeof(struct weir_matrix_info), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, \
-      0, 0, 0, {0}, {0}, {0}, {0}, {0} }
+      0, 0, 0, 0, 0, 0, {0}, {0}, {0}, {0}, {0}, {0} }
 
 /**
  * What a part of a sector is at the moment.
@@ -399,6 +410,8 @@ enum {
     WEIR_BLOCK_CACHED = 5,
     /** a user's block that is changing its size */
     WEIR_BLOCK_RESIZING = 6,
+    /** free, but its memory was given back to the system */
+    WEIR_BLOCK_TRIMMED = 7,
 };
 
 /**
@@ -500,7 +513,8 @@ typedef int (*weir_participant_fn)(const struct weir_participant_info *info,
  * Since 0.1.
  */
 typedef uint32_t weir_check_flags;
-/** build the index anew where it misses a free block */
+/** build the index anew where it misses a free block, and count anew what is
+ *  trimmed */
 #define WEIR_CHECK_REPAIR UINT32_C(0x1)
 
 /**
@@ -520,6 +534,8 @@ struct weir_check_report {
     uint64_t used_bytes;
     /** bytes free */
     uint64_t free_bytes;
+    /** bytes free, but given back to the system */
+    uint64_t trimmed_bytes;
     /** blocks that belong to a dead participant */
     uint64_t dead_blocks;
     /** blocks of nobody that neither a root nor a channel names: leaks */
@@ -534,7 +550,9 @@ struct weir_check_report {
     uint64_t unmerged_pairs;
     /** free blocks that a search cannot find */
     uint64_t unfindable;
-    /** of those, how many were made findable again */
+    /** sectors whose count of trimmed bytes is wrong */
+    uint64_t miscounted;
+    /** of these two, how many were repaired */
     uint64_t repaired;
     /** roots and channel cells that name no block */
     uint64_t dangling;
@@ -546,7 +564,7 @@ struct weir_check_report {
 /** A `struct weir_check_report` with `size` set and all else 0. */
 #define WEIR_CHECK_REPORT_INIT \
     { sizeof(struct weir_check_report), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, \
-      0, 0 }
+      0, 0, 0, 0 }
 
 /**
  * What weir_matrix_heal() did.
@@ -891,6 +909,39 @@ WEIR_API int weir_matrix_participant_id(
 WEIR_API int weir_matrix_stats(
         struct weir_matrix *matrix,
         struct weir_matrix_info *ret_stats) WEIR_NOEXCEPT;
+
+/**
+ * Gives memory of free blocks back to the system: whole pages, in steps of at
+ * least 64 KiB.
+ *
+ * What threads keep for their next allocations is given back first.
+ *
+ * A trimmed block stays free for everybody. Who needs it takes it back, and is
+ * told `-ENOSPC` if the file system has no room for it any more; touching a
+ * block never raises SIGBUS. Trimmed memory does not count against the
+ * capacity, so another sector may grow by it. Others go on meanwhile, but what
+ * is being trimmed is nobody's for that moment.
+ *
+ * It ends early where it fails; what it gave back until then is a success.
+ *
+ * @param[in] matrix     the matrix.
+ * @param[in] keep_bytes free bytes that stay as they are, for the next
+ *     allocations.
+ * @param[out] ret_bytes bytes that were given back. May be NULL.
+ *
+ * @return 0. Otherwise a negative error:
+ *   -EBUSY          a stopped process holds the growth of the matrix, or, in a
+ *                   fork child, all participant slots are taken
+ *   -EINVAL         `matrix` is NULL
+ *   -EMFILE         in a fork child: too many open files
+ *   -EOPNOTSUPP     the file system cannot give memory back
+ *   -WEIR_E_CORRUPT the segment contradicts itself
+ *   -WEIR_E_RETIRED the matrix was retired
+ *
+ * Any thread. May block. Not for signal handlers. Since 0.1.
+ */
+WEIR_API int weir_matrix_trim(struct weir_matrix *matrix, uint64_t keep_bytes,
+                              uint64_t *ret_bytes) WEIR_NOEXCEPT;
 
 /**
  * Calls a function for each block, free ones too, from the first to the last

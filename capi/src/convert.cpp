@@ -105,7 +105,10 @@ weir_matrix_info from_core(MatrixStats const &from) noexcept
     into.used_bytes = from.used_bytes;
     into.free_bytes = from.free_bytes;
     into.claimed_bytes = from.claimed_bytes;
+    into.cached_bytes = from.cached_bytes;
+    into.trimmed_bytes = from.trimmed_bytes;
     into.largest_free_bytes = from.largest_free_bytes;
+    into.scattered_bytes = from.scattered_bytes;
     into.overhead_bytes = from.overhead_bytes;
     into.used_blocks = from.used_blocks;
     into.free_blocks = from.free_blocks;
@@ -119,6 +122,7 @@ weir_matrix_info from_core(MatrixStats const &from) noexcept
         into.sector_committed[i] = from.sector_committed[i];
         into.sector_used[i] = from.sector_used[i];
         into.sector_free[i] = from.sector_free[i];
+        into.sector_trimmed[i] = from.sector_trimmed[i];
         into.sector_blocks[i] = from.sector_blocks[i];
         into.sector_granule[i] = from.sector_granule[i];
     }
@@ -133,6 +137,7 @@ weir_check_report from_core(CheckReport const &from) noexcept
     into.used_blocks = from.used_blocks;
     into.used_bytes = from.used_bytes;
     into.free_bytes = from.free_bytes;
+    into.trimmed_bytes = from.trimmed_bytes;
     into.dead_blocks = from.dead_blocks;
     into.orphans = from.orphans;
     into.orphan_bytes = from.orphan_bytes;
@@ -140,6 +145,7 @@ weir_check_report from_core(CheckReport const &from) noexcept
     into.wrong_tails = from.wrong_tails;
     into.unmerged_pairs = from.unmerged_pairs;
     into.unfindable = from.unfindable;
+    into.miscounted = from.miscounted;
     into.repaired = from.repaired;
     into.dangling = from.dangling;
     into.unsettled = from.unsettled;
@@ -167,6 +173,7 @@ weir_block_info from_core(BlockInfo const &from) noexcept
     static_assert(static_cast<unsigned>(Kind::allocated) == WEIR_BLOCK_ALLOCATED);
     static_assert(static_cast<unsigned>(Kind::cached) == WEIR_BLOCK_CACHED);
     static_assert(static_cast<unsigned>(Kind::resizing) == WEIR_BLOCK_RESIZING);
+    static_assert(static_cast<unsigned>(Kind::trimmed) == WEIR_BLOCK_TRIMMED);
     weir_block_info into{};
     into.block = from.ref;
     into.offset = from.offset;

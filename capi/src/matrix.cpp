@@ -400,6 +400,49 @@ WEIR_API int weir_matrix_stats(struct weir_matrix *matrix,
 }
 
 /**
+ * Gives memory of free blocks back to the system: whole pages, in steps of at
+ * least 64 KiB.
+ *
+ * What threads keep for their next allocations is given back first.
+ *
+ * A trimmed block stays free for everybody. Who needs it takes it back, and is
+ * told `-ENOSPC` if the file system has no room for it any more; touching a
+ * block never raises SIGBUS. Trimmed memory does not count against the
+ * capacity, so another sector may grow by it. Others go on meanwhile, but what
+ * is being trimmed is nobody's for that moment.
+ *
+ * It ends early where it fails; what it gave back until then is a success.
+ *
+ * @class weir_matrix method
+ * @param[in]  matrix     the matrix
+ * @param[in]  keep_bytes free bytes that stay as they are, for the next allocations
+ * @param[out] ret_bytes  nullable; bytes that were given back
+ * @return ok
+ * @errors
+ *   -EBUSY          a stopped process holds the growth of the matrix, or, in a fork child, all participant slots are taken
+ *   -EINVAL         `matrix` is NULL
+ *   -EMFILE         in a fork child: too many open files
+ *   -EOPNOTSUPP     the file system cannot give memory back
+ *   -WEIR_E_CORRUPT the segment contradicts itself
+ *   -WEIR_E_RETIRED the matrix was retired
+ * @thread any
+ * @blocks yes
+ * @since 0.1
+ */
+WEIR_API int weir_matrix_trim(struct weir_matrix *matrix, uint64_t keep_bytes,
+                              uint64_t *ret_bytes) noexcept
+{
+    if (matrix == nullptr)
+        return -EINVAL;
+    uint64_t bytes = 0;
+    if (auto const status = core(matrix)->trim(keep_bytes, bytes); !status.ok())
+        return status.code;
+    if (ret_bytes != nullptr)
+        *ret_bytes = bytes;
+    return 0;
+}
+
+/**
  * Calls a function for each block, free ones too, from the first to the last
  * byte of each sector. Others go on meanwhile: a block may change after it was
  * reported.

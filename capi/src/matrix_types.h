@@ -114,7 +114,7 @@ WEIR_STRUCT(weir_matrix_info) {
     uint64_t capacity;
     /** bytes of the whole file, most of them never touched */
     uint64_t segment_bytes;
-    /** block data that the file system has granted */
+    /** block data that the file system has granted, without what was trimmed */
     uint64_t committed_bytes;
     /** in blocks that somebody has */
     uint64_t used_bytes;
@@ -122,8 +122,14 @@ WEIR_STRUCT(weir_matrix_info) {
     uint64_t free_bytes;
     /** held for an instant by running operations */
     uint64_t claimed_bytes;
+    /** kept by threads for their next allocations */
+    uint64_t cached_bytes;
+    /** free, but given back to the system; no part of `committed_bytes` and `free_bytes` */
+    uint64_t trimmed_bytes;
     /** the largest free block */
     uint64_t largest_free_bytes;
+    /** free bytes outside the largest free block of their sector: no request as large as all of them could have them. What blocks have beyond what was asked for is not known */
+    uint64_t scattered_bytes;
     /** tables and index that go with the committed data */
     uint64_t overhead_bytes;
     /** blocks that somebody has */
@@ -148,6 +154,8 @@ WEIR_STRUCT(weir_matrix_info) {
     uint64_t sector_used[3];
     /** free bytes by sector */
     uint64_t sector_free[3];
+    /** trimmed bytes by sector */
+    uint64_t sector_trimmed[3];
     /** used blocks by sector */
     uint64_t sector_blocks[3];
     /** bytes per step by sector */
@@ -170,6 +178,8 @@ WEIR_ENUM(weir_block_kind) {
     WEIR_BLOCK_CACHED = 5,
     /** a user's block that is changing its size */
     WEIR_BLOCK_RESIZING = 6,
+    /** free, but its memory was given back to the system */
+    WEIR_BLOCK_TRIMMED = 7,
 };
 
 /**
@@ -270,7 +280,7 @@ WEIR_CALLBACK(weir_participant_fn) int (const struct weir_participant_info *info
  * @since 0.1
  */
 WEIR_FLAGS(weir_check_flags, uint32_t) {
-    /** build the index anew where it misses a free block */
+    /** build the index anew where it misses a free block, and count anew what is trimmed */
     WEIR_CHECK_REPAIR = 1,
 };
 
@@ -292,6 +302,8 @@ WEIR_STRUCT(weir_check_report) {
     uint64_t used_bytes;
     /** bytes free */
     uint64_t free_bytes;
+    /** bytes free, but given back to the system */
+    uint64_t trimmed_bytes;
     /** blocks that belong to a dead participant */
     uint64_t dead_blocks;
     /** blocks of nobody that neither a root nor a channel names: leaks */
@@ -306,7 +318,9 @@ WEIR_STRUCT(weir_check_report) {
     uint64_t unmerged_pairs;
     /** free blocks that a search cannot find */
     uint64_t unfindable;
-    /** of those, how many were made findable again */
+    /** sectors whose count of trimmed bytes is wrong */
+    uint64_t miscounted;
+    /** of these two, how many were repaired */
     uint64_t repaired;
     /** roots and channel cells that name no block */
     uint64_t dangling;

@@ -247,7 +247,7 @@ bool Matrix::search_all(Search &search) noexcept
                 break;
             back_off(static_cast<unsigned>(tries) + press(search.window.caller()));
         }
-        if (index < search.home)
+        if (index < search.home && sector.trimmed() == 0)
             continue; // a smaller sector never grows for a larger request
         for (int grown = 0; grown < kGrowTries && grow_for(search, index).ok(); ++grown) {
             search.run = quick_search(search, sector, sector.chunk_of(sector.limit()));
@@ -289,8 +289,8 @@ bool Matrix::could_grow(Search const &search) const noexcept
         return false;
     for (unsigned i = 0; i < search.count; ++i) {
         unsigned const index = search.order[i];
-        if (index >= search.home && fits(sectors_[index], search.request) &&
-            growth_step(index, need_in(sectors_[index], search.request)).ok())
+        if (fits(sectors_[index], search.request) &&
+            has_room(index, need_in(sectors_[index], search.request), index >= search.home))
             return true;
     }
     return false;
@@ -300,7 +300,7 @@ bool Matrix::could_grow(Search const &search) const noexcept
 
 Status Matrix::grow_for(Search &search, unsigned sector) noexcept
 {
-    Status const grown = grow(sector, search.need, search.window);
+    Status const grown = grow(sector, search.need, sector >= search.home, search.window);
     if (!grown.ok() && grown.code != -ENOMEM && grown.code != -EBUSY)
         search.growth_error = grown.code;
     return grown;
@@ -310,7 +310,7 @@ uint64_t Matrix::committed() const noexcept
 {
     uint64_t sum = 0;
     for (Sector const &sector : sectors_)
-        sum += sector.bytes_of(sector.limit());
+        sum += sector.bytes_of(sector.limit() - sector.trimmed());
     return sum;
 }
 
@@ -341,19 +341,26 @@ Result<Granules> Matrix::growth_step(unsigned index, Need need) const noexcept
                                  sector.granule_shift());
 }
 
-/// Adds memory to a sector. EBUSY: somebody else is growing. The window is closed afterwards, the
-/// new memory is FREE.
-Status Matrix::grow(unsigned index, Need need, Window &window) noexcept
+/// Adds memory to a sector, first where it was trimmed. EBUSY: somebody else is growing. The window
+/// is closed afterwards, the new memory is FREE.
+Status Matrix::grow(unsigned index, Need need, bool may_rise, Window &window) noexcept
 {
     Sector &sector = sectors_[index];
-    if (!growth_step(index, need).ok())
-        return error(ENOMEM); // without the ticket: limits only rise
+    if (!has_room(index, need, may_rise))
+        return error(ENOMEM); // without the ticket: true at this moment
+    Ticket ticket(segment_.header().growth);
+    if (ticket.holder() != kNobody)
+        return error(EBUSY); // no window: two who wait for the ticket must not keep each other busy
     window.open();
     Undo close([&window] { window.close(); });
-    Ticket ticket(segment_.header().growth);
     if (!ticket.try_take(me().owner))
         return error(EBUSY);
 
+    bool rise = may_rise;
+    if (Status const back = take_back(index, need, rise); !back.ok() || !rise) {
+        ticket.give_back(me().owner);
+        return back;
+    }
     auto step = growth_step(index, need);
     Granule const from = sector.limit();
     Status granted = step.status();
@@ -390,7 +397,7 @@ Status Matrix::commit_at_start(uint64_t bytes) noexcept
                 round_down(share[i], kGrowthUnit) - sector.bytes_of(sector.limit());
             uint64_t const piece = smaller(left, kLargestStep) >> sector.granule_shift();
             Need const need{static_cast<Granules>(sector.free_at_end() + piece), 1};
-            Status const grown = grow(i, need, window);
+            Status const grown = grow(i, need, true, window);
             if (grown.code == -ENOMEM)
                 break; // a sector limit below the share, or a larger step took the room
             WEIR_TRY(grown);

@@ -53,6 +53,8 @@ void Matrix::heal_owner(Owner dead, HealReport &report) noexcept
             for (int i = 0; i < kHealWalks && !heal_sector(sector, dead, report); ++i)
                 ; // somebody scribbles: bounded
     }
+    if (Ticket(segment_.header().growth).holder() == dead)
+        recount_trimmed(); // while it is his: nobody else changes what is TRIMMED
     for (TicketWord *word : {&segment_.header().growth, &segment_.header().directory})
         Ticket(*word).give_back(dead);
     participants_.close_windows(dead);
@@ -99,6 +101,14 @@ Granule Matrix::merge_if_pair(Sector &sector, Run run, BlockWord word) noexcept
 Granule Matrix::heal_head(Sector &sector, Run run, BlockWord word, HealReport &report) noexcept
 {
     bool const users = word.is_users();
+    if (word.is_claimed_without_memory()) { // trim.cpp
+        Owner const self = me().owner;
+        if (sector.change(run.head, word, word.as_claimed_without_memory(self, run.length))) {
+            sector.publish_trimmed(run);
+            ++report.interrupted;
+        }
+        return true;
+    }
     if (users && segment_.geometry().request.keep_blocks) {
         BlockWord const kept = BlockWord::of(Kind::allocated, word.user(), kNobody,
                                              word.generation(), word.granules());

@@ -116,6 +116,15 @@ bool Matrix::flush_sector(Lane &lane, unsigned sector) noexcept
     return any;
 }
 
+/// What all lanes of all participants keep becomes FREE.
+void Matrix::empty_lanes() noexcept
+{
+    Caller const self = caller();
+    Window window(self);
+    sectors_[kSmall].steal_all(window);
+    sectors_[kMedium].steal_all(window);
+}
+
 /// Makes or renews the lane of this thread: after a fork its entries are the parent's.
 WEIR_COLD Lane *Matrix::prepare_lane() noexcept
 {

@@ -12,7 +12,8 @@
 //     roots.hpp       named refs
 //     matrix.hpp      the handle, and what users call
 //   The handle's functions are in lifecycle.cpp (make, open, fork, leave), alloc.cpp (alloc,
-//   grow, out of memory), block.cpp (one block), heal.cpp, inspect.cpp, check.cpp, roots.cpp.
+//   grow, out of memory), trim.cpp (memory back to the system), block.cpp (one block), heal.cpp,
+//   inspect.cpp, check.cpp, roots.cpp.
 //
 // Glossary
 //   sector: one of three parts, by request size. granule: its unit: 64 B, 256 B, 64 KiB.
@@ -25,6 +26,7 @@
 //   FREE ---claim---> CLAIMED(me) ---hand_out---> ALLOCATED(owner) ---free---> CLAIMED(me)
 //     ^                  |  split, merge                  | give, take, state: CAS of this word
 //     +----publish-------+                                +-> ALLOCATED(other or nobody)
+//   FREE <---> CLAIMED(me, without memory) <---> TRIMMED: free, its memory given back; trim.cpp.
 //   CACHED: kept by a thread for its next allocations (lane.hpp); anybody may claim it.
 //   RESIZING is known to the walk and to healing; this version never writes it.
 //   Every change of ownership is one CAS of the whole word.
@@ -36,17 +38,21 @@
 //   3  When no operation runs: no two neighbours are FREE, every TAIL names its block's size.
 //   4  When no operation runs: every FREE block is found through the index.
 //   5  -ENOMEM: at some moment of the call no run of FREE or CACHED granules could serve the
-//      request and the sectors could not grow. What is CLAIMED for an instant is not "no memory".
+//      request, and neither by growing the sectors nor by taking back what was TRIMMED could one be
+//      had within the capacity. What is CLAIMED for an instant is not "no memory".
+//   6  What is FREE or a user's has memory: the file system has granted it (trim.cpp, T1 to T4).
 //   A word inside a block is never evidence: only a word reached by hopping from the start, or
 //   FREE or ALLOCATED read anywhere, speaks of a block.
 //
 // Death
 //   CLAIMED(dead): in the middle of a split or merge. The head tells the whole run; healing writes
 //     its TAIL and releases it.
+//   CLAIMED(dead, without memory): the same, but it becomes TRIMMED.
 //   FREE without hints, or beside a FREE neighbour: published, then died. Healing ensures hints of
 //     all FREE heads and merges pairs; such a block names nobody, so all are looked at.
 //   ALLOCATED(dead): by policy released, or given to nobody.
-//   growth ticket: words above the limit mean nothing; healing gives the ticket back.
+//   growth ticket: words above the limit mean nothing; healing counts what is TRIMMED anew and
+//     gives the ticket back.
 //   directory ticket, WRITING entry: see roots.hpp.
 //   window open: closed last, so that no allocation gives up before the memory is back.
 //
@@ -175,6 +181,9 @@ class Matrix {
     Status give(Ref ref, uint64_t participant) noexcept;
     Status take(Ref ref) noexcept;
 
+    /// Gives memory of free blocks back to the system, all but `keep_bytes`.
+    Status trim(uint64_t keep_bytes, uint64_t &ret_bytes) noexcept;
+
     Status stats(MatrixStats &ret) noexcept;
     Status walk(BlockFn callback, void *userdata) noexcept;
     Status participants(ParticipantFn callback, void *userdata) noexcept;
@@ -265,6 +274,7 @@ class Matrix {
     bool make_room(Lane &lane, Magazine &magazine) noexcept;
     void flush(Lane &lane, Magazine &magazine, unsigned count) noexcept;
     bool flush_sector(Lane &lane, unsigned sector) noexcept;
+    void empty_lanes() noexcept;
     void drop_lanes() noexcept;
 
     // lifecycle.cpp
@@ -296,7 +306,7 @@ class Matrix {
     bool could_grow(Search const &search) const noexcept;
     static uint64_t missing_for(Sector const &sector, Need need) noexcept;
     Status grow_for(Search &search, unsigned sector) noexcept;
-    Status grow(unsigned sector, Need need, Window &window) noexcept;
+    Status grow(unsigned sector, Need need, bool may_rise, Window &window) noexcept;
     Result<Granules> growth_step(unsigned sector, Need need) const noexcept;
     Status commit_at_start(uint64_t bytes) noexcept;
     uint64_t committed() const noexcept;
@@ -328,6 +338,17 @@ class Matrix {
             __atomic_store_n(&pressure, now - 1, __ATOMIC_RELAXED);
     }
 
+    // trim.cpp
+    Status trim_sector(unsigned index, uint64_t spare, uint64_t &done) noexcept;
+    Result<Granules> trim_part(unsigned index, Run run, BlockWord word, Need part) noexcept;
+    uint64_t room() const noexcept;
+    bool find_opening(unsigned index, Need need, bool may_rise, Opening &ret) const noexcept;
+    bool has_room(unsigned index, Need need, bool may_rise) const noexcept;
+    Status take_back(unsigned index, Need need, bool &rise) noexcept;
+    Status take_part(unsigned index, Run piece, BlockWord word, Run part, uint64_t &more) noexcept;
+    Status add_memory(unsigned index, Run run) noexcept;
+    void recount_trimmed() noexcept;
+
     // block.cpp
     Ref make_ref(uint64_t offset, BlockWord word) const noexcept
     {
@@ -356,6 +377,7 @@ class Matrix {
                       CheckReport &report) noexcept;
     void check_block(Sector &sector, Run run, BlockWord word, bool repair,
                      CheckReport &report) noexcept;
+    void check_trimmed(Sector &sector, bool repair, CheckReport &report) noexcept;
     void count_block(Sector &sector, Granule at, BlockWord word, class RefSet const &named,
                      CheckReport &report) noexcept;
 

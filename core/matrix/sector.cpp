@@ -17,9 +17,11 @@ void Sector::init(Segment &segment, unsigned index) noexcept
         levels[level] = segment.at<atomic<uint64_t>>(g.level[level]);
     steps_.init(g.plan, g.classes, levels, segment.at<atomic<uint64_t>>(g.map));
     limit_ = &segment.header().sector_limit[index].granules;
+    trimmed_ = &segment.header().sector_limit[index].trimmed;
     max_ = static_cast<Granule>(g.max_granules);
     granule_shift_ = g.granule_shift;
     data_ = g.data;
+    unit_ = unit_of(segment.trim_unit());
 }
 
 Run Sector::release_run(Run run, Owner me) noexcept { return release_hot(run, me); }
@@ -153,6 +155,17 @@ Run Sector::steal(Run run, BlockWord found, Window &window) noexcept
     Run const published = stolen ? release_run(run, me) : Run{};
     window.close();
     return published;
+}
+
+void Sector::steal_all(Window &window) noexcept
+{
+    Walker walk(*this);
+    Granule at;
+    BlockWord found;
+    while (walk.next(at, found))
+        if (found.is(Kind::cached))
+            if (Run const now = steal({at, found.granules()}, found, window); now.length != 0)
+                walk.resume_at(now.end());
 }
 
 Run Sector::search_by_walk(Need need, Window &window, WalkFindings &ret) noexcept

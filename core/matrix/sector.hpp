@@ -4,6 +4,7 @@
 #pragma once
 
 #include "core/base/base.hpp"
+#include "core/base/bits.hpp"
 #include "core/index/bit_tree.hpp"
 #include "core/matrix/block_word.hpp"
 #include "core/segment/participants.hpp"
@@ -15,6 +16,13 @@ namespace weir {
 struct WalkFindings {
     bool withheld = false; ///< runs that others hold, with their neighbours, could have served
     bool stolen = false;   ///< CACHED blocks, which are FREE now
+};
+
+/// Where a need would fit if memory were added there.
+struct Opening {
+    Granule from = 0; ///< a head at or before it, from which hops lead there
+    Run place{};
+    uint64_t lack = 0; ///< granules, in whole units, that have no memory now
 };
 
 class Sector {
@@ -42,6 +50,9 @@ class Sector {
     /// The same by hopping from head to head, for whom the hints find nothing (rules.md M7). Gives
     /// back every CACHED block that it meets; then it finds nothing, and the caller looks again.
     Run search_by_walk(Need need, Window &window, WalkFindings &found) noexcept;
+
+    /// Gives every CACHED block back, whoever keeps it.
+    void steal_all(Window &window) noexcept;
 
     /// Cuts what is needed out of a claimed run and gives the rest back. Returns what is left in
     /// our hand; its TAIL is right.
@@ -96,6 +107,33 @@ class Sector {
     /// Writes the words of a new run at the limit, CLAIMED by `me`, then raises the limit.
     void raise_limit(Run run, Owner me) noexcept;
 
+    // Trimming, by the holder of the ticket alone but for the looks (sector_trim.cpp; the protocol
+    // is in trim.cpp).
+    /// Granules in TRIMMED blocks; exact for the holder of the ticket.
+    Granules trimmed() const noexcept
+    {
+        // relaxed: the ticket orders it; without the ticket a hint
+        return static_cast<Granules>(smaller<uint64_t>(trimmed_->load(relaxed), limit()));
+    }
+    void set_trimmed(Granules count) noexcept { trimmed_->store(count, relaxed); } // as above
+    /// Counts them anew.
+    Granules count_trimmed() const noexcept;
+    /// Where a need fits if at most `room` granules of memory are added, and none above `top`.
+    bool find_opening(Need need, Granule top, uint64_t room, Opening &ret) const noexcept;
+    /// Claims a part of a FREE block that carries the need; empty: somebody was faster.
+    Run claim_part(Run run, BlockWord word, Need part, Owner me) noexcept;
+    /// CLAIMED by us -> CLAIMED by us, without memory.
+    void mark_without_memory(Run run, Owner me) noexcept;
+    /// That -> TRIMMED.
+    void publish_trimmed(Run run) noexcept;
+    /// TRIMMED -> CLAIMED by us, without memory.
+    bool claim_trimmed(Run run, BlockWord word, Owner me) noexcept
+    {
+        return change(run.head, word, word.as_claimed_without_memory(me, run.length));
+    }
+    /// Cuts `part` out of such a run; what is left and right of it is TRIMMED again.
+    void cut_trimmed(Run run, Run part, Owner me) noexcept;
+
     /// Writes the TAIL of a run we hold.
     void write_tail(Run run) noexcept
     {
@@ -114,6 +152,13 @@ class Sector {
     uint64_t offset_of(Granule at) const noexcept
     {
         return data_ + (static_cast<uint64_t>(at) << granule_shift_);
+    }
+    /// Granules in which memory is given back and taken again.
+    Granules unit() const noexcept { return unit_; }
+    /// The granules of so many bytes, at least one.
+    Granules unit_of(uint64_t bytes) const noexcept
+    {
+        return larger(static_cast<Granules>(bytes >> granule_shift_), Granules{1});
     }
     bool holds(uint64_t offset) const noexcept
     {
@@ -153,6 +198,7 @@ class Sector {
         Granules length = 0;
     };
     Neighbour left_of(Granule head) const noexcept;
+    uint64_t lack_of(Granule from, Run place, Granule top, uint64_t &hops) const noexcept;
 
     Run write_second(Run run, Granule at, Owner me) noexcept;
     Run split(Run run, Granule at, Owner me) noexcept;
@@ -183,8 +229,10 @@ class Sector {
     /// Per size step: chunks in which a FREE head of this step probably is.
     BitTree steps_;
     atomic<uint64_t> *limit_ = nullptr;
+    atomic<uint64_t> *trimmed_ = nullptr;
     Granule max_ = 0;
     unsigned granule_shift_ = 0;
+    Granules unit_ = 1; ///< in which memory is given back
     uint64_t data_ = 0;
 };
 

@@ -2,10 +2,11 @@
 // The file behind a segment and the locks on it: the one place with system calls on files.
 //
 // The explorer links its own version of the members that are used while a segment is in use
-// (commit and the locks), so that they become steps of a schedule.
+// (commit, punch and the locks), so that they become steps of a schedule.
 #pragma once
 
 #include "core/base/error.hpp"
+#include "core/segment/geometry.hpp"
 
 #include <cstddef>
 #include <cstdint>
@@ -44,6 +45,11 @@ class Backing {
 
     /// Grants memory to a part of the file; idempotent. ENOSPC if the file system is full.
     Status commit(uint64_t offset, uint64_t length) noexcept;
+    /// Gives the memory of a part of the file back: it is a hole of zeros until commit(). Whole
+    /// pages. EOPNOTSUPP if the file system cannot.
+    Status punch(uint64_t offset, uint64_t length) noexcept;
+    /// What memory is given back in: a power of two.
+    uint64_t page_bytes() const noexcept { return kLayoutAlign; }
 
     /// The lock of a participant's byte, held by this process until it ends or unlocks.
     /// The kernel drops it at death, also after SIGKILL. False: somebody else holds it.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-// What is done to the file while a segment is in use: committing memory, and the locks that say
-// who lives. The explorer replaces this file.
+// What is done to the file while a segment is in use: committing memory, giving it back, and the
+// locks that say who lives. The explorer replaces this file.
 #include "core/base/bits.hpp"
 #include "core/segment/backing.hpp"
 
@@ -24,11 +24,11 @@ struct flock lock_of(uint32_t slot, short type) noexcept
     return lock; // l_pid must be 0 for OFD locks
 }
 
-int commit_piece(int fd, uint64_t offset, uint64_t length) noexcept
+int allocate_piece(int fd, int mode, uint64_t offset, uint64_t length) noexcept
 {
     constexpr int kTries = 1000; // interrupted that often, something is wrong
     for (int i = 0; i < kTries; ++i) {
-        if (fallocate(fd, 0, static_cast<off_t>(offset), static_cast<off_t>(length)) == 0)
+        if (fallocate(fd, mode, static_cast<off_t>(offset), static_cast<off_t>(length)) == 0)
             return 0;
         if (errno != EINTR)
             return errno;
@@ -40,11 +40,19 @@ int commit_piece(int fd, uint64_t offset, uint64_t length) noexcept
 Status Backing::commit(uint64_t offset, uint64_t length) noexcept
 {
     for (uint64_t done = 0; done < length; done += kCommitPiece) {
-        int const code = commit_piece(fd_, offset + done, smaller(kCommitPiece, length - done));
+        int const code =
+            allocate_piece(fd_, 0, offset + done, smaller(kCommitPiece, length - done));
         if (code != 0)
             return error(code == EFBIG || code == EDQUOT || code == ENOMEM ? ENOSPC : code);
     }
     return kOk;
+}
+
+Status Backing::punch(uint64_t offset, uint64_t length) noexcept
+{
+    int const code =
+        allocate_piece(fd_, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, offset, length);
+    return code == 0 ? kOk : error(code == EPERM || code == ENOSYS ? EOPNOTSUPP : code); // a seal
 }
 
 bool Backing::lock_slot(uint32_t slot) noexcept

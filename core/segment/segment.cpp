@@ -194,7 +194,21 @@ Status Segment::commit(unsigned sector, uint64_t from, uint64_t to) noexcept
         uint64_t const end = smaller(last + 2, g.plan.words[level]);
         WEIR_TRY(backing_.commit(g.level[level] + first * stride, (end - first) * stride));
     }
+    return commit_data(sector, from, to);
+}
+
+Status Segment::commit_data(unsigned sector, uint64_t from, uint64_t to) noexcept
+{
+    SectorGeometry const &g = geometry_.sector[sector];
+    WEIR_ASSERT(from < to && to <= g.max_granules);
     return backing_.commit(g.data + (from << g.granule_shift), (to - from) << g.granule_shift);
+}
+
+Status Segment::punch_data(unsigned sector, uint64_t from, uint64_t to) noexcept
+{
+    SectorGeometry const &g = geometry_.sector[sector];
+    WEIR_ASSERT(from < to && to <= g.max_granules);
+    return backing_.punch(g.data + (from << g.granule_shift), (to - from) << g.granule_shift);
 }
 
 } // namespace weir

@@ -34,7 +34,8 @@
 //   S1  A slot is LIVE only while, or after, its process held the lock of its byte.
 //   S2  At most one live process works as the reaper of a slot.
 //   S3  A slot becomes FREE only when no word of the segment names its owner id.
-//   S4  Memory below a sector's limit is committed: words, hints, index and data.
+//   S4  Memory below a sector's limit is committed: words, hints, index, and the data but for that
+//       of TRIMMED blocks and of CLAIMED ones that are marked so (core/matrix/trim.cpp).
 //   S5  Geometry in process memory equals what the header described at attach; the header's
 //       description is never used again.
 //
@@ -49,6 +50,7 @@
 //   file size and owner by fstat. Slot words: any value is handled; slot numbers are checked.
 #pragma once
 
+#include "core/base/bits.hpp"
 #include "core/base/error.hpp"
 #include "core/segment/backing.hpp"
 #include "core/segment/geometry.hpp"
@@ -93,6 +95,11 @@ class Segment {
 
     /// Makes the granules [from, to) of a sector usable; idempotent.
     Status commit(unsigned sector, uint64_t from, uint64_t to) noexcept;
+    /// The same for their data alone, and the opposite: it has no memory afterwards.
+    Status commit_data(unsigned sector, uint64_t from, uint64_t to) noexcept;
+    Status punch_data(unsigned sector, uint64_t from, uint64_t to) noexcept;
+    /// Bytes in which data is given back: whole pages, and what sectors grow by.
+    uint64_t trim_unit() const noexcept { return larger(kGrowthUnit, backing_.page_bytes()); }
 
     template <class T> T *at(uint64_t offset) const noexcept
     {

@@ -39,6 +39,8 @@ int main(void)
            (unsigned long long)WEIR_BLOCK_FREE);
     printf("enum     weir_block_kind.WEIR_BLOCK_RESIZING = %llu since=0.1\n",
            (unsigned long long)WEIR_BLOCK_RESIZING);
+    printf("enum     weir_block_kind.WEIR_BLOCK_TRIMMED = %llu since=0.1\n",
+           (unsigned long long)WEIR_BLOCK_TRIMMED);
     printf("enum     weir_channel_mode %s since=0.1\n",
            TYPE(weir_channel_mode, uint32_t));
     printf("enum     weir_channel_mode.WEIR_CHANNEL_QUEUE = %llu since=0.1\n",
@@ -218,6 +220,9 @@ int main(void)
     printf("field    weir_check_report.free_bytes off=%zu size=%zu type=%s since=0.1\n",
            offsetof(struct weir_check_report, free_bytes), sizeof(FIELD(weir_check_report, free_bytes)),
            TYPE(__typeof__(FIELD(weir_check_report, free_bytes)), uint64_t));
+    printf("field    weir_check_report.miscounted off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_check_report, miscounted), sizeof(FIELD(weir_check_report, miscounted)),
+           TYPE(__typeof__(FIELD(weir_check_report, miscounted)), uint64_t));
     printf("field    weir_check_report.orphan_bytes off=%zu size=%zu type=%s since=0.1\n",
            offsetof(struct weir_check_report, orphan_bytes), sizeof(FIELD(weir_check_report, orphan_bytes)),
            TYPE(__typeof__(FIELD(weir_check_report, orphan_bytes)), uint64_t));
@@ -230,6 +235,9 @@ int main(void)
     printf("field    weir_check_report.size off=%zu size=%zu type=%s since=0.1\n",
            offsetof(struct weir_check_report, size), sizeof(FIELD(weir_check_report, size)),
            TYPE(__typeof__(FIELD(weir_check_report, size)), size_t));
+    printf("field    weir_check_report.trimmed_bytes off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_check_report, trimmed_bytes), sizeof(FIELD(weir_check_report, trimmed_bytes)),
+           TYPE(__typeof__(FIELD(weir_check_report, trimmed_bytes)), uint64_t));
     printf("field    weir_check_report.unfindable off=%zu size=%zu type=%s since=0.1\n",
            offsetof(struct weir_check_report, unfindable), sizeof(FIELD(weir_check_report, unfindable)),
            TYPE(__typeof__(FIELD(weir_check_report, unfindable)), uint64_t));
@@ -272,6 +280,9 @@ int main(void)
     printf("field    weir_matrix_info.allocs off=%zu size=%zu type=%s since=0.1\n",
            offsetof(struct weir_matrix_info, allocs), sizeof(FIELD(weir_matrix_info, allocs)),
            TYPE(__typeof__(FIELD(weir_matrix_info, allocs)), uint64_t));
+    printf("field    weir_matrix_info.cached_bytes off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_matrix_info, cached_bytes), sizeof(FIELD(weir_matrix_info, cached_bytes)),
+           TYPE(__typeof__(FIELD(weir_matrix_info, cached_bytes)), uint64_t));
     printf("field    weir_matrix_info.capacity off=%zu size=%zu type=%s since=0.1\n",
            offsetof(struct weir_matrix_info, capacity), sizeof(FIELD(weir_matrix_info, capacity)),
            TYPE(__typeof__(FIELD(weir_matrix_info, capacity)), uint64_t));
@@ -305,6 +316,9 @@ int main(void)
     printf("field    weir_matrix_info.participants off=%zu size=%zu type=%s since=0.1\n",
            offsetof(struct weir_matrix_info, participants), sizeof(FIELD(weir_matrix_info, participants)),
            TYPE(__typeof__(FIELD(weir_matrix_info, participants)), uint64_t));
+    printf("field    weir_matrix_info.scattered_bytes off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_matrix_info, scattered_bytes), sizeof(FIELD(weir_matrix_info, scattered_bytes)),
+           TYPE(__typeof__(FIELD(weir_matrix_info, scattered_bytes)), uint64_t));
     printf("field    weir_matrix_info.sector_blocks off=%zu size=%zu type=%s since=0.1\n",
            offsetof(struct weir_matrix_info, sector_blocks), sizeof(FIELD(weir_matrix_info, sector_blocks)),
            TYPE(__typeof__(FIELD(weir_matrix_info, sector_blocks)), uint64_t[3]));
@@ -317,6 +331,9 @@ int main(void)
     printf("field    weir_matrix_info.sector_granule off=%zu size=%zu type=%s since=0.1\n",
            offsetof(struct weir_matrix_info, sector_granule), sizeof(FIELD(weir_matrix_info, sector_granule)),
            TYPE(__typeof__(FIELD(weir_matrix_info, sector_granule)), uint64_t[3]));
+    printf("field    weir_matrix_info.sector_trimmed off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_matrix_info, sector_trimmed), sizeof(FIELD(weir_matrix_info, sector_trimmed)),
+           TYPE(__typeof__(FIELD(weir_matrix_info, sector_trimmed)), uint64_t[3]));
     printf("field    weir_matrix_info.sector_used off=%zu size=%zu type=%s since=0.1\n",
            offsetof(struct weir_matrix_info, sector_used), sizeof(FIELD(weir_matrix_info, sector_used)),
            TYPE(__typeof__(FIELD(weir_matrix_info, sector_used)), uint64_t[3]));
@@ -329,6 +346,9 @@ int main(void)
     printf("field    weir_matrix_info.stalls off=%zu size=%zu type=%s since=0.1\n",
            offsetof(struct weir_matrix_info, stalls), sizeof(FIELD(weir_matrix_info, stalls)),
            TYPE(__typeof__(FIELD(weir_matrix_info, stalls)), uint64_t));
+    printf("field    weir_matrix_info.trimmed_bytes off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_matrix_info, trimmed_bytes), sizeof(FIELD(weir_matrix_info, trimmed_bytes)),
+           TYPE(__typeof__(FIELD(weir_matrix_info, trimmed_bytes)), uint64_t));
     printf("field    weir_matrix_info.used_blocks off=%zu size=%zu type=%s since=0.1\n",
            offsetof(struct weir_matrix_info, used_blocks), sizeof(FIELD(weir_matrix_info, used_blocks)),
            TYPE(__typeof__(FIELD(weir_matrix_info, used_blocks)), uint64_t));

@@ -261,7 +261,7 @@ class World {
     bool good_ = false;
 };
 
-/// All that needs the kernel: attach, growth, sleeping in a channel, waking, leaving.
+/// All that needs the kernel: attach, growth, giving memory back and taking it again, sleeping in a channel, waking, leaving.
 int live_a_life(char const *name)
 {
     weir_matrix *matrix = nullptr;
@@ -273,6 +273,8 @@ int live_a_life(char const *name)
     weir_message message;
     bool good =
         weir_matrix_alloc(matrix, 100, nullptr, &small, nullptr) == 0 &&
+        weir_matrix_alloc(matrix, 300000, nullptr, &large, nullptr) == 0 &&
+        weir_matrix_free(matrix, large) == 0 && weir_matrix_trim(matrix, 0, nullptr) == 0 &&
         weir_matrix_alloc(matrix, 300000, nullptr, &large, nullptr) == 0 &&
         weir_matrix_bind(matrix, "bound", small) == 0 &&
         weir_channel_attach(matrix, "ring", nullptr, &channel) == 0 &&

@@ -22,6 +22,8 @@ HOT = "core/matrix/sector_hot.hpp"
 WALKER = "core/matrix/walker.hpp"
 ALLOC = "core/matrix/alloc.cpp"
 HEAL = "core/matrix/heal.cpp"
+TRIM = "core/matrix/trim.cpp"
+SECTOR_TRIM = "core/matrix/sector_trim.cpp"
 CHECK = "core/matrix/check.cpp"
 BLOCK = "core/matrix/block.cpp"
 ROOTS = "core/matrix/roots.cpp"
@@ -244,6 +246,56 @@ GROWTH = [
          (HEAL, "        Ticket(*word).give_back(dead);\n", "        static_cast<void>(word);\n")),
 ]
 
+TRIMMING = [
+    rule("trim: the mark before the hole", "trim_alloc", (0, 1, 0),
+         (TRIM, "    sector.mark_without_memory(mine, self.owner()); // before the hole: death\n", ""),
+         (TRIM, "    sector.publish_trimmed(mine);\n    return mine.length;",
+          "    sector.mark_without_memory(mine, self.owner());\n"
+          "    sector.publish_trimmed(mine);\n    return mine.length;"), sees="T1"),
+    rule("trim: healing makes TRIMMED what is marked", "trim_two", (0, 1, 0),
+         (HEAL, "    if (word.is_claimed_without_memory()) { // trim.cpp", "    if (false) {"),
+         sees="changes the head"),
+    rule("trim: a healer keeps the mark", "trim_two", (0, 2, 0),
+         (HEAL, "word.as_claimed_without_memory(self, run.length)",
+          "word.as_claimed(self, run.length)"), sees="changes the head"),
+    rule("trim: a dead holder's count is made anew", "trim_two", (0, 1, 0),
+         (HEAL, "        recount_trimmed(); // while", "        ; // while"), sees="T3"),
+    rule("trim: counted while the dead one has the ticket", "take_heal", (2, 1, 0),
+         (HEAL, "    if (Ticket(segment_.header().growth).holder() == dead)\n"
+          "        recount_trimmed(); // while it is his: nobody else changes what is TRIMMED\n", ""),
+         (HEAL, "        Ticket(*word).give_back(dead);\n",
+          "        if (bool const his = Ticket(*word).holder() == dead; his) {\n"
+          "            Ticket(*word).give_back(dead);\n            recount_trimmed();\n        }\n"),
+         sees="T3", schedules=2000000),
+    rule("trim: committed before FREE", "take_one", (0, 0, 0),
+         (TRIM, "segment_.commit_data(index, run.head, run.end());", "kOk;"), sees="T1"),
+    rule("trim: what the file system refuses stays TRIMMED", "take_full", (0, 0, 0),
+         (TRIM, "        sector.publish_trimmed(run);\n        return granted;",
+          "        sector.release_run(run, me().owner);\n        return granted;"), sees="T1"),
+    rule("trim: no -ENOMEM while trimmed memory could serve", "take_all", (1, 0, 0),
+         (TRIM, "    if (WEIR_LIKELY(sectors_[index].trimmed() == 0))\n", "    if (true)\n"),
+         sees="invariant 5"),
+    rule("trim: one at a time", "trim_two", (2, 0, 0),
+         (TRIM, "    WEIR_TRY(take_ticket(segment_.header().growth));\n", "")),
+    rule("trim: opens a window", "trim_alloc_all", (2, 0, 0),
+         (TRIM, "    window.open();\n    Sector &sector", "    Sector &sector"),
+         sees="invariant 5", schedules=1000000),
+    rule("trim: who waits for the ticket opens no window", "trim_alloc_all", (2, 0, 0),
+         (ALLOC, "    if (ticket.holder() != kNobody)\n        return error(EBUSY); // no window",
+          "    ; // no window"), sees="livelock"),
+    rule("trim: TRIMMED merges with nobody", "trim_free", (1, 0, 0),
+         (HOT, "    if (!found.is(Kind::free) || !plausible(right, found, bound) || !claim_free",
+          "    if ((!found.is(Kind::free) && !found.is(Kind::trimmed)) ||"
+          " !plausible(right, found, bound) || !claim_free"), sees="changes the head"),
+    rule("trim: a place that ends where a FREE block ends is tried", "take_best", (0, 0, 0),
+         (SECTOR_TRIM, "(found.is(Kind::free) && need.place_in({row, end - row}, start) &&",
+          "(false && need.place_in({row, end - row}, start) &&"), sees="are refused"),
+    rule("trim: a cut is published from right to left", "take_one", (0, 0, 0),
+         (SECTOR_TRIM, "        write_tail(rest);\n",
+          "        words_[run.head].store(own(run.head).as_claimed_without_memory(me, run.length), "
+          "release);\n        write_tail(rest);\n"), sees="invariant 1"),
+]
+
 CHANNEL = [
     rule("C1: the block stays nobody's while HELD", "q_post_read", (1, 1, 0),
          (RING, "    ret.ref = ref;\n",
@@ -323,4 +375,5 @@ ROOT_RULES = [
           "    Status const done = bind_held(name, kind, ref);\n")),
 ]
 
-RULES = INDEX + MATRIX + LANES + HEALING + PARTICIPANTS + GROWTH + CHANNEL + ROOT_RULES
+RULES = (INDEX + MATRIX + LANES + HEALING + PARTICIPANTS + GROWTH + TRIMMING + CHANNEL
+         + ROOT_RULES)

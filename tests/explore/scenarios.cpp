@@ -11,6 +11,7 @@ void register_all()
     register_matrix();
     register_lanes();
     register_growth();
+    register_trim();
     register_channel();
 }
 

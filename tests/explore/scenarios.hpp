@@ -10,6 +10,7 @@ void register_participants();
 void register_matrix();
 void register_lanes();
 void register_growth();
+void register_trim();
 void register_channel();
 
 void register_all();

@@ -25,7 +25,11 @@ void keeps_to_capacity(MatrixWorld &world)
 {
     uint64_t sum = 0;
     for (unsigned i = 0; i < kSectors; i++)
-        sum += uint64_t{world.monitor(i).limit()} << kGranuleShift[i];
+        for (Granule at = 0; at < world.monitor(i).limit();) {
+            BlockWord const head = world.monitor(i).word(at);
+            sum += head.is(Kind::trimmed) ? 0 : uint64_t{head.granules()} << kGranuleShift[i];
+            at += head.granules();
+        }
     uint64_t const capacity = world.handle(0).segment().geometry().request.capacity;
     if (sum > capacity)
         fail("%llu bytes are committed, the capacity is %llu", static_cast<unsigned long long>(sum),

@@ -76,15 +76,23 @@ struct Worker {
     }
 };
 
+std::atomic<uint64_t> trimmed_bytes{0};
+
 void run(Matrix &even, Matrix &odd, Nanoseconds time)
 {
     static std::atomic<uint64_t> exchange[kSlots];
     run_threads(kThreads, time, [&](unsigned self, Deadline const &deadline) {
         Worker worker{self % 2 == 0 ? even : odd, self % 2 == 0 ? odd : even, exchange, self,
                       Random(self + 1)};
-        while (!deadline.passed())
+        while (!deadline.passed()) {
             for (int i = 0; i < 50; ++i)
                 worker.step();
+            if (uint64_t bytes = 0; worker.random.below(20) == 0) {
+                Status const trimmed = worker.matrix.trim(0, bytes);
+                expect(trimmed.ok() || trimmed.code == -EBUSY, "trim");
+                trimmed_bytes.fetch_add(bytes, std::memory_order_relaxed);
+            }
+        }
         if (self != 0)
             return;
         CheckReport report; // also while others work
@@ -115,5 +123,6 @@ int main(int argc, char **argv)
             expect_all_free(watcher);
             watcher.unref();
         }
+    expect(trimmed_bytes.load() != 0, "memory was given back");
     return verdict("matrix_threads");
 }

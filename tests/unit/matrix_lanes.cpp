@@ -332,3 +332,21 @@ Test(matrix_lanes, a_matrix_that_two_lanes_fight_for)
     assert_sound(*matrix);
     check_eq(stats_of(*matrix).used_blocks, 0);
 }
+
+Test(matrix_lanes, trim_takes_what_lanes_keep)
+{
+    Handle const matrix = make_matrix(with_lanes(kMiB));
+    for (uint64_t size = 64; size <= 4096; size += 64)
+        free_block(*matrix, alloc(*matrix, size).ref);
+    in_thread([&] { free_block(*matrix, alloc(*matrix, 64).ref); });
+    check_ne(stats_of(*matrix).cached_bytes, 0);
+    uint64_t given_back = 0;
+    check_eq(matrix->trim(0, given_back).code, 0);
+    MatrixStats const stats = stats_of(*matrix);
+    check_eq(stats.cached_bytes, 0);
+    check_eq(given_back, stats.trimmed_bytes);
+    check_eq(stats.free_bytes, 0);
+    for (uint64_t size = 64; size <= 4096; size += 64)
+        free_block(*matrix, alloc(*matrix, size).ref);
+    assert_sound(*matrix);
+}
