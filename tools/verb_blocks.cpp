@@ -34,7 +34,7 @@ struct Listing {
 
 Listing gather(BlocksOptions const &options)
 {
-    Matrix const matrix = attach_matrix(options.target.name, options.target.foreign);
+    Matrix const matrix = observe_matrix(options.target.name, options.target.foreign);
     Listing listing{OwnerNames(matrix), {}, 0, {}};
     int const code = each_block(matrix, [&](weir_block_info const &block) {
         if (!options.all && block.block == WEIR_REF_NONE)

@@ -22,7 +22,7 @@ struct Facts {
 
 Facts gather(Target const &target)
 {
-    Matrix const matrix = attach_matrix(target.name, target.foreign);
+    Matrix const matrix = observe_matrix(target.name, target.foreign);
     Facts facts{uuid_of(matrix), stats_of(matrix), {}};
     each_root(matrix, [&facts](weir_root_info const &root) { facts.roots.push_back(root); });
     return facts;
@@ -42,8 +42,8 @@ void show_text(Target const &target, Facts const &facts)
                         s.free_blocks, human_bytes(s.largest_free_bytes));
     text += fmt::format("calls      {} allocs, {} frees, {} failures, {} stalls\n", s.allocs,
                         s.frees, s.failures, s.stalls);
-    text += fmt::format("processes  {} participants with this command, {} deaths healed\n\n",
-                        s.participants, s.deaths);
+    text +=
+        fmt::format("processes  {} participants, {} deaths healed\n\n", s.participants, s.deaths);
 
     Table sectors({"sector", "step", "committed", "in use", "blocks", "free"});
     for (weir_sector i = 0; i < kSectors; ++i)

@@ -240,6 +240,10 @@ typedef uint32_t weir_matrix_flags;
 #define WEIR_MATRIX_ISOLATE UINT32_C(0x1)
 /** open files of other users too; without it they are refused with `-EPERM` */
 #define WEIR_MATRIX_ALLOW_FOREIGN UINT32_C(0x2)
+/** attach for looking alone: the file is mapped for reading, no participant
+ *  slot is taken, and what would change something fails with `-EROFS`; not
+ *  for creating */
+#define WEIR_MATRIX_READ_ONLY UINT32_C(0x4)
 
 /**
  * What becomes of the blocks of a process that died or left.
@@ -637,7 +641,8 @@ typedef int (*weir_root_fn)(const struct weir_root_info *info, void *userdata);
  *   -E2BIG        `options` has an unknown field that is not 0
  *   -EACCES       the folder may not be written
  *   -EEXIST       there is one of this name
- *   -EINVAL       a bad name or option, or `ret_matrix` is NULL
+ *   -EINVAL       a bad name or option, `WEIR_MATRIX_READ_ONLY`, or
+ *                 `ret_matrix` is NULL
  *   -EMFILE       too many open files
  *   -ENAMETOOLONG the name or path is too long
  *   -ENFILE       too many open files on this machine
@@ -658,6 +663,12 @@ WEIR_API int weir_matrix_create(
  * The file is not trusted: its geometry is checked once and copied, and
  * everything read from it later is checked before use.
  *
+ * With `WEIR_MATRIX_READ_ONLY` the caller becomes no participant: it needs no
+ * right to write and no slot, and nobody can tell that it is there. It may look
+ * (weir_matrix_stats(), weir_matrix_walk(), weir_matrix_participants(),
+ * weir_matrix_check(), weir_matrix_roots(), weir_matrix_lookup(), blocks and
+ * their data); what would change something fails with `-EROFS`.
+ *
  * @param[in] name        as for weir_matrix_create(). UTF-8, ended by NUL.
  * @param[in] options     only `stall_ns`, `flags` and `participant_name` count.
  *     May be NULL. Its `size` is set, as `WEIR_MATRIX_OPTIONS_INIT` does.
@@ -666,7 +677,8 @@ WEIR_API int weir_matrix_create(
  *
  * @return 0. Otherwise a negative error:
  *   -E2BIG          `options` has an unknown field that is not 0
- *   -EACCES         the file may not be opened for writing
+ *   -EACCES         the file may not be opened for writing, or, read-only, for
+ *                   reading
  *   -EBUSY          all participant slots are taken
  *   -EINVAL         a bad name or option, or a required pointer is NULL
  *   -EMFILE         too many open files
@@ -701,7 +713,8 @@ WEIR_API int weir_matrix_attach(
  *   -E2BIG          `options` has an unknown field that is not 0
  *   -EACCES         the file or its folder may not be written
  *   -EBUSY          all participant slots are taken, or the name kept changing
- *   -EINVAL         a bad name or option, or a required pointer is NULL
+ *   -EINVAL         a bad name or option, `WEIR_MATRIX_READ_ONLY`, or a
+ *                   required pointer is NULL
  *   -EMFILE         too many open files
  *   -ENAMETOOLONG   the name or path is too long
  *   -ENFILE         too many open files on this machine
@@ -726,7 +739,8 @@ WEIR_API int weir_matrix_open(
  *
  * The descriptor is not kept and stays the caller's.
  *
- * @param[in] fd          an open descriptor, for reading and writing.
+ * @param[in] fd          an open descriptor, for reading and writing, or, with
+ *     `WEIR_MATRIX_READ_ONLY`, for reading.
  * @param[in] options     only `stall_ns`, `flags` and `participant_name` count.
  *     May be NULL. Its `size` is set, as `WEIR_MATRIX_OPTIONS_INIT` does.
  * @param[out] ret_matrix the new handle. The caller owns it and gives it back
@@ -734,7 +748,8 @@ WEIR_API int weir_matrix_open(
  *
  * @return 0. Otherwise a negative error:
  *   -E2BIG          `options` has an unknown field that is not 0
- *   -EACCES         the file may not be opened for writing
+ *   -EACCES         the file may not be opened for writing, or, read-only, for
+ *                   reading
  *   -EBADF          `fd` is not an open descriptor
  *   -EBUSY          all participant slots are taken
  *   -EINVAL         a bad option, or `ret_matrix` is NULL
@@ -821,6 +836,7 @@ WEIR_API struct weir_matrix *weir_matrix_unref(
  *
  * @return 0. Otherwise a negative error:
  *   -EINVAL         `matrix` is NULL
+ *   -EROFS          the handle is read-only
  *   -WEIR_E_RETIRED it was retired before
  *
  * Any thread. May block. Not for signal handlers. Since 0.1.
@@ -865,6 +881,7 @@ WEIR_API int weir_matrix_uuid(const struct weir_matrix *matrix,
  *   -EBUSY          in a fork child: all participant slots are taken
  *   -EINVAL         a pointer is NULL
  *   -EMFILE         in a fork child: too many open files
+ *   -EROFS          the handle is read-only
  *   -WEIR_E_RETIRED the matrix was retired
  *
  * Any thread. Does not block. Not for signal handlers. Since 0.1.
@@ -939,6 +956,7 @@ WEIR_API int weir_matrix_participants(
  * @return A count, 0 or more. Otherwise a negative error:
  *   -EINVAL a pointer is NULL, a bad `size`, or an unknown flag
  *   -ENOMEM no memory for the list of refs
+ *   -EROFS  `WEIR_CHECK_REPAIR` on a read-only handle
  *
  * Any thread. May block. Not for signal handlers. Since 0.1.
  */
@@ -960,6 +978,7 @@ WEIR_API int weir_matrix_check(
  *   -EBUSY          in a fork child: all participant slots are taken
  *   -EINVAL         `matrix` is NULL, or a bad `size`
  *   -EMFILE         in a fork child: too many open files
+ *   -EROFS          the handle is read-only
  *   -WEIR_E_RETIRED the matrix was retired
  *
  * Any thread. May block. Not for signal handlers. Since 0.1.
@@ -985,6 +1004,7 @@ WEIR_API int weir_matrix_heal(
  *   -ENAMETOOLONG   the name is too long
  *   -ENOSPC         all 256 roots are taken
  *   -EPERM          the block is another participant's
+ *   -EROFS          the handle is read-only
  *   -WEIR_E_CORRUPT the segment contradicts itself
  *   -WEIR_E_RETIRED the matrix was retired
  *   -WEIR_E_STALE   the block was freed
@@ -1027,6 +1047,7 @@ WEIR_API int weir_matrix_lookup(struct weir_matrix *matrix, const char *name,
  *   -EMFILE         in a fork child: too many open files
  *   -ENAMETOOLONG   the name is too long
  *   -ENOENT         there is none
+ *   -EROFS          the handle is read-only
  *   -WEIR_E_CORRUPT the segment contradicts itself
  *   -WEIR_E_RETIRED the matrix was retired
  *   -WEIR_E_TYPE    the name stands for something else
@@ -1119,6 +1140,7 @@ struct weir_alloc_options {
  *                   capacity
  *   -ENOSPC         no free run could serve it and the file system behind the
  *                   segment is full
+ *   -EROFS          the handle is read-only
  *   -WEIR_E_CORRUPT the segment contradicts itself
  *   -WEIR_E_RETIRED the matrix was retired
  *
@@ -1145,6 +1167,7 @@ WEIR_API int weir_matrix_alloc(
  *   -EINVAL         `matrix` is NULL, or `block` cannot be a block of this
  *                   matrix
  *   -EMFILE         in a fork child: too many open files
+ *   -EROFS          the handle is read-only
  *   -WEIR_E_CORRUPT the segment contradicts itself
  *   -WEIR_E_RETIRED the matrix was retired
  *   -WEIR_E_STALE   it was freed before, or is a ref of another matrix
@@ -1242,6 +1265,7 @@ WEIR_API int weir_block_state(struct weir_matrix *matrix,
  *   -EINVAL         `matrix` is NULL, `state` is out of range, or `block`
  *                   cannot be a block of this matrix
  *   -EMFILE         in a fork child: too many open files
+ *   -EROFS          the handle is read-only
  *   -WEIR_E_CORRUPT the segment contradicts itself
  *   -WEIR_E_RETIRED the matrix was retired
  *   -WEIR_E_STALE   it was freed, or is a ref of another matrix
@@ -1267,6 +1291,7 @@ WEIR_API int weir_block_set_state(struct weir_matrix *matrix, weir_ref block,
  *   -EINVAL         `matrix` is NULL, a state is out of range, or `block`
  *                   cannot be a block of this matrix
  *   -EMFILE         in a fork child: too many open files
+ *   -EROFS          the handle is read-only
  *   -WEIR_E_CORRUPT the segment contradicts itself
  *   -WEIR_E_RETIRED the matrix was retired
  *   -WEIR_E_STALE   it was freed, or is a ref of another matrix
@@ -1312,6 +1337,7 @@ WEIR_API int weir_block_owner(struct weir_matrix *matrix, weir_ref block,
  *                   or `participant` cannot be an id
  *   -EMFILE         in a fork child: too many open files
  *   -EPERM          the block is not this participant's
+ *   -EROFS          the handle is read-only
  *   -ESRCH          the new owner left or died; the block is still this
  *                   participant's
  *   -WEIR_E_CORRUPT the segment contradicts itself
@@ -1335,6 +1361,7 @@ WEIR_API int weir_block_give(struct weir_matrix *matrix, weir_ref block,
  *                   matrix
  *   -EMFILE         in a fork child: too many open files
  *   -EPERM          a participant has it
+ *   -EROFS          the handle is read-only
  *   -WEIR_E_CORRUPT the segment contradicts itself
  *   -WEIR_E_RETIRED the matrix was retired
  *   -WEIR_E_STALE   it was freed, or is a ref of another matrix
@@ -1523,6 +1550,7 @@ struct weir_channel_info {
  *   -ENAMETOOLONG   the name is too long
  *   -ENOMEM         the matrix has no room for it, or no memory for the handle
  *   -ENOSPC         all 256 roots are taken, or the file system is full
+ *   -EROFS          `matrix` is read-only
  *   -WEIR_E_CORRUPT the segment contradicts itself
  *   -WEIR_E_RETIRED the matrix was retired
  *   -WEIR_E_VERSION made by a version that this one cannot work with
@@ -1554,6 +1582,7 @@ WEIR_API int weir_channel_create(
  *   -ENAMETOOLONG   the name is too long
  *   -ENOENT         there is none
  *   -ENOMEM         no memory for the handle
+ *   -EROFS          `matrix` is read-only
  *   -WEIR_E_CORRUPT the channel contradicts itself
  *   -WEIR_E_RETIRED the matrix was retired
  *   -WEIR_E_TYPE    the name stands for something else, or its `type_id` is
@@ -1587,6 +1616,7 @@ WEIR_API int weir_channel_attach(
  *   -ENAMETOOLONG   the name is too long
  *   -ENOMEM         the matrix has no room for it, or no memory for the handle
  *   -ENOSPC         all 256 roots are taken, or the file system is full
+ *   -EROFS          `matrix` is read-only
  *   -WEIR_E_CORRUPT the segment or the channel contradicts itself
  *   -WEIR_E_RETIRED the matrix was retired
  *   -WEIR_E_TYPE    the name stands for something else, or its `type_id` is

@@ -26,7 +26,8 @@ uint64_t or_default(uint64_t value, uint64_t fallback) noexcept
 bool in_range(weir_matrix_options const &o) noexcept
 {
     uint64_t const capacity = or_default(o.capacity, kDefaultCapacity);
-    constexpr uint32_t kFlags = WEIR_MATRIX_ISOLATE | WEIR_MATRIX_ALLOW_FOREIGN;
+    constexpr uint32_t kFlags =
+        WEIR_MATRIX_ISOLATE | WEIR_MATRIX_ALLOW_FOREIGN | WEIR_MATRIX_READ_ONLY;
     return capacity >= kSmallestCapacity && capacity <= kLargestCapacity && o.commit <= capacity &&
            o.small_limit <= capacity && o.medium_limit <= capacity && o.large_limit <= capacity &&
            o.stall_ns >= 0 && o.stall_ns <= kLongestStall && (o.mode & ~uint32_t{0777}) == 0 &&
@@ -52,7 +53,8 @@ int to_core(weir_matrix_options const &from, MatrixOptions &into) noexcept
     into.geometry.mode = from.mode == 0 ? 0600 : from.mode;
     into.commit = from.commit;
     into.stall = from.stall_ns == 0 ? kDefaultStall : from.stall_ns;
-    into.allow_foreign = (from.flags & WEIR_MATRIX_ALLOW_FOREIGN) != 0;
+    into.access.allow_foreign = (from.flags & WEIR_MATRIX_ALLOW_FOREIGN) != 0;
+    into.access.read_only = (from.flags & WEIR_MATRIX_READ_ONLY) != 0;
     into.root_ops = kRootOps;
     std::memcpy(into.participant_name, from.participant_name, sizeof into.participant_name);
     return 0;

@@ -55,7 +55,7 @@ int make_matrix(Maker maker, char const *name, weir_matrix_options const *option
  *   -E2BIG           `options` has an unknown field that is not 0
  *   -EACCES          the folder may not be written
  *   -EEXIST          there is one of this name
- *   -EINVAL          a bad name or option, or `ret_matrix` is NULL
+ *   -EINVAL          a bad name or option, `WEIR_MATRIX_READ_ONLY`, or `ret_matrix` is NULL
  *   -EMFILE          too many open files
  *   -ENAMETOOLONG    the name or path is too long
  *   -ENFILE          too many open files on this machine
@@ -79,6 +79,12 @@ WEIR_API int weir_matrix_create(const char *name, const struct weir_matrix_optio
  * The file is not trusted: its geometry is checked once and copied, and
  * everything read from it later is checked before use.
  *
+ * With `WEIR_MATRIX_READ_ONLY` the caller becomes no participant: it needs no
+ * right to write and no slot, and nobody can tell that it is there. It may look
+ * (weir_matrix_stats(), weir_matrix_walk(), weir_matrix_participants(),
+ * weir_matrix_check(), weir_matrix_roots(), weir_matrix_lookup(), blocks and
+ * their data); what would change something fails with `-EROFS`.
+ *
  * @class weir_matrix ctor
  * @param[in]  name       utf8; as for weir_matrix_create()
  * @param[in]  options    sized nullable; only `stall_ns`, `flags` and `participant_name` count
@@ -86,7 +92,7 @@ WEIR_API int weir_matrix_create(const char *name, const struct weir_matrix_optio
  * @return ok
  * @errors
  *   -E2BIG           `options` has an unknown field that is not 0
- *   -EACCES          the file may not be opened for writing
+ *   -EACCES          the file may not be opened for writing, or, read-only, for reading
  *   -EBUSY           all participant slots are taken
  *   -EINVAL          a bad name or option, or a required pointer is NULL
  *   -EMFILE          too many open files
@@ -125,7 +131,7 @@ WEIR_API int weir_matrix_attach(const char *name, const struct weir_matrix_optio
  *   -E2BIG           `options` has an unknown field that is not 0
  *   -EACCES          the file or its folder may not be written
  *   -EBUSY           all participant slots are taken, or the name kept changing
- *   -EINVAL          a bad name or option, or a required pointer is NULL
+ *   -EINVAL          a bad name or option, `WEIR_MATRIX_READ_ONLY`, or a required pointer is NULL
  *   -EMFILE          too many open files
  *   -ENAMETOOLONG    the name or path is too long
  *   -ENFILE          too many open files on this machine
@@ -156,13 +162,13 @@ WEIR_API int weir_matrix_open(const char *name, const struct weir_matrix_options
  * The descriptor is not kept and stays the caller's.
  *
  * @class weir_matrix ctor
- * @param[in]  fd         an open descriptor, for reading and writing
+ * @param[in]  fd         an open descriptor, for reading and writing, or, with `WEIR_MATRIX_READ_ONLY`, for reading
  * @param[in]  options    sized nullable; only `stall_ns`, `flags` and `participant_name` count
  * @param[out] ret_matrix owned; the new handle
  * @return ok
  * @errors
  *   -E2BIG           `options` has an unknown field that is not 0
- *   -EACCES          the file may not be opened for writing
+ *   -EACCES          the file may not be opened for writing, or, read-only, for reading
  *   -EBADF           `fd` is not an open descriptor
  *   -EBUSY           all participant slots are taken
  *   -EINVAL          a bad option, or `ret_matrix` is NULL
@@ -291,6 +297,7 @@ WEIR_API struct weir_matrix *weir_matrix_unref(struct weir_matrix *matrix) noexc
  * @return ok
  * @errors
  *   -EINVAL         `matrix` is NULL
+ *   -EROFS          the handle is read-only
  *   -WEIR_E_RETIRED it was retired before
  * @thread any
  * @blocks yes
@@ -356,6 +363,7 @@ WEIR_API int weir_matrix_uuid(const struct weir_matrix *matrix, struct weir_uuid
  *   -EBUSY          in a fork child: all participant slots are taken
  *   -EINVAL         a pointer is NULL
  *   -EMFILE         in a fork child: too many open files
+ *   -EROFS          the handle is read-only
  *   -WEIR_E_RETIRED the matrix was retired
  * @thread any
  * @blocks no
@@ -463,6 +471,7 @@ WEIR_API int weir_matrix_participants(struct weir_matrix *matrix, weir_participa
  * @errors
  *   -EINVAL a pointer is NULL, a bad `size`, or an unknown flag
  *   -ENOMEM no memory for the list of refs
+ *   -EROFS  `WEIR_CHECK_REPAIR` on a read-only handle
  * @thread any
  * @blocks yes
  * @since 0.1
@@ -496,6 +505,7 @@ WEIR_API int weir_matrix_check(struct weir_matrix *matrix, weir_check_flags flag
  *   -EBUSY          in a fork child: all participant slots are taken
  *   -EINVAL         `matrix` is NULL, or a bad `size`
  *   -EMFILE         in a fork child: too many open files
+ *   -EROFS          the handle is read-only
  *   -WEIR_E_RETIRED the matrix was retired
  * @thread any
  * @blocks yes
@@ -532,6 +542,7 @@ WEIR_API int weir_matrix_heal(struct weir_matrix *matrix,
  *   -ENAMETOOLONG   the name is too long
  *   -ENOSPC         all 256 roots are taken
  *   -EPERM          the block is another participant's
+ *   -EROFS          the handle is read-only
  *   -WEIR_E_CORRUPT the segment contradicts itself
  *   -WEIR_E_RETIRED the matrix was retired
  *   -WEIR_E_STALE   the block was freed
@@ -590,6 +601,7 @@ WEIR_API int weir_matrix_lookup(struct weir_matrix *matrix, const char *name,
  *   -EMFILE         in a fork child: too many open files
  *   -ENAMETOOLONG   the name is too long
  *   -ENOENT         there is none
+ *   -EROFS          the handle is read-only
  *   -WEIR_E_CORRUPT the segment contradicts itself
  *   -WEIR_E_RETIRED the matrix was retired
  *   -WEIR_E_TYPE    the name stands for something else

@@ -24,6 +24,8 @@ WEIR_FLAGS(weir_matrix_flags, uint32_t) {
     WEIR_MATRIX_ISOLATE = 1,
     /** open files of other users too; without it they are refused with `-EPERM` */
     WEIR_MATRIX_ALLOW_FOREIGN = 2,
+    /** attach for looking alone: the file is mapped for reading, no participant slot is taken, and what would change something fails with `-EROFS`; not for creating */
+    WEIR_MATRIX_READ_ONLY = 4,
 };
 
 /**

@@ -56,6 +56,8 @@
 // What it trusts and checks
 //   Words: lengths against the limit, on each use. Refs: sector, granule, kind, generation.
 //   Walks: bounded. A scribbling peer costs an error code or lost memory of its own making.
+//   A read-only handle is nobody: its identity stays 0, so enter() always ends in attach_again(),
+//   which says EROFS. What needs no enter() must not write: the mapping would not allow it.
 #pragma once
 
 #include "core/base/bits.hpp"
@@ -97,7 +99,7 @@ struct MatrixOptions {
     GeometryRequest geometry;
     uint64_t commit = 0;
     Nanoseconds stall = 100 * kMillisecond;
-    bool allow_foreign = false;
+    Access access;
     char participant_name[16] = {};
     /// kRootKinds entries, each NULL or constant for ever.
     RootOps const *const *root_ops = nullptr;

@@ -131,22 +131,24 @@ Status Backing::publish(char const *name) noexcept
     return kOk;
 }
 
-Status Backing::open(char const *name) noexcept
+Status Backing::open(char const *name, bool read_only) noexcept
 {
     Path path;
     WEIR_TRY(path_of(name, path));
-    fd_ = ::open(path.text, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    read_only_ = read_only;
+    fd_ = ::open(path.text, (read_only ? O_RDONLY : O_RDWR) | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
     if (fd_ < 0) // a link or a folder is no segment
         return error(errno == ELOOP || errno == EISDIR || errno == ENXIO ? kCorrupt : errno);
-    return reopen_locks();
+    return read_only ? kOk : reopen_locks();
 }
 
-Status Backing::open_fd(int fd) noexcept
+Status Backing::open_fd(int fd, bool read_only) noexcept
 {
+    read_only_ = read_only;
     fd_ = fcntl(fd, F_DUPFD_CLOEXEC, 3);
     if (fd_ < 0)
         return error(errno == EINVAL ? EBADF : errno);
-    return reopen_locks();
+    return read_only ? kOk : reopen_locks();
 }
 
 Status Backing::unlink(char const *name) noexcept
@@ -233,7 +235,7 @@ Result<std::byte *> Backing::map(uint64_t length, uint64_t align) noexcept
     uint64_t const begin = reinterpret_cast<uint64_t>(space);
     uint64_t const base = round_up(begin, align);
     uint64_t const end = base + round_up(length, kPage);
-    if (mmap(reinterpret_cast<void *>(base), length, PROT_READ | PROT_WRITE,
+    if (mmap(reinterpret_cast<void *>(base), length, PROT_READ | (read_only_ ? 0 : PROT_WRITE),
              MAP_SHARED | MAP_FIXED | MAP_NORESERVE, fd_, 0) == MAP_FAILED) {
         int const code = errno;
         munmap(space, reserved);

@@ -23,8 +23,9 @@ class Backing {
     Status make(char const *name, uint32_t mode, uint64_t length) noexcept;
     /// Gives the new file its name. EEXIST if there is one.
     Status publish(char const *name) noexcept;
-    Status open(char const *name) noexcept;
-    Status open_fd(int fd) noexcept;
+    /// Read-only: neither the file nor a lock on it is ever written through this object.
+    Status open(char const *name, bool read_only) noexcept;
+    Status open_fd(int fd, bool read_only) noexcept;
     static Status unlink(char const *name) noexcept;
     /// Removes a name if it still stands for this file.
     void unlink_own(char const *name) noexcept;
@@ -49,7 +50,7 @@ class Backing {
     /// The kernel drops it at death, also after SIGKILL. False: somebody else holds it.
     bool lock_slot(uint32_t slot) noexcept;
     void unlock_slot(uint32_t slot) noexcept;
-    /// Whether somebody else holds it. Never ask for one's own.
+    /// Whether somebody else holds it. Never ask for one's own. Needs no right to write.
     bool slot_is_locked(uint32_t slot) const noexcept;
 
     /// In a fork child: lets go of the parent's locks (async-signal-safe).
@@ -60,6 +61,7 @@ class Backing {
   private:
     int fd_ = -1;
     int lock_fd_ = -1;
+    bool read_only_ = false;
 };
 
 /// Whether this machine can make segments of either kind.

@@ -62,8 +62,10 @@ void Backing::unlock_slot(uint32_t slot) noexcept
 bool Backing::slot_is_locked(uint32_t slot) const noexcept
 {
     struct flock lock = lock_of(slot, F_WRLCK);
+    // A reader has no description for locks, and a fork child none yet; to ask, any one will do.
+    int const fd = lock_fd_ >= 0 ? lock_fd_ : fd_;
     // If the kernel cannot say, everybody lives: nothing is taken from anybody.
-    return fcntl(lock_fd_, F_OFD_GETLK, &lock) != 0 || lock.l_type != F_UNLCK;
+    return fcntl(fd, F_OFD_GETLK, &lock) != 0 || lock.l_type != F_UNLCK;
 }
 
 } // namespace weir

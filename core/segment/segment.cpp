@@ -52,12 +52,13 @@ void describe(Geometry const &geometry, Header &header) noexcept
 /// The part of a header that never changes, as plain bytes.
 constexpr size_t kConstantPart = offsetof(Header, state);
 
-Status check_identity(Header const &found) noexcept
+/// Features that one must know only to write are no obstacle to a reader.
+Status check_identity(Header const &found, bool read_only) noexcept
 {
     if (found.magic != kMagic)
         return error(kCorrupt);
     if (found.format_version != kFormatVersion || (found.incompat & ~kKnownIncompat) != 0 ||
-        (found.ro_compat & ~kKnownRoCompat) != 0)
+        (!read_only && (found.ro_compat & ~kKnownRoCompat) != 0))
         return error(kVersion);
     return kOk;
 }
@@ -83,6 +84,7 @@ Result<Geometry> geometry_of(Header const &found, uint64_t file_length) noexcept
     std::memcpy(expected, whole, kConstantPart);
     auto &same = *reinterpret_cast<Header *>(whole);
     same.uuid = found.uuid;
+    same.ro_compat = found.ro_compat; // check_identity() has judged it
     same.compat = found.compat;
     same.created_at_ns = found.created_at_ns;
     std::memcpy(expected, &same, kConstantPart);
@@ -116,23 +118,25 @@ Status Segment::create(char const *name, GeometryRequest const &request) noexcep
     return kOk;
 }
 
-Status Segment::attach(char const *name, bool allow_foreign) noexcept
+Status Segment::attach(char const *name, Access access) noexcept
 {
-    WEIR_TRY(backing_.open(name));
-    return check_and_map(allow_foreign);
+    access_ = access;
+    WEIR_TRY(backing_.open(name, access.read_only));
+    return check_and_map();
 }
 
-Status Segment::attach_fd(int fd, bool allow_foreign) noexcept
+Status Segment::attach_fd(int fd, Access access) noexcept
 {
-    WEIR_TRY(backing_.open_fd(fd));
-    return check_and_map(allow_foreign);
+    access_ = access;
+    WEIR_TRY(backing_.open_fd(fd, access.read_only));
+    return check_and_map();
 }
 
-Status Segment::check_and_map(bool allow_foreign) noexcept
+Status Segment::check_and_map() noexcept
 {
     auto const length = backing_.length();
     WEIR_TRY(length);
-    if (!allow_foreign && !backing_.ours())
+    if (!access_.allow_foreign && !backing_.ours())
         return error(EPERM);
     // Read, not mapped: a file that is too short must not raise SIGBUS.
     alignas(Header) unsigned char bytes[sizeof(Header)];
@@ -140,7 +144,7 @@ Status Segment::check_and_map(bool allow_foreign) noexcept
         return error(kCorrupt);
     WEIR_TRY(backing_.read_start(bytes, sizeof bytes));
     auto const &found = *reinterpret_cast<Header const *>(bytes);
-    WEIR_TRY(check_identity(found));
+    WEIR_TRY(check_identity(found, access_.read_only));
     auto const checked = geometry_of(found, *length);
     WEIR_TRY(checked);
     // relaxed: a copy in our own memory

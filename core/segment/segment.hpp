@@ -37,6 +37,8 @@
 //   S4  Memory below a sector's limit is committed: words, hints, index and data.
 //   S5  Geometry in process memory equals what the header described at attach; the header's
 //       description is never used again.
+//   S6  A read-only mapping belongs to no participant: it has no slot, holds no lock and writes
+//       nothing, so nobody can tell that it is there.
 //
 // Death
 //   at any time: the kernel drops the lock. Whoever needs what the dead one holds, heals it.
@@ -58,6 +60,12 @@
 
 namespace weir {
 
+/// How an existing segment is opened.
+struct Access {
+    bool allow_foreign = false; ///< also a file of another user
+    bool read_only = false;     ///< mapped for reading alone: any write would raise SIGSEGV
+};
+
 /// One mapping of one segment.
 class Segment {
   public:
@@ -69,8 +77,8 @@ class Segment {
     /// Makes a file, maps it, fills it, commits its tables; with a name it is then named.
     Status create(char const *name, GeometryRequest const &request) noexcept;
     /// Opens, validates and maps an existing one.
-    Status attach(char const *name, bool allow_foreign) noexcept;
-    Status attach_fd(int fd, bool allow_foreign) noexcept;
+    Status attach(char const *name, Access access) noexcept;
+    Status attach_fd(int fd, Access access) noexcept;
 
     /// Takes memory that the caller has mapped and formatted (tests and the explorer).
     void adopt(std::byte *base, Geometry const &geometry) noexcept;
@@ -84,6 +92,7 @@ class Segment {
     Backing &backing() noexcept { return backing_; }
     Backing const &backing() const noexcept { return backing_; }
     Uuid const &uuid() const noexcept { return uuid_; }
+    bool read_only() const noexcept { return access_.read_only; }
 
     bool retired() const noexcept
     {
@@ -100,13 +109,14 @@ class Segment {
     }
 
   private:
-    Status check_and_map(bool allow_foreign) noexcept;
+    Status check_and_map() noexcept;
     Status map(uint64_t length) noexcept;
     void unmap() noexcept;
 
     Backing backing_;
     Geometry geometry_;
     Uuid uuid_{};
+    Access access_;
     std::byte *base_ = nullptr;
     bool mapped_ = false;
 };

@@ -475,6 +475,8 @@ int main(void)
            (unsigned long long)WEIR_MATRIX_ALLOW_FOREIGN);
     printf("flag     weir_matrix_flags.WEIR_MATRIX_ISOLATE = %llu since=0.1\n",
            (unsigned long long)WEIR_MATRIX_ISOLATE);
+    printf("flag     weir_matrix_flags.WEIR_MATRIX_READ_ONLY = %llu since=0.1\n",
+           (unsigned long long)WEIR_MATRIX_READ_ONLY);
     printf("id       weir_ref %s Block since=0.1\n",
            TYPE(weir_ref, uint64_t));
     printf("struct   weir_alloc_options kind=options size=%zu align=%zu since=0.1\n",
