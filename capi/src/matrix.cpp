@@ -13,6 +13,7 @@ using namespace weir::capi;
 
 constexpr size_t kFirstOptions = sizeof(weir_matrix_options);
 constexpr size_t kFirstStats = sizeof(weir_matrix_info);
+constexpr size_t kFirstMemory = sizeof(weir_memory_info);
 constexpr size_t kFirstCheck = sizeof(weir_check_report);
 constexpr size_t kFirstHeal = sizeof(weir_heal_report);
 
@@ -54,6 +55,7 @@ int make_matrix(Maker maker, char const *name, weir_matrix_options const *option
  * @errors
  *   -E2BIG           `options` has an unknown field that is not 0
  *   -EACCES          the folder may not be written
+ *   -EAGAIN          `lock` is required and `RLIMIT_MEMLOCK` too small
  *   -EEXIST          there is one of this name
  *   -EINVAL          a bad name or option, `WEIR_MATRIX_READ_ONLY`, or `ret_matrix` is NULL
  *   -EMFILE          too many open files
@@ -61,8 +63,9 @@ int make_matrix(Maker maker, char const *name, weir_matrix_options const *option
  *   -ENFILE          too many open files on this machine
  *   -ENOENT          the folder of the path does not exist
  *   -ENOMEM          no address space or memory for the mapping
- *   -ENOSPC          the file system cannot hold the tables and `commit`
- *   -EOPNOTSUPP      the file system or kernel lacks what a segment needs
+ *   -ENOSPC          the file system, or the pool of huge pages that are required, cannot hold the tables and `commit`
+ *   -EOPNOTSUPP      the file system or kernel lacks what a segment needs, or huge pages that are required
+ *   -EPERM           `group` is none of the caller's
  * @thread any
  * @blocks yes
  * @since 0.1
@@ -87,12 +90,13 @@ WEIR_API int weir_matrix_create(const char *name, const struct weir_matrix_optio
  *
  * @class weir_matrix ctor
  * @param[in]  name       utf8; as for weir_matrix_create()
- * @param[in]  options    sized nullable; only `stall_ns`, `flags` and `participant_name` count
+ * @param[in]  options    sized nullable; only `stall_ns`, `flags`, `huge_pages`, `lock` and `participant_name` count
  * @param[out] ret_matrix owned; the new handle
  * @return ok
  * @errors
  *   -E2BIG           `options` has an unknown field that is not 0
  *   -EACCES          the file may not be opened for writing, or, read-only, for reading
+ *   -EAGAIN          `lock` is required and `RLIMIT_MEMLOCK` too small
  *   -EBUSY           all participant slots are taken
  *   -EINVAL          a bad name or option, or a required pointer is NULL
  *   -EMFILE          too many open files
@@ -100,7 +104,7 @@ WEIR_API int weir_matrix_create(const char *name, const struct weir_matrix_optio
  *   -ENFILE          too many open files on this machine
  *   -ENOENT          there is none
  *   -ENOMEM          no address space or memory for the mapping
- *   -EOPNOTSUPP      the kernel lacks what a segment needs
+ *   -EOPNOTSUPP      the kernel lacks what a segment needs, or the segment has no huge pages and they are required
  *   -EPERM           it belongs to another user
  *   -WEIR_E_CORRUPT  not a segment, or it contradicts itself
  *   -WEIR_E_RETIRED  it was retired
@@ -130,6 +134,7 @@ WEIR_API int weir_matrix_attach(const char *name, const struct weir_matrix_optio
  * @errors
  *   -E2BIG           `options` has an unknown field that is not 0
  *   -EACCES          the file or its folder may not be written
+ *   -EAGAIN          `lock` is required and `RLIMIT_MEMLOCK` too small
  *   -EBUSY           all participant slots are taken, or the name kept changing
  *   -EINVAL          a bad name or option, `WEIR_MATRIX_READ_ONLY`, or a required pointer is NULL
  *   -EMFILE          too many open files
@@ -137,9 +142,9 @@ WEIR_API int weir_matrix_attach(const char *name, const struct weir_matrix_optio
  *   -ENFILE          too many open files on this machine
  *   -ENOENT          the folder of the path does not exist
  *   -ENOMEM          no address space or memory for the mapping
- *   -ENOSPC          the file system cannot hold the tables and `commit`
- *   -EOPNOTSUPP      the file system or kernel lacks what a segment needs
- *   -EPERM           it belongs to another user
+ *   -ENOSPC          the file system, or the pool of huge pages that are required, cannot hold the tables and `commit`
+ *   -EOPNOTSUPP      the file system or kernel lacks what a segment needs, or huge pages that are required
+ *   -EPERM           it belongs to another user, or `group` is none of the caller's
  *   -WEIR_E_CORRUPT  not a segment, or it contradicts itself
  *   -WEIR_E_RETIRED  it was retired
  *   -WEIR_E_VERSION  made by a version that this one cannot work with
@@ -163,19 +168,20 @@ WEIR_API int weir_matrix_open(const char *name, const struct weir_matrix_options
  *
  * @class weir_matrix ctor
  * @param[in]  fd         an open descriptor, for reading and writing, or, with `WEIR_MATRIX_READ_ONLY`, for reading
- * @param[in]  options    sized nullable; only `stall_ns`, `flags` and `participant_name` count
+ * @param[in]  options    sized nullable; only `stall_ns`, `flags`, `huge_pages`, `lock` and `participant_name` count
  * @param[out] ret_matrix owned; the new handle
  * @return ok
  * @errors
  *   -E2BIG           `options` has an unknown field that is not 0
  *   -EACCES          the file may not be opened for writing, or, read-only, for reading
+ *   -EAGAIN          `lock` is required and `RLIMIT_MEMLOCK` too small
  *   -EBADF           `fd` is not an open descriptor
  *   -EBUSY           all participant slots are taken
  *   -EINVAL          a bad option, or `ret_matrix` is NULL
  *   -EMFILE          too many open files
  *   -ENFILE          too many open files on this machine
  *   -ENOMEM          no address space or memory for the mapping
- *   -EOPNOTSUPP      the kernel lacks what a segment needs
+ *   -EOPNOTSUPP      the kernel lacks what a segment needs, or the segment has no huge pages and they are required
  *   -EPERM           it belongs to another user
  *   -WEIR_E_CORRUPT  not a segment, or it contradicts itself
  *   -WEIR_E_RETIRED  it was retired
@@ -405,6 +411,63 @@ WEIR_API int weir_matrix_stats(struct weir_matrix *matrix,
         return status.code;
     write_info(from_core(found), ret_stats);
     return 0;
+}
+
+/**
+ * Tells what kind of memory this handle got, and how much of it is there.
+ *
+ * @class weir_matrix method
+ * @param[in]    matrix   the matrix
+ * @param[inout] ret_info sized; filled
+ * @return ok
+ * @errors
+ *   -EINVAL a pointer is NULL, or a bad `size`
+ * @thread any
+ * @blocks yes
+ * @since 0.1
+ */
+WEIR_API int weir_matrix_memory(const struct weir_matrix *matrix,
+                                struct weir_memory_info *ret_info) noexcept
+{
+    if (matrix == nullptr || ret_info == nullptr || !info_size_ok(ret_info, kFirstMemory))
+        return -EINVAL;
+    write_info(from_core(core(matrix)->memory_kind(), core(matrix)->measure_memory()), ret_info);
+    return 0;
+}
+
+/**
+ * Commits block data up to `bytes` in all, shared out as by the option `commit`
+ * and as far as the capacity allows, and puts all that is committed into this
+ * process's page tables, so that no first use has to wait for the kernel.
+ *
+ * Blocks and what others do are left alone. With transparent huge pages it asks
+ * the kernel to use them at once.
+ *
+ * @class weir_matrix iter
+ * @param[in] matrix   the matrix
+ * @param[in] bytes    at most the capacity, or 0 for what is committed already
+ * @param[in] callback nullable; called after each piece of at most 16 MiB, may call functions of this matrix
+ * @param[in] userdata userdata(of=callback) nullable; passed on
+ * @return count
+ * @errors
+ *   -EBUSY          a stopped process holds the growth of the matrix, or, in a fork child, all participant slots are taken
+ *   -EINVAL         `matrix` is NULL, or `bytes` is more than the capacity
+ *   -EMFILE         in a fork child: too many open files
+ *   -ENOMEM         no memory for page tables, or what is locked exceeds `RLIMIT_MEMLOCK`
+ *   -ENOSPC         the file system is full, or the pool of huge pages
+ *   -EROFS          the handle is read-only
+ *   -WEIR_E_CORRUPT the segment contradicts itself
+ *   -WEIR_E_RETIRED the matrix was retired
+ * @thread any
+ * @blocks yes
+ * @since 0.1
+ */
+WEIR_API int weir_matrix_prefault(struct weir_matrix *matrix, uint64_t bytes,
+                                  weir_prefault_fn callback, void *userdata) noexcept
+{
+    if (matrix == nullptr)
+        return -EINVAL;
+    return core(matrix)->prefault(bytes, callback, userdata).code;
 }
 
 /**

@@ -93,11 +93,27 @@ Result<Matrix *> Matrix::create(char const *name, MatrixOptions const &options) 
 {
     if (options.access.read_only)
         return error(EINVAL); // nobody could ever write to it
+    MemoryWish memory = options.memory;
+    memory.hugetlb = name == nullptr && memory.huge_pages != Effort::none;
+    auto const made = create_with(name, options, memory);
+    if (made.ok() || !memory.hugetlb || memory.huge_pages == Effort::require)
+        return made;
+    // The pool is empty, or too small for `commit`: memory of the usual kind.
+    memory.hugetlb = false;
+    auto const usual = create_with(name, options, memory);
+    if (usual.ok())
+        (*usual)->segment_.backing().note_no_huge_pages(made.status());
+    return usual;
+}
+
+Result<Matrix *> Matrix::create_with(char const *name, MatrixOptions const &options,
+                                     MemoryWish const &memory) noexcept
+{
     auto const handle = make_handle(name);
     WEIR_TRY(handle);
     Matrix *const made = *handle;
     Undo undo([made] { discard(made); });
-    WEIR_TRY(made->segment_.create(name, options.geometry));
+    WEIR_TRY(made->segment_.create(name, options.geometry, memory));
     WEIR_TRY(made->start(options));
     if (options.commit != 0)
         WEIR_TRY(made->commit_at_start(options.commit));
@@ -114,8 +130,8 @@ Result<Matrix *> Matrix::attach_with(char const *name, int fd,
     WEIR_TRY(handle);
     Matrix *const made = *handle;
     Undo undo([made] { discard(made); });
-    WEIR_TRY(name != nullptr ? made->segment_.attach(name, options.access)
-                             : made->segment_.attach_fd(fd, options.access));
+    WEIR_TRY(name != nullptr ? made->segment_.attach(name, options.access, options.memory)
+                             : made->segment_.attach_fd(fd, options.access, options.memory));
     WEIR_TRY(made->start(options));
     undo.cancel();
     if (!options.access.read_only)
@@ -211,7 +227,9 @@ Status Matrix::attach_again() noexcept
         return kOk; // another thread was faster: he held the mutex until he had joined
     WEIR_TRY(segment_.backing().reopen_locks());
     Status const joined = join();
-    if (!joined.ok())
+    if (joined.ok())
+        segment_.arrange_again();
+    else
         segment_.backing().drop_inherited_locks();
     return joined;
 }

@@ -11,7 +11,8 @@
 //     roots.hpp       named refs
 //     matrix.hpp      the handle, and what users call
 //   The handle's functions are in lifecycle.cpp (make, open, fork, leave), alloc.cpp (alloc,
-//   grow, out of memory), block.cpp (one block), heal.cpp, inspect.cpp, check.cpp, roots.cpp.
+//   grow, out of memory), block.cpp (one block), heal.cpp, inspect.cpp, check.cpp, roots.cpp,
+//   prefault.cpp.
 //
 // Glossary
 //   sector: one of three parts, by request size. granule: its unit: 64 B, 256 B, 64 KiB.
@@ -100,6 +101,7 @@ struct MatrixOptions {
     uint64_t commit = 0;
     Nanoseconds stall = 100 * kMillisecond;
     Access access;
+    MemoryWish memory;
     char participant_name[16] = {};
     /// kRootKinds entries, each NULL or constant for ever.
     RootOps const *const *root_ops = nullptr;
@@ -178,6 +180,11 @@ class Matrix {
     /// The status counts the errors found.
     Status check(bool repair, CheckReport &ret) noexcept;
     Status heal(HealReport &ret) noexcept;
+    /// Commits block data up to `bytes` in all, shared out as by the option `commit`, and puts all
+    /// that is committed into this process's page tables.
+    Status prefault(uint64_t bytes, ProgressFn progress, void *userdata) noexcept;
+    MemoryKind const &memory_kind() const noexcept { return segment_.backing().kind(); }
+    MemoryUse measure_memory() const noexcept { return segment_.measure(); }
 
     Status bind(char const *name, Ref ref) noexcept;
     Result<Ref> lookup(char const *name) noexcept;
@@ -243,6 +250,8 @@ class Matrix {
     // lifecycle.cpp
     using SegmentMaker = Status (*)(Segment &, char const *, MatrixOptions const &) noexcept;
     static Result<Matrix *> make_handle(char const *name) noexcept;
+    static Result<Matrix *> create_with(char const *name, MatrixOptions const &options,
+                                        MemoryWish const &memory) noexcept;
     Status start(MatrixOptions const &options) noexcept;
     Status join() noexcept;
     Status attach_again() noexcept;
@@ -300,6 +309,9 @@ class Matrix {
         if (uint32_t const now = __atomic_load_n(&pressure, __ATOMIC_RELAXED); now != 0)
             __atomic_store_n(&pressure, now - 1, __ATOMIC_RELAXED);
     }
+
+    // prefault.cpp
+    Status grow_to(unsigned sector, Granule target) noexcept;
 
     // block.cpp
     Ref make_ref(Sector const &sector, Granule head, BlockWord word) const noexcept

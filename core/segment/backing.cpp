@@ -89,7 +89,7 @@ int reopen(int fd) noexcept
     return made >= 0 ? made : -errno;
 }
 
-Status make_unnamed(char const *name, uint32_t mode, int &ret_fd) noexcept
+Status make_unnamed(char const *name, uint32_t mode, MemoryWish const &wish, int &ret_fd) noexcept
 {
     Path path;
     WEIR_TRY(path_of(name, path));
@@ -98,22 +98,36 @@ Status make_unnamed(char const *name, uint32_t mode, int &ret_fd) noexcept
     if (fd < 0) // EISDIR: a kernel or file system without O_TMPFILE
         return error(errno == EISDIR ? EOPNOTSUPP : errno);
     ret_fd = fd;
+    if (wish.set_group && fchown(fd, static_cast<uid_t>(-1), wish.group) != 0)
+        return error(errno);
     if (fchmod(fd, mode) != 0) // open() obeyed the umask; the option says what is wanted
         return error(errno);
     return kOk;
 }
+
+/// Not of the kernel's default size, which may be 1 GiB: the data of sectors is aligned to 2 MiB.
+constexpr unsigned kHuge2MiB = 21u << 26; // MFD_HUGE_2MB, which not every C library names
+
+Status make_memfd(MemoryWish const &wish, int &ret_fd) noexcept
+{
+    unsigned const huge = wish.hugetlb ? MFD_HUGETLB | kHuge2MiB : 0;
+    int const fd = memfd_create("weir", MFD_CLOEXEC | MFD_ALLOW_SEALING | huge);
+    if (fd < 0) { // EINVAL, ENODEV, EPERM: a kernel without huge pages, or not for us
+        bool const lacking = errno == ENOSYS ||
+                             (huge != 0 && (errno == EINVAL || errno == ENODEV || errno == EPERM));
+        return error(lacking ? EOPNOTSUPP : errno);
+    }
+    ret_fd = fd;
+    return kOk;
+}
 } // namespace
 
-Status Backing::make(char const *name, uint32_t mode, uint64_t length) noexcept
+Status Backing::make(char const *name, uint32_t mode, uint64_t length,
+                     MemoryWish const &wish) noexcept
 {
-    if (name != nullptr) {
-        WEIR_TRY(make_unnamed(name, mode, fd_));
-    } else {
-        fd_ = memfd_create("weir", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-        if (fd_ < 0)
-            return error(errno == ENOSYS ? EOPNOTSUPP : errno);
-    }
-    if (ftruncate(fd_, static_cast<off_t>(length)) != 0)
+    WEIR_TRY(name != nullptr ? make_unnamed(name, mode, wish, fd_) : make_memfd(wish, fd_));
+    find_page_size();
+    if (ftruncate(fd_, static_cast<off_t>(round_up(length, kind_.page_bytes))) != 0)
         return error(errno == EFBIG ? ENOSPC : errno);
     if (name == nullptr && fcntl(fd_, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) != 0)
         return error(errno);
@@ -139,6 +153,7 @@ Status Backing::open(char const *name, bool read_only) noexcept
     fd_ = ::open(path.text, (read_only ? O_RDONLY : O_RDWR) | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
     if (fd_ < 0) // a link or a folder is no segment
         return error(errno == ELOOP || errno == EISDIR || errno == ENXIO ? kCorrupt : errno);
+    find_page_size();
     return read_only ? kOk : reopen_locks();
 }
 
@@ -148,6 +163,7 @@ Status Backing::open_fd(int fd, bool read_only) noexcept
     fd_ = fcntl(fd, F_DUPFD_CLOEXEC, 3);
     if (fd_ < 0)
         return error(errno == EINVAL ? EBADF : errno);
+    find_page_size();
     return read_only ? kOk : reopen_locks();
 }
 
@@ -227,14 +243,16 @@ Result<std::byte *> Backing::map(uint64_t length, uint64_t align) noexcept
 {
     // Reserve more, so that the base can be aligned: then an aligned offset is an aligned address
     // in every process.
-    uint64_t const reserved = round_up(length, kPage) + align;
+    length = round_up(length, kind_.page_bytes);
+    align = larger(align, kind_.page_bytes);
+    uint64_t const reserved = length + align;
     void *const space =
         mmap(nullptr, reserved, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (space == MAP_FAILED)
         return error(ENOMEM);
     uint64_t const begin = reinterpret_cast<uint64_t>(space);
     uint64_t const base = round_up(begin, align);
-    uint64_t const end = base + round_up(length, kPage);
+    uint64_t const end = base + length;
     if (mmap(reinterpret_cast<void *>(base), length, PROT_READ | (read_only_ ? 0 : PROT_WRITE),
              MAP_SHARED | MAP_FIXED | MAP_NORESERVE, fd_, 0) == MAP_FAILED) {
         int const code = errno;
@@ -248,9 +266,9 @@ Result<std::byte *> Backing::map(uint64_t length, uint64_t align) noexcept
     return reinterpret_cast<std::byte *>(base);
 }
 
-void Backing::unmap(std::byte *base, uint64_t length) noexcept
+void Backing::unmap(std::byte *base, uint64_t length) const noexcept
 {
-    munmap(base, round_up(length, kPage));
+    munmap(base, round_up(length, kind_.page_bytes));
 }
 
 void Backing::drop_inherited_locks() noexcept

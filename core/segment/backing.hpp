@@ -6,6 +6,7 @@
 #pragma once
 
 #include "core/base/error.hpp"
+#include "core/segment/memory_kind.hpp"
 
 #include <cstddef>
 #include <cstdint>
@@ -20,7 +21,7 @@ class Backing {
     ~Backing() { close(); }
 
     /// A new file without a name: unlinked in the folder of `name`, or a memfd if it is NULL.
-    Status make(char const *name, uint32_t mode, uint64_t length) noexcept;
+    Status make(char const *name, uint32_t mode, uint64_t length, MemoryWish const &wish) noexcept;
     /// Gives the new file its name. EEXIST if there is one.
     Status publish(char const *name) noexcept;
     /// Read-only: neither the file nor a lock on it is ever written through this object.
@@ -37,7 +38,23 @@ class Backing {
     /// Exact read of the file's first bytes.
     Status read_start(void *into, size_t length) const noexcept;
     Result<std::byte *> map(uint64_t length, uint64_t align) noexcept;
-    static void unmap(std::byte *base, uint64_t length) noexcept;
+    void unmap(std::byte *base, uint64_t length) const noexcept;
+
+    // Memory of a mapping that map() made (backing_memory.cpp).
+    /// Arranges for what is wished, before anything is committed. A node counts for a new file
+    /// alone, whose policy all processes then share. EINVAL: there is no such node. EOPNOTSUPP,
+    /// EAGAIN: huge pages or locking are required and cannot be had.
+    Status arrange(std::byte *base, uint64_t length, MemoryWish const &wish, bool is_new) noexcept;
+    /// In a fork child, which inherits no lock on memory: as good as it goes.
+    void lock_memory_again(std::byte *base, uint64_t length) noexcept;
+    /// Commits a part and puts it into this process's page tables, for writing; by huge pages if
+    /// they were wished. Contents stay as they are. ENOMEM, ENOSPC.
+    Status populate(std::byte *base, uint64_t offset, uint64_t length) noexcept;
+    MemoryKind const &kind() const noexcept { return kind_; }
+    /// Why this file is not one of huge pages.
+    void note_no_huge_pages(Status why) noexcept { kind_.huge_error = why.code; }
+    /// Asks the kernel. What it does not tell is 0.
+    MemoryUse measure(std::byte const *base, uint64_t length) const noexcept;
 
     /// Descriptor for passing on. No lock hangs on it.
     int fd() const noexcept { return fd_; }
@@ -59,9 +76,15 @@ class Backing {
     Status reopen_locks() noexcept;
 
   private:
+    void find_page_size() noexcept;
+    void bind_to_node(std::byte *base, uint64_t length, uint32_t node) noexcept;
+    void advise_huge(std::byte *base, uint64_t length) noexcept;
+    void lock_memory(std::byte *base, uint64_t length) noexcept;
+
     int fd_ = -1;
     int lock_fd_ = -1;
     bool read_only_ = false;
+    MemoryKind kind_;
 };
 
 /// Whether this machine can make segments of either kind.

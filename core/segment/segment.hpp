@@ -5,6 +5,7 @@
 //   The ground a matrix stands on, without blocks:
 //     geometry.hpp      where everything lies, computed from six numbers and never read again
 //     layout.hpp        the structs that lie in the file
+//     memory_kind.hpp   what kind of memory is wished, and what was got
 //     backing.hpp       the file itself: making, opening, committing memory, locks. All system
 //                       calls are here; the explorer puts its own in their place
 //     slot_word.hpp     the word that says who has a participant slot
@@ -75,10 +76,11 @@ class Segment {
     ~Segment() { unmap(); }
 
     /// Makes a file, maps it, fills it, commits its tables; with a name it is then named.
-    Status create(char const *name, GeometryRequest const &request) noexcept;
+    Status create(char const *name, GeometryRequest const &request,
+                  MemoryWish const &memory = {}) noexcept;
     /// Opens, validates and maps an existing one.
-    Status attach(char const *name, Access access) noexcept;
-    Status attach_fd(int fd, Access access) noexcept;
+    Status attach(char const *name, Access access, MemoryWish const &memory = {}) noexcept;
+    Status attach_fd(int fd, Access access, MemoryWish const &memory = {}) noexcept;
 
     /// Takes memory that the caller has mapped and formatted (tests and the explorer).
     void adopt(std::byte *base, Geometry const &geometry) noexcept;
@@ -102,6 +104,13 @@ class Segment {
 
     /// Makes the granules [from, to) of a sector usable; idempotent.
     Status commit(unsigned sector, uint64_t from, uint64_t to) noexcept;
+    /// Puts what is committed into this process's page tables: the tables at the segment's start,
+    /// and the granules [from, to) of a sector with their tables.
+    Status populate_fixed() noexcept;
+    Status populate(unsigned sector, uint64_t from, uint64_t to) noexcept;
+    /// In a fork child: what the kernel takes from a mapping at fork.
+    void arrange_again() noexcept { backing_.lock_memory_again(base_, geometry_.total); }
+    MemoryUse measure() const noexcept { return backing_.measure(base_, geometry_.total); }
 
     template <class T> T *at(uint64_t offset) const noexcept
     {
@@ -109,7 +118,9 @@ class Segment {
     }
 
   private:
-    Status check_and_map() noexcept;
+    Status check_and_map(MemoryWish const &memory) noexcept;
+    template <class Do>
+    Status each_part(unsigned sector, uint64_t from, uint64_t to, Do action) noexcept;
     Status map(uint64_t length) noexcept;
     void unmap() noexcept;
 
