@@ -74,7 +74,7 @@ int to_core(weir_matrix_options const &from, MatrixOptions &into) noexcept
     into.geometry.roots = kRoots;
     into.geometry.isolate = (from.flags & WEIR_MATRIX_ISOLATE) != 0;
     into.geometry.keep_blocks = from.death_policy == WEIR_DEATH_KEEP;
-    into.geometry.mode = from.mode == 0 ? 0600 : from.mode;
+    into.geometry.mode = from.mode;
     into.commit = from.commit;
     into.stall = from.stall_ns == 0 ? kDefaultStall : from.stall_ns;
     into.access.allow_foreign = (from.flags & WEIR_MATRIX_ALLOW_FOREIGN) != 0;

@@ -95,7 +95,7 @@ WEIR_STRUCT(weir_matrix_options) {
     uint64_t large_limit;
     /** how long a call waits for a stopped process that holds what it needs, ns; 0: 100 ms; at most 1 h */
     int64_t stall_ns;
-    /** permission bits of a named segment; 0: 0600 */
+    /** permission bits of the file; 0: 0600 for a named segment, and for one without a name all, so that whoever gets a descriptor of it may attach */
     uint32_t mode;
     /** most participants at one time: 2 to 1023; 0: 128 */
     uint32_t participants;
@@ -109,7 +109,7 @@ WEIR_STRUCT(weir_matrix_options) {
     weir_effort lock;
     /** with `WEIR_MATRIX_ON_NODE`: the NUMA node that memory comes from while it has some; only tried; else 0 */
     uint32_t numa_node;
-    /** with `WEIR_MATRIX_SET_GROUP`: the group of a named segment's file; else 0 */
+    /** with `WEIR_MATRIX_SET_GROUP`: the group of the file, before its name appears; else 0 */
     uint32_t group;
     /** what people see as this participant's name, ended by NUL; empty: the name of the program */
     char participant_name[16];

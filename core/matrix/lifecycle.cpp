@@ -85,7 +85,7 @@ Status Matrix::join() noexcept
 Status Matrix::adopt(std::byte *base, Geometry const &geometry,
                      MatrixOptions const &options) noexcept
 {
-    segment_.adopt(base, geometry);
+    segment_.adopt(base, geometry, options.access);
     return start(options);
 }
 

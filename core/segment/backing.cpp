@@ -89,18 +89,24 @@ int reopen(int fd) noexcept
     return made >= 0 ? made : -errno;
 }
 
-Status make_unnamed(char const *name, uint32_t mode, MemoryWish const &wish, int &ret_fd) noexcept
+Status make_unnamed(char const *name, int &ret_fd) noexcept
 {
     Path path;
     WEIR_TRY(path_of(name, path));
     path.text[path.folder_length] = '\0';
-    int const fd = ::open(path.text, O_TMPFILE | O_RDWR | O_CLOEXEC, mode);
+    int const fd = ::open(path.text, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
     if (fd < 0) // EISDIR: a kernel or file system without O_TMPFILE
         return error(errno == EISDIR ? EOPNOTSUPP : errno);
     ret_fd = fd;
+    return kOk;
+}
+
+/// Before the file has a name. open() obeyed the umask; the options say what is wanted.
+Status set_access(int fd, uint32_t mode, MemoryWish const &wish) noexcept
+{
     if (wish.set_group && fchown(fd, static_cast<uid_t>(-1), wish.group) != 0)
         return error(errno);
-    if (fchmod(fd, mode) != 0) // open() obeyed the umask; the option says what is wanted
+    if (mode != 0 && fchmod(fd, mode) != 0)
         return error(errno);
     return kOk;
 }
@@ -125,7 +131,8 @@ Status make_memfd(MemoryWish const &wish, int &ret_fd) noexcept
 Status Backing::make(char const *name, uint32_t mode, uint64_t length,
                      MemoryWish const &wish) noexcept
 {
-    WEIR_TRY(name != nullptr ? make_unnamed(name, mode, wish, fd_) : make_memfd(wish, fd_));
+    WEIR_TRY(name != nullptr ? make_unnamed(name, fd_) : make_memfd(wish, fd_));
+    WEIR_TRY(set_access(fd_, mode == 0 && name != nullptr ? 0600 : mode, wish));
     find_page_size();
     if (ftruncate(fd_, static_cast<off_t>(round_up(length, kind_.page_bytes))) != 0)
         return error(errno == EFBIG ? ENOSPC : errno);

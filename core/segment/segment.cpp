@@ -160,8 +160,9 @@ Status Segment::check_and_map(MemoryWish const &memory) noexcept
     return kOk;
 }
 
-void Segment::adopt(std::byte *base, Geometry const &geometry) noexcept
+void Segment::adopt(std::byte *base, Geometry const &geometry, Access access) noexcept
 {
+    access_ = access;
     base_ = base;
     geometry_ = geometry;
     uuid_ = header().uuid;

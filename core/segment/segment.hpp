@@ -83,7 +83,7 @@ class Segment {
     Status attach_fd(int fd, Access access, MemoryWish const &memory = {}) noexcept;
 
     /// Takes memory that the caller has mapped and formatted (tests and the explorer).
-    void adopt(std::byte *base, Geometry const &geometry) noexcept;
+    void adopt(std::byte *base, Geometry const &geometry, Access access = {}) noexcept;
 
     /// Writes the header of a segment into zeroed memory.
     static void format(std::byte *base, Geometry const &geometry, Uuid const &uuid) noexcept;

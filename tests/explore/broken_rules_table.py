@@ -271,6 +271,9 @@ CHANNEL = [
     rule("retire: a reaper holds what it heals", "r_bystander", (2, 1, 0),
          (ROOTS, "        if (mark(index, word, dead) == Mark::too_late)\n            continue;\n", ""),
          schedules=1000000),
+    rule("who looks without a mark believes a word that has not changed", "r_watch", (1, 0, 0),
+         (ROOTS, "        if (load(index).raw != word.raw)\n            continue;\n", ""),
+         sees="who only looks"),
     rule("retire: who leaves collects", "r_read", (1, 0, 0),
          (ROOTS, "    unmark(object.entry, object.marked_as.owner);\n"
           "    collect_if_retired(object.entry);\n",
