@@ -17,11 +17,13 @@ Status Matrix::grow_to(unsigned index, Granule target) noexcept
     Window window(self);
     constexpr int kTries = 10000; // each turn somebody adds memory; the bound is for scribblers
     for (int i = 0; i < kTries && sector.limit() < target; ++i) {
-        auto const missing = static_cast<Granules>(target - sector.limit());
+        Granules const missing = target - smaller(sector.limit(), target);
         Status const grown = grow(index, {sector.free_at_end() + missing, 1}, window);
-        if (grown.code == -ENOMEM)
-            return kOk;             // the capacity is used up
-        if (grown.code == -EBUSY) { // until he is done, or is found to be dead
+        if (grown.code == -ENOMEM) {
+            // Not so if somebody has just taken what was free at the end: then we asked for more.
+            if (committed() + sector.bytes_of(missing) > segment_.geometry().request.capacity)
+                return kOk;
+        } else if (grown.code == -EBUSY) { // until he is done, or is found to be dead
             WEIR_TRY(take_ticket(segment_.header().growth));
             give_ticket(segment_.header().growth);
         } else {

@@ -2,7 +2,7 @@
 // The file behind a segment and the locks on it: the one place with system calls on files.
 //
 // The explorer links its own version of the members that are used while a segment is in use
-// (commit and the locks), so that they become steps of a schedule.
+// (commit, populate and the locks), so that they become steps of a schedule.
 #pragma once
 
 #include "core/base/error.hpp"

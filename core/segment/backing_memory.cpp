@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-// The kind of memory behind a mapping: huge pages, a NUMA node, locked, present before its use.
+// The kind of memory behind a mapping: huge pages, a NUMA node, locked.
 #include "core/base/bits.hpp"
 #include "core/segment/backing.hpp"
 
@@ -11,39 +11,10 @@
 
 namespace weir {
 namespace {
-// Kernel numbers that older C libraries do not name.
-constexpr int kPopulateWrite = 23;      // MADV_POPULATE_WRITE, Linux 5.14
-constexpr int kCollapse = 25;           // MADV_COLLAPSE, Linux 6.1
+// Kernel numbers that not every C library names.
 constexpr unsigned kLockOnFault = 1;    // MLOCK_ONFAULT
 constexpr unsigned long kMayPrefer = 1; // MPOL_PREFERRED
-constexpr uint64_t kHugePage = 2u << 20;
 constexpr uint32_t kMostNodes = 1024;
-/// Long enough for few system calls, short enough to be cancelled in between.
-constexpr uint64_t kPiece = uint64_t{16} << 20;
-
-/// Writes what is there back, so that the kernel gives the page for writing. A compare-exchange
-/// and not an addition of 0, which a compiler may turn into a load.
-void touch(std::byte *page) noexcept
-{
-    auto *const word = reinterpret_cast<uint64_t *>(page);
-    constexpr int kTries = 100; // others may write there all the time: then the page is there too
-    uint64_t found = __atomic_load_n(word, __ATOMIC_RELAXED);
-    for (int i = 0; i < kTries; ++i)
-        if (__atomic_compare_exchange_n(word, &found, found, false, __ATOMIC_RELAXED,
-                                        __ATOMIC_RELAXED))
-            return;
-}
-
-Status populate_piece(std::byte *begin, std::byte *end) noexcept
-{
-    if (madvise(begin, static_cast<size_t>(end - begin), kPopulateWrite) == 0)
-        return kOk;
-    if (errno != EINVAL) // EFAULT: the file is shorter than it was; EHWPOISON: broken memory
-        return error(errno == EFAULT ? kCorrupt : ENOMEM);
-    for (std::byte *page = begin; page < end; page += kPage) // an older kernel
-        touch(page);
-    return kOk;
-}
 } // namespace
 
 /// Files of huge pages are rounded to those, whoever made them.
@@ -116,24 +87,6 @@ void Backing::lock_memory_again(std::byte *base, uint64_t length) noexcept
 {
     if (kind_.locked)
         lock_memory(base, round_up(length, kind_.page_bytes));
-}
-
-Status Backing::populate(std::byte *base, uint64_t offset, uint64_t length) noexcept
-{
-    uint64_t const end = round_up(offset + length, kind_.page_bytes);
-    uint64_t next = 0;
-    for (uint64_t at = round_down(offset, kind_.page_bytes); at < end; at = next) {
-        next = smaller(round_down(at, kPiece) + kPiece, end);
-        // What is committed already is so at once; nobody may find a hole, and SIGBUS, below.
-        WEIR_TRY(commit(at, next - at));
-        WEIR_TRY(populate_piece(base + at, base + next));
-        uint64_t const first = round_up(larger(at, offset), kHugePage);
-        uint64_t const last = round_down(smaller(next, offset + length), kHugePage);
-        // Only huge pages that lie in the part as a whole: others would commit more than asked.
-        if (kind_.pages == Pages::transparent && first < last)
-            madvise(base + first, last - first, kCollapse); // as good as it goes
-    }
-    return kOk;
 }
 
 } // namespace weir

@@ -126,6 +126,12 @@ Status Backing::commit(uint64_t, uint64_t) noexcept
     return kOk;
 }
 
+Status Backing::populate(std::byte *, uint64_t, uint64_t) noexcept
+{
+    explore::system_call(nullptr, "madvise");
+    return kOk;
+}
+
 namespace explore {
 void *lock_table() { return &locks; }
 void reset_locks() { locks = Locks{{}, -1}; }
