@@ -56,6 +56,13 @@ weir_matrix_info stats_of(Matrix const &matrix)
     return stats;
 }
 
+weir_memory_info memory_of(Matrix const &matrix)
+{
+    weir_memory_info info = WEIR_MEMORY_INFO_INIT;
+    must(weir_matrix_memory(matrix.get(), &info), "memory");
+    return info;
+}
+
 std::string uuid_of(Matrix const &matrix)
 {
     weir_uuid uuid{};

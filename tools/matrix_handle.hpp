@@ -32,6 +32,7 @@ Matrix observe_matrix(std::string const &name, bool foreign);
 Subscription subscribe(Channel const &channel);
 
 weir_matrix_info stats_of(Matrix const &matrix);
+weir_memory_info memory_of(Matrix const &matrix);
 std::string uuid_of(Matrix const &matrix);
 
 namespace detail {

@@ -17,13 +17,14 @@ namespace {
 struct Facts {
     std::string uuid;
     weir_matrix_info stats;
+    weir_memory_info memory;
     std::vector<weir_root_info> roots;
 };
 
 Facts gather(Target const &target)
 {
     Matrix const matrix = observe_matrix(target.name, target.foreign);
-    Facts facts{uuid_of(matrix), stats_of(matrix), {}};
+    Facts facts{uuid_of(matrix), stats_of(matrix), memory_of(matrix), {}};
     each_root(matrix, [&facts](weir_root_info const &root) { facts.roots.push_back(root); });
     return facts;
 }
@@ -37,6 +38,8 @@ void show_text(Target const &target, Facts const &facts)
     text += fmt::format("capacity   {}, {} committed, {} of tables and index\n",
                         human_bytes(s.capacity), human_bytes(s.committed_bytes),
                         human_bytes(s.overhead_bytes));
+    text += fmt::format("file       {} granted, in pages of {}\n",
+                        human_bytes(facts.memory.file_bytes), human_bytes(facts.memory.page_bytes));
     text += fmt::format("in use     {} in {} blocks\n", human_bytes(s.used_bytes), s.used_blocks);
     text += fmt::format("free       {} in {} blocks, the largest {}\n", human_bytes(s.free_bytes),
                         s.free_blocks, human_bytes(s.largest_free_bytes));
@@ -91,6 +94,8 @@ void show_json(Target const &target, Facts const &facts)
                 {"uuid", facts.uuid},
                 {"capacity", s.capacity},
                 {"segment_bytes", s.segment_bytes},
+                {"file_bytes", facts.memory.file_bytes},
+                {"page_bytes", facts.memory.page_bytes},
                 {"committed_bytes", s.committed_bytes},
                 {"overhead_bytes", s.overhead_bytes},
                 {"used_bytes", s.used_bytes},

@@ -93,6 +93,8 @@ def test_stat_counts_blocks_by_sector(tool):
     assert stat["used_blocks"] == 6 and stat["allocs"] == 6, stat
     assert stat["used_bytes"] == sum(s["used_bytes"] for s in stat["sectors"])
     assert stat["used_bytes"] >= 3 * 100 + 2 * 5000 + (2 << 20)
+    assert stat["file_bytes"] == shm_file(name).stat().st_blocks * 512, stat
+    assert stat["page_bytes"] == 4096, stat
     out, _ = tool.run("stat", name)
     assert "6 blocks" in out and stat["uuid"] in out, out
 
