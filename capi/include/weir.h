@@ -331,14 +331,16 @@ struct weir_matrix_options {
     weir_matrix_flags flags;
     /** huge pages: for a segment without a name from the system's pool of 2
      *  MiB pages; else, and if the pool has too few, transparent ones, which
-     *  are only tried; each process asks for its own mapping */
+     *  are only tried; each process asks for its own mapping; a pool that is
+     *  used up later is `-ENOSPC` as a full file system is */
     weir_effort huge_pages;
     /** keep the pages that this process uses in memory; the whole segment
      *  counts against `RLIMIT_MEMLOCK`, though what is not used is neither
      *  committed nor locked */
     weir_effort lock;
-    /** with `WEIR_MATRIX_ON_NODE`: the NUMA node that memory comes from
-     *  while it has some; only tried; else 0 */
+    /** with `WEIR_MATRIX_ON_NODE`: the NUMA node that the memory of a new
+     *  segment comes from while it has some; only tried, but a node that
+     *  does not exist is `-EINVAL`; else 0 */
     uint32_t numa_node;
     /** with `WEIR_MATRIX_SET_GROUP`: the group of the file, before its name
      *  appears; else 0 */

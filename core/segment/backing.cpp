@@ -283,6 +283,8 @@ void Backing::drop_inherited_locks() noexcept
     if (lock_fd_ >= 0)
         ::close(lock_fd_);
     lock_fd_ = -1;
+    was_locked_ = was_locked_ || kind_.locked;
+    kind_.locked = false;
 }
 
 bool named_segments_work() noexcept

@@ -70,7 +70,7 @@ class Backing {
     /// Whether somebody else holds it. Never ask for one's own. Needs no right to write.
     bool slot_is_locked(uint32_t slot) const noexcept;
 
-    /// In a fork child: lets go of the parent's locks (async-signal-safe).
+    /// In a fork child: lets go of the parent's locks, those on memory too (async-signal-safe).
     void drop_inherited_locks() noexcept;
     /// In a fork child, later: an open file description of its own.
     Status reopen_locks() noexcept;
@@ -84,6 +84,7 @@ class Backing {
     int fd_ = -1;
     int lock_fd_ = -1;
     bool read_only_ = false;
+    bool was_locked_ = false; ///< in the parent of this fork child
     MemoryKind kind_;
 };
 

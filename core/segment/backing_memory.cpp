@@ -85,7 +85,7 @@ void Backing::lock_memory(std::byte *base, uint64_t length) noexcept
 
 void Backing::lock_memory_again(std::byte *base, uint64_t length) noexcept
 {
-    if (kind_.locked)
+    if (was_locked_)
         lock_memory(base, round_up(length, kind_.page_bytes));
 }
 
