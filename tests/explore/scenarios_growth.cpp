@@ -104,8 +104,7 @@ void register_growth()
     add("grow_heal_walk", "the same in a heal", 2, growing({used(2, 0), open(2)}, 8),
         {frees(0), alloc_free(4), [](Actor const &me) { me.heal(); }});
     add("prefault", "two prefault at once, beside an allocation that needs growth", 1,
-        growing({used(4)}, 12), {prefaults(12), prefaults(8), allocs(4)},
-        [](MatrixWorld &world) {
+        growing({used(4)}, 12), {prefaults(12), prefaults(8), allocs(4)}, [](MatrixWorld &world) {
             if (world.monitor(kSmall).limit() != 12 && !anybody_died() && !anybody_stopped())
                 fail("the small sector has %u granules, not 12", world.monitor(kSmall).limit());
         });
