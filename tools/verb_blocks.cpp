@@ -49,7 +49,7 @@ Refs refs_before(Matrix const &matrix, std::int64_t wait_ns)
 
 Listing gather(BlocksOptions const &options)
 {
-    Matrix const matrix = attach_matrix(options.target.name, options.target.foreign);
+    Matrix const matrix = observe_matrix(options.target.name, options.target.foreign);
     bool const old_only = options.older_than_ns > 0;
     Refs const old = old_only ? refs_before(matrix, options.older_than_ns) : Refs{};
     Listing listing{OwnerNames(matrix), {}, 0, {}};

@@ -74,7 +74,8 @@ void show_json(weir_check_report const &report, int errors)
 
 int check_segment(CheckOptions const &options)
 {
-    Matrix const matrix = attach_matrix(options.target.name, options.target.foreign);
+    auto const open = options.repair ? attach_matrix : observe_matrix;
+    Matrix const matrix = open(options.target.name, options.target.foreign);
     weir_check_report report = WEIR_CHECK_REPORT_INIT;
     weir_check_flags const flags = options.repair ? WEIR_CHECK_REPAIR : 0;
     int const errors = must(weir_matrix_check(matrix.get(), flags, &report), "check");

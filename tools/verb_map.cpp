@@ -49,7 +49,7 @@ nlohmann::ordered_json grid_json(SegmentPicture const &picture, weir_sector sect
 
 int show_map(MapOptions const &options)
 {
-    Matrix const matrix = attach_matrix(options.target.name, options.target.foreign);
+    Matrix const matrix = observe_matrix(options.target.name, options.target.foreign);
     OwnerNames const owners(matrix);
     SegmentPicture const picture(matrix);
     if (!options.svg.empty())

@@ -240,9 +240,32 @@ typedef uint32_t weir_matrix_flags;
 #define WEIR_MATRIX_ISOLATE UINT32_C(0x1)
 /** open files of other users too; without it they are refused with `-EPERM` */
 #define WEIR_MATRIX_ALLOW_FOREIGN UINT32_C(0x2)
+/** attach for looking alone: the file is mapped for reading, no participant
+ *  slot is taken, and what would change something fails with `-EROFS`; not
+ *  for creating */
+#define WEIR_MATRIX_READ_ONLY UINT32_C(0x4)
+/** `numa_node` counts */
+#define WEIR_MATRIX_ON_NODE UINT32_C(0x8)
+/** `group` counts */
+#define WEIR_MATRIX_SET_GROUP UINT32_C(0x10)
 /** threads of this handle keep no freed blocks for their next allocations:
  *  every free is seen by all at once, and costs more */
-#define WEIR_MATRIX_NO_LANES UINT32_C(0x10)
+#define WEIR_MATRIX_NO_LANES UINT32_C(0x20)
+
+/**
+ * How much a wish for a kind of memory matters.
+ *
+ * Since 0.1.
+ */
+typedef uint32_t weir_effort;
+enum {
+    /** not wished */
+    WEIR_EFFORT_NONE = 0,
+    /** if it can be had; weir_matrix_memory() tells what was got */
+    WEIR_EFFORT_TRY = 1,
+    /** the call fails if it cannot be had */
+    WEIR_EFFORT_REQUIRE = 2,
+};
 
 /**
  * What becomes of the blocks of a process that died or left.
@@ -299,7 +322,9 @@ struct weir_matrix_options {
     /** how long a call waits for a stopped process that holds what it needs,
      *  ns; 0: 100 ms; at most 1 h */
     int64_t stall_ns;
-    /** permission bits of a named segment; 0: 0600 */
+    /** permission bits of the file; 0: 0600 for a named segment, and for one
+     *  without a name all, so that whoever gets a descriptor of it may
+     *  attach */
     uint32_t mode;
     /** most participants at one time: 2 to 1023; 0: 128 */
     uint32_t participants;
@@ -307,13 +332,30 @@ struct weir_matrix_options {
     weir_death_policy death_policy;
     /** how it is made or opened */
     weir_matrix_flags flags;
+    /** huge pages: for a segment without a name from the system's pool of 2
+     *  MiB pages; else, and if the pool has too few, transparent ones, which
+     *  are only tried; each process asks for its own mapping; a pool that is
+     *  used up later is `-ENOSPC` as a full file system is */
+    weir_effort huge_pages;
+    /** keep the pages that this process uses in memory; the whole segment
+     *  counts against `RLIMIT_MEMLOCK`, though what is not used is neither
+     *  committed nor locked */
+    weir_effort lock;
+    /** with `WEIR_MATRIX_ON_NODE`: the NUMA node that the memory of a new
+     *  segment comes from while it has some; only tried, but a node that
+     *  does not exist is `-EINVAL`; else 0 */
+    uint32_t numa_node;
+    /** with `WEIR_MATRIX_SET_GROUP`: the group of the file, before its name
+     *  appears; else 0 */
+    uint32_t group;
     /** what people see as this participant's name, ended by NUL; empty: the
      *  name of the program */
     char participant_name[16];
 };
 /** A `struct weir_matrix_options` with `size` set and all else 0. */
 #define WEIR_MATRIX_OPTIONS_INIT \
-    { sizeof(struct weir_matrix_options), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, {0} }
+    { sizeof(struct weir_matrix_options), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, \
+      0, 0, {0} }
 
 /**
  * The universally unique id of a segment.
@@ -392,6 +434,60 @@ struct weir_matrix_info {
 #define WEIR_MATRIX_INFO_INIT \
     { sizeof(struct weir_matrix_info), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, \
       0, 0, 0, 0, 0, 0, {0}, {0}, {0}, {0}, {0}, {0} }
+
+/**
+ * What the pages behind a segment are.
+ *
+ * Since 0.1.
+ */
+typedef uint32_t weir_pages;
+enum {
+    /** of the usual size */
+    WEIR_PAGES_NORMAL = 0,
+    /** huge where the kernel finds some: weir_matrix_prefault() asks for
+     *  them, else it is the system's settings that decide */
+    WEIR_PAGES_TRANSPARENT = 1,
+    /** huge ones, all of them */
+    WEIR_PAGES_HUGETLB = 2,
+};
+
+/**
+ * What kind of memory a handle got, and how much of it is there. What was
+ * wished in vain has a negative code; 0 means got, or not wished.
+ *
+ * Since 0.1.
+ */
+struct weir_memory_info {
+    /** size of this struct */
+    size_t size;
+    /** address space of this handle */
+    uint64_t mapped_bytes;
+    /** what the file system has granted, tables included */
+    uint64_t file_bytes;
+    /** in this process's page tables; 0 if the kernel does not tell */
+    uint64_t resident_bytes;
+    /** of those, by huge pages */
+    uint64_t huge_bytes;
+    /** bytes per page of the file */
+    uint64_t page_bytes;
+    /** what its pages are */
+    weir_pages pages;
+    /** why there are no huge pages, or only transparent ones: as `-ENOSPC`,
+     *  the pool has too few */
+    int32_t huge_error;
+    /** 1 if what this process uses stays in memory */
+    uint32_t locked;
+    /** why it does not: as `-ENOMEM` or `-EPERM`, `RLIMIT_MEMLOCK` is too
+     *  small */
+    int32_t lock_error;
+    /** the node that this handle bound the segment to; -1: none */
+    int32_t numa_node;
+    /** why it did not: as `-ENOSYS`, a kernel without NUMA */
+    int32_t numa_error;
+};
+/** A `struct weir_memory_info` with `size` set and all else 0. */
+#define WEIR_MEMORY_INFO_INIT \
+    { sizeof(struct weir_memory_info), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
 
 /**
  * What a part of a sector is at the moment.
@@ -593,6 +689,18 @@ struct weir_heal_report {
     { sizeof(struct weir_heal_report), 0, 0, 0, 0, 0, 0 }
 
 /**
+ * Called after each piece of memory. Anything but 0 ends the work and is
+ * returned.
+ *
+ * @param[in] done     bytes of block data that are there.
+ * @param[in] total    bytes of block data that will be there.
+ * @param[in] userdata the caller's pointer. May be NULL. Handed to `callback`.
+ *
+ * Called only during the call that takes it. Since 0.1.
+ */
+typedef int (*weir_prefault_fn)(uint64_t done, uint64_t total, void *userdata);
+
+/**
  * What a root names.
  *
  * Since 0.1.
@@ -657,15 +765,20 @@ typedef int (*weir_root_fn)(const struct weir_root_info *info, void *userdata);
  * @return 0. Otherwise a negative error:
  *   -E2BIG        `options` has an unknown field that is not 0
  *   -EACCES       the folder may not be written
+ *   -EAGAIN       `lock` is required and `RLIMIT_MEMLOCK` too small
  *   -EEXIST       there is one of this name
- *   -EINVAL       a bad name or option, or `ret_matrix` is NULL
+ *   -EINVAL       a bad name or option, `WEIR_MATRIX_READ_ONLY`, or
+ *                 `ret_matrix` is NULL
  *   -EMFILE       too many open files
  *   -ENAMETOOLONG the name or path is too long
  *   -ENFILE       too many open files on this machine
  *   -ENOENT       the folder of the path does not exist
  *   -ENOMEM       no address space or memory for the mapping
- *   -ENOSPC       the file system cannot hold the tables and `commit`
- *   -EOPNOTSUPP   the file system or kernel lacks what a segment needs
+ *   -ENOSPC       the file system, or the pool of huge pages that are required,
+ *                 cannot hold the tables and `commit`
+ *   -EOPNOTSUPP   the file system or kernel lacks what a segment needs, or huge
+ *                 pages that are required
+ *   -EPERM        `group` is none of the caller's
  *
  * Any thread. May block. Not for signal handlers. Since 0.1.
  */
@@ -679,15 +792,24 @@ WEIR_API int weir_matrix_create(
  * The file is not trusted: its geometry is checked once and copied, and
  * everything read from it later is checked before use.
  *
+ * With `WEIR_MATRIX_READ_ONLY` the caller becomes no participant: it needs no
+ * right to write and no slot, and nobody can tell that it is there. It may look
+ * (weir_matrix_stats(), weir_matrix_walk(), weir_matrix_participants(),
+ * weir_matrix_check(), weir_matrix_roots(), weir_matrix_lookup(), blocks and
+ * their data); what would change something fails with `-EROFS`.
+ *
  * @param[in] name        as for weir_matrix_create(). UTF-8, ended by NUL.
- * @param[in] options     only `stall_ns`, `flags` and `participant_name` count.
- *     May be NULL. Its `size` is set, as `WEIR_MATRIX_OPTIONS_INIT` does.
+ * @param[in] options     only `stall_ns`, `flags`, `huge_pages`, `lock` and
+ *     `participant_name` count. May be NULL. Its `size` is set, as
+ *     `WEIR_MATRIX_OPTIONS_INIT` does.
  * @param[out] ret_matrix the new handle. The caller owns it and gives it back
  *     with weir_matrix_unref().
  *
  * @return 0. Otherwise a negative error:
  *   -E2BIG          `options` has an unknown field that is not 0
- *   -EACCES         the file may not be opened for writing
+ *   -EACCES         the file may not be opened for writing, or, read-only, for
+ *                   reading
+ *   -EAGAIN         `lock` is required and `RLIMIT_MEMLOCK` too small
  *   -EBUSY          all participant slots are taken
  *   -EINVAL         a bad name or option, or a required pointer is NULL
  *   -EMFILE         too many open files
@@ -695,7 +817,8 @@ WEIR_API int weir_matrix_create(
  *   -ENFILE         too many open files on this machine
  *   -ENOENT         there is none
  *   -ENOMEM         no address space or memory for the mapping
- *   -EOPNOTSUPP     the kernel lacks what a segment needs
+ *   -EOPNOTSUPP     the kernel lacks what a segment needs, or the segment has
+ *                   no huge pages and they are required
  *   -EPERM          it belongs to another user
  *   -WEIR_E_CORRUPT not a segment, or it contradicts itself
  *   -WEIR_E_RETIRED it was retired
@@ -721,16 +844,21 @@ WEIR_API int weir_matrix_attach(
  * @return 0. Otherwise a negative error:
  *   -E2BIG          `options` has an unknown field that is not 0
  *   -EACCES         the file or its folder may not be written
+ *   -EAGAIN         `lock` is required and `RLIMIT_MEMLOCK` too small
  *   -EBUSY          all participant slots are taken, or the name kept changing
- *   -EINVAL         a bad name or option, or a required pointer is NULL
+ *   -EINVAL         a bad name or option, `WEIR_MATRIX_READ_ONLY`, or a
+ *                   required pointer is NULL
  *   -EMFILE         too many open files
  *   -ENAMETOOLONG   the name or path is too long
  *   -ENFILE         too many open files on this machine
  *   -ENOENT         the folder of the path does not exist
  *   -ENOMEM         no address space or memory for the mapping
- *   -ENOSPC         the file system cannot hold the tables and `commit`
- *   -EOPNOTSUPP     the file system or kernel lacks what a segment needs
- *   -EPERM          it belongs to another user
+ *   -ENOSPC         the file system, or the pool of huge pages that are
+ *                   required, cannot hold the tables and `commit`
+ *   -EOPNOTSUPP     the file system or kernel lacks what a segment needs, or
+ *                   huge pages that are required
+ *   -EPERM          it belongs to another user, or `group` is none of the
+ *                   caller's
  *   -WEIR_E_CORRUPT not a segment, or it contradicts itself
  *   -WEIR_E_RETIRED it was retired
  *   -WEIR_E_VERSION made by a version that this one cannot work with
@@ -747,22 +875,27 @@ WEIR_API int weir_matrix_open(
  *
  * The descriptor is not kept and stays the caller's.
  *
- * @param[in] fd          an open descriptor, for reading and writing.
- * @param[in] options     only `stall_ns`, `flags` and `participant_name` count.
- *     May be NULL. Its `size` is set, as `WEIR_MATRIX_OPTIONS_INIT` does.
+ * @param[in] fd          an open descriptor, for reading and writing, or, with
+ *     `WEIR_MATRIX_READ_ONLY`, for reading.
+ * @param[in] options     only `stall_ns`, `flags`, `huge_pages`, `lock` and
+ *     `participant_name` count. May be NULL. Its `size` is set, as
+ *     `WEIR_MATRIX_OPTIONS_INIT` does.
  * @param[out] ret_matrix the new handle. The caller owns it and gives it back
  *     with weir_matrix_unref().
  *
  * @return 0. Otherwise a negative error:
  *   -E2BIG          `options` has an unknown field that is not 0
- *   -EACCES         the file may not be opened for writing
+ *   -EACCES         the file may not be opened for writing, or, read-only, for
+ *                   reading
+ *   -EAGAIN         `lock` is required and `RLIMIT_MEMLOCK` too small
  *   -EBADF          `fd` is not an open descriptor
  *   -EBUSY          all participant slots are taken
  *   -EINVAL         a bad option, or `ret_matrix` is NULL
  *   -EMFILE         too many open files
  *   -ENFILE         too many open files on this machine
  *   -ENOMEM         no address space or memory for the mapping
- *   -EOPNOTSUPP     the kernel lacks what a segment needs
+ *   -EOPNOTSUPP     the kernel lacks what a segment needs, or the segment has
+ *                   no huge pages and they are required
  *   -EPERM          it belongs to another user
  *   -WEIR_E_CORRUPT not a segment, or it contradicts itself
  *   -WEIR_E_RETIRED it was retired
@@ -842,6 +975,7 @@ WEIR_API struct weir_matrix *weir_matrix_unref(
  *
  * @return 0. Otherwise a negative error:
  *   -EINVAL         `matrix` is NULL
+ *   -EROFS          the handle is read-only
  *   -WEIR_E_RETIRED it was retired before
  *
  * Any thread. May block. Not for signal handlers. Since 0.1.
@@ -886,6 +1020,7 @@ WEIR_API int weir_matrix_uuid(const struct weir_matrix *matrix,
  *   -EBUSY          in a fork child: all participant slots are taken
  *   -EINVAL         a pointer is NULL
  *   -EMFILE         in a fork child: too many open files
+ *   -EROFS          the handle is read-only
  *   -WEIR_E_RETIRED the matrix was retired
  *
  * Any thread. Does not block. Not for signal handlers. Since 0.1.
@@ -935,6 +1070,7 @@ WEIR_API int weir_matrix_stats(
  *   -EINVAL         `matrix` is NULL
  *   -EMFILE         in a fork child: too many open files
  *   -EOPNOTSUPP     the file system cannot give memory back
+ *   -EROFS          the handle is read-only
  *   -WEIR_E_CORRUPT the segment contradicts itself
  *   -WEIR_E_RETIRED the matrix was retired
  *
@@ -942,6 +1078,54 @@ WEIR_API int weir_matrix_stats(
  */
 WEIR_API int weir_matrix_trim(struct weir_matrix *matrix, uint64_t keep_bytes,
                               uint64_t *ret_bytes) WEIR_NOEXCEPT;
+
+/**
+ * Tells what kind of memory this handle got, and how much of it is there.
+ *
+ * @param[in] matrix      the matrix.
+ * @param[inout] ret_info filled. Its `size` is set, as `WEIR_MEMORY_INFO_INIT`
+ *     does.
+ *
+ * @return 0. Otherwise a negative error:
+ *   -EINVAL a pointer is NULL, or a bad `size`
+ *
+ * Any thread. May block. Not for signal handlers. Since 0.1.
+ */
+WEIR_API int weir_matrix_memory(
+        const struct weir_matrix *matrix,
+        struct weir_memory_info *ret_info) WEIR_NOEXCEPT;
+
+/**
+ * Commits block data up to `bytes` in all, shared out as by the option `commit`
+ * and as far as the capacity allows, and puts all that is committed into this
+ * process's page tables, so that no first use has to wait for the kernel.
+ *
+ * Blocks and what others do are left alone. With transparent huge pages it asks
+ * the kernel to use them at once.
+ *
+ * @param[in] matrix   the matrix.
+ * @param[in] bytes    at most the capacity, or 0 for what is committed already.
+ * @param[in] callback called after each piece of at most 16 MiB, may call
+ *     functions of this matrix. May be NULL.
+ * @param[in] userdata passed on. May be NULL. Handed to `callback`.
+ *
+ * @return A count, 0 or more. Otherwise a negative error:
+ *   -EBUSY          a stopped process holds the growth of the matrix, or, in a
+ *                   fork child, all participant slots are taken
+ *   -EINVAL         `matrix` is NULL, or `bytes` is more than the capacity
+ *   -EMFILE         in a fork child: too many open files
+ *   -ENOMEM         no memory for page tables, or what is locked exceeds
+ *                   `RLIMIT_MEMLOCK`
+ *   -ENOSPC         the file system is full, or the pool of huge pages
+ *   -EROFS          the handle is read-only
+ *   -WEIR_E_CORRUPT the segment contradicts itself
+ *   -WEIR_E_RETIRED the matrix was retired
+ *
+ * Any thread. May block. Not for signal handlers. Since 0.1.
+ */
+WEIR_API int weir_matrix_prefault(struct weir_matrix *matrix, uint64_t bytes,
+                                  weir_prefault_fn callback,
+                                  void *userdata) WEIR_NOEXCEPT;
 
 /**
  * Calls a function for each block, free ones too, from the first to the last
@@ -993,6 +1177,7 @@ WEIR_API int weir_matrix_participants(
  * @return A count, 0 or more. Otherwise a negative error:
  *   -EINVAL a pointer is NULL, a bad `size`, or an unknown flag
  *   -ENOMEM no memory for the list of refs
+ *   -EROFS  `WEIR_CHECK_REPAIR` on a read-only handle
  *
  * Any thread. May block. Not for signal handlers. Since 0.1.
  */
@@ -1014,6 +1199,7 @@ WEIR_API int weir_matrix_check(
  *   -EBUSY          in a fork child: all participant slots are taken
  *   -EINVAL         `matrix` is NULL, or a bad `size`
  *   -EMFILE         in a fork child: too many open files
+ *   -EROFS          the handle is read-only
  *   -WEIR_E_RETIRED the matrix was retired
  *
  * Any thread. May block. Not for signal handlers. Since 0.1.
@@ -1039,6 +1225,7 @@ WEIR_API int weir_matrix_heal(
  *   -ENAMETOOLONG   the name is too long
  *   -ENOSPC         all 256 roots are taken
  *   -EPERM          the block is another participant's
+ *   -EROFS          the handle is read-only
  *   -WEIR_E_CORRUPT the segment contradicts itself
  *   -WEIR_E_RETIRED the matrix was retired
  *   -WEIR_E_STALE   the block was freed
@@ -1081,6 +1268,7 @@ WEIR_API int weir_matrix_lookup(struct weir_matrix *matrix, const char *name,
  *   -EMFILE         in a fork child: too many open files
  *   -ENAMETOOLONG   the name is too long
  *   -ENOENT         there is none
+ *   -EROFS          the handle is read-only
  *   -WEIR_E_CORRUPT the segment contradicts itself
  *   -WEIR_E_RETIRED the matrix was retired
  *   -WEIR_E_TYPE    the name stands for something else
@@ -1173,6 +1361,7 @@ struct weir_alloc_options {
  *                   capacity
  *   -ENOSPC         no free run could serve it and the file system behind the
  *                   segment is full
+ *   -EROFS          the handle is read-only
  *   -WEIR_E_CORRUPT the segment contradicts itself
  *   -WEIR_E_RETIRED the matrix was retired
  *
@@ -1199,6 +1388,7 @@ WEIR_API int weir_matrix_alloc(
  *   -EINVAL         `matrix` is NULL, or `block` cannot be a block of this
  *                   matrix
  *   -EMFILE         in a fork child: too many open files
+ *   -EROFS          the handle is read-only
  *   -WEIR_E_CORRUPT the segment contradicts itself
  *   -WEIR_E_RETIRED the matrix was retired
  *   -WEIR_E_STALE   it was freed before, or is a ref of another matrix
@@ -1296,6 +1486,7 @@ WEIR_API int weir_block_state(struct weir_matrix *matrix,
  *   -EINVAL         `matrix` is NULL, `state` is out of range, or `block`
  *                   cannot be a block of this matrix
  *   -EMFILE         in a fork child: too many open files
+ *   -EROFS          the handle is read-only
  *   -WEIR_E_CORRUPT the segment contradicts itself
  *   -WEIR_E_RETIRED the matrix was retired
  *   -WEIR_E_STALE   it was freed, or is a ref of another matrix
@@ -1321,6 +1512,7 @@ WEIR_API int weir_block_set_state(struct weir_matrix *matrix, weir_ref block,
  *   -EINVAL         `matrix` is NULL, a state is out of range, or `block`
  *                   cannot be a block of this matrix
  *   -EMFILE         in a fork child: too many open files
+ *   -EROFS          the handle is read-only
  *   -WEIR_E_CORRUPT the segment contradicts itself
  *   -WEIR_E_RETIRED the matrix was retired
  *   -WEIR_E_STALE   it was freed, or is a ref of another matrix
@@ -1366,6 +1558,7 @@ WEIR_API int weir_block_owner(struct weir_matrix *matrix, weir_ref block,
  *                   or `participant` cannot be an id
  *   -EMFILE         in a fork child: too many open files
  *   -EPERM          the block is not this participant's
+ *   -EROFS          the handle is read-only
  *   -ESRCH          the new owner left or died; the block is still this
  *                   participant's
  *   -WEIR_E_CORRUPT the segment contradicts itself
@@ -1389,6 +1582,7 @@ WEIR_API int weir_block_give(struct weir_matrix *matrix, weir_ref block,
  *                   matrix
  *   -EMFILE         in a fork child: too many open files
  *   -EPERM          a participant has it
+ *   -EROFS          the handle is read-only
  *   -WEIR_E_CORRUPT the segment contradicts itself
  *   -WEIR_E_RETIRED the matrix was retired
  *   -WEIR_E_STALE   it was freed, or is a ref of another matrix
@@ -1577,6 +1771,7 @@ struct weir_channel_info {
  *   -ENAMETOOLONG   the name is too long
  *   -ENOMEM         the matrix has no room for it, or no memory for the handle
  *   -ENOSPC         all 256 roots are taken, or the file system is full
+ *   -EROFS          `matrix` is read-only
  *   -WEIR_E_CORRUPT the segment contradicts itself
  *   -WEIR_E_RETIRED the matrix was retired
  *   -WEIR_E_VERSION made by a version that this one cannot work with
@@ -1608,6 +1803,7 @@ WEIR_API int weir_channel_create(
  *   -ENAMETOOLONG   the name is too long
  *   -ENOENT         there is none
  *   -ENOMEM         no memory for the handle
+ *   -EROFS          `matrix` is read-only
  *   -WEIR_E_CORRUPT the channel contradicts itself
  *   -WEIR_E_RETIRED the matrix was retired
  *   -WEIR_E_TYPE    the name stands for something else, or its `type_id` is
@@ -1641,6 +1837,7 @@ WEIR_API int weir_channel_attach(
  *   -ENAMETOOLONG   the name is too long
  *   -ENOMEM         the matrix has no room for it, or no memory for the handle
  *   -ENOSPC         all 256 roots are taken, or the file system is full
+ *   -EROFS          `matrix` is read-only
  *   -WEIR_E_CORRUPT the segment or the channel contradicts itself
  *   -WEIR_E_RETIRED the matrix was retired
  *   -WEIR_E_TYPE    the name stands for something else, or its `type_id` is

@@ -59,6 +59,7 @@ __attribute__((noinline)) weir::Status alloc_with(weir_matrix *matrix, size_t si
  *   -EMFILE          in a fork child: too many open files
  *   -ENOMEM          no free run could serve it and the matrix is at its capacity
  *   -ENOSPC          no free run could serve it and the file system behind the segment is full
+ *   -EROFS           the handle is read-only
  *   -WEIR_E_CORRUPT  the segment contradicts itself
  *   -WEIR_E_RETIRED  the matrix was retired
  * @thread any
@@ -96,6 +97,7 @@ WEIR_API int weir_matrix_alloc(struct weir_matrix *matrix, size_t size,
  *   -EBUSY          its owner is changing its size, or, in a fork child, all participant slots are taken
  *   -EINVAL         `matrix` is NULL, or `block` cannot be a block of this matrix
  *   -EMFILE         in a fork child: too many open files
+ *   -EROFS          the handle is read-only
  *   -WEIR_E_CORRUPT the segment contradicts itself
  *   -WEIR_E_RETIRED the matrix was retired
  *   -WEIR_E_STALE   it was freed before, or is a ref of another matrix
@@ -232,6 +234,7 @@ WEIR_API int weir_block_state(struct weir_matrix *matrix, weir_ref block) noexce
  *   -EBUSY          its owner is changing its size, or, in a fork child, all participant slots are taken
  *   -EINVAL         `matrix` is NULL, `state` is out of range, or `block` cannot be a block of this matrix
  *   -EMFILE         in a fork child: too many open files
+ *   -EROFS          the handle is read-only
  *   -WEIR_E_CORRUPT the segment contradicts itself
  *   -WEIR_E_RETIRED the matrix was retired
  *   -WEIR_E_STALE   it was freed, or is a ref of another matrix
@@ -262,6 +265,7 @@ WEIR_API int weir_block_set_state(struct weir_matrix *matrix, weir_ref block,
  *   -EBUSY          its owner is changing its size, or, in a fork child, all participant slots are taken
  *   -EINVAL         `matrix` is NULL, a state is out of range, or `block` cannot be a block of this matrix
  *   -EMFILE         in a fork child: too many open files
+ *   -EROFS          the handle is read-only
  *   -WEIR_E_CORRUPT the segment contradicts itself
  *   -WEIR_E_RETIRED the matrix was retired
  *   -WEIR_E_STALE   it was freed, or is a ref of another matrix
@@ -324,6 +328,7 @@ WEIR_API int weir_block_owner(struct weir_matrix *matrix, weir_ref block,
  *   -EINVAL         `matrix` is NULL, `block` cannot be a block of this matrix, or `participant` cannot be an id
  *   -EMFILE         in a fork child: too many open files
  *   -EPERM          the block is not this participant's
+ *   -EROFS          the handle is read-only
  *   -ESRCH          the new owner left or died; the block is still this participant's
  *   -WEIR_E_CORRUPT the segment contradicts itself
  *   -WEIR_E_RETIRED the matrix was retired
@@ -352,6 +357,7 @@ WEIR_API int weir_block_give(struct weir_matrix *matrix, weir_ref block,
  *   -EINVAL         `matrix` is NULL, or `block` cannot be a block of this matrix
  *   -EMFILE         in a fork child: too many open files
  *   -EPERM          a participant has it
+ *   -EROFS          the handle is read-only
  *   -WEIR_E_CORRUPT the segment contradicts itself
  *   -WEIR_E_RETIRED the matrix was retired
  *   -WEIR_E_STALE   it was freed, or is a ref of another matrix

@@ -57,6 +57,7 @@ int make_channel(Maker maker, weir_matrix *matrix, char const *name,
  *   -ENAMETOOLONG    the name is too long
  *   -ENOMEM          the matrix has no room for it, or no memory for the handle
  *   -ENOSPC          all 256 roots are taken, or the file system is full
+ *   -EROFS           `matrix` is read-only
  *   -WEIR_E_CORRUPT  the segment contradicts itself
  *   -WEIR_E_RETIRED  the matrix was retired
  *   -WEIR_E_VERSION  made by a version that this one cannot work with
@@ -88,6 +89,7 @@ WEIR_API int weir_channel_create(struct weir_matrix *matrix, const char *name,
  *   -ENAMETOOLONG    the name is too long
  *   -ENOENT          there is none
  *   -ENOMEM          no memory for the handle
+ *   -EROFS           `matrix` is read-only
  *   -WEIR_E_CORRUPT  the channel contradicts itself
  *   -WEIR_E_RETIRED  the matrix was retired
  *   -WEIR_E_TYPE     the name stands for something else, or its `type_id` is another
@@ -120,6 +122,7 @@ WEIR_API int weir_channel_attach(struct weir_matrix *matrix, const char *name,
  *   -ENAMETOOLONG    the name is too long
  *   -ENOMEM          the matrix has no room for it, or no memory for the handle
  *   -ENOSPC          all 256 roots are taken, or the file system is full
+ *   -EROFS           `matrix` is read-only
  *   -WEIR_E_CORRUPT  the segment or the channel contradicts itself
  *   -WEIR_E_RETIRED  the matrix was retired
  *   -WEIR_E_TYPE     the name stands for something else, or its `type_id` is another

@@ -33,7 +33,7 @@ inline constexpr ErrorText kErrorTable[] = {
     {ENFILE, "ENFILE", "too many open files on this machine"},
     {EMFILE, "EMFILE", "too many open files in this process"},
     {ENOSPC, "ENOSPC", "no space left"},
-    {EROFS, "EROFS", "read-only file system"},
+    {EROFS, "EROFS", "read-only"},
     {ERANGE, "ERANGE", "out of range"},
     {ENAMETOOLONG, "ENAMETOOLONG", "name is too long"},
     {ENOSYS, "ENOSYS", "not built into this library"},

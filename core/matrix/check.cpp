@@ -144,6 +144,8 @@ bool still_there(Matrix &matrix, RootInfo const &root) noexcept
 
 Status Matrix::check(bool repair, CheckReport &ret) noexcept
 {
+    if (repair && segment_.read_only())
+        return error(EROFS);
     CheckReport report;
     RefSet named;
     Collector collector{&named, &report};

@@ -13,7 +13,7 @@
 //     matrix.hpp      the handle, and what users call
 //   The handle's functions are in lifecycle.cpp (make, open, fork, leave), alloc.cpp (alloc,
 //   grow, out of memory), trim.cpp (memory back to the system), block.cpp (one block), heal.cpp,
-//   inspect.cpp, check.cpp, roots.cpp.
+//   inspect.cpp, check.cpp, roots.cpp, prefault.cpp.
 //
 // Glossary
 //   sector: one of three parts, by request size. granule: its unit: 64 B, 256 B, 64 KiB.
@@ -64,6 +64,8 @@
 // What it trusts and checks
 //   Words: lengths against the limit, on each use. Refs: sector, granule, kind, generation.
 //   Walks: bounded. A scribbling peer costs an error code or lost memory of its own making.
+//   A read-only handle is nobody: its identity stays 0, so enter() always ends in attach_again(),
+//   which says EROFS. What needs no enter() must not write: the mapping would not allow it.
 #pragma once
 
 #include "core/base/bits.hpp"
@@ -106,7 +108,8 @@ struct MatrixOptions {
     GeometryRequest geometry;
     uint64_t commit = 0;
     Nanoseconds stall = 100 * kMillisecond;
-    bool allow_foreign = false;
+    Access access;
+    MemoryWish memory;
     bool lanes = true; ///< threads of this handle keep blocks for their next allocations
     char participant_name[16] = {};
     /// kRootKinds entries, each NULL or constant for ever.
@@ -190,6 +193,11 @@ class Matrix {
     /// The status counts the errors found.
     Status check(bool repair, CheckReport &ret) noexcept;
     Status heal(HealReport &ret) noexcept;
+    /// Commits block data up to `bytes` in all, shared out as by the option `commit`, and puts all
+    /// that is committed into this process's page tables.
+    Status prefault(uint64_t bytes, ProgressFn progress, void *userdata) noexcept;
+    MemoryKind const &memory_kind() const noexcept { return segment_.backing().kind(); }
+    MemoryUse measure_memory() const noexcept { return segment_.measure(); }
 
     Status bind(char const *name, Ref ref) noexcept;
     Result<Ref> lookup(char const *name) noexcept;
@@ -280,6 +288,8 @@ class Matrix {
     // lifecycle.cpp
     using SegmentMaker = Status (*)(Segment &, char const *, MatrixOptions const &) noexcept;
     static Result<Matrix *> make_handle(char const *name) noexcept;
+    static Result<Matrix *> create_with(char const *name, MatrixOptions const &options,
+                                        MemoryWish const &memory) noexcept;
     Status start(MatrixOptions const &options) noexcept;
     Status join() noexcept;
     Status attach_again() noexcept;
@@ -348,6 +358,8 @@ class Matrix {
     Status take_part(unsigned index, Run piece, BlockWord word, Run part, uint64_t &more) noexcept;
     Status add_memory(unsigned index, Run run) noexcept;
     void recount_trimmed() noexcept;
+    // prefault.cpp
+    Status grow_to(unsigned sector, Granule target) noexcept;
 
     // block.cpp
     Ref make_ref(uint64_t offset, BlockWord word) const noexcept

@@ -74,5 +74,6 @@ struct RootInfo {
 using BlockFn = int (*)(BlockInfo const &info, void *userdata);
 using ParticipantFn = int (*)(ParticipantInfo const &info, void *userdata);
 using RootFn = int (*)(RootInfo const &info, void *userdata);
+using ProgressFn = int (*)(uint64_t done, uint64_t total, void *userdata);
 
 } // namespace weir

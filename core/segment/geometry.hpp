@@ -47,7 +47,7 @@ struct GeometryRequest {
     uint32_t roots = 0;
     bool isolate = false;
     bool keep_blocks = false;
-    uint32_t mode = 0600; ///< of the file; no part of the geometry
+    uint32_t mode = 0; ///< of the file, 0: the usual one; no part of the geometry
 };
 
 struct SectorGeometry {

@@ -242,6 +242,10 @@ GROWTH = [
     rule("growth: one grower at a time", "grow2", (2, 0, 0),
          (ALLOC, "    if (!ticket.try_take(me().owner))\n        return error(EBUSY);\n",
           "    static_cast<void>(ticket.try_take(me().owner));\n")),
+    rule("growth: prefault asks again if what was free at the end is gone", "prefault", (2, 0, 0),
+         ("core/matrix/prefault.cpp",
+          "            if (committed() + sector.bytes_of(missing) > segment_.geometry().request.capacity)\n"
+          "                return kOk;\n", "            return kOk;\n"), sees="not 12"),
     rule("growth: a dead grower's ticket is given back", "grow2", (0, 1, 0),
          (HEAL, "        Ticket(*word).give_back(dead);\n", "        static_cast<void>(word);\n")),
 ]
@@ -355,6 +359,9 @@ CHANNEL = [
     rule("retire: a reaper holds what it heals", "r_bystander", (2, 1, 0),
          (ROOTS, "        if (mark(index, word, dead) == Mark::too_late)\n            continue;\n", ""),
          schedules=1000000),
+    rule("who looks without a mark believes a word that has not changed", "r_watch", (1, 0, 0),
+         (ROOTS, "        if (load(index).raw != word.raw)\n            continue;\n", ""),
+         sees="who only looks"),
     rule("retire: who leaves collects", "r_read", (1, 0, 0),
          (ROOTS, "    unmark(object.entry, object.marked_as.owner);\n"
           "    collect_if_retired(object.entry);\n",

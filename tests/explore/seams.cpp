@@ -155,6 +155,12 @@ Status Backing::punch(uint64_t offset, uint64_t length) noexcept
     return kOk;
 }
 
+Status Backing::populate(std::byte *, uint64_t, uint64_t) noexcept
+{
+    explore::system_call(nullptr, "madvise");
+    return kOk;
+}
+
 namespace explore {
 void *lock_table() { return &locks; }
 void reset_locks() { locks = Locks{{}, -1, false, {}}; }
