@@ -12,7 +12,6 @@
 
 namespace weir {
 namespace {
-constexpr uint64_t kLargestAlignment = uint64_t{2} << 20;
 /// Quick searches before a contended sector is grown: a split takes well under a microsecond.
 constexpr int kContendedTries = 8;
 constexpr unsigned kLongestBackOff = 10; // powers of two of pauses
@@ -22,13 +21,6 @@ constexpr int kHealTries = 1000;
 constexpr int kGrowTries = 1000;
 constexpr int kSpins = 64;
 constexpr int kYields = 16;
-
-unsigned sector_for(uint64_t size) noexcept
-{
-    return size <= kLargestRequest[kSmall]    ? kSmall
-           : size <= kLargestRequest[kMedium] ? kMedium
-                                              : kLarge;
-}
 
 Need need_in(Sector const &sector, AllocRequest const &request) noexcept
 {
@@ -135,9 +127,9 @@ Status Matrix::alloc(uint64_t size, Allocation &ret) noexcept
 Status Matrix::alloc(AllocRequest const &request, Allocation &ret) noexcept
 {
     WEIR_TRY(enter());
-    bool const valid = request.size - 1 < segment_.geometry().request.capacity &&
-                       is_power_of_two(request.alignment) && request.alignment <= kLargestAlignment;
-    return valid ? alloc_properly(request, ret) : error(EINVAL);
+    if (!is_valid(request))
+        return error(EINVAL);
+    return request.timeout == 0 ? alloc_properly(request, ret) : alloc_waiting(request, ret);
 }
 
 /// With options, or when the first candidate was none.
@@ -356,6 +348,7 @@ Status Matrix::grow(unsigned index, Need need, Window &window) noexcept
     sector.raise_limit(run, me().owner);
     ticket.give_back(me().owner);
     sector.release_run(run, me().owner);
+    tell_waiting(); // others may have a use for the rest
     return kOk;
 }
 

@@ -52,6 +52,8 @@ void Matrix::heal_owner(Owner dead, HealReport &report) noexcept
     for (TicketWord *word : {&segment_.header().growth, &segment_.header().directory})
         Ticket(*word).give_back(dead);
     participants_.close_windows(dead);
+    // Also for the dead one: he may have freed something and died before he looked for sleepers.
+    Waiting(segment_.header().memory).wake_always();
 }
 
 void Matrix::heal_sector(Sector &sector, Owner dead, HealReport &report) noexcept
@@ -87,15 +89,27 @@ void Matrix::merge_if_pair(Sector &sector, Run run, BlockWord word) noexcept
         sector.release_run(run, me().owner);
 }
 
+/// The policy `keep`: the block becomes nobody's. If its owner died while he resized it, its TAIL may
+/// be that of another size. It must be right before the block is anybody's, and for that the block
+/// must be ours: as RESIZING, not CLAIMED, so that it is still kept if we die too.
+bool Matrix::keep_block(Sector &sector, Run run, BlockWord word) noexcept
+{
+    if (word.is(Kind::resizing)) {
+        BlockWord const ours = word.with_owner(me().owner);
+        if (!sector.change(run.head, word, ours))
+            return false;
+        sector.write_tail(run);
+        word = ours;
+    }
+    return sector.change(run.head, word, word.with_owner(kNobody).as_settled(run.length));
+}
+
 /// True if the block at this head was changed.
 bool Matrix::heal_head(Sector &sector, Run run, BlockWord word, HealReport &report) noexcept
 {
     bool const users = word.is_users();
     if (users && segment_.geometry().request.keep_blocks) {
-        BlockWord const kept = BlockWord::of(Kind::allocated, word.user(), kNobody,
-                                             word.generation(), word.granules());
-        if (sector.change(run.head, word, kept))
-            ++report.blocks_kept;
+        report.blocks_kept += keep_block(sector, run, word) ? 1 : 0;
         return true;
     }
     if (!sector.change(run.head, word, word.as_claimed(me().owner, run.length)))

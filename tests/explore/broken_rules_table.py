@@ -24,7 +24,7 @@ ROOTS = "core/matrix/roots.cpp"
 PEOPLE = "core/segment/participants.cpp"
 RING = "core/channel/ring.cpp"
 RING_HEAL = "core/channel/ring_heal.cpp"
-WAITING = "core/channel/waiting.hpp"
+WAITING = "core/base/waiting.hpp"
 
 
 def rule(name, scenario, bounds, *edits, sees="", schedules=200000, also=()):
@@ -246,18 +246,18 @@ CHANNEL = [
     rule("C9: empty only at EMPTY(p), the window moves along", "q_wrap1", (1, 1, 0),
          (RING, "            window = p + 1; // consumed", "            ; // consumed")),
     rule("C10: healing wakes everybody", "w_death", (1, 1, 0),
-         (RING_HEAL, "    Waiting(header_->items).wake_always();\n"
-          "    Waiting(header_->room).wake_always();\n}\n\n/// The table",
+         (RING_HEAL, "    Waiting(header_->items.word).wake_always();\n"
+          "    Waiting(header_->room.word).wake_always();\n}\n\n/// The table",
           "}\n\n/// The table"), sees="C6"),
     rule("C11: who changes a cell looks for sleepers", "w_one", (2, 0, 0),
-         (RING, "    Waiting(header_->items).wake();\n    return kOk;\n", "    return kOk;\n"),
+         (RING, "    Waiting(header_->items.word).wake();\n    return kOk;\n", "    return kOk;\n"),
          sees="C6"),
     rule("C11: the second look before the sleep", "w_one", (2, 0, 0),
          ("core/channel/channel.cpp",
           "        if (done = attempt(); done.code != -EAGAIN) // [B] after the announcement\n"
           "            return done;\n", ""), sees="C6"),
     rule("who makes room wakes posters", "w_room", (2, 0, 0),
-         (RING, "    Waiting(header_->room).wake();\n", ""), sees="C6"),
+         (RING, "    Waiting(header_->room.word).wake();\n", ""), sees="C6"),
     rule("healing gives a dead reader's message back", "q_post_read", (1, 1, 0),
          (RING_HEAL, "word.is(Phase::writing) || word.is(Phase::held) || word.is(Phase::freeing)",
           "word.is(Phase::writing)")),
