@@ -7,7 +7,7 @@ that have the edited code inline.
 Rows of rules.md, section 6, that are not here, because this code cannot break them: a heal that
 does not write the TAIL (publish() writes it again), the exact class scanned with a bound (the hop
 walk finds what the search has missed), the second look of a collector (nobody marks an object
-that is RETIRED). Magazines, lanes, broadcast and resize come with their code.
+that is RETIRED). Magazines, lanes and broadcast come with their code.
 """
 
 BITS = "core/index/bit_tree.cpp"
@@ -20,6 +20,9 @@ ALLOC = "core/matrix/alloc.cpp"
 HEAL = "core/matrix/heal.cpp"
 CHECK = "core/matrix/check.cpp"
 BLOCK = "core/matrix/block.cpp"
+RESIZE = "core/matrix/resize.cpp"
+WAIT = "core/matrix/wait.cpp"
+LIFECYCLE = "core/matrix/lifecycle.cpp"
 ROOTS = "core/matrix/roots.cpp"
 PEOPLE = "core/segment/participants.cpp"
 RING = "core/channel/ring.cpp"
@@ -279,6 +282,76 @@ CHANNEL = [
          (ROOTS, "            unmark(i, dead);\n", "            ;\n")),
 ]
 
+RESIZE_RULES = [
+    rule("resize: nothing is stored after the block is the user's again", "resize_free", (2, 0, 0),
+         (RESIZE, "    write_tail(mine);\n    // release: also", "    // release: also"),
+         (RESIZE, "    release_run(rest, me);\n", "    write_tail(mine);\n    release_run(rest, me);\n"),
+         sees="does not hold|wrong|invariant 3"),
+    rule("resize: the rest's words before the store that cuts it off", "shrink", (0, 0, 0),
+         (RESIZE, "    Run const rest = write_second(run, mine.end(), me);\n    write_tail(mine);\n",
+          "    words_[run.head].store(settled, release);\n"
+          "    Run const rest = write_second(run, mine.end(), me);\n    write_tail(mine);\n"),
+         sees="changes the head|invariant 1"),
+    rule("resize: merge the head first", "grow_all", (0, 0, 0),
+         (RESIZE, "    Run const merged{run.head, run.length + found.granules()};\n",
+          "    Run const merged{run.head, run.length + found.granules()};\n"
+          "    words_[right].store(own(right).as_interior(), relaxed);\n"), sees="invariant 1"),
+    rule("resize: RESIZING is a CAS", "resize_free", (1, 0, 0),
+         (RESIZE, "        if (!sector.change(run.head, word, word.as_resizing(run.length))) {",
+          "        static_cast<void>(sector.change(run.head, word, word.as_resizing(run.length)));\n"
+          "        if (false) {")),
+    rule("resize: the neighbour is claimed by a CAS", "grow_vs_taker", (1, 0, 0),
+         (RESIZE, "found.granules() < wanted ||\n        !claim_free(right, found, me))",
+          "found.granules() < wanted)")),
+    rule("resize: a block that is RESIZING is nobody else's to free", "resize_free", (2, 0, 0),
+         (BLOCK, "        if (!found.word.is(Kind::allocated))\n            return error(EBUSY);\n"
+          "        BlockWord word = found.word;\n        self.open();\n",
+          "        BlockWord word = found.word;\n        self.open();\n"), sees="changes the head"),
+    rule("resize opens a window", "shrink_quota", (2, 0, 0),
+         (RESIZE, "        window.open();\n        // acq_rel: as each change",
+          "        // acq_rel: as each change"), sees="invariant 5"),
+    rule("resize: healing writes the TAIL of what it keeps", "shrink_keep", (0, 1, 0),
+         (HEAL, "        sector.write_tail(run);\n", ""), sees="invariant 3"),
+    rule("resize: and of a block that was growing", "grow_keep", (0, 1, 0),
+         (HEAL, "        sector.write_tail(run);\n", ""), sees="invariant 3"),
+    rule("resize: healing takes a block before it writes into it", "shrink_keep", (0, 1, 0),
+         (HEAL, "        if (!sector.change(run.head, word, ours))\n            return false;\n"
+          "        sector.write_tail(run);\n        word = ours;\n",
+          "        sector.write_tail(run);\n"), sees="does not hold|changes the head"),
+    rule("resize: a kept block is never CLAIMED", "keep_two", (0, 2, 0),
+         (HEAL, "        BlockWord const ours = word.with_owner(me().owner);\n"
+          "        if (!sector.change(run.head, word, ours))\n            return false;\n",
+          "        BlockWord const ours = word.with_owner(me().owner);\n"
+          "        BlockWord const claimed = word.as_claimed(me().owner, run.length);\n"
+          "        if (!sector.change(run.head, word, claimed))\n            return false;\n"
+          "        word = claimed;\n"
+          "        if (!sector.change(run.head, word, ours))\n            return false;\n")),
+]
+
+WAIT_RULES = [
+    rule("wait: who frees wakes", "wait_free", (1, 0, 0),
+         (BLOCK, "    tell_waiting();\n", ""), sees="forgotten"),
+    rule("wait: who frees publishes before he looks for sleepers", "wait_free", (1, 0, 0),
+         (BLOCK, "    self.close();\n    tell_waiting();\n", "    self.close();\n"),
+         (BLOCK, "        BlockWord word = found.word;\n        self.open();\n",
+          "        BlockWord word = found.word;\n        tell_waiting();\n        self.open();\n"),
+         sees="forgotten"),
+    rule("wait: the bit is set before the last look", "wait_free", (2, 0, 0),
+         (WAIT, "        if (!waiting.announce(seen) && !deadline.passed())\n            continue;\n",
+          ""),
+         (WAIT, "        Nanoseconds const left = deadline.left();\n",
+          "        if (!waiting.announce(seen) && !deadline.passed())\n            continue;\n"
+          "        Nanoseconds const left = deadline.left();\n"), sees="forgotten"),
+    rule("wait: a block that shrinks wakes", "wait_shrink", (1, 0, 0),
+         (RESIZE, "        window.close();\n        tell_waiting();\n        return enough",
+          "        window.close();\n        return enough"), sees="forgotten"),
+    rule("wait: healing wakes", "wait_death", (1, 1, 0),
+         (HEAL, "    Waiting(segment_.header().memory).wake_always();\n", ""), sees="forgotten"),
+    rule("wait: retirement wakes", "wait_retire", (1, 0, 0),
+         (LIFECYCLE, "    Waiting(segment_.header().memory).wake_always(); // who waits", "    // who waits"),
+         sees="retired"),
+]
+
 ROOT_RULES = [
     rule("bind: ref and name before BOUND", "bind", (1, 0, 0),
          (ROOTS, "    entry.ref.store(ref.value, release);\n", ""),
@@ -291,4 +364,5 @@ ROOT_RULES = [
           "    Status const done = bind_held(name, kind, ref);\n")),
 ]
 
-RULES = INDEX + MATRIX + HEALING + PARTICIPANTS + GROWTH + CHANNEL + ROOT_RULES
+RULES = (INDEX + MATRIX + HEALING + PARTICIPANTS + GROWTH + RESIZE_RULES + WAIT_RULES + CHANNEL
+         + ROOT_RULES)

@@ -2,6 +2,7 @@
 // Sets up a tiny matrix, runs the programs, heals, and looks at what is left.
 #include "tests/explore/matrix_world.hpp"
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 
@@ -87,8 +88,41 @@ void Actor::heal() const
 {
     HealReport report;
     Status const status = matrix().heal(report);
-    if (!status.ok())
+    if (!status.ok() && status.code != -kRetired)
         fail("heal says %d", status.code);
+}
+
+bool Actor::resize(Ref ref, Granules granules, std::initializer_list<int> fine) const
+{
+    Status const status = matrix().resize(ref, uint64_t{granules} << kGranuleShift[kSmall]);
+    bool const allowed =
+        status.code == -ENOSPC || std::find(fine.begin(), fine.end(), status.code) != fine.end();
+    if (!status.ok() && !allowed)
+        fail("resize says %d", status.code);
+    if (status.ok())
+        say("resized to %u", granules);
+    return status.ok();
+}
+
+Ref Actor::alloc_waiting(Granules granules) const
+{
+    Allocation got;
+    uint64_t const size = uint64_t{granules} << kGranuleShift[kSmall];
+    world_.note_waiting(number_, granules);
+    Status const status = matrix().alloc({size, 1, false, 0, 5 * kSecond}, got);
+    world_.note_waiting(number_, 0);
+    if (status.code == -ETIMEDOUT || status.code == -kRetired)
+        return {};
+    if (!status.ok()) {
+        fail("a waiting alloc says %d", status.code);
+        return {};
+    }
+    unsigned in = 0;
+    Granule head = 0;
+    if (!world_.place_of(got.ref, in, head))
+        fail("alloc gave a ref that leads nowhere");
+    world_.monitor(in).make_known(head);
+    return got.ref;
 }
 
 BlockWord Actor::word_at(Granule at) const { return world_.monitor(kSmall).word(at); }
@@ -195,6 +229,8 @@ void MatrixWorld::begin_run()
 {
     now_ = 0;
     exhausted_.clear();
+    for (Granules &wanted : wanted_)
+        wanted = 0;
     for (auto &monitor : monitors_)
         monitor.reset();
 }
@@ -240,6 +276,24 @@ void MatrixWorld::stalled(int who)
         fail("livelock: %c waits, and nobody is left who could change anything", letter(who));
 }
 
+/// Who waits for memory is woken when it comes. Somebody who died before waking others has to be
+/// healed first; the sleeper then does it himself.
+void MatrixWorld::overslept(int who)
+{
+    auto const &header = *reinterpret_cast<Header const *>(base());
+    if (slept_on(who) != header.memory.address() || anybody_stopped())
+        return;
+    for (int i = 0; i < fibres(); i++)
+        if (is_dead(i) && SlotWord{slots()[i].word.load(relaxed)}.state() != SlotState::free)
+            return;
+    SectorMonitor const &small = monitors_[kSmall];
+    for (Granule at = 0; at < small.limit(); at += small.word(at).granules())
+        if (small.word(at).is(Kind::free) && small.word(at).granules() >= wanted_[who])
+            fail("%c was forgotten in its sleep: %s", letter(who), small.layout().c_str());
+    if (header.state.load(relaxed) != kStateReady)
+        fail("%c was not told that the matrix is retired", letter(who));
+}
+
 std::string MatrixWorld::value_of(void const *address, uint64_t value) const
 {
     for (unsigned i = 0; i < kSectors; i++) {
@@ -274,6 +328,8 @@ void MatrixWorld::note_exhausted(int fibre, unsigned sector, Granules length, Gr
 
 void MatrixWorld::check_at_rest()
 {
+    if (anybody_died() && handle(0).segment().retired())
+        return; // nobody heals it any more
     for (unsigned i = 0; i < kSectors; i++) {
         monitors_[i].check_at_rest();
         if (has_failed())

@@ -60,6 +60,11 @@ class Actor {
     /// Only what may be free: an ENOMEM is no failure of the caller.
     void alloc_and_free(Granules granules) const;
     void heal() const;
+    /// Tries to make a block `granules` long. -ENOSPC is no failure; `fine` are other codes that
+    /// the scenario allows.
+    bool resize(Ref ref, Granules granules, std::initializer_list<int> fine = {}) const;
+    /// Sleeps until there is memory; a null ref if there was none for seconds, or after retirement.
+    Ref alloc_waiting(Granules granules) const;
     /// As the specification sees it: no step.
     BlockWord word_at(Granule at) const;
 
@@ -79,6 +84,7 @@ class MatrixWorld : public SegmentWorld {
     void run() override;
     void changed(void const *address, int who) override;
     void stalled(int who) override;
+    void overslept(int who) override;
     std::string value_of(void const *address, uint64_t value) const override;
 
     Matrix &handle(int fibre) { return *handles_[static_cast<std::size_t>(fibre)]; }
@@ -92,6 +98,9 @@ class MatrixWorld : public SegmentWorld {
     /// A call that said -ENOMEM: looked at when all is known.
     void note_exhausted(int fibre, unsigned sector, Granules length, Granules align,
                         uint64_t begin);
+
+    /// Who waits for how much; 0: not any more.
+    void note_waiting(int fibre, Granules granules) { wanted_[fibre] = granules; }
 
     /// Sets words that no operation leaves behind in a short scenario.
     std::function<void(MatrixWorld &)> spoil;
@@ -133,6 +142,7 @@ class MatrixWorld : public SegmentWorld {
     SectorMonitor monitors_[kSectors];
     uint64_t now_ = 0;
     std::vector<Exhausted> exhausted_;
+    Granules wanted_[kMaxFibres] = {};
 };
 
 } // namespace weir::explore

@@ -10,6 +10,8 @@ void register_all()
     register_participants();
     register_matrix();
     register_growth();
+    register_resize();
+    register_wait();
     register_channel();
 }
 

@@ -9,6 +9,8 @@ void register_index();
 void register_participants();
 void register_matrix();
 void register_growth();
+void register_resize();
+void register_wait();
 void register_channel();
 
 void register_all();
