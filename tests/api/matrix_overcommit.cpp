@@ -98,6 +98,11 @@ Test(matrix_overcommit, another_program_that_fills_the_file_system_harms_nobody)
             weir_matrix_info const info = stats(matrix);
             std::vector<weir_ref> more;
             child_check(is_full(fill(matrix, 64, more)));
+            weir_ref last = more.back(), moved = 0;
+            child_refuse(-ENOSPC, weir_matrix_alloc_many(matrix, 64, 2, nullptr, &moved, nullptr));
+            child_refuse(-ENOSPC,
+                         weir_matrix_realloc(matrix, last, 5000, nullptr, &moved, nullptr));
+            child_check(moved == 0);
             child_check(info.sector_committed[0] - info.sector_used[0] >= more.size() * 64 / 2);
             weir_channel *ring = nullptr;
             child_refuse(-ENOSPC, weir_channel_create(matrix, "ring", nullptr, &ring));
