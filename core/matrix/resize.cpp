@@ -17,8 +17,9 @@
 // Invariants (besides those of matrix.hpp)
 //   Z1  The ref stays valid, and the bytes of the smaller of both sizes are kept.
 //   Z2  A block of RESIZING(me) covers, at every instant, at least what the user has.
-//   Z3  realloc: until the new block is whole, the old one is untouched; then one CAS of exactly
-//       the word that was copied frees the old one.
+//   Z3  realloc: until the new block is whole, the old one is untouched, and the new one has not
+//       its state: who finds both after a death can tell which is whole. Then one CAS, of exactly
+//       the word whose state was copied, frees the old one.
 //
 // Death in each state                             (healed as ALLOCATED(dead), heal.cpp)
 //   RESIZING, nothing else yet: as ALLOCATED.
@@ -27,8 +28,8 @@
 //     may be that of another length. By policy it is freed, which writes the TAIL, or kept: then
 //     the healer writes it first. A kept block may be longer than its user knew.
 //   ALLOCATED with the new size, the rest CLAIMED by the dead: the rest is published.
-//   realloc, the copy made, the old one not freed: both are blocks of the dead; with the policy
-//     `keep` both are kept.
+//   realloc, the old one not freed yet: both are blocks of the dead; with the policy `keep` both are
+//     kept.
 #include "core/base/bits.hpp"
 #include "core/matrix/matrix.hpp"
 #include "core/matrix/sector_hot.hpp"
@@ -167,8 +168,7 @@ Status Matrix::move_block(Ref ref, AllocRequest const &request, Allocation &ret)
     auto const old = find(ref);
     WEIR_TRY(old);
     WEIR_TRY(may_resize(old->word, me().owner));
-    AllocRequest const wanted{request.size, request.alignment, false, old->word.user(),
-                              request.timeout};
+    AllocRequest const wanted{request.size, request.alignment, false, 0, request.timeout};
     Allocation moved;
     WEIR_TRY(alloc(wanted, moved));
     uint64_t const kept = smaller(old->sector->bytes_of(old->word.granules()), request.size);
