@@ -11,7 +11,8 @@
 //     roots.hpp       named refs
 //     matrix.hpp      the handle, and what users call
 //   The handle's functions are in lifecycle.cpp (make, open, fork, leave), alloc.cpp (alloc,
-//   grow, out of memory), block.cpp (one block), heal.cpp, inspect.cpp, check.cpp, roots.cpp.
+//   grow, out of memory), wait.cpp (sleeping until there is memory), batch.cpp (many blocks),
+//   block.cpp (one block), resize.cpp, heal.cpp, inspect.cpp, check.cpp, roots.cpp.
 //
 // Glossary
 //   sector: one of three parts, by request size. granule: its unit: 64 B, 256 B, 64 KiB.
@@ -24,7 +25,8 @@
 //   FREE ---claim---> CLAIMED(me) ---hand_out---> ALLOCATED(owner) ---free---> CLAIMED(me)
 //     ^                  |  split, merge                  | give, take, state: CAS of this word
 //     +----publish-------+                                +-> ALLOCATED(other or nobody)
-//   CACHED and RESIZING are known to the walk and to healing; this version never writes them.
+//   ALLOCATED(me) <---> RESIZING(me): resize.cpp. Nobody else changes such a word.
+//   CACHED is known to the walk and to healing; this version never writes it.
 //   Every change of ownership is one CAS of the whole word.
 //
 // Invariants
@@ -43,7 +45,8 @@
 //     its TAIL and releases it.
 //   FREE without hints, or beside a FREE neighbour: published, then died. Healing ensures hints of
 //     all FREE heads and merges pairs; such a block names nobody, so all are looked at.
-//   ALLOCATED(dead): by policy released, or given to nobody.
+//   ALLOCATED(dead): by policy released, or given to nobody. RESIZING(dead): the same, and its TAIL
+//     is written first; each step is in resize.cpp.
 //   growth ticket: words above the limit mean nothing; healing gives the ticket back.
 //   directory ticket, WRITING entry: see roots.hpp.
 //   window open: closed last, so that no allocation gives up before the memory is back.
