@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 // What happens to a channel's cells besides posting and reading: healing, draining, inspection.
 #include "core/base/clock.hpp"
-#include "core/channel/ring.hpp"
 #include "core/base/waiting.hpp"
+#include "core/channel/ring.hpp"
 
 namespace weir {
 
