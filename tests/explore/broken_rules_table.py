@@ -149,7 +149,7 @@ HEALING = [
           "    participants_.close_windows(dead);\n"), sees="invariant 5", schedules=1000000),
     rule("healing opens a window", "heal_needed3", (2, 1, 0),
          (HEAL, "        window.open();\n", ""),
-         (HEAL, "    participants_.close_windows(dead);\n}", "}"),
+         (HEAL, "    participants_.close_windows(dead);\n    // Also", "    // Also"),
          (HEAL, "void Matrix::heal_owner(Owner dead, HealReport &report) noexcept\n{\n",
           "void Matrix::heal_owner(Owner dead, HealReport &report) noexcept\n{\n"
           "    participants_.close_windows(dead);\n"), sees="invariant 5", schedules=1000000),
