@@ -815,7 +815,7 @@ WEIR_API struct weir_matrix *weir_matrix_unref(
 /**
  * Ends a matrix for everybody: from now on each call on it that could change
  * something fails with `-WEIR_E_RETIRED`, and so does attaching. Its name is
- * removed.
+ * removed. Who waits for memory is woken and told.
  *
  * @param[in] matrix the matrix.
  *
