@@ -63,7 +63,7 @@ WEIR_API int weir_matrix_resize(struct weir_matrix *matrix, weir_ref block, size
  * that has not the alignment asked for is moved.
  *
  * Only the owner may do this. Others who know the old ref find it stale after a
- * move.
+ * move, and what they write into the block during this call may be lost.
  *
  * @class weir_matrix method
  * @param[in]  matrix    the matrix
