@@ -39,7 +39,7 @@ class Waiting {
     {
         uint32_t const seen = word_.load(seq_cst); // [W] pairs with [B]
         if (!WEIR_LIKELY((seen & 1) == 0))
-            wake_sleepers(seen);
+            wake_sleepers(word_, seen);
     }
 
     /// By a healer: who was about to wake may have died, so always.
@@ -50,10 +50,11 @@ class Waiting {
     }
 
   private:
-    WEIR_COLD void wake_sleepers(uint32_t seen) noexcept
+    /// Static: the address of a Waiting would cost the usual way a store.
+    WEIR_COLD static void wake_sleepers(atomic<uint32_t> &word, uint32_t seen) noexcept
     {
         while ((seen & 1) != 0)
-            if (count_up(seen))
+            if (Waiting(word).count_up(seen))
                 return;
     }
     bool count_up(uint32_t &seen) noexcept
