@@ -969,7 +969,7 @@ WEIR_API struct weir_matrix *weir_matrix_unref(
 /**
  * Ends a matrix for everybody: from now on each call on it that could change
  * something fails with `-WEIR_E_RETIRED`, and so does attaching. Its name is
- * removed.
+ * removed. Who waits for memory is woken and told.
  *
  * @param[in] matrix the matrix.
  *
@@ -1308,7 +1308,8 @@ typedef uint32_t weir_alloc_flags;
 #define WEIR_ALLOC_ZERO UINT32_C(0x1)
 
 /**
- * Options of weir_matrix_alloc().
+ * Options of weir_matrix_alloc(), weir_matrix_alloc_many() and
+ * weir_matrix_realloc().
  *
  * Since 0.1.
  */
@@ -1321,10 +1322,13 @@ struct weir_alloc_options {
     weir_alloc_flags flags;
     /** the user's state the block begins with: 0, or 49 to 255 */
     uint32_t state;
+    /** how long to wait for memory, ns: 0 is not at all, negative is for
+     *  ever */
+    int64_t timeout_ns;
 };
 /** A `struct weir_alloc_options` with `size` set and all else 0. */
 #define WEIR_ALLOC_OPTIONS_INIT \
-    { sizeof(struct weir_alloc_options), 0, 0, 0 }
+    { sizeof(struct weir_alloc_options), 0, 0, 0, 0 }
 
 /* ==========================================================================
  * Block functions
@@ -1340,6 +1344,11 @@ struct weir_alloc_options {
  * `-ENOMEM` is exact: at some moment during the call there was no free run that
  * could have served it. `-EBUSY` says that there is one, or may be, but that a
  * stopped process holds it.
+ *
+ * With a timeout in the options, none of these is answered while there is time:
+ * the call sleeps until any process frees memory, and tries again. It is not in
+ * a queue: who calls meanwhile may be served first. What could not be served by
+ * an empty matrix is refused at once. `stall_ns` of the matrix may be added.
  *
  * @param[in] matrix     the matrix.
  * @param[in] size       bytes, 1 to the matrix's capacity.
@@ -1362,12 +1371,15 @@ struct weir_alloc_options {
  *   -ENOSPC         no free run could serve it and the file system behind the
  *                   segment is full
  *   -EROFS          the handle is read-only
+ *   -ETIMEDOUT      as one of -EBUSY, -ENOMEM, -ENOSPC, until the timeout was
+ *                   over
  *   -WEIR_E_CORRUPT the segment contradicts itself
- *   -WEIR_E_RETIRED the matrix was retired
+ *   -WEIR_E_RETIRED the matrix was retired, perhaps while this call slept
  *
  * Source: size classes: TLSF, Masmano et al., ECRTS 2004.
  *
- * Any thread. Does not block. Not for signal handlers. Since 0.1.
+ * Any thread. Blocks only if `options.timeout_ns` is not 0. Not for signal
+ * handlers. Since 0.1.
  */
 WEIR_API int weir_matrix_alloc(
         struct weir_matrix *matrix, size_t size,
@@ -1553,7 +1565,8 @@ WEIR_API int weir_block_owner(struct weir_matrix *matrix, weir_ref block,
  * @param[in] participant the new owner's id, or `WEIR_OWNER_NONE`.
  *
  * @return 0. Otherwise a negative error:
- *   -EBUSY          in a fork child: all participant slots are taken
+ *   -EBUSY          its owner is changing its size, or, in a fork child, all
+ *                   participant slots are taken
  *   -EINVAL         `matrix` is NULL, `block` cannot be a block of this matrix,
  *                   or `participant` cannot be an id
  *   -EMFILE         in a fork child: too many open files
@@ -1577,7 +1590,8 @@ WEIR_API int weir_block_give(struct weir_matrix *matrix, weir_ref block,
  * @param[in] block  one of nobody's.
  *
  * @return 0. Otherwise a negative error:
- *   -EBUSY          in a fork child: all participant slots are taken
+ *   -EBUSY          its owner is changing its size, or, in a fork child, all
+ *                   participant slots are taken
  *   -EINVAL         `matrix` is NULL, or `block` cannot be a block of this
  *                   matrix
  *   -EMFILE         in a fork child: too many open files
@@ -1591,6 +1605,181 @@ WEIR_API int weir_block_give(struct weir_matrix *matrix, weir_ref block,
  */
 WEIR_API int weir_block_take(struct weir_matrix *matrix,
                              weir_ref block) WEIR_NOEXCEPT;
+
+/* ==========================================================================
+ * Many blocks
+ * ========================================================================== */
+
+/**
+ * Allocates up to `count` blocks of at least `size` bytes each.
+ *
+ * It stops at the first one that cannot be had and returns how many there are:
+ * only the first entries of the arrays are written. An error is returned if
+ * there is none. So a result below `count` says: call again, and be told why.
+ *
+ * A timeout holds for the first block; the others are not waited for.
+ *
+ * @param[in] matrix      the matrix.
+ * @param[in] size        bytes of each block, 1 to the matrix's capacity.
+ * @param[in] count       how many, at most `INT_MAX`, and 0 does nothing.
+ * @param[in] options     NULL means all defaults. May be NULL. Its `size` is
+ *     set, as `WEIR_ALLOC_OPTIONS_INIT` does.
+ * @param[out] ret_blocks the new blocks. An array of `count` elements. The
+ *     caller owns it and gives it back with weir_matrix_free().
+ * @param[out] ret_data   the first byte of each. May be NULL. An array of
+ *     `count` elements. `size` bytes. Valid as long as `ret_blocks` is.
+ *
+ * @return A count, 0 or more. Otherwise a negative error:
+ *   -E2BIG          `options` has an unknown field that is not 0
+ *   -EBUSY          a stopped process holds what could serve it, or, in a fork
+ *                   child, all participant slots are taken
+ *   -EINVAL         `size` is 0 or above the capacity, `count` is too large, an
+ *                   option is out of range, or a required pointer is NULL
+ *   -EMFILE         in a fork child: too many open files
+ *   -ENOMEM         no free run could serve one and the matrix is at its
+ *                   capacity
+ *   -ENOSPC         no free run could serve one and the file system behind the
+ *                   segment is full
+ *   -EROFS          the handle is read-only
+ *   -ETIMEDOUT      as one of -EBUSY, -ENOMEM, -ENOSPC, until the timeout was
+ *                   over
+ *   -WEIR_E_CORRUPT the segment contradicts itself
+ *   -WEIR_E_RETIRED the matrix was retired, perhaps while this call slept
+ *
+ * Any thread. Blocks only if `options.timeout_ns` is not 0. Not for signal
+ * handlers. Since 0.1.
+ */
+WEIR_API int weir_matrix_alloc_many(
+        struct weir_matrix *matrix, size_t size, size_t count,
+        const struct weir_alloc_options *options, weir_ref *ret_blocks,
+        void **ret_data) WEIR_NOEXCEPT;
+
+/**
+ * Frees blocks, one after the other, until one of them cannot be freed.
+ *
+ * Returns how many were freed, which is also the index of the one that could
+ * not be. Called again from there on, it returns that one's error; called from
+ * behind it, it frees the others.
+ *
+ * @param[in] matrix the matrix.
+ * @param[in] blocks the blocks. An array of `count` elements. Passes to the
+ *     library, unless the call fails.
+ * @param[in] count  how many, at most `INT_MAX`, and 0 does nothing.
+ *
+ * @return A count, 0 or more. Otherwise a negative error:
+ *   -EBUSY          the first one's owner is changing its size, or, in a fork
+ *                   child, all participant slots are taken
+ *   -EINVAL         a pointer is NULL, `count` is too large, or the first one
+ *                   cannot be a block of this matrix
+ *   -EMFILE         in a fork child: too many open files
+ *   -EROFS          the handle is read-only
+ *   -WEIR_E_CORRUPT the segment contradicts itself
+ *   -WEIR_E_RETIRED the matrix was retired
+ *   -WEIR_E_STALE   the first one was freed before, or is a ref of another
+ *                   matrix
+ *
+ * Any thread. Does not block. Not for signal handlers. Since 0.1.
+ */
+WEIR_API int weir_matrix_free_many(struct weir_matrix *matrix,
+                                   const weir_ref *blocks,
+                                   size_t count) WEIR_NOEXCEPT;
+
+/* ==========================================================================
+ * Sizes of blocks
+ * ========================================================================== */
+
+/**
+ * Makes a block larger or smaller where it is. Its ref and its bytes stay.
+ *
+ * A smaller size gives the rest back. A larger one takes from the free memory
+ * right behind the block; if that is not enough, or not free at this moment,
+ * nothing changes: weir_matrix_realloc() moves the block then. New bytes are
+ * unspecified.
+ *
+ * A block shrinks where it is even if blocks of the new size are kept
+ * elsewhere. In a matrix with `WEIR_MATRIX_ISOLATE` it does not grow beyond the
+ * sizes of its sector.
+ *
+ * Only the owner may do this. A block of nobody must be taken before.
+ *
+ * @param[in] matrix the matrix.
+ * @param[in] block  one of this participant's.
+ * @param[in] size   bytes, 1 to the matrix's capacity.
+ *
+ * @return 0. Otherwise a negative error:
+ *   -EBUSY          another thread is changing its size, or, in a fork child,
+ *                   all participant slots are taken
+ *   -EINVAL         `matrix` is NULL, `size` is 0 or above the capacity, or
+ *                   `block` cannot be a block of this matrix
+ *   -EMFILE         in a fork child: too many open files
+ *   -ENOSPC         there is not so much free memory behind it; nothing has
+ *                   changed
+ *   -EPERM          the block is not this participant's
+ *   -EROFS          the handle is read-only
+ *   -WEIR_E_CORRUPT the segment contradicts itself
+ *   -WEIR_E_RETIRED the matrix was retired
+ *   -WEIR_E_STALE   it was freed, or is a ref of another matrix
+ *
+ * Any thread. Does not block. Not for signal handlers. Since 0.1.
+ */
+WEIR_API int weir_matrix_resize(struct weir_matrix *matrix, weir_ref block,
+                                size_t size) WEIR_NOEXCEPT;
+
+/**
+ * Makes a block larger or smaller, and moves it if it must.
+ *
+ * It tries weir_matrix_resize() first. Else it allocates a block with these
+ * options, copies what fits, gives it the old one's state, and frees the old
+ * one: then `ret_block` differs from `block`. After an error the old block is
+ * as it was, and still the caller's.
+ *
+ * `WEIR_REF_NONE` as `block` allocates a new one. With another block, `state`
+ * of the options must be 0, because the block keeps the one it has;
+ * `WEIR_ALLOC_ZERO` is for the bytes behind the old weir_block_size(); a block
+ * that has not the alignment asked for is moved.
+ *
+ * Only the owner may do this. Others who know the old ref find it stale after a
+ * move, and what they write into the block during this call may be lost.
+ *
+ * @param[in] matrix     the matrix.
+ * @param[in] block      one of this participant's, or `WEIR_REF_NONE`. Passes
+ *     to the library, unless the call fails.
+ * @param[in] size       bytes, 1 to the matrix's capacity.
+ * @param[in] options    NULL means all defaults. May be NULL. Its `size` is
+ *     set, as `WEIR_ALLOC_OPTIONS_INIT` does.
+ * @param[out] ret_block the block as it is now. The caller owns it and gives it
+ *     back with weir_matrix_free().
+ * @param[out] ret_data  its first byte. May be NULL. `size` bytes. Valid as
+ *     long as `ret_block` is.
+ *
+ * @return 0. Otherwise a negative error:
+ *   -E2BIG          `options` has an unknown field that is not 0
+ *   -EBUSY          another thread is changing its size, or as
+ *                   weir_matrix_alloc()
+ *   -EINVAL         `size` is 0 or above the capacity, an option is out of
+ *                   range, a required pointer is NULL, or `block` cannot be a
+ *                   block of this matrix
+ *   -EMFILE         in a fork child: too many open files
+ *   -ENOMEM         it must be moved, no free run could serve it and the matrix
+ *                   is at its capacity
+ *   -ENOSPC         it must be moved, no free run could serve it and the file
+ *                   system behind the segment is full
+ *   -EPERM          the block is not this participant's
+ *   -EROFS          the handle is read-only
+ *   -ETIMEDOUT      it must be moved, and no memory came until the timeout was
+ *                   over
+ *   -WEIR_E_CORRUPT the segment contradicts itself
+ *   -WEIR_E_RETIRED the matrix was retired, perhaps while this call slept
+ *   -WEIR_E_STALE   it was freed, perhaps during this call, or is a ref of
+ *                   another matrix
+ *
+ * Any thread. Blocks only if `options.timeout_ns` is not 0. Not for signal
+ * handlers. Since 0.1.
+ */
+WEIR_API int weir_matrix_realloc(
+        struct weir_matrix *matrix, weir_ref block, size_t size,
+        const struct weir_alloc_options *options, weir_ref *ret_block,
+        void **ret_data) WEIR_NOEXCEPT;
 
 /* ==========================================================================
  * Channels

@@ -3,36 +3,12 @@
 /**
  * @file Block functions
  */
+#include "capi/src/convert.hpp"
 #include "capi/src/internal.hpp"
 
 #include "core/matrix/matrix.hpp"
 
-namespace {
 using namespace weir::capi;
-
-constexpr size_t kFirstOptions = sizeof(weir_alloc_options);
-
-bool user_state_ok(uint32_t state) noexcept
-{
-    return state == 0 || (state >= WEIR_STATE_USER_MIN && state <= WEIR_STATE_USER_MAX);
-}
-
-/// Out of line: most allocations have no options.
-__attribute__((noinline)) weir::Status alloc_with(weir_matrix *matrix, size_t size,
-                                                  weir_alloc_options const *options,
-                                                  weir::Allocation &made) noexcept
-{
-    weir_alloc_options given;
-    if (int const code = read_options(options, kFirstOptions, given); code < 0)
-        return weir::Status{code};
-    if ((given.flags & ~uint32_t{WEIR_ALLOC_ZERO}) != 0 || !user_state_ok(given.state))
-        return weir::error(EINVAL);
-    return core(matrix)->alloc({size, given.alignment == 0 ? 1 : given.alignment,
-                                (given.flags & WEIR_ALLOC_ZERO) != 0,
-                                static_cast<uint8_t>(given.state)},
-                               made);
-}
-} // namespace
 
 /**
  * Allocates a block of at least `size` bytes.
@@ -44,6 +20,11 @@ __attribute__((noinline)) weir::Status alloc_with(weir_matrix *matrix, size_t si
  * `-ENOMEM` is exact: at some moment during the call there was no free run that
  * could have served it. `-EBUSY` says that there is one, or may be, but that a
  * stopped process holds it.
+ *
+ * With a timeout in the options, none of these is answered while there is time:
+ * the call sleeps until any process frees memory, and tries again. It is not in a
+ * queue: who calls meanwhile may be served first. What could not be served by an
+ * empty matrix is refused at once. `stall_ns` of the matrix may be added.
  *
  * @class weir_matrix method
  * @param[in]  matrix    the matrix
@@ -60,10 +41,11 @@ __attribute__((noinline)) weir::Status alloc_with(weir_matrix *matrix, size_t si
  *   -ENOMEM          no free run could serve it and the matrix is at its capacity
  *   -ENOSPC          no free run could serve it and the file system behind the segment is full
  *   -EROFS           the handle is read-only
+ *   -ETIMEDOUT       as one of -EBUSY, -ENOMEM, -ENOSPC, until the timeout was over
  *   -WEIR_E_CORRUPT  the segment contradicts itself
- *   -WEIR_E_RETIRED  the matrix was retired
+ *   -WEIR_E_RETIRED  the matrix was retired, perhaps while this call slept
  * @thread any
- * @blocks no
+ * @blocks timeout(options.timeout_ns)
  * @source size classes: TLSF, Masmano et al., ECRTS 2004
  * @since 0.1
  */
@@ -74,8 +56,15 @@ WEIR_API int weir_matrix_alloc(struct weir_matrix *matrix, size_t size,
     if (matrix == nullptr || ret_block == nullptr)
         return -EINVAL;
     weir::Allocation made;
-    weir::Status const status = options == nullptr ? core(matrix)->alloc(size, made)
-                                                   : alloc_with(matrix, size, options, made);
+    weir::Status status = weir::kOk;
+    if (options == nullptr) {
+        status = core(matrix)->alloc(size, made);
+    } else {
+        weir::AllocRequest request{};
+        if (int const code = to_core(options, size, request); code < 0)
+            return code;
+        status = core(matrix)->alloc(request, made);
+    }
     if (!status.ok())
         return status.code;
     *ret_block = made.ref.value;
@@ -324,7 +313,7 @@ WEIR_API int weir_block_owner(struct weir_matrix *matrix, weir_ref block,
  * @param[in] participant the new owner's id, or `WEIR_OWNER_NONE`
  * @return ok
  * @errors
- *   -EBUSY          in a fork child: all participant slots are taken
+ *   -EBUSY          its owner is changing its size, or, in a fork child, all participant slots are taken
  *   -EINVAL         `matrix` is NULL, `block` cannot be a block of this matrix, or `participant` cannot be an id
  *   -EMFILE         in a fork child: too many open files
  *   -EPERM          the block is not this participant's
@@ -353,7 +342,7 @@ WEIR_API int weir_block_give(struct weir_matrix *matrix, weir_ref block,
  * @param[in] block  one of nobody's
  * @return ok
  * @errors
- *   -EBUSY          in a fork child: all participant slots are taken
+ *   -EBUSY          its owner is changing its size, or, in a fork child, all participant slots are taken
  *   -EINVAL         `matrix` is NULL, or `block` cannot be a block of this matrix
  *   -EMFILE         in a fork child: too many open files
  *   -EPERM          a participant has it

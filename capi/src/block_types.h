@@ -15,7 +15,8 @@ WEIR_FLAGS(weir_alloc_flags, uint32_t) {
 };
 
 /**
- * Options of weir_matrix_alloc().
+ * Options of weir_matrix_alloc(), weir_matrix_alloc_many() and
+ * weir_matrix_realloc().
  *
  * @kind options
  * @since 0.1
@@ -29,4 +30,6 @@ WEIR_STRUCT(weir_alloc_options) {
     weir_alloc_flags flags;
     /** the user's state the block begins with: 0, or 49 to 255 */
     uint32_t state;
+    /** how long to wait for memory, ns: 0 is not at all, negative is for ever */
+    int64_t timeout_ns;
 };

@@ -2,6 +2,8 @@
 // Field by field between the public structs and the core's, with defaults and ranges.
 #include "capi/src/convert.hpp"
 
+#include "capi/src/internal.hpp"
+
 #include <cstring>
 
 namespace weir::capi {
@@ -61,6 +63,21 @@ bool in_range(weir_matrix_options const &o) noexcept
            std::memchr(o.participant_name, '\0', sizeof o.participant_name) != nullptr;
 }
 } // namespace
+
+int to_core(weir_alloc_options const *from, size_t size, AllocRequest &into) noexcept
+{
+    weir_alloc_options given;
+    if (int const code = read_options(from, sizeof(weir_alloc_options), given); code < 0)
+        return code;
+    if ((given.flags & ~uint32_t{WEIR_ALLOC_ZERO}) != 0 || !user_state_ok(given.state))
+        return -EINVAL;
+    into.size = size;
+    into.alignment = given.alignment == 0 ? 1 : given.alignment;
+    into.zero = (given.flags & WEIR_ALLOC_ZERO) != 0;
+    into.state = static_cast<uint8_t>(given.state);
+    into.timeout = given.timeout_ns;
+    return 0;
+}
 
 int to_core(weir_matrix_options const &from, MatrixOptions &into) noexcept
 {

@@ -8,8 +8,16 @@
 
 namespace weir::capi {
 
+/// What a user may choose as the state of a block.
+constexpr bool user_state_ok(uint32_t state) noexcept
+{
+    return state == 0 || (state >= WEIR_STATE_USER_MIN && state <= WEIR_STATE_USER_MAX);
+}
+
 /// -EINVAL if a field is out of range. Fields of 0 become their defaults.
 int to_core(weir_matrix_options const &from, MatrixOptions &into) noexcept;
+/// NULL means all defaults; also -E2BIG.
+int to_core(weir_alloc_options const *from, size_t size, AllocRequest &into) noexcept;
 int to_core(weir_channel_options const &from, ChannelOptions &into) noexcept;
 Message to_core(weir_message const &from) noexcept;
 

@@ -296,7 +296,7 @@ WEIR_API struct weir_matrix *weir_matrix_unref(struct weir_matrix *matrix) noexc
 /**
  * Ends a matrix for everybody: from now on each call on it that could change
  * something fails with `-WEIR_E_RETIRED`, and so does attaching. Its name is
- * removed.
+ * removed. Who waits for memory is woken and told.
  *
  * @class weir_matrix method
  * @param[in] matrix the matrix

@@ -10,6 +10,7 @@
 //     alloc.hpp      process memory, in one place, where tests inject failures
 //     clock.hpp      monotonic and real time in nanoseconds, sleeping, deadlines
 //     futex.hpp      waiting on a word that other processes change
+//     waiting.hpp    the same without losing a wake-up: a count and a bit in one word
 //     fork.hpp       telling a fork child from its parent
 //     mutex.hpp      a small lock for threads of one process (never in shared memory)
 //     thread_id.hpp  a small number per thread, to keep threads apart

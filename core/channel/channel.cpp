@@ -4,7 +4,7 @@
 
 #include "core/base/alloc.hpp"
 #include "core/base/bits.hpp"
-#include "core/channel/waiting.hpp"
+#include "core/base/waiting.hpp"
 
 #include <utility>
 
@@ -45,7 +45,7 @@ Status wait_for(WaitWord &word, Nanoseconds timeout, Matrix &matrix, Enter enter
         if (done = attempt(); done.code != -EAGAIN)
             return done;
     }
-    Waiting waiting(word);
+    Waiting waiting(word.word);
     for (;;) {
         WEIR_TRY(enter());
         uint32_t seen = waiting.begin();

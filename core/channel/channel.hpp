@@ -6,7 +6,6 @@
 //   nothing is copied. This version: queue mode (each message to one reader), one level.
 //     cell.hpp     the structs in the block, and the word of a cell
 //     ring.hpp     the protocol on the cells, for whoever has the matrix (also healers)
-//     waiting.hpp  sleeping without losing a wake-up
 //     channel.hpp  the handles
 //
 // Glossary

@@ -4,7 +4,7 @@
 
 #include "core/base/bits.hpp"
 #include "core/base/clock.hpp"
-#include "core/channel/waiting.hpp"
+#include "core/base/waiting.hpp"
 
 namespace weir {
 namespace {
@@ -142,7 +142,7 @@ Status Ring::post(Ref ref, uint64_t length, uint64_t tag) noexcept
     }
     if (!change(position, writing, writing.to(Phase::full)))
         return error(kCorrupt); // nobody else may change it while we live
-    Waiting(header_->items).wake();
+    Waiting(header_->items.word).wake();
     return kOk;
 }
 
@@ -151,7 +151,7 @@ void Ring::pass_on(uint64_t position, CellWord from) noexcept
 {
     cell(position).ref.store(0, relaxed); // C1; published by the word
     change(position, from, from.to_next_lap());
-    Waiting(header_->room).wake();
+    Waiting(header_->room.word).wake();
 }
 
 // ---- read
@@ -316,7 +316,7 @@ void Ring::give_back(uint64_t position, CellWord held) noexcept
     if (!change(position, held, held.to_redelivery()))
         return;
     redelivery_.set(0, position & (capacity() - 1));
-    Waiting(header_->items).wake();
+    Waiting(header_->items.word).wake();
 }
 
 } // namespace weir

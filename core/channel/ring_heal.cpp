@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 // What happens to a channel's cells besides posting and reading: healing, draining, inspection.
 #include "core/base/clock.hpp"
+#include "core/base/waiting.hpp"
 #include "core/channel/ring.hpp"
-#include "core/channel/waiting.hpp"
 
 namespace weir {
 
@@ -19,8 +19,8 @@ void Ring::heal(Owner dead) noexcept
             redelivery_.set(0, i); // who gave it back may have died before the mark
     }
     // Who made a cell FULL or EMPTY may have died before waking.
-    Waiting(header_->items).wake_always();
-    Waiting(header_->room).wake_always();
+    Waiting(header_->items.word).wake_always();
+    Waiting(header_->room.word).wake_always();
 }
 
 /// The table of channel.hpp. `position` is the index; only the word's lap counts.
@@ -38,8 +38,8 @@ void Ring::heal_cell(uint64_t index, CellWord word) noexcept
 void Ring::retire() noexcept
 {
     header_->retired.store(1, seq_cst); // before the drain: who posts later is drained at the end
-    Waiting(header_->items).wake_always();
-    Waiting(header_->room).wake_always();
+    Waiting(header_->items.word).wake_always();
+    Waiting(header_->room.word).wake_always();
 }
 
 void Ring::drain(bool all) noexcept

@@ -12,7 +12,6 @@
 
 namespace weir {
 namespace {
-constexpr uint64_t kLargestAlignment = uint64_t{2} << 20;
 /// Quick searches before a contended sector is grown: a split takes well under a microsecond.
 constexpr int kContendedTries = 8;
 constexpr unsigned kLongestBackOff = 10; // powers of two of pauses
@@ -22,13 +21,6 @@ constexpr int kHealTries = 1000;
 constexpr int kGrowTries = 1000;
 constexpr int kSpins = 64;
 constexpr int kYields = 16;
-
-unsigned sector_for(uint64_t size) noexcept
-{
-    return size <= kLargestRequest[kSmall]    ? kSmall
-           : size <= kLargestRequest[kMedium] ? kMedium
-                                              : kLarge;
-}
 
 Need need_in(Sector const &sector, AllocRequest const &request) noexcept
 {
@@ -136,9 +128,7 @@ Status Matrix::alloc_shared(uint64_t size, Allocation &ret) noexcept
 Status Matrix::alloc(AllocRequest const &request, Allocation &ret) noexcept
 {
     WEIR_TRY(enter());
-    bool const valid = request.size - 1 < segment_.geometry().request.capacity &&
-                       is_power_of_two(request.alignment) && request.alignment <= kLargestAlignment;
-    if (!valid)
+    if (!is_valid(request))
         return error(EINVAL);
     unsigned const home = sector_for(request.size);
     if (request.alignment <= sectors_[home].bytes_of(1) && alloc_small(request, ret)) {
@@ -146,7 +136,7 @@ Status Matrix::alloc(AllocRequest const &request, Allocation &ret) noexcept
             std::memset(ret.data, 0, request.size);
         return kOk;
     }
-    return alloc_properly(request, ret);
+    return request.timeout == 0 ? alloc_properly(request, ret) : alloc_waiting(request, ret);
 }
 
 /// With options, or when the first candidate was none.
@@ -381,6 +371,7 @@ Status Matrix::grow(unsigned index, Need need, bool may_rise, Window &window) no
     sector.raise_limit(run, me().owner);
     ticket.give_back(me().owner);
     sector.release_run(run, me().owner);
+    tell_waiting(); // others may have a use for the rest
     return kOk;
 }
 

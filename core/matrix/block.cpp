@@ -88,6 +88,7 @@ WEIR_HOT void Matrix::free_claimed(Place const &place, Caller const &self) noexc
     Run const freed{place.head, place.word.granules()};
     Run const published = place.sector->release_hot(freed, self.owner());
     self.close();
+    tell_waiting();
     remember_position(place.index, self, published.head);
     self.count(self.counters().frees, relaxed); // for people
 }

@@ -108,6 +108,15 @@ struct BlockWord {
     {
         return of(Kind::allocated, state, by, generation() + 1, size);
     }
+    // Resizing: still the same block, of the same user and generation.
+    constexpr BlockWord as_resizing(Granules size) const noexcept
+    {
+        return of(Kind::resizing, user(), owner(), generation(), size);
+    }
+    constexpr BlockWord as_settled(Granules size) const noexcept
+    {
+        return of(Kind::allocated, user(), owner(), generation(), size);
+    }
     constexpr BlockWord with_owner(Owner next) const noexcept
     {
         return of(kind(), user(), next, generation(), granules());

@@ -210,7 +210,7 @@ void Matrix::check_block(Sector &sector, Run run, BlockWord word, bool repair,
         BlockWord const tail = sector.word(run.end() - 1, seq_cst);
         return !tail.is(Kind::tail) || tail.granules() != run.length;
     };
-    bool const settled = !word.is(Kind::claimed);
+    bool const settled = !word.is(Kind::claimed) && !word.is(Kind::resizing);
     if (settled && run.length > 1 && tail_wrong() &&
         confirmed(participants_, report, [&] { return unchanged() && tail_wrong(); }))
         note_error(report, report.wrong_tails, offset);

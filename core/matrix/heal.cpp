@@ -58,6 +58,8 @@ void Matrix::heal_owner(Owner dead, HealReport &report) noexcept
     for (TicketWord *word : {&segment_.header().growth, &segment_.header().directory})
         Ticket(*word).give_back(dead);
     participants_.close_windows(dead);
+    // Also for the dead one: he may have freed something and died before he looked for sleepers.
+    Waiting(segment_.header().memory).wake_always();
 }
 
 /// False: the walk met words that contradict themselves, and may have missed something.
@@ -96,6 +98,21 @@ Granule Matrix::merge_if_pair(Sector &sector, Run run, BlockWord word) noexcept
     return sector.release_run(run, me().owner).end();
 }
 
+/// The policy `keep`: the block becomes nobody's. If its owner died while he resized it, its TAIL may
+/// be that of another size. It must be right before the block is anybody's, and for that the block
+/// must be ours: as RESIZING, not CLAIMED, so that it is still kept if we die too.
+bool Matrix::keep_block(Sector &sector, Run run, BlockWord word) noexcept
+{
+    if (word.is(Kind::resizing)) {
+        BlockWord const ours = word.with_owner(me().owner);
+        if (!sector.change(run.head, word, ours))
+            return false;
+        sector.write_tail(run);
+        word = ours;
+    }
+    return sector.change(run.head, word, word.with_owner(kNobody).as_settled(run.length));
+}
+
 /// A head that names a dead one. Returns where the walk goes on: behind the block, or at the head
 /// again if somebody else changed it meanwhile.
 Granule Matrix::heal_head(Sector &sector, Run run, BlockWord word, HealReport &report) noexcept
@@ -103,16 +120,14 @@ Granule Matrix::heal_head(Sector &sector, Run run, BlockWord word, HealReport &r
     bool const users = word.is_users();
     if (word.is_claimed_without_memory()) { // trim.cpp
         Owner const self = me().owner;
-        if (sector.change(run.head, word, word.as_claimed_without_memory(self, run.length))) {
-            sector.publish_trimmed(run);
-            ++report.interrupted;
-        }
-        return true;
+        if (!sector.change(run.head, word, word.as_claimed_without_memory(self, run.length)))
+            return run.head;
+        sector.publish_trimmed(run);
+        ++report.interrupted;
+        return run.end();
     }
     if (users && segment_.geometry().request.keep_blocks) {
-        BlockWord const kept = BlockWord::of(Kind::allocated, word.user(), kNobody,
-                                             word.generation(), word.granules());
-        if (!sector.change(run.head, word, kept))
+        if (!keep_block(sector, run, word))
             return run.head;
         ++report.blocks_kept;
         return run.end();

@@ -11,7 +11,7 @@
 
 namespace weir {
 namespace {
-unsigned index_of(Magazine const &magazine) noexcept
+unsigned sector_index(Magazine const &magazine) noexcept
 {
     return magazine.shift == kGranuleShift[kSmall] ? kSmall : kMedium;
 }
@@ -46,7 +46,7 @@ bool Matrix::alloc_small(AllocRequest const &request, Allocation &ret) noexcept
 WEIR_COLD bool Matrix::refill(Lane &lane, Magazine &magazine, uint8_t state,
                               Allocation &ret) noexcept
 {
-    unsigned const index = index_of(magazine);
+    unsigned const index = sector_index(magazine);
     Sector &from = sectors_[index];
     Granules const length = magazine.length;
     Caller const self = caller();
@@ -86,7 +86,7 @@ void Matrix::flush(Lane &lane, Magazine &magazine, unsigned count) noexcept
 {
     if (count == 0)
         return;
-    Sector &into = sectors_[index_of(magazine)];
+    Sector &into = sectors_[sector_index(magazine)];
     Owner const owner = me().owner;
     lane.open();
     for (unsigned i = 0; i < count; ++i) {
@@ -107,7 +107,7 @@ bool Matrix::flush_sector(Lane &lane, unsigned sector) noexcept
 {
     bool any = false;
     for (Magazine &magazine : lane.magazine) {
-        if (index_of(magazine) != sector || magazine.count == 0)
+        if (sector_index(magazine) != sector || magazine.count == 0)
             continue;
         any = true;
         flush(lane, magazine, magazine.count);

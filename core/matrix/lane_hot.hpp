@@ -48,6 +48,7 @@ WEIR_HOT bool Matrix::push(Lane &lane, Place const &place) noexcept
         Lane::bump(lane.counters->frees, relaxed); // for people
     }
     lane.close();
+    tell_waiting();
     return ours;
 }
 

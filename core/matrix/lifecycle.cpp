@@ -203,6 +203,7 @@ Status Matrix::retire() noexcept
     // acq_rel: pairs with nothing but itself; one of two who retire is told that it was done
     if (!segment_.header().state.compare_exchange(ready, kStateRetired, acq_rel, relaxed))
         return error(kRetired);
+    Waiting(segment_.header().memory).wake_always(); // who waits for memory looks, and is told
     if (name_ != nullptr)
         segment_.backing().unlink_own(name_);
     return kOk;

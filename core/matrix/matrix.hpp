@@ -12,8 +12,9 @@
 //     roots.hpp       named refs
 //     matrix.hpp      the handle, and what users call
 //   The handle's functions are in lifecycle.cpp (make, open, fork, leave), alloc.cpp (alloc,
-//   grow, out of memory), trim.cpp (memory back to the system), block.cpp (one block), heal.cpp,
-//   inspect.cpp, check.cpp, roots.cpp, prefault.cpp.
+//   grow, out of memory), wait.cpp (sleeping until there is memory), batch.cpp (many blocks),
+//   trim.cpp (memory back to the system), block.cpp (one block), resize.cpp, heal.cpp, inspect.cpp,
+//   check.cpp, roots.cpp, prefault.cpp.
 //
 // Glossary
 //   sector: one of three parts, by request size. granule: its unit: 64 B, 256 B, 64 KiB.
@@ -27,8 +28,8 @@
 //     ^                  |  split, merge                  | give, take, state: CAS of this word
 //     +----publish-------+                                +-> ALLOCATED(other or nobody)
 //   FREE <---> CLAIMED(me, without memory) <---> TRIMMED: free, its memory given back; trim.cpp.
+//   ALLOCATED(me) <---> RESIZING(me): resize.cpp. Nobody else changes such a word.
 //   CACHED: kept by a thread for its next allocations (lane.hpp); anybody may claim it.
-//   RESIZING is known to the walk and to healing; this version never writes it.
 //   Every change of ownership is one CAS of the whole word.
 //
 // Invariants
@@ -50,7 +51,8 @@
 //   CLAIMED(dead, without memory): the same, but it becomes TRIMMED.
 //   FREE without hints, or beside a FREE neighbour: published, then died. Healing ensures hints of
 //     all FREE heads and merges pairs; such a block names nobody, so all are looked at.
-//   ALLOCATED(dead): by policy released, or given to nobody.
+//   ALLOCATED(dead): by policy released, or given to nobody. RESIZING(dead): the same, and its TAIL
+//     is written first; each step is in resize.cpp.
 //   growth ticket: words above the limit mean nothing; healing counts what is TRIMMED anew and
 //     gives the ticket back.
 //   directory ticket, WRITING entry: see roots.hpp.
@@ -73,6 +75,7 @@
 #include "core/base/fork.hpp"
 #include "core/base/mutex.hpp"
 #include "core/base/thread_id.hpp"
+#include "core/base/waiting.hpp"
 #include "core/matrix/lane.hpp"
 #include "core/matrix/report.hpp"
 #include "core/matrix/sector.hpp"
@@ -121,6 +124,7 @@ struct AllocRequest {
     uint64_t alignment; ///< bytes, power of two
     bool zero;
     uint8_t state;
+    Nanoseconds timeout = 0; ///< how long to wait for memory; negative: for ever
 };
 
 struct Allocation {
@@ -175,6 +179,15 @@ class Matrix {
     Status alloc(uint64_t size, Allocation &ret) noexcept;
     Status alloc(AllocRequest const &request, Allocation &ret) noexcept;
     Status free(Ref ref) noexcept;
+    /// In place. ENOSPC: the free memory on its right is not enough; nothing has changed.
+    Status resize(Ref ref, uint64_t size) noexcept;
+    /// Moves the block if it must; `ret` says where it is now. After an error it is where it was.
+    Status realloc(Ref ref, AllocRequest const &request, Allocation &ret) noexcept;
+    /// Up to `count` blocks. OK if there was one; `data` may be NULL.
+    Status alloc_many(AllocRequest const &request, size_t count, Ref *refs, void **data,
+                      size_t &ret_made) noexcept;
+    /// Up to the first that cannot be freed. OK if that was not the very first one.
+    Status free_many(Ref const *refs, size_t count, size_t &ret_freed) noexcept;
     Result<Extent> data(Ref ref) noexcept;
     Result<Ref> ref_of(void const *data, uint64_t size) noexcept;
     Result<uint8_t> state(Ref ref) noexcept;
@@ -310,6 +323,15 @@ class Matrix {
     Status alloc_shared(uint64_t size, Allocation &ret) noexcept;
     Status alloc_properly(AllocRequest const &request, Allocation &ret) noexcept;
     Status alloc_slow(Search &search) noexcept;
+    /// The same, sleeping until memory comes back (wait.cpp).
+    Status alloc_waiting(AllocRequest const &request, Allocation &ret) noexcept;
+    bool could_ever_fit(AllocRequest const &request) const noexcept;
+    bool is_valid(AllocRequest const &request) const noexcept
+    {
+        return request.size - 1 < segment_.geometry().request.capacity &&
+               is_power_of_two(request.alignment) && request.alignment <= kLargestAlignment;
+    }
+    static constexpr uint64_t kLargestAlignment = uint64_t{2} << 20;
     static Run quick_search(Search &search, Sector &sector, uint64_t start) noexcept;
     bool search_all(Search &search) noexcept;
     bool search_exhaustively(Search &search, WalkFindings &found) noexcept;
@@ -377,7 +399,19 @@ class Matrix {
     template <class Step> Status change_block(Ref ref, Step step) noexcept;
     void free_claimed(Place const &place, Caller const &self) noexcept;
 
+    /// After memory became FREE: who waits for it may look again. A load, if nobody waits.
+    void tell_waiting() noexcept { Waiting(segment_.header().memory).wake(); }
+
+    // resize.cpp
+    unsigned index_of(Sector const &sector) const noexcept
+    {
+        return static_cast<unsigned>(&sector - sectors_);
+    }
+    Status move_block(Ref ref, AllocRequest const &request, Allocation &ret) noexcept;
+    Status take_place_of(Ref old, Allocation const &moved) noexcept;
+
     // heal.cpp
+    bool keep_block(Sector &sector, Run run, BlockWord word) noexcept;
     void heal_owner(Owner dead, HealReport &report) noexcept;
     bool heal_sector(Sector &sector, Owner dead, HealReport &report) noexcept;
     Granule heal_head(Sector &sector, Run run, BlockWord word, HealReport &report) noexcept;

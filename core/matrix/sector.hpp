@@ -79,6 +79,18 @@ class Sector {
     /// The same inline (sector_hot.hpp).
     Run release_hot(Run run, Owner me) noexcept;
 
+    /// Gives back the CACHED blocks behind a user's block, as far as it wants to grow to `length`.
+    void steal_right(Run run, Granules length, Window &window) noexcept;
+
+    // Resizing (resize.cpp). The block at the run's head is RESIZING and ours, our window is open.
+    /// Whether a FREE block on its right would make it `bytes` long: a look, nothing is changed.
+    bool could_extend(Run run, uint64_t bytes) const noexcept;
+    /// Merges the FREE block on its right, if that has at least `wanted` granules. Returns the run
+    /// as it is then.
+    Run extend(Run run, Granules wanted, Owner me) noexcept;
+    /// The first `length` granules are the user's block again; the others are given back.
+    void settle(Run run, Granules length, Owner me) noexcept;
+
     BlockWord word(Granule at, Order order) const noexcept { return words_[at].load(order); }
     bool change(Granule at, BlockWord &expected, BlockWord desired) noexcept
     {

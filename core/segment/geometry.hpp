@@ -18,6 +18,13 @@ inline constexpr unsigned kLarge = 2;
 inline constexpr unsigned kGranuleShift[kSectors] = {6, 8, 16};
 /// The largest request a sector serves by choice.
 inline constexpr uint64_t kLargestRequest[kSectors] = {1u << 10, 1u << 20, UINT64_MAX};
+/// The sector of a request's size.
+constexpr unsigned sector_for(uint64_t size) noexcept
+{
+    return size <= kLargestRequest[kSmall]    ? kSmall
+           : size <= kLargestRequest[kMedium] ? kMedium
+                                              : kLarge;
+}
 
 /// A block word counts up to 2^28 - 1 granules; whole chunks.
 inline constexpr uint64_t kMaxGranules = (uint64_t{1} << 28) - 4096;

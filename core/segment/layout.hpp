@@ -81,6 +81,9 @@ struct Header {
 
     /// kStateReady or kStateRetired. Writer: retire(), once.
     alignas(kCacheLine) atomic<uint32_t> state;
+    /// Who waits for memory sleeps here. Bit 0: somebody sleeps. Above: counts wakes. Writers:
+    /// anybody by CAS. Beside `state`: each call reads that line, and it changes rarely.
+    atomic<uint32_t> memory;
     /// Where the next participant begins to look for a slot: a hint, spreads re-use.
     alignas(kCacheLine) atomic<uint32_t> next_slot;
     /// Deaths healed since creation; for people.

@@ -137,6 +137,9 @@ int main(void)
     printf("field    weir_alloc_options.state off=%zu size=%zu type=%s since=0.1\n",
            offsetof(struct weir_alloc_options, state), sizeof(FIELD(weir_alloc_options, state)),
            TYPE(__typeof__(FIELD(weir_alloc_options, state)), uint32_t));
+    printf("field    weir_alloc_options.timeout_ns off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_alloc_options, timeout_ns), sizeof(FIELD(weir_alloc_options, timeout_ns)),
+           TYPE(__typeof__(FIELD(weir_alloc_options, timeout_ns)), int64_t));
     printf("field    weir_block_info.block off=%zu size=%zu type=%s since=0.1\n",
            offsetof(struct weir_block_info, block), sizeof(FIELD(weir_block_info, block)),
            TYPE(__typeof__(FIELD(weir_block_info, block)), weir_ref));

@@ -50,6 +50,8 @@ void all_refuse(weir_ref block, int code, char const *what)
     size_t size = 77;
     uint64_t owner = 77;
     check_eq(weir_matrix_free(matrix, block), code, "free: %s", what);
+    check_eq(weir_matrix_free_many(matrix, &block, 1), code, "free_many: %s", what);
+    check_eq(weir_matrix_resize(matrix, block, 10), code, "resize: %s", what);
     check_eq(weir_matrix_data(matrix, block, &data, &size), code, "data: %s", what);
     check_eq(weir_block_size(matrix, block, &size), code, "size: %s", what);
     check_eq(weir_block_state(matrix, block), code, "state: %s", what);
@@ -179,6 +181,13 @@ Test(matrix_blocks, null_is_refused_everywhere)
     refuse(-EINVAL, weir_matrix_alloc(nullptr, 64, nullptr, &none, nullptr));
     refuse(-EINVAL, weir_matrix_alloc(matrix, 64, nullptr, nullptr, &data));
     refuse(-EINVAL, weir_matrix_free(nullptr, block));
+    refuse(-EINVAL, weir_matrix_free_many(nullptr, &block, 1));
+    refuse(-EINVAL, weir_matrix_free_many(matrix, nullptr, 1));
+    refuse(-EINVAL, weir_matrix_alloc_many(nullptr, 64, 1, nullptr, &none, nullptr));
+    refuse(-EINVAL, weir_matrix_alloc_many(matrix, 64, 1, nullptr, nullptr, &data));
+    refuse(-EINVAL, weir_matrix_resize(nullptr, block, 10));
+    refuse(-EINVAL, weir_matrix_realloc(nullptr, block, 10, nullptr, &none, nullptr));
+    refuse(-EINVAL, weir_matrix_realloc(matrix, block, 10, nullptr, nullptr, &data));
     refuse(-EINVAL, weir_matrix_data(nullptr, block, &data, &size));
     refuse(-EINVAL, weir_matrix_data(matrix, block, nullptr, &size));
     must(weir_matrix_data(matrix, block, &data, nullptr));
@@ -199,6 +208,8 @@ Test(matrix_blocks, null_is_refused_everywhere)
 }
 
 // covers: weir_matrix_free -EINVAL -WEIR_E_STALE
+// covers: weir_matrix_free_many -EINVAL -WEIR_E_STALE
+// covers: weir_matrix_resize -EINVAL -WEIR_E_STALE
 // covers: weir_matrix_data -WEIR_E_STALE
 // covers: weir_block_size -WEIR_E_STALE
 // covers: weir_block_state -WEIR_E_STALE
@@ -359,6 +370,12 @@ Test(matrix_blocks, a_block_that_changes_its_size_is_busy)
     uint64_t const before = word;
     word = Raw::with_kind(before, WEIR_BLOCK_RESIZING);
     refuse(-EBUSY, weir_matrix_free(matrix, block));
+    weir_ref moved = 77;
+    refuse(-EBUSY, weir_matrix_resize(matrix, block, 10));
+    refuse(-EBUSY, weir_matrix_realloc(matrix, block, 10, nullptr, &moved, nullptr));
+    check_eq(moved, 77);
+    refuse(-EBUSY, weir_block_give(matrix, block, WEIR_OWNER_NONE));
+    refuse(-EBUSY, weir_block_take(matrix, block));
     refuse(-EBUSY, weir_block_set_state(matrix, block, 50));
     refuse(-EBUSY, weir_block_transition(matrix, block, 0, 50));
     refuse(-EBUSY, weir_channel_post(ring, block, 1, nullptr, 0));

@@ -199,7 +199,12 @@ Test(matrix_inside, a_table_that_contradicts_itself_is_corrupt)
         weir_ref found = 77;
         size_t size = 77;
         uint64_t owner = 77;
+        weir_ref moved = 77;
         refuse(-WEIR_E_CORRUPT, weir_matrix_free(matrix, block));
+        refuse(-WEIR_E_CORRUPT, weir_matrix_free_many(matrix, &block, 1));
+        refuse(-WEIR_E_CORRUPT, weir_matrix_resize(matrix, block, 3000));
+        refuse(-WEIR_E_CORRUPT, weir_matrix_realloc(matrix, block, 3000, nullptr, &moved, nullptr));
+        check_eq(moved, 77);
         refuse(-WEIR_E_CORRUPT, weir_matrix_data(matrix, block, &data, &size));
         refuse(-WEIR_E_CORRUPT, weir_matrix_ref_of(matrix, data, 1, &found));
         refuse(-WEIR_E_CORRUPT, weir_matrix_bind(matrix, "n", block));
@@ -241,7 +246,11 @@ Test(matrix_inside, everything_of_a_retired_matrix_is_retired)
     weir_channel_info info = WEIR_CHANNEL_INFO_INIT;
     weir_message none;
     refuse(-WEIR_E_RETIRED, weir_matrix_alloc(matrix, 64, nullptr, &other, nullptr));
+    refuse(-WEIR_E_RETIRED, weir_matrix_alloc_many(matrix, 64, 1, nullptr, &other, nullptr));
     refuse(-WEIR_E_RETIRED, weir_matrix_free(matrix, block));
+    refuse(-WEIR_E_RETIRED, weir_matrix_free_many(matrix, &block, 1));
+    refuse(-WEIR_E_RETIRED, weir_matrix_resize(matrix, block, 100));
+    refuse(-WEIR_E_RETIRED, weir_matrix_realloc(matrix, block, 100, nullptr, &other, nullptr));
     refuse(-WEIR_E_RETIRED, weir_matrix_bind(matrix, "n", block));
     refuse(-WEIR_E_RETIRED, weir_matrix_lookup(matrix, "n", &other));
     refuse(-WEIR_E_RETIRED, weir_matrix_unbind(matrix, "n", &other));

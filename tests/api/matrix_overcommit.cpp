@@ -6,6 +6,7 @@
 #include <sys/mount.h>
 #include <sys/statvfs.h>
 
+#include <thread>
 #include <vector>
 
 using namespace api;
@@ -98,6 +99,11 @@ Test(matrix_overcommit, another_program_that_fills_the_file_system_harms_nobody)
             weir_matrix_info const info = stats(matrix);
             std::vector<weir_ref> more;
             child_check(is_full(fill(matrix, 64, more)));
+            weir_ref last = more.back(), moved = 0;
+            child_refuse(-ENOSPC, weir_matrix_alloc_many(matrix, 64, 2, nullptr, &moved, nullptr));
+            child_refuse(-ENOSPC,
+                         weir_matrix_realloc(matrix, last, 5000, nullptr, &moved, nullptr));
+            child_check(moved == 0);
             child_check(info.sector_committed[0] - info.sector_used[0] >= more.size() * 64 / 2);
             weir_channel *ring = nullptr;
             child_refuse(-ENOSPC, weir_channel_create(matrix, "ring", nullptr, &ring));
@@ -161,6 +167,46 @@ Test(matrix_overcommit, a_file_system_that_is_full_after_a_trim_is_an_error_and_
                 weir_check_report report = WEIR_CHECK_REPORT_INIT;
                 child_refuse(0, weir_matrix_check(matrix, 0, &report));
             }
+            weir_matrix_unref(matrix);
+            return 0;
+        },
+        kNeedsRoot);
+}
+
+/// A sleeper that the full file system has sent to sleep; somebody else's growth has a rest for it.
+Test(matrix_overcommit, growth_by_another_wakes_who_waits_for_memory)
+{
+    in_child_ok(
+        [] {
+            if (!mount_small("8m"))
+                return kNotHere;
+            weir_matrix *matrix = nullptr;
+            auto const with = options(64 * kMiB);
+            child_must(weir_matrix_create("/mnt/segment", &with, &matrix));
+            int const other = open("/mnt/other", O_RDWR | O_CREAT, 0600);
+            std::string const megabyte(kMiB, 'x');
+            while (write(other, megabyte.data(), megabyte.size()) > 0)
+                ;
+            std::vector<weir_ref> blocks;
+            child_check(is_full(fill(matrix, 3000, blocks)));
+            weir_alloc_options patient = WEIR_ALLOC_OPTIONS_INIT;
+            patient.timeout_ns = 20 * kMillisecond;
+            weir_ref block = 0;
+            child_refuse(-ETIMEDOUT, weir_matrix_alloc(matrix, 3000, &patient, &block, nullptr));
+            patient.timeout_ns = 10000 * kMillisecond;
+            int code = -1;
+            int64_t woken_at = 0;
+            std::thread sleeper([&] {
+                code = weir_matrix_alloc(matrix, 3000, &patient, &block, nullptr);
+                woken_at = now_ns();
+            });
+            sleep_ms(200);
+            child_check(ftruncate(other, 0) == 0);
+            weir_ref mine = 0;
+            child_must(weir_matrix_alloc(matrix, 3000, nullptr, &mine, nullptr));
+            int64_t const grown_at = now_ns();
+            sleeper.join();
+            child_check(code == 0 && woken_at - grown_at < 400 * kMillisecond);
             weir_matrix_unref(matrix);
             return 0;
         },

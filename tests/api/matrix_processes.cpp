@@ -431,6 +431,10 @@ template <int kCode> int all_refuse(World const &w)
     weir_message message;
     child_refuse(kCode, weir_matrix_alloc(w.matrix, 64, nullptr, &ref, nullptr));
     child_refuse(kCode, weir_matrix_free(w.matrix, w.block));
+    child_refuse(kCode, weir_matrix_alloc_many(w.matrix, 64, 1, nullptr, &ref, nullptr));
+    child_refuse(kCode, weir_matrix_free_many(w.matrix, &w.block, 1));
+    child_refuse(kCode, weir_matrix_resize(w.matrix, w.block, 32));
+    child_refuse(kCode, weir_matrix_realloc(w.matrix, w.block, 32, nullptr, &ref, nullptr));
     child_refuse(kCode, weir_matrix_participant_id(w.matrix, &id));
     child_refuse(kCode, weir_matrix_heal(w.matrix, nullptr));
     child_refuse(kCode, weir_matrix_trim(w.matrix, 0, nullptr));
@@ -458,6 +462,10 @@ template <int kCode> int all_refuse(World const &w)
 
 // covers: weir_matrix_alloc -EBUSY -EMFILE
 // covers: weir_matrix_free -EMFILE
+// covers: weir_matrix_alloc_many -EBUSY -EMFILE
+// covers: weir_matrix_free_many -EBUSY -EMFILE
+// covers: weir_matrix_resize -EMFILE
+// covers: weir_matrix_realloc -EMFILE
 // covers: weir_matrix_participant_id -EBUSY -EMFILE
 // covers: weir_matrix_heal -EBUSY -EMFILE
 // covers: weir_matrix_trim -EMFILE

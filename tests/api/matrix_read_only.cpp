@@ -132,6 +132,11 @@ void every_change_is_refused(weir_matrix *watcher, weir_ref block)
     refuse(-EROFS, weir_matrix_unbind(watcher, "root", nullptr));
     refuse(-EROFS, weir_matrix_heal(watcher, nullptr));
     refuse(-EROFS, weir_matrix_trim(watcher, 0, nullptr));
+    refuse(-EROFS, weir_matrix_resize(watcher, block, 100));
+    refuse(-EROFS, weir_matrix_realloc(watcher, block, 100, nullptr, &ref, nullptr));
+    weir_ref many[2] = {block, block};
+    refuse(-EROFS, weir_matrix_alloc_many(watcher, 64, 2, nullptr, many, nullptr));
+    refuse(-EROFS, weir_matrix_free_many(watcher, many, 2));
     refuse(-EROFS, weir_matrix_check(watcher, WEIR_CHECK_REPAIR, &report));
     refuse(-EROFS, weir_matrix_retire(watcher));
     refuse(-EROFS, weir_channel_create(watcher, "new", nullptr, &none));

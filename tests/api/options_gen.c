@@ -77,7 +77,7 @@ static void init_weir_heal_report(void *into)
     memcpy(into, &value, sizeof value);
 }
 
-static const size_t released_weir_alloc_options[] = {24};
+static const size_t released_weir_alloc_options[] = {32};
 
 static void init_weir_alloc_options(void *into)
 {
@@ -188,6 +188,20 @@ static int call_weir_matrix_alloc_alloc_options(void *object, void *data)
     return weir_matrix_alloc(object, 0, data, &arg_ret_block, NULL);
 }
 
+static int call_weir_matrix_alloc_many_alloc_options(void *object, void *data)
+{
+    weir_ref arg_ret_blocks = 0;
+
+    return weir_matrix_alloc_many(object, 0, 0, data, &arg_ret_blocks, NULL);
+}
+
+static int call_weir_matrix_realloc_alloc_options(void *object, void *data)
+{
+    weir_ref arg_ret_block = 0;
+
+    return weir_matrix_realloc(object, 0, 0, data, &arg_ret_block, NULL);
+}
+
 static int call_weir_channel_create_channel_options(void *object, void *data)
 {
     struct weir_channel *arg_ret_channel = NULL;
@@ -277,6 +291,16 @@ const struct options_case options_cases[] = {
      SIZES(weir_alloc_options),
      init_weir_alloc_options,
      call_weir_matrix_alloc_alloc_options},
+    {"weir_alloc_options", "options",
+     "weir_matrix_alloc_many", "weir_matrix",
+     SIZES(weir_alloc_options),
+     init_weir_alloc_options,
+     call_weir_matrix_alloc_many_alloc_options},
+    {"weir_alloc_options", "options",
+     "weir_matrix_realloc", "weir_matrix",
+     SIZES(weir_alloc_options),
+     init_weir_alloc_options,
+     call_weir_matrix_realloc_alloc_options},
     {"weir_channel_options", "options",
      "weir_channel_create", "weir_matrix",
      SIZES(weir_channel_options),
@@ -304,4 +328,4 @@ const struct options_case options_cases[] = {
      call_weir_channel_inquire_channel_info},
 };
 
-const size_t options_count = 14;
+const size_t options_count = 16;

@@ -65,7 +65,7 @@ template <class Check> void for_each(Check check)
 {
     World const world;
     NothingLost const lost(world.matrix);
-    check_ge(options_count, 13);
+    check_ge(options_count, 15);
     for (size_t i = 0; i < options_count; ++i)
         if (options_cases[i].call != nullptr)
             check(options_cases[i], world.object(options_cases[i].object));
@@ -98,6 +98,8 @@ Test(options_sizes, a_struct_beyond_all_reason_is_refused)
 // covers: weir_matrix_open -E2BIG
 // covers: weir_matrix_attach_fd -E2BIG
 // covers: weir_matrix_alloc -E2BIG
+// covers: weir_matrix_alloc_many -E2BIG
+// covers: weir_matrix_realloc -E2BIG
 // covers: weir_channel_create -E2BIG
 // covers: weir_channel_attach -E2BIG
 // covers: weir_channel_open -E2BIG
@@ -119,7 +121,7 @@ Test(options_sizes, unknown_fields_of_options_that_are_not_zero_are_refused)
         }
         ++refused;
     });
-    check_eq(refused, 9);
+    check_eq(refused, 11);
 }
 
 Test(options_sizes, unknown_fields_of_options_that_are_zero_do_no_harm)

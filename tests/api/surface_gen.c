@@ -54,6 +54,10 @@ const struct surface_function surface_functions[] = {
     {"weir_block_owner", (void (*)(void))weir_block_owner},
     {"weir_block_give", (void (*)(void))weir_block_give},
     {"weir_block_take", (void (*)(void))weir_block_take},
+    {"weir_matrix_alloc_many", (void (*)(void))weir_matrix_alloc_many},
+    {"weir_matrix_free_many", (void (*)(void))weir_matrix_free_many},
+    {"weir_matrix_resize", (void (*)(void))weir_matrix_resize},
+    {"weir_matrix_realloc", (void (*)(void))weir_matrix_realloc},
     {"weir_channel_create", (void (*)(void))weir_channel_create},
     {"weir_channel_attach", (void (*)(void))weir_channel_attach},
     {"weir_channel_open", (void (*)(void))weir_channel_open},
@@ -70,4 +74,4 @@ const struct surface_function surface_functions[] = {
     {"weir_channel_nack", (void (*)(void))weir_channel_nack},
 };
 
-const size_t surface_count = 56;
+const size_t surface_count = 60;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 // Workers on one named segment, of which one after the other is killed at a random moment.
 //
-// Four processes allocate, free, give, bind, post, read and answer blocks whose contents say what
+// Four processes allocate, free, resize, give, bind, post, read and answer blocks whose contents say what
 // they must be. Their parent kills a random one every few milliseconds and starts it again. At the
 // end everything must be back, nobody may ever have been blocked, and each message that a poster
 // was told of must have been read. WEIR_KILLS (300) and WEIR_SEED choose how long and which way.
@@ -32,6 +32,10 @@ enum Kind {
     kState,
     kLook,
     kTrim,
+    kResize,
+    kRealloc,
+    kWait,
+    kMany,
     kKinds
 };
 
@@ -128,15 +132,24 @@ class Worker {
                                                : kind < 98 ? random_.below(20000)
                                                            : random_.below(1500000));
         void *data = nullptr;
-        int const code = weir_matrix_alloc(matrix_, size, nullptr, &block, &data);
-        if (!went("alloc", code, {-ENOMEM, -EBUSY}))
+        bool const waits = random_.below(10) == 0;
+        weir_alloc_options with = WEIR_ALLOC_OPTIONS_INIT;
+        with.timeout_ns = 2 * kMillisecond;
+        int const code = weir_matrix_alloc(matrix_, size, waits ? &with : nullptr, &block, &data);
+        if (!went("alloc", code, {-ENOMEM, -EBUSY, waits ? -ETIMEDOUT : -ENOMEM}))
             return false;
+        if (waits)
+            add(slot_.done[kWait]);
+        write(data, size, message);
+        return true;
+    }
+    void write(void *data, size_t size, uint64_t message)
+    {
         Content const content{kMagic, size, message, random_.next() | 1};
         std::memcpy(data, &content, sizeof content);
         auto *const bytes = static_cast<unsigned char *>(data);
         std::memset(bytes + sizeof content, static_cast<int>(content.fill & 255),
                     size - sizeof content);
-        return true;
     }
 
     /// The block must be as its maker left it.
@@ -183,8 +196,12 @@ class Worker {
         uint64_t const dice = random_.below(100);
         if (dice < 30)
             allocate();
-        else if (dice < 50 && count_ != 0)
+        else if (dice < 42 && count_ != 0)
             drop(random_.below(count_));
+        else if (dice < 49 && count_ != 0)
+            change_size(random_.below(count_));
+        else if (dice < 50)
+            batch();
         else if (dice < 55 && count_ != 0)
             give();
         else if (dice < 60)
@@ -206,6 +223,43 @@ class Worker {
             return;
         hold(block);
         add(slot_.done[kAlloc]);
+    }
+
+    /// In place or by moving. What fits must be as it was.
+    void change_size(uint64_t index)
+    {
+        weir_ref &block = held_[index];
+        Content const content = verify(block, "before a resize");
+        size_t const size =
+            sizeof content + (random_.below(2) == 0 ? random_.below(content.length)
+                                                    : random_.below(2 * content.length));
+        // who verifies it goes by this length
+        size_t const kept = size < content.length ? size : static_cast<size_t>(content.length);
+        void *data = nullptr;
+        must("data", weir_matrix_data(matrix_, block, &data, nullptr));
+        std::memcpy(static_cast<char *>(data) + offsetof(Content, length), &kept, sizeof kept);
+        bool const moves = random_.below(3) == 0;
+        int const code = moves ? weir_matrix_realloc(matrix_, block, size, nullptr, &block, nullptr)
+                               : weir_matrix_resize(matrix_, block, size);
+        if (!went("resize", code, {moves ? -ENOMEM : -ENOSPC, moves ? -EBUSY : -ENOSPC}))
+            return;
+        verify(block, "after a resize");
+        must("data", weir_matrix_data(matrix_, block, &data, nullptr));
+        write(data, size, content.message);
+        add(slot_.done[moves ? kRealloc : kResize]);
+    }
+
+    void batch()
+    {
+        weir_ref blocks[20];
+        int const made =
+            weir_matrix_alloc_many(matrix_, 1 + random_.below(1500), 20, nullptr, blocks, nullptr);
+        if (!went("alloc_many", made, {-ENOMEM, -EBUSY}))
+            return;
+        int const freed = weir_matrix_free_many(matrix_, blocks, static_cast<size_t>(made));
+        if (freed != made)
+            fail(text("worker %u: free_many gave %d of %d", number_, freed, made));
+        add(slot_.done[kMany]);
     }
 
     void give()

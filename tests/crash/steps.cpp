@@ -261,7 +261,19 @@ class World {
     bool good_ = false;
 };
 
-/// All that needs the kernel: attach, growth, giving memory back and taking it again, sleeping in a channel, waking, leaving.
+/// Sleeps until its time is up, as nobody frees anything; then gives back what was in the way.
+bool sleeps_in_vain(weir_matrix *matrix)
+{
+    weir_ref taken, block;
+    weir_alloc_options with = WEIR_ALLOC_OPTIONS_INIT;
+    with.timeout_ns = kMillisecond;
+    bool const good =
+        weir_matrix_alloc(matrix, size_t{3} << 19, nullptr, &taken, nullptr) == 0 &&
+        weir_matrix_alloc(matrix, size_t{3} << 19, &with, &block, nullptr) == -ETIMEDOUT;
+    return weir_matrix_free(matrix, taken) == 0 && good; // and wakes those who are not there
+}
+
+/// All that needs the kernel: attach, growth, giving memory back and taking it again, sleeping in a channel and for memory, waking, leaving.
 int live_a_life(char const *name)
 {
     weir_matrix *matrix = nullptr;
@@ -276,7 +288,9 @@ int live_a_life(char const *name)
         weir_matrix_alloc(matrix, 300000, nullptr, &large, nullptr) == 0 &&
         weir_matrix_free(matrix, large) == 0 && weir_matrix_trim(matrix, 0, nullptr) == 0 &&
         weir_matrix_alloc(matrix, 300000, nullptr, &large, nullptr) == 0 &&
-        weir_matrix_bind(matrix, "bound", small) == 0 &&
+        weir_matrix_resize(matrix, large, 200000) == 0 &&
+        weir_matrix_realloc(matrix, large, 900000, nullptr, &large, nullptr) == 0 &&
+        weir_matrix_bind(matrix, "bound", small) == 0 && sleeps_in_vain(matrix) &&
         weir_channel_attach(matrix, "ring", nullptr, &channel) == 0 &&
         weir_channel_subscribe(channel, &reader) == 0 &&
         weir_channel_read(reader, kMillisecond, &message) == -ETIMEDOUT &&

@@ -8,8 +8,8 @@ Rows of rules.md, section 6, that are not here, because this code cannot break t
 does not write the TAIL (publish() writes it again), the exact class scanned with a bound (the hop
 walk finds what the search has missed), the second look of a collector (nobody marks an object
 that is RETIRED), hints before FREE (a chunk in which somebody holds a block keeps its step).
-Of M5, a pop that lowers the count first: only its own thread reads it. Broadcast and resize
-come with their code.
+Of M5, a pop that lowers the count first: only its own thread reads it. Broadcast comes with its
+code.
 """
 
 BITS = "core/index/bit_tree.cpp"
@@ -26,11 +26,14 @@ TRIM = "core/matrix/trim.cpp"
 SECTOR_TRIM = "core/matrix/sector_trim.cpp"
 CHECK = "core/matrix/check.cpp"
 BLOCK = "core/matrix/block.cpp"
+RESIZE = "core/matrix/resize.cpp"
+WAIT = "core/matrix/wait.cpp"
+LIFECYCLE = "core/matrix/lifecycle.cpp"
 ROOTS = "core/matrix/roots.cpp"
 PEOPLE = "core/segment/participants.cpp"
 RING = "core/channel/ring.cpp"
 RING_HEAL = "core/channel/ring_heal.cpp"
-WAITING = "core/channel/waiting.hpp"
+WAITING = "core/base/waiting.hpp"
 
 
 def rule(name, scenario, bounds, *edits, sees="", schedules=200000, also=()):
@@ -140,11 +143,13 @@ LANES = [
           "    if (count > 9)\n        from.cut_evenly(")),
     rule("M6: a push opens a window", "mag_swap", (3, 0, 0),
          (LANE_HOT, "    lane.open(); // memory appears\n", ""),
-         (LANE_HOT, "    lane.close();\n    return ours;\n", "    return ours;\n"),
+         (LANE_HOT, "    lane.close();\n    tell_waiting();\n", "    tell_waiting();\n"),
          sees="invariant 5"),
     rule("M6: a theft opens a window", "steal_two", (2, 0, 0),
          (SECTOR, "    window.open();\n    bool const stolen", "    bool const stolen"),
          sees="invariant 5"),
+    rule("who keeps a block tells who waits", "lane_wait", (1, 0, 0),
+         (LANE_HOT, "    tell_waiting();\n", ""), sees="forgotten"),
     rule("a pop is a CAS", "steal_back", (3, 0, 0),
          (LANE_HOT, "        if (!WEIR_LIKELY(word.compare_exchange(found, taken, acq_rel, relaxed)))\n"
           "            continue;\n", "        word.store(taken, seq_cst);\n"),
@@ -180,7 +185,7 @@ HEALING = [
           "    participants_.close_windows(dead);\n"), sees="invariant 5", schedules=1000000),
     rule("healing opens a window", "heal_needed3", (2, 1, 0),
          (HEAL, "        window.open();\n", ""),
-         (HEAL, "    participants_.close_windows(dead);\n}", "}"),
+         (HEAL, "    participants_.close_windows(dead);\n    // Also", "    // Also"),
          (HEAL, "void Matrix::heal_owner(Owner dead, HealReport &report) noexcept\n{\n",
           "void Matrix::heal_owner(Owner dead, HealReport &report) noexcept\n{\n"
           "    participants_.close_windows(dead);\n"), sees="invariant 5", schedules=1000000),
@@ -334,18 +339,18 @@ CHANNEL = [
     rule("C9: empty only at EMPTY(p), the window moves along", "q_wrap1", (1, 1, 0),
          (RING, "            window = p + 1; // consumed", "            ; // consumed")),
     rule("C10: healing wakes everybody", "w_death", (1, 1, 0),
-         (RING_HEAL, "    Waiting(header_->items).wake_always();\n"
-          "    Waiting(header_->room).wake_always();\n}\n\n/// The table",
+         (RING_HEAL, "    Waiting(header_->items.word).wake_always();\n"
+          "    Waiting(header_->room.word).wake_always();\n}\n\n/// The table",
           "}\n\n/// The table"), sees="C6"),
     rule("C11: who changes a cell looks for sleepers", "w_one", (2, 0, 0),
-         (RING, "    Waiting(header_->items).wake();\n    return kOk;\n", "    return kOk;\n"),
+         (RING, "    Waiting(header_->items.word).wake();\n    return kOk;\n", "    return kOk;\n"),
          sees="C6"),
     rule("C11: the second look before the sleep", "w_one", (2, 0, 0),
          ("core/channel/channel.cpp",
           "        if (done = attempt(); done.code != -EAGAIN) // [B] after the announcement\n"
           "            return done;\n", ""), sees="C6"),
     rule("who makes room wakes posters", "w_room", (2, 0, 0),
-         (RING, "    Waiting(header_->room).wake();\n", ""), sees="C6"),
+         (RING, "    Waiting(header_->room.word).wake();\n", ""), sees="C6"),
     rule("healing gives a dead reader's message back", "q_post_read", (1, 1, 0),
          (RING_HEAL, "word.is(Phase::writing) || word.is(Phase::held) || word.is(Phase::freeing)",
           "word.is(Phase::writing)")),
@@ -370,6 +375,76 @@ CHANNEL = [
          (ROOTS, "            unmark(i, dead);\n", "            ;\n")),
 ]
 
+RESIZE_RULES = [
+    rule("resize: nothing is stored after the block is the user's again", "resize_free", (2, 0, 0),
+         (RESIZE, "    write_tail(mine);\n    // release: also", "    // release: also"),
+         (RESIZE, "    release_run(rest, me);\n", "    write_tail(mine);\n    release_run(rest, me);\n"),
+         sees="does not hold|wrong|invariant 3"),
+    rule("resize: the rest's words before the store that cuts it off", "shrink", (0, 0, 0),
+         (RESIZE, "    Run const rest = write_second(run, mine.end(), me);\n    write_tail(mine);\n",
+          "    words_[run.head].store(settled, release);\n"
+          "    Run const rest = write_second(run, mine.end(), me);\n    write_tail(mine);\n"),
+         sees="changes the head|invariant 1"),
+    rule("resize: merge the head first", "grow_all", (0, 0, 0),
+         (RESIZE, "    Run const merged{run.head, run.length + found.granules()};\n",
+          "    Run const merged{run.head, run.length + found.granules()};\n"
+          "    words_[right].store(own(right).as_interior(), relaxed);\n"), sees="invariant 1"),
+    rule("resize: RESIZING is a CAS", "resize_free", (1, 0, 0),
+         (RESIZE, "        if (!sector.change(run.head, word, word.as_resizing(run.length))) {",
+          "        static_cast<void>(sector.change(run.head, word, word.as_resizing(run.length)));\n"
+          "        if (false) {")),
+    rule("resize: the neighbour is claimed by a CAS", "grow_vs_taker", (1, 0, 0),
+         (RESIZE, "found.granules() < wanted ||\n        !claim_free(right, found, me))",
+          "found.granules() < wanted)")),
+    rule("resize: a block that is RESIZING is nobody else's to free", "resize_free", (2, 0, 0),
+         (BLOCK, "        if (!found.word.is(Kind::allocated))\n            return error(EBUSY);\n"
+          "        BlockWord word = found.word;\n        self.open();\n",
+          "        BlockWord word = found.word;\n        self.open();\n"), sees="changes the head"),
+    rule("resize opens a window", "shrink_quota", (2, 0, 0),
+         (RESIZE, "        window.open();\n        // acq_rel: as each change",
+          "        // acq_rel: as each change"), sees="invariant 5"),
+    rule("resize: healing writes the TAIL of what it keeps", "shrink_keep", (0, 1, 0),
+         (HEAL, "        sector.write_tail(run);\n", ""), sees="invariant 3"),
+    rule("resize: and of a block that was growing", "grow_keep", (0, 1, 0),
+         (HEAL, "        sector.write_tail(run);\n", ""), sees="invariant 3"),
+    rule("resize: healing takes a block before it writes into it", "shrink_keep", (0, 1, 0),
+         (HEAL, "        if (!sector.change(run.head, word, ours))\n            return false;\n"
+          "        sector.write_tail(run);\n        word = ours;\n",
+          "        sector.write_tail(run);\n"), sees="does not hold|changes the head"),
+    rule("resize: a kept block is never CLAIMED", "keep_two", (0, 2, 0),
+         (HEAL, "        BlockWord const ours = word.with_owner(me().owner);\n"
+          "        if (!sector.change(run.head, word, ours))\n            return false;\n",
+          "        BlockWord const ours = word.with_owner(me().owner);\n"
+          "        BlockWord const claimed = word.as_claimed(me().owner, run.length);\n"
+          "        if (!sector.change(run.head, word, claimed))\n            return false;\n"
+          "        word = claimed;\n"
+          "        if (!sector.change(run.head, word, ours))\n            return false;\n")),
+]
+
+WAIT_RULES = [
+    rule("wait: who frees wakes", "wait_free", (1, 0, 0),
+         (BLOCK, "    tell_waiting();\n", ""), sees="forgotten"),
+    rule("wait: who frees publishes before he looks for sleepers", "wait_free", (1, 0, 0),
+         (BLOCK, "    self.close();\n    tell_waiting();\n", "    self.close();\n"),
+         (BLOCK, "        BlockWord word = found.word;\n        self.open();\n",
+          "        BlockWord word = found.word;\n        tell_waiting();\n        self.open();\n"),
+         sees="forgotten"),
+    rule("wait: the bit is set before the last look", "wait_free", (2, 0, 0),
+         (WAIT, "        if (!waiting.announce(seen) && !deadline.passed())\n            continue;\n",
+          ""),
+         (WAIT, "        Nanoseconds const left = deadline.left();\n",
+          "        if (!waiting.announce(seen) && !deadline.passed())\n            continue;\n"
+          "        Nanoseconds const left = deadline.left();\n"), sees="forgotten"),
+    rule("wait: a block that shrinks wakes", "wait_shrink", (1, 0, 0),
+         (RESIZE, "        window.close();\n        tell_waiting();\n        return enough",
+          "        window.close();\n        return enough"), sees="forgotten"),
+    rule("wait: healing wakes", "wait_death", (1, 1, 0),
+         (HEAL, "    Waiting(segment_.header().memory).wake_always();\n", ""), sees="forgotten"),
+    rule("wait: retirement wakes", "wait_retire", (1, 0, 0),
+         (LIFECYCLE, "    Waiting(segment_.header().memory).wake_always(); // who waits", "    // who waits"),
+         sees="retired"),
+]
+
 ROOT_RULES = [
     rule("bind: ref and name before BOUND", "bind", (1, 0, 0),
          (ROOTS, "    entry.ref.store(ref.value, release);\n", ""),
@@ -382,5 +457,6 @@ ROOT_RULES = [
           "    Status const done = bind_held(name, kind, ref);\n")),
 ]
 
-RULES = (INDEX + MATRIX + LANES + HEALING + PARTICIPANTS + GROWTH + TRIMMING + CHANNEL
+RULES = (INDEX + MATRIX + LANES + HEALING + PARTICIPANTS + GROWTH + TRIMMING + RESIZE_RULES
+         + WAIT_RULES + CHANNEL
          + ROOT_RULES)

@@ -3,7 +3,7 @@
 // promise.
 #include "tests/explore/channel_world.hpp"
 
-#include "core/channel/waiting.hpp"
+#include "core/base/waiting.hpp"
 #include "core/matrix/roots.hpp"
 
 #include <cstdio>

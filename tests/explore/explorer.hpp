@@ -128,7 +128,7 @@ class Scenario {
 };
 
 struct Entry {
-    std::string group; ///< index, participants, matrix, growth, channel
+    std::string group; ///< index, participants, matrix, growth, resize, wait, channel
     std::string name;
     std::string about;
     std::function<std::unique_ptr<Scenario>()> make;

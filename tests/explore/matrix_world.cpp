@@ -4,6 +4,7 @@
 
 #include "tests/explore/seams.hpp"
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 
@@ -89,7 +90,7 @@ void Actor::heal() const
 {
     HealReport report;
     Status const status = matrix().heal(report);
-    if (!status.ok())
+    if (!status.ok() && status.code != -kRetired)
         fail("heal says %d", status.code);
 }
 
@@ -100,6 +101,39 @@ void Actor::trim(uint64_t keep_bytes) const
     if (!status.ok() && !(status.code == -EBUSY && anybody_stopped()))
         fail("trim says %d", status.code);
     say("trim gave %llu bytes back", static_cast<unsigned long long>(bytes));
+}
+
+bool Actor::resize(Ref ref, Granules granules, std::initializer_list<int> fine) const
+{
+    Status const status = matrix().resize(ref, uint64_t{granules} << kGranuleShift[kSmall]);
+    bool const allowed =
+        status.code == -ENOSPC || std::find(fine.begin(), fine.end(), status.code) != fine.end();
+    if (!status.ok() && !allowed)
+        fail("resize says %d", status.code);
+    if (status.ok())
+        say("resized to %u", granules);
+    return status.ok();
+}
+
+Ref Actor::alloc_waiting(Granules granules) const
+{
+    Allocation got;
+    uint64_t const size = uint64_t{granules} << kGranuleShift[kSmall];
+    world_.note_waiting(number_, granules);
+    Status const status = matrix().alloc({size, 1, false, 0, 5 * kSecond}, got);
+    world_.note_waiting(number_, 0);
+    if (status.code == -ETIMEDOUT || status.code == -kRetired)
+        return {};
+    if (!status.ok()) {
+        fail("a waiting alloc says %d", status.code);
+        return {};
+    }
+    unsigned in = 0;
+    Granule head = 0;
+    if (!world_.place_of(got.ref, in, head))
+        fail("alloc gave a ref that leads nowhere");
+    world_.monitor(in).make_known(head);
+    return got.ref;
 }
 
 BlockWord Actor::word_at(Granule at) const { return world_.monitor(kSmall).word(at); }
@@ -215,6 +249,8 @@ void MatrixWorld::begin_run()
 {
     now_ = 0;
     exhausted_.clear();
+    for (Granules &wanted : wanted_)
+        wanted = 0;
     for (auto &monitor : monitors_)
         monitor.reset();
 }
@@ -279,6 +315,27 @@ void MatrixWorld::stalled(int who)
         fail("livelock: %c waits, and nobody is left who could change anything", letter(who));
 }
 
+/// Who waits for memory is woken when it comes. Somebody who died before waking others has to be
+/// healed first; the sleeper then does it himself.
+void MatrixWorld::overslept(int who)
+{
+    auto const &header = *reinterpret_cast<Header const *>(base());
+    if (slept_on(who) != header.memory.address() || anybody_stopped())
+        return;
+    for (int i = 0; i < fibres(); i++)
+        if (is_dead(i) && SlotWord{slots()[i].word.load(relaxed)}.state() != SlotState::free)
+            return;
+    SectorMonitor const &small = monitors_[kSmall];
+    auto const can_be_had = [&](Granule at) {
+        return small.word(at).is(Kind::free) || small.word(at).is(Kind::cached);
+    };
+    for (Granule at = 0; at < small.limit(); at += small.word(at).granules())
+        if (can_be_had(at) && small.word(at).granules() >= wanted_[who])
+            fail("%c was forgotten in its sleep: %s", letter(who), small.layout().c_str());
+    if (header.state.load(relaxed) != kStateReady)
+        fail("%c was not told that the matrix is retired", letter(who));
+}
+
 std::string MatrixWorld::value_of(void const *address, uint64_t value) const
 {
     for (unsigned i = 0; i < kSectors; i++) {
@@ -313,6 +370,8 @@ void MatrixWorld::note_exhausted(int fibre, unsigned sector, Granules length, Gr
 
 void MatrixWorld::check_at_rest()
 {
+    if (anybody_died() && handle(0).segment().retired())
+        return; // nobody heals it any more
     for (unsigned i = 0; i < kSectors; i++) {
         monitors_[i].check_at_rest();
         if (has_failed())

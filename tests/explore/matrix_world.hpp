@@ -65,6 +65,11 @@ class Actor {
     void heal() const;
     /// Gives memory back; that somebody keeps the ticket is no failure.
     void trim(uint64_t keep_bytes = 0) const;
+    /// Tries to make a block `granules` long. -ENOSPC is no failure; `fine` are other codes that
+    /// the scenario allows.
+    bool resize(Ref ref, Granules granules, std::initializer_list<int> fine = {}) const;
+    /// Sleeps until there is memory; a null ref if there was none for seconds, or after retirement.
+    Ref alloc_waiting(Granules granules) const;
     /// As the specification sees it: no step.
     BlockWord word_at(Granule at) const;
 
@@ -84,6 +89,7 @@ class MatrixWorld : public SegmentWorld {
     void run() override;
     void changed(void const *address, int who) override;
     void stalled(int who) override;
+    void overslept(int who) override;
     std::string value_of(void const *address, uint64_t value) const override;
 
     Matrix &handle(int fibre) { return *handles_[static_cast<std::size_t>(fibre)]; }
@@ -97,6 +103,9 @@ class MatrixWorld : public SegmentWorld {
     /// A call that said -ENOMEM: looked at when all is known.
     void note_exhausted(int fibre, unsigned sector, Granules length, Granules align,
                         uint64_t begin);
+
+    /// Who waits for how much; 0: not any more.
+    void note_waiting(int fibre, Granules granules) { wanted_[fibre] = granules; }
 
     /// Sets words that no operation leaves behind in a short scenario.
     std::function<void(MatrixWorld &)> spoil;
@@ -139,6 +148,7 @@ class MatrixWorld : public SegmentWorld {
     SectorMonitor monitors_[kSectors];
     uint64_t now_ = 0;
     std::vector<Exhausted> exhausted_;
+    Granules wanted_[kMaxFibres] = {};
 };
 
 } // namespace weir::explore

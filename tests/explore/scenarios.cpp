@@ -12,6 +12,8 @@ void register_all()
     register_lanes();
     register_growth();
     register_trim();
+    register_resize();
+    register_wait();
     register_channel();
 }
 

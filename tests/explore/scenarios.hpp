@@ -11,6 +11,8 @@ void register_matrix();
 void register_lanes();
 void register_growth();
 void register_trim();
+void register_resize();
+void register_wait();
 void register_channel();
 
 void register_all();

@@ -121,6 +121,8 @@ void register_thefts()
 
 void register_flushes()
 {
+    add("lane_wait", "who sleeps until there is memory gets what a lane keeps", 2,
+        {used(2), used(2)}, {[](Actor const &me) { me.alloc_waiting(2); }, frees({0})});
     add("overflow", "a full magazine gives half of it back", 2,
         {used(1), used(1), used(1), used(2)}, {frees({0, 1, 2}), frees({3})});
     add("overflow_take", "the same beside an allocation of the whole", 2,

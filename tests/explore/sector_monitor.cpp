@@ -146,6 +146,20 @@ bool SectorMonitor::merges_with_held(Granule at, BlockWord from, BlockWord to, O
            to.granules() == from.granules() + held.granules();
 }
 
+/// By its owner, or by who heals it. The length changes only where the writer holds the other part.
+bool SectorMonitor::resizes(Granule at, BlockWord from, BlockWord to) const
+{
+    Granules const shorter = std::min(from.granules(), to.granules());
+    Granules const longer = std::max(from.granules(), to.granules());
+    bool const same = to.is_users() && to.user() == from.user() &&
+                      (to.owner() == from.owner() || to.owner() == weir::kNobody);
+    if (!same || shorter == longer)
+        return same;
+    BlockWord const other = at + shorter < shadow_.size() ? shadow_[at + shorter] : BlockWord{0};
+    return other.is(Kind::claimed) && other.owner() == from.owner() &&
+           other.granules() == longer - shorter;
+}
+
 void SectorMonitor::check_head_change(Granule at, BlockWord from, BlockWord to, Owner writer) const
 {
     bool legal = false;
@@ -172,11 +186,15 @@ void SectorMonitor::check_head_change(Granule at, BlockWord from, BlockWord to, 
         legal = claims && to.is_claimed_without_memory();
         break;
     case Kind::allocated:
-        legal = claims || (to.is_users() && to.granules() == from.granules()) ||
-                (to.is(Kind::cached) && to.owner() == writer);
+        legal =
+            claims || (to.is(Kind::allocated) && to.granules() == from.granules()) ||
+            (to.is(Kind::resizing) && owner == writer && to == from.as_resizing(from.granules())) ||
+            (to.is(Kind::cached) && to.owner() == writer);
         break;
     case Kind::resizing:
-        legal = owner == writer ? to.is_users() : dead && (claims || to.is_users());
+        legal = owner == writer
+                    ? resizes(at, from, to)
+                    : dead && (claims || (to.is(Kind::resizing) && to == from.with_owner(writer)));
         break;
     default:
         break; // invariant 1 has failed before
@@ -197,6 +215,8 @@ void SectorMonitor::follow(Granule at, BlockWord from, BlockWord to, uint64_t no
     }
     if (!was_users && is_users)
         set_users(at, to.granules(), true, now);
+    if (was_users && is_users)
+        resize_users(at, from, to, now);
     if (to.is(Kind::claimed)) {
         for (Granule i = at; i < at + to.granules() && i < max_; i++)
             if (holder_[i] != to.owner()) {
@@ -207,6 +227,17 @@ void SectorMonitor::follow(Granule at, BlockWord from, BlockWord to, uint64_t no
         for (Granule i = at; i < at + to.granules() && i < max_; i++)
             holder_[i] = weir::kNobody;
     }
+}
+
+void SectorMonitor::resize_users(Granule at, BlockWord from, BlockWord to, uint64_t now)
+{
+    if (to.granules() > from.granules())
+        return set_users(at + from.granules(), to.granules() - from.granules(), true, now);
+    for (Granule i = at + to.granules(); i < at + from.granules(); i++) {
+        holder_[i] = from.owner(); // it has cut it off
+        held_since_[i] = now;
+    }
+    set_users(at + to.granules(), from.granules() - to.granules(), false, now);
 }
 
 void SectorMonitor::set_users(Granule head, Granules length, bool by_users, uint64_t now)

@@ -56,8 +56,10 @@ class SectorMonitor {
     void check_writer(Granule at, BlockWord from, BlockWord to, Owner writer) const;
     bool merges_with_held(Granule at, BlockWord from, BlockWord to, Owner writer) const;
     void check_head_change(Granule at, BlockWord from, BlockWord to, Owner writer) const;
+    bool resizes(Granule at, BlockWord from, BlockWord to) const;
     void follow(Granule at, BlockWord from, BlockWord to, uint64_t now);
     void set_users(Granule head, Granules length, bool by_users, uint64_t now);
+    void resize_users(Granule at, BlockWord from, BlockWord to, uint64_t now);
     void find_heads();
 
     Granule max_ = 0;

@@ -40,6 +40,7 @@ void SegmentWorld::make_segment(GeometryRequest const &request, std::size_t spar
     keep(lock_table(), lock_table_size());
 
     auto &header = *reinterpret_cast<Header *>(base_);
+    name(&header.memory, 1, 4, "memory wait word");
     name(&header.next_slot, 1, 4, "next_slot");
     name(&header.growth, 1, 8, "growth ticket");
     name(&header.directory, 1, 8, "directory ticket");

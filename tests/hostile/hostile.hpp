@@ -144,6 +144,8 @@ class Worker {
     void allocate() noexcept;
     void use(weir_ref ref) noexcept;
     void change(weir_ref ref) noexcept;
+    void change_size(weir_ref &ref) noexcept;
+    void batch() noexcept;
     void look() noexcept;
     void name_it() noexcept;
     void second_handle() noexcept;

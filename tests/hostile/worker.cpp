@@ -54,13 +54,13 @@ void Worker::step() noexcept
     case 10:
         return use(some_ref());
     case 11:
-        return change(some_ref());
+        return random_.one_in(2) ? change(some_ref()) : change_size(refs_[random_.below(kRefs)]);
     case 12:
         return look();
     case 13:
         return name_it();
     case 14:
-        return random_.one_in(8) ? second_handle() : use(some_ref());
+        return random_.one_in(8) ? second_handle() : random_.one_in(4) ? batch() : use(some_ref());
     case 15:
     case 16:
     case 17:
@@ -97,6 +97,7 @@ void Worker::allocate() noexcept
         options.alignment = size_t{1} << random_.below(22);
         options.flags = random_.one_in(2) ? WEIR_ALLOC_ZERO : 0;
         options.state = random_.one_in(2) ? 49 : 0;
+        options.timeout_ns = some_timeout();
     }
     weir_ref *const place = place_for_ref();
     void *data = nullptr;
@@ -143,6 +144,39 @@ void Worker::change(weir_ref ref) noexcept
     }
     CALL(weir_block_give(matrix_, ref, owner));
     CALL(weir_block_take(matrix_, ref));
+}
+
+void Worker::change_size(weir_ref &ref) noexcept
+{
+    size_t const size = 1 + random_.below(random_.one_in(10) ? 1 << 20 : 4096);
+    if (random_.one_in(2)) {
+        CALL(weir_matrix_resize(matrix_, random_.one_in(8) ? some_ref() : ref, size));
+        return;
+    }
+    weir_alloc_options options = WEIR_ALLOC_OPTIONS_INIT;
+    options.alignment = random_.one_in(4) ? 4096 : 0;
+    options.flags = random_.one_in(4) ? WEIR_ALLOC_ZERO : 0;
+    void *data = nullptr;
+    if (CALL(weir_matrix_realloc(matrix_, ref, size, &options, &ref, &data)) < 0)
+        return;
+    if (!victim_.holds(data, size))
+        fail("weir_matrix_realloc: %zu bytes at %p are not in the segment", size, data);
+    static_cast<char *>(data)[size - 1] = 1;
+}
+
+void Worker::batch() noexcept
+{
+    weir_ref blocks[16];
+    void *data[16];
+    size_t const size = 1 + random_.below(2000);
+    int const made = CALL(weir_matrix_alloc_many(matrix_, size, 16, nullptr, blocks, data));
+    for (int i = 0; i < made; ++i) {
+        if (!victim_.holds(data[i], size))
+            fail("weir_matrix_alloc_many: %zu bytes at %p are not in the segment", size, data[i]);
+        static_cast<char *>(data[i])[size - 1] = 1;
+    }
+    if (made > 0)
+        CALL(weir_matrix_free_many(matrix_, blocks, static_cast<size_t>(made)));
 }
 
 void Worker::look() noexcept

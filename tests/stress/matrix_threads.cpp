@@ -25,18 +25,43 @@ struct Worker {
     /// A block whose first and last word are its size.
     Ref make()
     {
-        uint64_t const size = 64 + random_size() / 8 * 8;
+        uint64_t size = 64 + random_size() / 8 * 8;
+        Nanoseconds const timeout = random.below(4) == 0 ? kMillisecond : 0;
         Allocation made;
         Status const done =
             random.below(8) == 0
-                ? matrix.alloc({size, uint64_t{1} << random.below(13), one_mapping, 60}, made)
+                ? matrix.alloc({size, uint64_t{1} << random.below(13), one_mapping, 60, timeout},
+                               made)
                 : matrix.alloc(size, made);
-        expect(done.ok() || done.code == -ENOMEM || done.code == -EBUSY, "alloc");
+        expect(done.ok() || done.code == (timeout == 0 ? -ENOMEM : -ETIMEDOUT) ||
+                   done.code == -ENOMEM || done.code == -EBUSY,
+               "alloc");
         if (!done.ok())
             return {};
-        Bytes(made.data, one_mapping).write(size);
-        Bytes(static_cast<std::byte *>(made.data) + size - 8, one_mapping).write(size);
+        fill(made.data, size);
+        if (random.below(3) == 0)
+            change_size(made, size);
         return made.ref;
+    }
+    void fill(void *data, uint64_t size)
+    {
+        Bytes(data, one_mapping).write(size);
+        Bytes(static_cast<std::byte *>(data) + size - 8, one_mapping).write(size);
+    }
+    /// The tail that a block gives back is another thread's at once, and what it gets was another's.
+    void change_size(Allocation &block, uint64_t size)
+    {
+        uint64_t const next = 64 + random_size() / 8 * 8;
+        Status done = kOk;
+        if (one_mapping && random.below(3) == 0) // it copies by plain access
+            done = matrix.realloc(block.ref, {next, 1, false, 0}, block);
+        else
+            done = matrix.resize(block.ref, next);
+        expect(done.ok() || done.code == -ENOSPC || done.code == -ENOMEM || done.code == -EBUSY,
+               "resize");
+        if (done.ok())
+            expect(Bytes(block.data, one_mapping).read() == size, "what was kept");
+        fill(block.data, done.ok() ? next : size);
     }
 
     /// Reads bytes that another thread wrote: only the handing over orders the two.

@@ -58,8 +58,16 @@ class Oracle {
         uint64_t const kind = random_.below(100);
         if (order_.empty() || kind < (grow ? 50 : 30))
             alloc_one();
-        else if (kind < 80)
+        else if (kind < 72)
             free_one(random_.below(order_.size()));
+        else if (kind < 73)
+            alloc_many();
+        else if (kind < 74)
+            free_many();
+        else if (kind < 79)
+            resize_one(random_.below(order_.size()));
+        else if (kind < 82)
+            realloc_one(random_.below(order_.size()));
         else if (kind < 87)
             change_owner(live(random_.below(order_.size())));
         else if (kind < 94)
@@ -107,6 +115,12 @@ class Oracle {
             target_ = order_.size() / 2; // full: make room
             return;
         }
+        accept(made, request, who);
+    }
+
+    /// A new block: where it is, and that it is nobody else's. Fills it.
+    void accept(Allocation const &made, AllocRequest const &request, unsigned who)
+    {
         Live block{made.ref, request.size, 0, id_[who], request.state};
         uint64_t const offset = offset_of(made.ref);
         SectorGeometry const &sector = geometry().sector[sector_of(*matrix_[who], made.ref)];
@@ -129,10 +143,172 @@ class Oracle {
                   "zeroed");
         blocks_.emplace(offset, block);
         order_.push_back(offset);
+        write(block);
+    }
+
+    void write(Live const &block)
+    {
         each_sample(block, [](unsigned char &byte, unsigned char value) {
             byte = value;
             return true;
         });
+    }
+
+    void alloc_many()
+    {
+        unsigned const who = static_cast<unsigned>(random_.below(2));
+        size_t const count = random_.below(40);
+        AllocRequest const request{random_size(), random_alignment(), random_.percent(5), 0};
+        Ref refs[40];
+        void *data[40];
+        size_t made = 0;
+        Status const status = matrix_[who]->alloc_many(request, count, refs, data, made);
+        truth(status.ok() == (made != 0 || count == 0) && made <= count, "result of alloc_many");
+        for (size_t i = 0; i < made; ++i)
+            accept({refs[i], data[i]}, request, who);
+        if (made == count)
+            return;
+        verify_refusal(request); // of the next one
+        ++refusals_;
+        target_ = order_.size() / 2;
+    }
+
+    void free_many()
+    {
+        Ref refs[24];
+        size_t count = 0;
+        while (count < 24 && !order_.empty()) {
+            refs[count++] = live(order_.size() - 1).ref;
+            look(live(order_.size() - 1));
+            blocks_.erase(order_.back());
+            order_.pop_back();
+        }
+        if (count == 0)
+            return;
+        bool const bad = random_.percent(10);
+        size_t const stop = bad ? random_.below(count) : count;
+        if (bad) // somebody was faster
+            truth(any().free(refs[stop]).ok(), "free");
+        size_t freed = 77;
+        Status const status = any().free_many(refs, count, freed);
+        same(freed, stop, "index of what could not be freed");
+        truth(status.code == (stop == 0 ? -kStale : 0), "result of free_many");
+        if (stop + 1 < count)
+            truth(any().free_many(refs + stop + 1, count - stop - 1, freed).ok(), "the others");
+    }
+
+    /// The granules right of a block that are free, in bytes.
+    uint64_t room_behind(Live const &block)
+    {
+        uint64_t const end = offset_of(block.ref) + block.length;
+        unsigned const sector = sector_of(*matrix_[0], block.ref);
+        MatrixStats stats;
+        truth(matrix_[0]->stats(stats).ok(), "stats");
+        uint64_t const limit = geometry().sector[sector].data + stats.sector_committed[sector] +
+                               stats.sector_trimmed[sector];
+        auto const next = blocks_.upper_bound(offset_of(block.ref));
+        return (next == blocks_.end() || next->first > limit ? limit : next->first) - end;
+    }
+    uint64_t rounded_in(Live const &block, uint64_t size)
+    {
+        unsigned const sector = sector_of(*matrix_[0], block.ref);
+        uint64_t const granule = uint64_t{1} << geometry().sector[sector].granule_shift;
+        return round_up(size, granule);
+    }
+    uint64_t size_near(Live const &block)
+    {
+        uint64_t const kind = random_.below(4);
+        return kind == 0   ? random_size()
+               : kind == 1 ? 1 + random_.below(block.length)
+               : kind == 2 ? block.length + room_behind(block) // what just fits
+                           : block.length + 1 + random_.below(2 * block.length);
+    }
+
+    void resize_one(size_t place)
+    {
+        Live &block = live(place);
+        look(block);
+        unsigned const who = static_cast<unsigned>(random_.below(2));
+        uint64_t const size = size_near(block);
+        uint64_t const length = rounded_in(block, size);
+        bool const fits = length <= block.length + room_behind(block);
+        int const expected = size > kCapacity          ? -EINVAL
+                             : block.owner != id_[who] ? -EPERM
+                             : fits                    ? 0
+                                                       : -ENOSPC;
+        int const code = matrix_[who]->resize(block.ref, size).code;
+        if (expected == 0 && code == -ENOSPC)
+            return truth(is_trimmed_behind(block, length), "resize refused");
+        same(static_cast<uint64_t>(-code), static_cast<uint64_t>(-expected), "resize");
+        if (code != 0)
+            return;
+        Live const before = block;
+        block.asked = size;
+        block.length = length;
+        verify_kept(before, block);
+        write(block);
+    }
+
+    /// What has no memory is no room for growing in place.
+    bool is_trimmed_behind(Live const &block, uint64_t length)
+    {
+        uint64_t const from = offset_of(block.ref);
+        for (BlockInfo const &info : blocks_of(*matrix_[0]))
+            if (info.kind == Kind::trimmed && info.offset >= from && info.offset < from + length)
+                return true;
+        return false;
+    }
+
+    void realloc_one(size_t place)
+    {
+        Live const before = live(place);
+        look(before);
+        unsigned const who = static_cast<unsigned>(random_.below(2));
+        AllocRequest const request{size_near(before), random_alignment(), random_.percent(5), 0};
+        bool const aligned = offset_of(before.ref) % request.alignment == 0;
+        uint64_t const length = rounded_in(before, request.size);
+        bool const in_place = aligned && length <= before.length + room_behind(before) &&
+                              !(length > before.length && is_trimmed_behind(before, length));
+        Allocation now;
+        int const code = matrix_[who]->realloc(before.ref, request, now).code;
+        if (request.size > kCapacity || before.owner != id_[who]) {
+            same(static_cast<uint64_t>(-code), request.size > kCapacity ? EINVAL : EPERM,
+                 "realloc of another's");
+            return;
+        }
+        if (code != 0) {
+            same(static_cast<uint64_t>(-code), ENOMEM, "code of a refusal");
+            truth(!in_place, "realloc refused what could be done in place");
+            verify_refusal(request);
+            return look(before);
+        }
+        truth((now.ref == before.ref) == in_place, "realloc moves only if it must");
+        if (!in_place)
+            same(static_cast<uint64_t>(-any().free(before.ref).code), kStale, "the old ref");
+        blocks_.erase(offset_of(before.ref));
+        order_[place] = order_.back();
+        order_.pop_back();
+        verify_kept(before, {now.ref, request.size, rounded_in({now.ref}, request.size)});
+        auto *const bytes = static_cast<unsigned char *>(now.data);
+        for (uint64_t i = before.length; request.zero && i < request.size; ++i)
+            truth(bytes[i] == 0, "new bytes are zeroed");
+        AllocRequest const unchecked{request.size, request.alignment, false, before.state};
+        accept(now, unchecked, who);
+    }
+
+    /// What was written into a block that had `before.length`, as far as `now` has it.
+    void verify_kept(Live const &before, Live const &now)
+    {
+        auto const *const bytes = matrix_[0]->segment().base() + offset_of(now.ref);
+        auto const at = [&](uint64_t i) {
+            truth(static_cast<unsigned char>(bytes[i]) == value_at(before, i), "kept contents");
+        };
+        uint64_t const both = smaller(before.length, now.asked);
+        bool const whole = before.length <= kWholePattern;
+        for (uint64_t i = 0; i < (whole ? both : smaller<uint64_t>(both, 256)); ++i)
+            at(i);
+        for (uint64_t i = 256; !whole && i < smaller(both, before.length - 256); i += 4093)
+            at(i);
     }
 
     void free_one(size_t place)
@@ -197,14 +373,18 @@ class Oracle {
         each_sample(block, [](unsigned char &byte, unsigned char value) { return byte == value; });
     }
 
+    static unsigned char value_at(Live const &block, uint64_t i)
+    {
+        return static_cast<unsigned char>(block.ref.value * 0x9e3779b1u >> 24 ^ i * 5);
+    }
+
     /// Calls `visit(byte, its value)` for all bytes of a short block, for samples of a long one.
     template <class Visit> void each_sample(Live const &block, Visit visit)
     {
         auto *const bytes = matrix_[0]->segment().base() + offset_of(block.ref);
         auto const at = [&](uint64_t i) {
-            auto const value =
-                static_cast<unsigned char>(block.ref.value * 0x9e3779b1u >> 24 ^ i * 5);
-            truth(visit(reinterpret_cast<unsigned char &>(bytes[i]), value), "contents");
+            truth(visit(reinterpret_cast<unsigned char &>(bytes[i]), value_at(block, i)),
+                  "contents");
         };
         bool const whole = block.length <= kWholePattern;
         for (uint64_t i = 0; i < (whole ? block.length : 256); ++i)
@@ -244,7 +424,8 @@ class Oracle {
             starts.push_back(from + random_.below(until - from));
         for (uint64_t const start : starts)
             for (uint64_t const at : {round_up(start, align), round_down(start, align)})
-                if (at >= from && at + length <= until && lack_of(trimmed, at, at + length) <= room)
+                if (at >= from && at < until && length <= until - at &&
+                    lack_of(trimmed, at, at + length) <= room)
                     return true;
         return false;
     }

@@ -1,20 +1,23 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-// Sleeping until somebody has changed a cell, without losing a wake-up.
+// Sleeping until somebody has changed something, without losing a wake-up.
 //
-// One word: {count, somebody sleeps}. A sleeper reads the word, looks at the cells, sets the bit,
-// looks again, and sleeps while the word is what he set. Who changes a cell looks for the bit
-// afterwards; if it is set he counts up, clears it and wakes all. Both sides are seq_cst: the
-// cell's change [W] and then the load of the bit; the bit [B] and then the loads of the cells.
+// One word: {count, somebody sleeps}. A sleeper reads the word, looks at what he waits for, sets
+// the bit, looks again, and sleeps while the word is what he set. Who makes a change looks for the
+// bit afterwards; if it is set he counts up, clears it and wakes all. Both sides are seq_cst
+// (Dekker): the change and then the load of the bit [W]; the bit [B] and then the second look. So
+// either the sleeper's second look sees the change, or the changer sees the bit.
+//
+// A changer may die before [W]: sleeps are bounded, and a healer wakes all.
 #pragma once
 
+#include "core/base/base.hpp"
 #include "core/base/futex.hpp"
-#include "core/channel/cell.hpp"
 
 namespace weir {
 
 class Waiting {
   public:
-    explicit Waiting(WaitWord &word) noexcept : word_(word.word) {}
+    explicit Waiting(atomic<uint32_t> &word) noexcept : word_(word) {}
 
     uint32_t begin() const noexcept { return word_.load(seq_cst); }
 
@@ -31,13 +34,12 @@ class Waiting {
 
     void sleep(uint32_t seen, Nanoseconds limit) const noexcept { futex_wait(word_, seen, limit); }
 
-    /// After a cell was changed.
+    /// After a change, which was seq_cst.
     void wake() noexcept
     {
-        uint32_t seen = word_.load(seq_cst); // [W] pairs with [B]
-        while ((seen & 1) != 0)
-            if (count_up(seen))
-                return;
+        uint32_t const seen = word_.load(seq_cst); // [W] pairs with [B]
+        if (!WEIR_LIKELY((seen & 1) == 0))
+            wake_sleepers(word_, seen);
     }
 
     /// By a healer: who was about to wake may have died, so always.
@@ -48,6 +50,13 @@ class Waiting {
     }
 
   private:
+    /// Static: the address of a Waiting would cost the usual way a store.
+    WEIR_COLD static void wake_sleepers(atomic<uint32_t> &word, uint32_t seen) noexcept
+    {
+        while ((seen & 1) != 0)
+            if (Waiting(word).count_up(seen))
+                return;
+    }
     bool count_up(uint32_t &seen) noexcept
     {
         if (!word_.compare_exchange(seen, (seen + 2) & ~uint32_t{1}, seq_cst, relaxed))

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+// Allocation that sleeps until memory comes back.
+//
+// One word in the header, `memory`, on which all who wait sleep (waiting.hpp has the protocol). A
+// sleeper sets its bit [B], then tries once more, then sleeps. Whoever made memory FREE looks for
+// the bit afterwards: free and resize after their last publication, growth, healing and retirement.
+//
+// Why nobody is forgotten: the second try is exact out-of-memory (rules.md M7), so at a moment
+// after [B] nothing FREE could serve and nobody had anything in hand. What can serve later was
+// FREE'd by an operation that began after that moment; its publication is seq_cst, and the load of
+// the bit comes after it [W]. So it sees the bit.
+//
+// What does not fit into that argument is covered by the bounded sleep: a freer who died before
+// [W] (healing wakes; a try heals), and -EBUSY, where a stopped process may be an allocator that
+// gives a rest back and does not look for the bit. Then the sleep is short.
+//
+// A wake-up wakes all: who sleeps wants different sizes. The first free after a bit was set pays
+// for the system call, the next ones do not.
+#include "core/base/bits.hpp"
+#include "core/matrix/matrix.hpp"
+
+namespace weir {
+namespace {
+/// The longest sleep before a look for dead participants; and before the next look at somebody who
+/// is stopped.
+constexpr Nanoseconds kSlice = kSecond;
+constexpr Nanoseconds kBusySlice = 10 * kMillisecond;
+
+/// What may be otherwise when somebody has freed something.
+bool is_shortage(Status status) noexcept
+{
+    return status.code == -ENOMEM || status.code == -EBUSY || status.code == -ENOSPC;
+}
+} // namespace
+
+/// Whether a sector, empty and as large as it can get, would serve it. Else waiting is in vain.
+bool Matrix::could_ever_fit(AllocRequest const &request) const noexcept
+{
+    unsigned const home = sector_for(request.size);
+    bool const isolate = segment_.geometry().request.isolate;
+    for (unsigned i = 0; i < kSectors; ++i)
+        if ((i == home || !isolate) &&
+            request.size <= sectors_[i].bytes_of(sectors_[i].max_granules()))
+            return true;
+    return false;
+}
+
+WEIR_COLD Status Matrix::alloc_waiting(AllocRequest const &request, Allocation &ret) noexcept
+{
+    Deadline const deadline(request.timeout);
+    Status done = alloc_properly(request, ret);
+    if (!is_shortage(done) || !could_ever_fit(request))
+        return done;
+    Waiting waiting(segment_.header().memory);
+    for (;;) {
+        uint32_t seen = waiting.begin();
+        if (!waiting.announce(seen) && !deadline.passed())
+            continue;
+        WEIR_TRY(enter());                   // after begin(): who retires counts up afterwards
+        done = alloc_properly(request, ret); // after [B]
+        if (!is_shortage(done))
+            return done;
+        Nanoseconds const left = deadline.left();
+        if (left == 0)
+            return error(ETIMEDOUT);
+        waiting.sleep(seen, smaller(left, done.code == -EBUSY ? kBusySlice : kSlice));
+    }
+}
+
+} // namespace weir

@@ -1,0 +1,281 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+// Allocations that wait for memory: woken by any process, bounded by their timeout.
+#include "tests/api/support.hpp"
+
+#include <csignal>
+#include <thread>
+#include <vector>
+
+using namespace api;
+
+namespace {
+constexpr int64_t kSecond = 1000 * kMillisecond;
+/// Woken, not found by the look that a sleeper takes once a second.
+constexpr int64_t kSoon = 500 * kMillisecond;
+
+weir_matrix *matrix = nullptr;
+
+void setup()
+{
+    auto with = options(kMiB);
+    with.stall_ns = 20 * kMillisecond;
+    matrix = create(nullptr, with);
+}
+void teardown()
+{
+    if (matrix != nullptr)
+        weir_matrix_unref(matrix);
+}
+
+weir_alloc_options waiting(int64_t timeout)
+{
+    weir_alloc_options made = WEIR_ALLOC_OPTIONS_INIT;
+    made.timeout_ns = timeout;
+    return made;
+}
+
+constexpr size_t kLarge = 600 * kKiB; // there is room for one
+
+int wait_for(weir_matrix *from, int64_t timeout, weir_ref &block)
+{
+    auto const with = waiting(timeout);
+    return weir_matrix_alloc(from, kLarge, &with, &block, nullptr);
+}
+} // namespace
+
+TestSuite(matrix_waiting, .init = setup, .fini = teardown, .timeout = 60);
+
+Test(matrix_waiting, a_timeout_that_passes_is_etimedout)
+{
+    weir_ref const taken = alloc(matrix, kLarge);
+    weir_ref block = 77;
+    for (int64_t const timeout : {int64_t{1}, 30 * kMillisecond, 200 * kMillisecond}) {
+        auto const with = waiting(timeout);
+        int64_t const began = now_ns();
+        refuse(-ETIMEDOUT, weir_matrix_alloc(matrix, kLarge, &with, &block, nullptr));
+        int64_t const took = now_ns() - began;
+        check_ge(took, timeout);
+        check_lt(took, timeout + 2 * kSecond);
+        refuse(-ETIMEDOUT, weir_matrix_alloc_many(matrix, kLarge, 3, &with, &block, nullptr));
+    }
+    auto const none = waiting(0);
+    refuse(-ENOMEM, weir_matrix_alloc(matrix, kLarge, &none, &block, nullptr));
+    check_eq(block, 77);
+    must(weir_matrix_free(matrix, taken));
+    auto const with = waiting(kSecond);
+    must(weir_matrix_alloc(matrix, kLarge, &with, &block, nullptr)); // there is something: at once
+    must(weir_matrix_free(matrix, block));
+}
+
+/// No sleep in vain for what an empty matrix could not serve, or for a mistake.
+Test(matrix_waiting, what_can_never_be_served_is_refused_at_once)
+{
+    auto with = options(4 * kMiB);
+    with.small_limit = with.medium_limit = with.large_limit = kMiB;
+    weir_matrix *const limited = create(nullptr, with);
+    auto for_ever = waiting(WEIR_WAIT_FOREVER);
+    weir_ref block = 77;
+    refuse(-ENOMEM, weir_matrix_alloc(limited, 2 * kMiB, &for_ever, &block, nullptr));
+    for_ever.alignment = 3;
+    refuse(-EINVAL, weir_matrix_alloc(limited, 64, &for_ever, &block, nullptr));
+    check_eq(block, 77);
+    weir_matrix_unref(limited);
+}
+
+Test(matrix_waiting, a_free_in_another_process_wakes)
+{
+    weir_ref const taken = alloc(matrix, kLarge);
+    pid_t const child = start([&] {
+        sleep_ms(100);
+        child_must(weir_matrix_free(matrix, taken));
+        return 0;
+    });
+    weir_ref block = 0;
+    int64_t const began = now_ns();
+    must(wait_for(matrix, WEIR_WAIT_FOREVER, block));
+    int64_t const took = now_ns() - began;
+    check_ge(took, 50 * kMillisecond);
+    check_lt(took, 100 * kMillisecond + kSoon);
+    check_eq(join(child), 0);
+    must(weir_matrix_free(matrix, block));
+    check_well(matrix);
+}
+
+Test(matrix_waiting, a_block_that_shrinks_and_one_that_moves_wake)
+{
+    for (bool const moves : {false, true}) {
+        weir_ref taken = alloc(matrix, moves ? 100 * kKiB : kLarge);
+        std::vector<weir_ref> rest;
+        weir_ref one;
+        for (size_t const size : {size_t{64 * kKiB}, size_t{256}})
+            while (moves && weir_matrix_alloc(matrix, size, nullptr, &one, nullptr) == 0)
+                rest.push_back(one);
+        auto const with = waiting(10 * kSecond);
+        size_t const size = moves ? 90 * kKiB : kLarge / 2;
+        int64_t took = 0;
+        std::thread sleeper([&] {
+            int64_t const began = now_ns();
+            must(weir_matrix_alloc(matrix, size, &with, &one, nullptr));
+            took = now_ns() - began;
+        });
+        sleep_ms(100);
+        if (moves)
+            must(weir_matrix_resize(matrix, taken, 64));
+        else
+            must(weir_matrix_realloc(matrix, taken, 64, nullptr, &taken, nullptr));
+        sleeper.join();
+        check_lt(took, 100 * kMillisecond + kSoon);
+        must(weir_matrix_free(matrix, one));
+        must(weir_matrix_free(matrix, taken));
+        for (weir_ref const block : rest)
+            must(weir_matrix_free(matrix, block));
+    }
+}
+
+Test(matrix_waiting, an_acknowledged_message_wakes)
+{
+    weir_channel *const ring = channel(matrix, "ring");
+    weir_subscription *const reader = subscribe(ring);
+    must(weir_channel_post(ring, alloc(matrix, kLarge), 1, nullptr, 0));
+    int64_t took = 0;
+    weir_ref block = 0;
+    std::thread sleeper([&] {
+        int64_t const began = now_ns();
+        must(wait_for(matrix, 10 * kSecond, block));
+        took = now_ns() - began;
+    });
+    sleep_ms(100);
+    weir_message message;
+    must(weir_channel_read(reader, 0, &message));
+    must(weir_channel_ack(reader, &message));
+    sleeper.join();
+    check_lt(took, 100 * kMillisecond + kSoon);
+    must(weir_matrix_free(matrix, block));
+    weir_subscription_close(reader);
+    must(weir_channel_retire(ring));
+    weir_channel_unref(ring);
+}
+
+/// Nobody wakes: the sleeper itself looks for the dead.
+Test(matrix_waiting, the_memory_of_who_was_killed_is_found)
+{
+    Gate ready;
+    pid_t const child = start([&] {
+        weir_ref block;
+        child_must(weir_matrix_alloc(matrix, kLarge, nullptr, &block, nullptr));
+        ready.open();
+        pause();
+        return 0;
+    });
+    ready.pass();
+    std::thread killer([&] {
+        sleep_ms(100);
+        kill_and_join(child);
+    });
+    weir_ref block = 0;
+    int64_t const began = now_ns();
+    must(wait_for(matrix, 10 * kSecond, block));
+    check_lt(now_ns() - began, 3 * kSecond);
+    killer.join();
+    must(weir_matrix_free(matrix, block));
+    check_eq(check_well(matrix).used_blocks, 0);
+}
+
+/// A healer wakes at once.
+Test(matrix_waiting, healing_wakes)
+{
+    Gate ready;
+    pid_t const child = start([&] {
+        weir_ref block;
+        child_must(weir_matrix_alloc(matrix, kLarge, nullptr, &block, nullptr));
+        ready.open();
+        pause();
+        return 0;
+    });
+    ready.pass();
+    int64_t healed_at = 0, woken_at = 0;
+    weir_ref block = 0;
+    std::thread sleeper([&] {
+        must(wait_for(matrix, 10 * kSecond, block));
+        woken_at = now_ns();
+    });
+    sleep_ms(100);
+    kill_and_join(child);
+    must(weir_matrix_heal(matrix, nullptr));
+    healed_at = now_ns();
+    sleeper.join();
+    check_lt(woken_at - healed_at, kSoon);
+    must(weir_matrix_free(matrix, block));
+}
+
+Test(matrix_waiting, all_who_wait_get_what_there_is)
+{
+    constexpr int kSleepers = 6;
+    weir_ref const taken = alloc(matrix, kLarge);
+    int got[kSleepers] = {};
+    std::vector<std::thread> sleepers;
+    for (int i = 0; i < kSleepers; ++i)
+        sleepers.emplace_back([&got, i] {
+            weir_ref block = 0;
+            got[i] = wait_for(matrix, 20 * kSecond, block);
+            sleep_ms(5);
+            if (got[i] == 0)
+                must(weir_matrix_free(matrix, block));
+        });
+    sleep_ms(50);
+    int64_t const began = now_ns();
+    must(weir_matrix_free(matrix, taken));
+    for (std::thread &sleeper : sleepers)
+        sleeper.join();
+    check_lt(now_ns() - began, kSleepers * kSoon);
+    for (int const code : got)
+        check_eq(code, 0);
+    check_eq(check_well(matrix).used_blocks, 0);
+}
+
+Test(matrix_waiting, retirement_ends_the_wait)
+{
+    weir_ref const taken = alloc(matrix, kLarge);
+    int codes[3] = {};
+    int64_t woken_at = 0;
+    std::thread sleeper([&] {
+        weir_ref block = 77;
+        auto const with = waiting(WEIR_WAIT_FOREVER);
+        codes[0] = weir_matrix_alloc(matrix, kLarge, &with, &block, nullptr);
+        woken_at = now_ns();
+        codes[1] = weir_matrix_alloc_many(matrix, kLarge, 1, &with, &block, nullptr);
+        codes[2] = weir_matrix_realloc(matrix, taken, kLarge, &with, &block, nullptr);
+    });
+    sleep_ms(100);
+    must(weir_matrix_retire(matrix));
+    int64_t const retired_at = now_ns();
+    sleeper.join();
+    check_lt(woken_at - retired_at, kSoon);
+    for (int const code : codes)
+        check_eq(code, -WEIR_E_RETIRED);
+}
+
+/// Somebody who is stopped in the middle of a free: the wait is bounded all the same.
+Test(matrix_waiting, a_stopped_process_makes_nobody_wait_for_ever)
+{
+    weir_ref const taken = alloc(matrix, kLarge);
+    pid_t const child = start([&] {
+        for (;;) {
+            weir_ref block;
+            if (weir_matrix_alloc(matrix, 64, nullptr, &block, nullptr) == 0)
+                weir_matrix_free(matrix, block);
+        }
+        return 0;
+    });
+    for (int i = 0; i < 10; ++i) {
+        sleep_ms(3);
+        kill(child, SIGSTOP);
+        weir_ref block = 77;
+        int64_t const began = now_ns();
+        refuse(-ETIMEDOUT, wait_for(matrix, 30 * kMillisecond, block));
+        check_lt(now_ns() - began, kSecond);
+        kill(child, SIGCONT);
+    }
+    kill_and_join(child);
+    must(weir_matrix_free(matrix, taken));
+}
