@@ -192,12 +192,13 @@ void Verbs::add_check()
 
 void Verbs::add_rm()
 {
-    using Names = std::vector<std::string>;
-    auto const names = std::make_shared<Names>();
+    auto const options = std::make_shared<RemoveOptions>();
     CLI::App *const verb =
         app_.add_subcommand("rm", "remove segments' names; who is attached goes on");
-    verb->add_option("NAME", *names, "plain names in /dev/shm or absolute paths")->required();
-    on_choice<Names>(verb, names, remove_segments);
+    verb->add_option("NAME", options->names, "plain names in /dev/shm or absolute paths")
+        ->required();
+    verb->add_flag("-f,--force", options->force, "also remove a file that is not a segment");
+    on_choice<RemoveOptions>(verb, options, remove_segments);
 }
 
 void Verbs::add_bench()

@@ -6,6 +6,10 @@
 #include "matrix_handle.hpp"
 #include "output.hpp"
 
+#include <unistd.h>
+
+#include <cerrno>
+
 namespace tool {
 
 int create_segment(CreateOptions const &options)
@@ -21,10 +25,29 @@ int create_segment(CreateOptions const &options)
     return 0;
 }
 
-int remove_segments(std::vector<std::string> const &names)
+namespace {
+/// Names that the library refuses to remove, because it does not know what stands there.
+bool is_refused(int code) { return code == -WEIR_E_CORRUPT || code == -EACCES || code == -EBUSY; }
+
+void remove_anything(std::string const &name)
 {
-    for (auto const &name : names)
-        must(weir_matrix_unlink(name.c_str()), printable(name));
+    std::string const path = name[0] == '/' ? name : "/dev/shm/weir." + name;
+    if (unlink(path.c_str()) != 0)
+        fail_errno(printable(path));
+}
+} // namespace
+
+int remove_segments(RemoveOptions const &options)
+{
+    for (auto const &name : options.names) {
+        int const code = weir_matrix_unlink(name.c_str());
+        if (options.force && is_refused(code))
+            remove_anything(name);
+        else if (code == -WEIR_E_CORRUPT)
+            throw Failure(printable(name) + ": not a segment; --force removes it all the same");
+        else
+            must(code, printable(name));
+    }
     return 0;
 }
 

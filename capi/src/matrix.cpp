@@ -44,7 +44,8 @@ int make_matrix(Maker maker, char const *name, weir_matrix_options const *option
  * A plain name stands for a file in `/dev/shm`; one that begins with a slash is
  * a path on any file system that holds shared mappings. Without a name the
  * segment is known by its descriptor alone, see weir_matrix_fd(). A named
- * segment appears whole or not at all: a maker that dies leaves nothing.
+ * segment appears whole or not at all: a maker that dies leaves nothing. The
+ * name of a retired segment is free: it is removed, if it is still there.
  *
  * @class weir_matrix ctor
  * @param[in]  name       utf8 nullable; 1 to 200 bytes without a slash, or an absolute path, NULL for no name
@@ -54,15 +55,21 @@ int make_matrix(Maker maker, char const *name, weir_matrix_options const *option
  * @errors
  *   -E2BIG           `options` has an unknown field that is not 0
  *   -EACCES          the folder may not be written
- *   -EEXIST          there is one of this name
+ *   -EEXIST          there is one of this name that is not retired
+ *   -EFBIG           the file would be larger than `RLIMIT_FSIZE` or the file system allows
  *   -EINVAL          a bad name or option, or `ret_matrix` is NULL
+ *   -EIO             the file system failed in a way that has no code here
+ *   -ELOOP           too many symbolic links in the path
  *   -EMFILE          too many open files
  *   -ENAMETOOLONG    the name or path is too long
  *   -ENFILE          too many open files on this machine
  *   -ENOENT          the folder of the path does not exist
  *   -ENOMEM          no address space or memory for the mapping
  *   -ENOSPC          the file system cannot hold the tables and `commit`
+ *   -ENOTDIR         a part of the path is not a folder
  *   -EOPNOTSUPP      the file system or kernel lacks what a segment needs
+ *   -EPERM           the folder does not let anybody make a file
+ *   -EROFS           the file system is read-only
  * @thread any
  * @blocks yes
  * @since 0.1
@@ -89,13 +96,17 @@ WEIR_API int weir_matrix_create(const char *name, const struct weir_matrix_optio
  *   -EACCES          the file may not be opened for writing
  *   -EBUSY           all participant slots are taken
  *   -EINVAL          a bad name or option, or a required pointer is NULL
+ *   -EIO             the file system failed in a way that has no code here
+ *   -ELOOP           too many symbolic links in the path
  *   -EMFILE          too many open files
  *   -ENAMETOOLONG    the name or path is too long
  *   -ENFILE          too many open files on this machine
  *   -ENOENT          there is none
  *   -ENOMEM          no address space or memory for the mapping
+ *   -ENOTDIR         a part of the path is not a folder
  *   -EOPNOTSUPP      the kernel lacks what a segment needs
- *   -EPERM           it belongs to another user
+ *   -EPERM           it belongs to another user who is not root, or its file is immutable
+ *   -EROFS           the file system is read-only
  *   -WEIR_E_CORRUPT  not a segment, or it contradicts itself
  *   -WEIR_E_RETIRED  it was retired
  *   -WEIR_E_VERSION  made by a version that this one cannot work with
@@ -112,7 +123,7 @@ WEIR_API int weir_matrix_attach(const char *name, const struct weir_matrix_optio
 }
 
 /**
- * Attaches to a matrix, or makes it if there is none.
+ * Attaches to a matrix, or makes it if there is none or a retired one.
  *
  * Processes that do this at the same moment end up on one segment.
  *
@@ -125,17 +136,22 @@ WEIR_API int weir_matrix_attach(const char *name, const struct weir_matrix_optio
  *   -E2BIG           `options` has an unknown field that is not 0
  *   -EACCES          the file or its folder may not be written
  *   -EBUSY           all participant slots are taken, or the name kept changing
+ *   -EFBIG           the file would be larger than `RLIMIT_FSIZE` or the file system allows
  *   -EINVAL          a bad name or option, or a required pointer is NULL
+ *   -EIO             the file system failed in a way that has no code here
+ *   -ELOOP           too many symbolic links in the path
  *   -EMFILE          too many open files
  *   -ENAMETOOLONG    the name or path is too long
  *   -ENFILE          too many open files on this machine
  *   -ENOENT          the folder of the path does not exist
  *   -ENOMEM          no address space or memory for the mapping
  *   -ENOSPC          the file system cannot hold the tables and `commit`
+ *   -ENOTDIR         a part of the path is not a folder
  *   -EOPNOTSUPP      the file system or kernel lacks what a segment needs
- *   -EPERM           it belongs to another user
+ *   -EPERM           it belongs to another user who is not root, its file is immutable, or the folder does not let anybody make a file
+ *   -EROFS           the file system is read-only
  *   -WEIR_E_CORRUPT  not a segment, or it contradicts itself
- *   -WEIR_E_RETIRED  it was retired
+ *   -WEIR_E_RETIRED  it was retired and its name cannot be removed
  *   -WEIR_E_VERSION  made by a version that this one cannot work with
  * @thread any
  * @blocks yes
@@ -166,11 +182,13 @@ WEIR_API int weir_matrix_open(const char *name, const struct weir_matrix_options
  *   -EBADF           `fd` is not an open descriptor
  *   -EBUSY           all participant slots are taken
  *   -EINVAL          a bad option, or `ret_matrix` is NULL
+ *   -EIO             the file system failed in a way that has no code here
  *   -EMFILE          too many open files
  *   -ENFILE          too many open files on this machine
  *   -ENOMEM          no address space or memory for the mapping
  *   -EOPNOTSUPP      the kernel lacks what a segment needs
- *   -EPERM           it belongs to another user
+ *   -EPERM           it belongs to another user who is not root, or its file is immutable
+ *   -EROFS           the file system is read-only
  *   -WEIR_E_CORRUPT  not a segment, or it contradicts itself
  *   -WEIR_E_RETIRED  it was retired
  *   -WEIR_E_VERSION  made by a version that this one cannot work with
@@ -223,16 +241,31 @@ WEIR_API int weir_matrix_fd(const struct weir_matrix *matrix) noexcept
  * Removes a matrix's name. Who is attached goes on; memory goes back to the
  * system when the last one leaves.
  *
+ * Only the name of a segment is removed, of any version and in any state: a
+ * file that does not begin like one stays. A segment that another process makes
+ * under this name meanwhile stays too; but who moves files in that folder by
+ * other means may exchange the file in the last instant.
+ *
  * @class weir_matrix static
  * @param[in] name utf8; as for weir_matrix_create()
  * @return ok
  * @errors
- *   -EACCES       the folder may not be written
- *   -EINVAL       a bad name, or `name` is NULL
- *   -EISDIR       the path is a folder
- *   -ENAMETOOLONG the name or path is too long
- *   -ENOENT       there is none
- *   -EPERM        the file belongs to another user
+ *   -EACCES         the file may not be read, or the folder not be written
+ *   -EBUSY          somebody who does not move is removing it
+ *   -EINVAL         a bad name, or `name` is NULL
+ *   -EIO            the file system failed in a way that has no code here
+ *   -EISDIR         the path is a folder
+ *   -ELOOP          too many symbolic links in the path
+ *   -EMFILE         too many open files
+ *   -ENAMETOOLONG   the name or path is too long
+ *   -ENFILE         too many open files on this machine
+ *   -ENOENT         there is none
+ *   -ENOMEM         the kernel has no memory for it
+ *   -ENOTDIR        a part of the path is not a folder
+ *   -EOPNOTSUPP     `/proc` is not mounted
+ *   -EPERM          the file belongs to another user, or is immutable or a mount point
+ *   -EROFS          the file system is read-only
+ *   -WEIR_E_CORRUPT not a segment: another file, a link, a pipe or a device
  * @thread any
  * @blocks yes
  * @since 0.1
@@ -283,8 +316,11 @@ WEIR_API struct weir_matrix *weir_matrix_unref(struct weir_matrix *matrix) noexc
 
 /**
  * Ends a matrix for everybody: from now on each call on it that could change
- * something fails with `-WEIR_E_RETIRED`, and so does attaching. Its name is
- * removed.
+ * something fails with `-WEIR_E_RETIRED`, and so does attaching.
+ *
+ * The name that this handle was opened by is removed. If the process dies before
+ * that, or the handle was opened by descriptor, the name stays; who makes or
+ * opens a segment of that name then removes it.
  *
  * @class weir_matrix method
  * @param[in] matrix the matrix

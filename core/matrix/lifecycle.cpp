@@ -3,6 +3,7 @@
 #include "core/base/alloc.hpp"
 #include "core/base/bits.hpp"
 #include "core/matrix/matrix.hpp"
+#include "core/segment/name.hpp"
 
 #include <cstring>
 
@@ -135,8 +136,13 @@ Result<Matrix *> Matrix::open(char const *name, MatrixOptions const &options) no
     // Bounded: others may make and unlink the name all the time.
     for (int i = 0; i < kOpenTries; ++i) {
         auto const attached = attach(name, options);
-        if (attached.ok() || attached.status().code != -ENOENT)
+        int const why = attached.status().code;
+        if (why != -ENOENT && why != -kRetired)
             return attached;
+        // EEXIST: somebody was faster, and has made another one
+        if (int const removed = why == -kRetired ? unlink_retired_name(name).code : 0;
+            removed != 0 && removed != -EEXIST)
+            return attached; // the name cannot be had
         auto const created = create(name, options);
         if (created.ok() || created.status().code != -EEXIST)
             return created;
@@ -144,7 +150,7 @@ Result<Matrix *> Matrix::open(char const *name, MatrixOptions const &options) no
     return error(EBUSY);
 }
 
-Status Matrix::unlink(char const *name) noexcept { return Backing::unlink(name); }
+Status Matrix::unlink(char const *name) noexcept { return unlink_name(name); }
 
 void Matrix::ref() noexcept
 {

@@ -21,11 +21,10 @@ class Backing {
 
     /// A new file without a name: unlinked in the folder of `name`, or a memfd if it is NULL.
     Status make(char const *name, uint32_t mode, uint64_t length) noexcept;
-    /// Gives the new file its name. EEXIST if there is one.
+    /// Gives the new file its name. EEXIST if there is one, of a segment that is not retired.
     Status publish(char const *name) noexcept;
     Status open(char const *name) noexcept;
     Status open_fd(int fd) noexcept;
-    static Status unlink(char const *name) noexcept;
     /// Removes a name if it still stands for this file.
     void unlink_own(char const *name) noexcept;
 

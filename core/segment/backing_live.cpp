@@ -42,7 +42,7 @@ Status Backing::commit(uint64_t offset, uint64_t length) noexcept
     for (uint64_t done = 0; done < length; done += kCommitPiece) {
         int const code = commit_piece(fd_, offset + done, smaller(kCommitPiece, length - done));
         if (code != 0)
-            return error(code == EFBIG || code == EDQUOT || code == ENOMEM ? ENOSPC : code);
+            return error(code == EOPNOTSUPP || code == ENOSYS ? EOPNOTSUPP : ENOSPC);
     }
     return kOk;
 }

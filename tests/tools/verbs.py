@@ -206,6 +206,23 @@ def test_create_and_rm(tool):
     assert not shm_file(name).exists()
 
 
+def test_rm_removes_segments_alone_unless_forced(tool):
+    name = tool.free_name()
+    shm_file(name).write_bytes(b"precious")
+    precious = tool.folder / "precious"
+    precious.write_bytes(b"precious")
+    for thing in [name, precious]:
+        _, err = tool.run("rm", thing, code=1)
+        assert "not a segment" in err and "--force" in err, err
+    assert shm_file(name).exists() and precious.exists()
+    tool.run("rm", "--force", name, precious)
+    assert not shm_file(name).exists() and not precious.exists()
+    _, err = tool.run("rm", "-f", name, code=1)
+    assert "ENOENT" in err, err
+    tool.run("rm", "-f", tool.folder, code=1)
+    tool.run("rm", "-f", tool.segment())
+
+
 def test_rm_leaves_the_attached_alone(tool):
     name = tool.segment()
     child = holder(tool, name)
