@@ -10,7 +10,24 @@
 
 #include <cerrno>
 
+#include <fmt/format.h>
+
 namespace tool {
+
+namespace {
+constexpr std::uint64_t kSmallestCapacity = std::uint64_t{64} << 10;
+constexpr std::uint64_t kLargestCapacity = std::uint64_t{8} << 40;
+
+std::string why_invalid(CreateOptions const &options)
+{
+    if (options.capacity < kSmallestCapacity || options.capacity > kLargestCapacity)
+        return "--capacity is 64K to 8T (EINVAL)";
+    return fmt::format(
+        "'{}' is no name: 1 to 200 bytes without a slash, or an absolute path, and no "
+        "control characters (EINVAL)",
+        printable(options.name));
+}
+} // namespace
 
 int create_segment(CreateOptions const &options)
 {
@@ -20,7 +37,10 @@ int create_segment(CreateOptions const &options)
     if (options.isolate)
         shape.flags |= WEIR_MATRIX_ISOLATE;
     weir_matrix *matrix = nullptr;
-    must(weir_matrix_create(options.name.c_str(), &shape, &matrix), printable(options.name));
+    int const code = weir_matrix_create(options.name.c_str(), &shape, &matrix);
+    if (code == -EINVAL)
+        throw Failure(why_invalid(options));
+    must(code, printable(options.name));
     weir_matrix_unref(matrix);
     return 0;
 }

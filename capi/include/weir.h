@@ -61,17 +61,20 @@ enum {
     WEIR_E_STALE = 4096,
     /** the segment or file contradicts itself */
     WEIR_E_CORRUPT = 4097,
-    /** an earlier input or output error ended this object */
+    /** an earlier input or output error ended this object; no function of
+     *  this version returns it */
     WEIR_E_POISONED = 4098,
     /** the object was retired */
     WEIR_E_RETIRED = 4099,
     /** made by a version that this library cannot work with */
     WEIR_E_VERSION = 4100,
-    /** the reader was overtaken by the writers */
+    /** the reader was overtaken by the writers; no function of this version
+     *  returns it */
     WEIR_E_LAPPED = 4101,
     /** the object is of another type */
     WEIR_E_TYPE = 4102,
-    /** the handle belongs to the parent of this process */
+    /** the handle belongs to the parent of this process, which cannot join
+     *  the segment by itself */
     WEIR_E_FORKED = 4103,
 };
 
@@ -238,7 +241,8 @@ struct weir_matrix;
 typedef uint32_t weir_matrix_flags;
 /** a request is served by the sector of its size or not at all */
 #define WEIR_MATRIX_ISOLATE UINT32_C(0x1)
-/** open files of other users too; without it they are refused with `-EPERM` */
+/** open files of users other than the caller and root too; without it they
+ *  are refused with `-EPERM` */
 #define WEIR_MATRIX_ALLOW_FOREIGN UINT32_C(0x2)
 
 /**
@@ -283,8 +287,8 @@ struct weir_matrix_options {
      *  up to 64 KiB; 0: 256 MiB */
     uint64_t capacity;
     /** bytes of block data committed at creation, a quarter in the small
-     *  sector, half in the medium one; at most `capacity`; 0: none, all on
-     *  demand */
+     *  sector, half in the medium one, rounded down to 64 KiB in each; at
+     *  most `capacity`; 0: none, all on demand */
     uint64_t commit;
     /** most bytes of the small sector; 0: `capacity`; never more than 16 GiB */
     uint64_t small_limit;
@@ -304,8 +308,8 @@ struct weir_matrix_options {
     weir_death_policy death_policy;
     /** how it is made or opened */
     weir_matrix_flags flags;
-    /** what people see as this participant's name, ended by NUL; empty: the
-     *  name of the program */
+    /** what people see as this participant's name, ended by NUL, any bytes;
+     *  empty: the name of the program */
     char participant_name[16];
 };
 /** A `struct weir_matrix_options` with `size` set and all else 0. */
@@ -423,7 +427,8 @@ struct weir_block_info {
 };
 
 /**
- * Called for each block. Anything but 0 ends the walk and is returned by it.
+ * Called for each block. Anything but 0 ends the walk and is returned by it; a
+ * negative value cannot be told from an error.
  *
  * @param[in] info     the block, valid during the call.
  * @param[in] userdata the caller's pointer. May be NULL. Handed to `callback`.
@@ -481,7 +486,8 @@ struct weir_participant_info {
 };
 
 /**
- * Called for each participant. Anything but 0 ends the walk and is returned.
+ * Called for each participant. Anything but 0 ends the walk and is returned; a
+ * negative value cannot be told from an error.
  *
  * @param[in] info     the participant, valid during the call.
  * @param[in] userdata the caller's pointer. May be NULL. Handed to `callback`.
@@ -533,8 +539,11 @@ struct weir_check_report {
     uint64_t unfindable;
     /** of those, how many were made findable again */
     uint64_t repaired;
-    /** roots and channel cells that name no block */
+    /** names of channels and channel cells that name no block */
     uint64_t dangling;
+    /** names of blocks that were freed; they are no errors,
+     *  weir_matrix_unbind() removes them */
+    uint64_t freed_roots;
     /** operations that ran while it looked */
     uint64_t unsettled;
     /** offset of the first error in the segment, 0 if there is none */
@@ -543,7 +552,7 @@ struct weir_check_report {
 /** A `struct weir_check_report` with `size` set and all else 0. */
 #define WEIR_CHECK_REPORT_INIT \
     { sizeof(struct weir_check_report), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, \
-      0, 0 }
+      0, 0, 0 }
 
 /**
  * What weir_matrix_heal() did.
@@ -605,7 +614,8 @@ struct weir_root_info {
 };
 
 /**
- * Called for each root. Anything but 0 ends the walk and is returned by it.
+ * Called for each root. Anything but 0 ends the walk and is returned by it; a
+ * negative value cannot be told from an error.
  *
  * @param[in] info     the root, valid during the call.
  * @param[in] userdata the caller's pointer. May be NULL. Handed to `callback`.
@@ -621,14 +631,15 @@ typedef int (*weir_root_fn)(const struct weir_root_info *info, void *userdata);
 /**
  * Makes a matrix that must not exist.
  *
- * A plain name stands for a file in `/dev/shm`; one that begins with a slash is
- * a path on any file system that holds shared mappings. Without a name the
- * segment is known by its descriptor alone, see weir_matrix_fd(). A named
- * segment appears whole or not at all: a maker that dies leaves nothing. The
- * name of a retired segment is free: it is removed, if it is still there.
+ * A plain name NAME stands for the file `/dev/shm/weir.NAME`; one that begins
+ * with a slash is a path on any file system that holds shared mappings. Without
+ * a name the segment is known by its descriptor alone, see weir_matrix_fd(). A
+ * named segment appears whole or not at all: a maker that dies leaves nothing.
+ * The name of a retired segment is free: it is removed, if it is still there.
  *
  * @param[in] name        1 to 200 bytes without a slash, or an absolute path,
- *     NULL for no name. May be NULL. UTF-8, ended by NUL.
+ *     control characters in neither, other bytes as they are, NULL for no name.
+ *     May be NULL. UTF-8, ended by NUL.
  * @param[in] options     NULL means all defaults. May be NULL. Its `size` is
  *     set, as `WEIR_MATRIX_OPTIONS_INIT` does.
  * @param[out] ret_matrix the new handle. The caller owns it and gives it back
@@ -783,7 +794,7 @@ WEIR_API int weir_matrix_attach_fd(
  *
  * @param[in] matrix the matrix.
  *
- * @return A count, 0 or more. Otherwise a negative error:
+ * @return the descriptor. Otherwise a negative error:
  *   -EINVAL `matrix` is NULL
  *
  * Any thread. Does not block. Safe in signal handlers. Since 0.1.
@@ -871,11 +882,11 @@ WEIR_API int weir_matrix_retire(struct weir_matrix *matrix) WEIR_NOEXCEPT;
 
 /**
  * Returns the name a handle was opened with; empty if it has none or if
- * `matrix` is NULL. It is valid as long as the handle.
+ * `matrix` is NULL. With the handle it is freed.
  *
  * @param[in] matrix the matrix. May be NULL.
  *
- * @return A static string, never NULL.
+ * @return the name, never NULL, valid as long as the handle.
  *
  * Any thread. Does not block. Safe in signal handlers. Since 0.1.
  */
@@ -907,6 +918,8 @@ WEIR_API int weir_matrix_uuid(const struct weir_matrix *matrix,
  *   -EBUSY          in a fork child: all participant slots are taken
  *   -EINVAL         a pointer is NULL
  *   -EMFILE         in a fork child: too many open files
+ *   -WEIR_E_FORKED  in a fork child: it may not open the file of the segment
+ *                   again
  *   -WEIR_E_RETIRED the matrix was retired
  *
  * Any thread. Does not block. Not for signal handlers. Since 0.1.
@@ -940,7 +953,8 @@ WEIR_API int weir_matrix_stats(
  * @param[in] callback called for each block, may call functions of this matrix.
  * @param[in] userdata passed on. May be NULL. Handed to `callback`.
  *
- * @return A count, 0 or more. Otherwise a negative error:
+ * @return 0, or what ended it: the callback's value. Otherwise a negative
+ *     error:
  *   -EINVAL         `matrix` or `callback` is NULL
  *   -WEIR_E_CORRUPT the segment contradicts itself
  *
@@ -958,7 +972,8 @@ WEIR_API int weir_matrix_walk(struct weir_matrix *matrix, weir_walk_fn callback,
  *     matrix.
  * @param[in] userdata passed on. May be NULL. Handed to `callback`.
  *
- * @return A count, 0 or more. Otherwise a negative error:
+ * @return 0, or what ended it: the callback's value. Otherwise a negative
+ *     error:
  *   -EINVAL `matrix` or `callback` is NULL
  *
  * Any thread. May block. Not for signal handlers. Since 0.1.
@@ -978,7 +993,7 @@ WEIR_API int weir_matrix_participants(
  * @param[inout] ret_report filled. Its `size` is set, as
  *     `WEIR_CHECK_REPORT_INIT` does.
  *
- * @return A count, 0 or more. Otherwise a negative error:
+ * @return how many errors were found. Otherwise a negative error:
  *   -EINVAL a pointer is NULL, a bad `size`, or an unknown flag
  *   -ENOMEM no memory for the list of refs
  *
@@ -992,16 +1007,19 @@ WEIR_API int weir_matrix_check(
  * Looks for dead participants and gives back what they had.
  *
  * Other calls do this by themselves when they need what a dead process has;
- * calling it is never necessary, only sooner.
+ * calling it is never necessary, only sooner. Attaching does it too: the first
+ * call on a handle also reports what was healed then.
  *
  * @param[in] matrix        the matrix.
  * @param[inout] ret_report filled. May be NULL. Its `size` is set, as
  *     `WEIR_HEAL_REPORT_INIT` does.
  *
- * @return A count, 0 or more. Otherwise a negative error:
+ * @return how many dead participants were healed. Otherwise a negative error:
  *   -EBUSY          in a fork child: all participant slots are taken
  *   -EINVAL         `matrix` is NULL, or a bad `size`
  *   -EMFILE         in a fork child: too many open files
+ *   -WEIR_E_FORKED  in a fork child: it may not open the file of the segment
+ *                   again
  *   -WEIR_E_RETIRED the matrix was retired
  *
  * Any thread. May block. Not for signal handlers. Since 0.1.
@@ -1014,8 +1032,13 @@ WEIR_API int weir_matrix_heal(
  * Gives a block a name in the matrix, and to nobody: from now on it outlives
  * this process.
  *
+ * The name does not protect the block: who frees it leaves a name of nothing.
+ * weir_matrix_lookup() then finds a stale ref, weir_matrix_unbind() removes the
+ * name, and weir_matrix_check() counts it in `freed_roots`.
+ *
  * @param[in] matrix the matrix.
- * @param[in] name   1 to 63 bytes. UTF-8, ended by NUL.
+ * @param[in] name   1 to 63 bytes, no control characters, other bytes as they
+ *     are. UTF-8, ended by NUL.
  * @param[in] block  one of this participant's, or one of nobody's.
  *
  * @return 0. Otherwise a negative error:
@@ -1028,10 +1051,13 @@ WEIR_API int weir_matrix_heal(
  *   -ENOSPC         all 256 roots are taken
  *   -EPERM          the block is another participant's
  *   -WEIR_E_CORRUPT the segment contradicts itself
+ *   -WEIR_E_FORKED  in a fork child: it may not open the file of the segment
+ *                   again
  *   -WEIR_E_RETIRED the matrix was retired
  *   -WEIR_E_STALE   the block was freed
  *
- * Any thread. Does not block. Not for signal handlers. Since 0.1.
+ * Any thread. Waits for a stopped process alone, at most the matrix's
+ * `stall_ns`. Not for signal handlers. Since 0.1.
  */
 WEIR_API int weir_matrix_bind(struct weir_matrix *matrix, const char *name,
                               weir_ref block) WEIR_NOEXCEPT;
@@ -1041,7 +1067,8 @@ WEIR_API int weir_matrix_bind(struct weir_matrix *matrix, const char *name,
  *
  * @param[in] matrix     the matrix.
  * @param[in] name       1 to 63 bytes. UTF-8, ended by NUL.
- * @param[out] ret_block the block, which nobody owns.
+ * @param[out] ret_block the block, which nobody owns, and which is stale if
+ *     somebody freed it.
  *
  * @return 0. Otherwise a negative error:
  *   -EINVAL         a bad name, or a pointer is NULL
@@ -1070,10 +1097,13 @@ WEIR_API int weir_matrix_lookup(struct weir_matrix *matrix, const char *name,
  *   -ENAMETOOLONG   the name is too long
  *   -ENOENT         there is none
  *   -WEIR_E_CORRUPT the segment contradicts itself
+ *   -WEIR_E_FORKED  in a fork child: it may not open the file of the segment
+ *                   again
  *   -WEIR_E_RETIRED the matrix was retired
  *   -WEIR_E_TYPE    the name stands for something else
  *
- * Any thread. Does not block. Not for signal handlers. Since 0.1.
+ * Any thread. Waits for a stopped process alone, at most the matrix's
+ * `stall_ns`. Not for signal handlers. Since 0.1.
  */
 WEIR_API int weir_matrix_unbind(struct weir_matrix *matrix, const char *name,
                                 weir_ref *ret_block) WEIR_NOEXCEPT;
@@ -1085,7 +1115,8 @@ WEIR_API int weir_matrix_unbind(struct weir_matrix *matrix, const char *name,
  * @param[in] callback called for each root, may call functions of this matrix.
  * @param[in] userdata passed on. May be NULL. Handed to `callback`.
  *
- * @return A count, 0 or more. Otherwise a negative error:
+ * @return 0, or what ended it: the callback's value. Otherwise a negative
+ *     error:
  *   -EINVAL `matrix` or `callback` is NULL
  *
  * Any thread. Does not block. Not for signal handlers. Since 0.1.
@@ -1138,8 +1169,10 @@ struct weir_alloc_options {
  * aligned to 64 bytes or to what the options ask for.
  *
  * `-ENOMEM` is exact: at some moment during the call there was no free run that
- * could have served it. `-EBUSY` says that there is one, or may be, but that a
- * stopped process holds it.
+ * could have served it. One case is not: others changed the matrix without a
+ * pause until `stall_ns` was over, so that there never was such a moment to
+ * look at. `-EBUSY` says that there is a run, or may be, but that a stopped
+ * process holds it.
  *
  * @param[in] matrix     the matrix.
  * @param[in] size       bytes, 1 to the matrix's capacity.
@@ -1162,11 +1195,18 @@ struct weir_alloc_options {
  *   -ENOSPC         no free run could serve it and the file system behind the
  *                   segment is full
  *   -WEIR_E_CORRUPT the segment contradicts itself
+ *   -WEIR_E_FORKED  in a fork child: it may not open the file of the segment
+ *                   again
  *   -WEIR_E_RETIRED the matrix was retired
+ *
+ * Note: the smallest block takes 64 bytes; when the sector of its size cannot
+ * grow any more, a request is served by another one in steps of up to 64 KiB;
+ * weir_block_size() tells.
  *
  * Source: size classes: TLSF, Masmano et al., ECRTS 2004.
  *
- * Any thread. Does not block. Not for signal handlers. Since 0.1.
+ * Any thread. Waits for a stopped process alone, at most the matrix's
+ * `stall_ns`. Not for signal handlers. Since 0.1.
  */
 WEIR_API int weir_matrix_alloc(
         struct weir_matrix *matrix, size_t size,
@@ -1177,6 +1217,8 @@ WEIR_API int weir_matrix_alloc(
  * Frees a block. Any process that is attached may do this.
  *
  * A second free of a block is recognised by its generation and changes nothing.
+ * A block that has a name is freed too, and its name then stands for nothing:
+ * call weir_matrix_unbind() first, which also settles who may free it.
  *
  * @param[in] matrix the matrix.
  * @param[in] block  the block. Passes to the library, unless the call fails.
@@ -1188,6 +1230,8 @@ WEIR_API int weir_matrix_alloc(
  *                   matrix
  *   -EMFILE         in a fork child: too many open files
  *   -WEIR_E_CORRUPT the segment contradicts itself
+ *   -WEIR_E_FORKED  in a fork child: it may not open the file of the segment
+ *                   again
  *   -WEIR_E_RETIRED the matrix was retired
  *   -WEIR_E_STALE   it was freed before, or is a ref of another matrix
  *
@@ -1260,7 +1304,7 @@ WEIR_API int weir_block_size(struct weir_matrix *matrix, weir_ref block,
  * @param[in] matrix the matrix.
  * @param[in] block  the block.
  *
- * @return A count, 0 or more. Otherwise a negative error:
+ * @return the state. Otherwise a negative error:
  *   -EINVAL         `matrix` is NULL, or `block` cannot be a block of this
  *                   matrix
  *   -WEIR_E_CORRUPT the segment contradicts itself
@@ -1285,6 +1329,8 @@ WEIR_API int weir_block_state(struct weir_matrix *matrix,
  *                   cannot be a block of this matrix
  *   -EMFILE         in a fork child: too many open files
  *   -WEIR_E_CORRUPT the segment contradicts itself
+ *   -WEIR_E_FORKED  in a fork child: it may not open the file of the segment
+ *                   again
  *   -WEIR_E_RETIRED the matrix was retired
  *   -WEIR_E_STALE   it was freed, or is a ref of another matrix
  *
@@ -1310,6 +1356,8 @@ WEIR_API int weir_block_set_state(struct weir_matrix *matrix, weir_ref block,
  *                   cannot be a block of this matrix
  *   -EMFILE         in a fork child: too many open files
  *   -WEIR_E_CORRUPT the segment contradicts itself
+ *   -WEIR_E_FORKED  in a fork child: it may not open the file of the segment
+ *                   again
  *   -WEIR_E_RETIRED the matrix was retired
  *   -WEIR_E_STALE   it was freed, or is a ref of another matrix
  *
@@ -1357,6 +1405,8 @@ WEIR_API int weir_block_owner(struct weir_matrix *matrix, weir_ref block,
  *   -ESRCH          the new owner left or died; the block is still this
  *                   participant's
  *   -WEIR_E_CORRUPT the segment contradicts itself
+ *   -WEIR_E_FORKED  in a fork child: it may not open the file of the segment
+ *                   again
  *   -WEIR_E_RETIRED the matrix was retired
  *   -WEIR_E_STALE   it was freed, or is a ref of another matrix
  *
@@ -1378,6 +1428,8 @@ WEIR_API int weir_block_give(struct weir_matrix *matrix, weir_ref block,
  *   -EMFILE         in a fork child: too many open files
  *   -EPERM          a participant has it
  *   -WEIR_E_CORRUPT the segment contradicts itself
+ *   -WEIR_E_FORKED  in a fork child: it may not open the file of the segment
+ *                   again
  *   -WEIR_E_RETIRED the matrix was retired
  *   -WEIR_E_STALE   it was freed, or is a ref of another matrix
  *
@@ -1566,10 +1618,13 @@ struct weir_channel_info {
  *   -ENOMEM         the matrix has no room for it, or no memory for the handle
  *   -ENOSPC         all 256 roots are taken, or the file system is full
  *   -WEIR_E_CORRUPT the segment contradicts itself
+ *   -WEIR_E_FORKED  in a fork child: it may not open the file of the segment
+ *                   again
  *   -WEIR_E_RETIRED the matrix was retired
  *   -WEIR_E_VERSION made by a version that this one cannot work with
  *
- * Any thread. Does not block. Not for signal handlers. Since 0.1.
+ * Any thread. Waits for a stopped process alone, at most the matrix's
+ * `stall_ns`. Not for signal handlers. Since 0.1.
  */
 WEIR_API int weir_channel_create(
         struct weir_matrix *matrix, const char *name,
@@ -1597,6 +1652,8 @@ WEIR_API int weir_channel_create(
  *   -ENOENT         there is none
  *   -ENOMEM         no memory for the handle
  *   -WEIR_E_CORRUPT the channel contradicts itself
+ *   -WEIR_E_FORKED  in a fork child: it may not open the file of the segment
+ *                   again
  *   -WEIR_E_RETIRED the matrix was retired
  *   -WEIR_E_TYPE    the name stands for something else, or its `type_id` is
  *                   another
@@ -1630,12 +1687,15 @@ WEIR_API int weir_channel_attach(
  *   -ENOMEM         the matrix has no room for it, or no memory for the handle
  *   -ENOSPC         all 256 roots are taken, or the file system is full
  *   -WEIR_E_CORRUPT the segment or the channel contradicts itself
+ *   -WEIR_E_FORKED  in a fork child: it may not open the file of the segment
+ *                   again
  *   -WEIR_E_RETIRED the matrix was retired
  *   -WEIR_E_TYPE    the name stands for something else, or its `type_id` is
  *                   another
  *   -WEIR_E_VERSION made by a version that this one cannot work with
  *
- * Any thread. Does not block. Not for signal handlers. Since 0.1.
+ * Any thread. Waits for a stopped process alone, at most the matrix's
+ * `stall_ns`. Not for signal handlers. Since 0.1.
  */
 WEIR_API int weir_channel_open(
         struct weir_matrix *matrix, const char *name,
@@ -1681,9 +1741,12 @@ WEIR_API struct weir_channel *weir_channel_unref(
  *                   all participant slots are taken
  *   -EINVAL         `channel` is NULL
  *   -EMFILE         in a fork child: too many open files
+ *   -WEIR_E_FORKED  in a fork child: it may not open the file of the segment
+ *                   again
  *   -WEIR_E_RETIRED it, or its matrix, was retired before
  *
- * Any thread. Does not block. Not for signal handlers. Since 0.1.
+ * Any thread. Waits for a stopped process alone, at most the matrix's
+ * `stall_ns`. Not for signal handlers. Since 0.1.
  */
 WEIR_API int weir_channel_retire(struct weir_channel *channel) WEIR_NOEXCEPT;
 
@@ -1716,6 +1779,8 @@ WEIR_API int weir_channel_retire(struct weir_channel *channel) WEIR_NOEXCEPT;
  *   -EPERM          the block is not this participant's
  *   -ETIMEDOUT      there was no room in time
  *   -WEIR_E_CORRUPT the channel contradicts itself
+ *   -WEIR_E_FORKED  in a fork child: it may not open the file of the segment
+ *                   again
  *   -WEIR_E_RETIRED the channel or its matrix was retired
  *   -WEIR_E_STALE   the block was freed, or is of another matrix
  *
@@ -1738,6 +1803,8 @@ WEIR_API int weir_channel_post(
  *   -EBUSY          in a fork child: all participant slots are taken
  *   -EINVAL         a pointer is NULL, or a bad `size`
  *   -EMFILE         in a fork child: too many open files
+ *   -WEIR_E_FORKED  in a fork child: it may not open the file of the segment
+ *                   again
  *   -WEIR_E_RETIRED the channel or its matrix was retired
  *
  * Any thread. Does not block. Not for signal handlers. Since 0.1.
@@ -1758,6 +1825,8 @@ WEIR_API int weir_channel_inquire(
  *   -EINVAL         a pointer is NULL
  *   -EMFILE         in a fork child: too many open files
  *   -ENOMEM         no memory for the handle
+ *   -WEIR_E_FORKED  in a fork child: it may not open the file of the segment
+ *                   again
  *   -WEIR_E_RETIRED the channel or its matrix was retired
  *
  * Any thread. Does not block. Not for signal handlers. Since 0.1.
@@ -1800,6 +1869,8 @@ WEIR_API struct weir_subscription *weir_subscription_close(
  *   -EMFILE         in a fork child: too many open files
  *   -ETIMEDOUT      nothing came in time
  *   -WEIR_E_CORRUPT the channel contradicts itself
+ *   -WEIR_E_FORKED  in a fork child: it may not open the file of the segment
+ *                   again
  *   -WEIR_E_RETIRED the channel or its matrix was retired
  *
  * Any thread. Blocks only if `timeout_ns` is not 0. Not for signal handlers.
@@ -1822,6 +1893,8 @@ WEIR_API int weir_channel_read(
  *   -EMFILE         in a fork child: too many open files
  *   -EPERM          somebody took the block by its ref meanwhile
  *   -WEIR_E_CORRUPT the segment contradicts itself
+ *   -WEIR_E_FORKED  in a fork child: it may not open the file of the segment
+ *                   again
  *   -WEIR_E_RETIRED the matrix was retired
  *   -WEIR_E_STALE   it was answered before, or another process has it
  *
@@ -1845,6 +1918,8 @@ WEIR_API int weir_channel_ack(
  *   -EMFILE         in a fork child: too many open files
  *   -EPERM          somebody took the block by its ref meanwhile
  *   -WEIR_E_CORRUPT the segment contradicts itself
+ *   -WEIR_E_FORKED  in a fork child: it may not open the file of the segment
+ *                   again
  *   -WEIR_E_RETIRED the matrix was retired
  *   -WEIR_E_STALE   it was answered before, or another process has it
  *
@@ -1865,6 +1940,8 @@ WEIR_API int weir_channel_take(
  *   -EINVAL         a pointer is NULL, or this cannot be a message of this
  *                   channel
  *   -EMFILE         in a fork child: too many open files
+ *   -WEIR_E_FORKED  in a fork child: it may not open the file of the segment
+ *                   again
  *   -WEIR_E_RETIRED the matrix was retired
  *   -WEIR_E_STALE   it was answered before, or another process has it
  *

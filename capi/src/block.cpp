@@ -40,8 +40,10 @@ weir::Status alloc_with(weir_matrix *matrix, size_t size, weir_alloc_options con
  * to 64 bytes or to what the options ask for.
  *
  * `-ENOMEM` is exact: at some moment during the call there was no free run that
- * could have served it. `-EBUSY` says that there is one, or may be, but that a
- * stopped process holds it.
+ * could have served it. One case is not: others changed the matrix without a
+ * pause until `stall_ns` was over, so that there never was such a moment to look
+ * at. `-EBUSY` says that there is a run, or may be, but that a stopped process
+ * holds it.
  *
  * @class weir_matrix method
  * @param[in]  matrix    the matrix
@@ -58,9 +60,13 @@ weir::Status alloc_with(weir_matrix *matrix, size_t size, weir_alloc_options con
  *   -ENOMEM          no free run could serve it and the matrix is at its capacity
  *   -ENOSPC          no free run could serve it and the file system behind the segment is full
  *   -WEIR_E_CORRUPT  the segment contradicts itself
+ *   -WEIR_E_FORKED   in a fork child: it may not open the file of the segment again
  *   -WEIR_E_RETIRED  the matrix was retired
  * @thread any
- * @blocks no
+ * @note the smallest block takes 64 bytes; when the sector of its size cannot grow
+ *   any more, a request is served by another one in steps of up to 64 KiB;
+ *   weir_block_size() tells
+ * @blocks stall
  * @source size classes: TLSF, Masmano et al., ECRTS 2004
  * @since 0.1
  */
@@ -85,6 +91,8 @@ WEIR_API int weir_matrix_alloc(struct weir_matrix *matrix, size_t size,
  * Frees a block. Any process that is attached may do this.
  *
  * A second free of a block is recognised by its generation and changes nothing.
+ * A block that has a name is freed too, and its name then stands for nothing:
+ * call weir_matrix_unbind() first, which also settles who may free it.
  *
  * @class weir_matrix method
  * @param[in] matrix the matrix
@@ -95,6 +103,7 @@ WEIR_API int weir_matrix_alloc(struct weir_matrix *matrix, size_t size,
  *   -EINVAL         `matrix` is NULL, or `block` cannot be a block of this matrix
  *   -EMFILE         in a fork child: too many open files
  *   -WEIR_E_CORRUPT the segment contradicts itself
+ *   -WEIR_E_FORKED  in a fork child: it may not open the file of the segment again
  *   -WEIR_E_RETIRED the matrix was retired
  *   -WEIR_E_STALE   it was freed before, or is a ref of another matrix
  * @thread any
@@ -201,7 +210,7 @@ WEIR_API int weir_block_size(struct weir_matrix *matrix, weir_ref block, size_t 
  * @class weir_matrix method
  * @param[in] matrix the matrix
  * @param[in] block  the block
- * @return count
+ * @return count; the state
  * @errors
  *   -EINVAL         `matrix` is NULL, or `block` cannot be a block of this matrix
  *   -WEIR_E_CORRUPT the segment contradicts itself
@@ -231,6 +240,7 @@ WEIR_API int weir_block_state(struct weir_matrix *matrix, weir_ref block) noexce
  *   -EINVAL         `matrix` is NULL, `state` is out of range, or `block` cannot be a block of this matrix
  *   -EMFILE         in a fork child: too many open files
  *   -WEIR_E_CORRUPT the segment contradicts itself
+ *   -WEIR_E_FORKED  in a fork child: it may not open the file of the segment again
  *   -WEIR_E_RETIRED the matrix was retired
  *   -WEIR_E_STALE   it was freed, or is a ref of another matrix
  * @thread any
@@ -261,6 +271,7 @@ WEIR_API int weir_block_set_state(struct weir_matrix *matrix, weir_ref block,
  *   -EINVAL         `matrix` is NULL, a state is out of range, or `block` cannot be a block of this matrix
  *   -EMFILE         in a fork child: too many open files
  *   -WEIR_E_CORRUPT the segment contradicts itself
+ *   -WEIR_E_FORKED  in a fork child: it may not open the file of the segment again
  *   -WEIR_E_RETIRED the matrix was retired
  *   -WEIR_E_STALE   it was freed, or is a ref of another matrix
  * @thread any
@@ -324,6 +335,7 @@ WEIR_API int weir_block_owner(struct weir_matrix *matrix, weir_ref block,
  *   -EPERM          the block is not this participant's
  *   -ESRCH          the new owner left or died; the block is still this participant's
  *   -WEIR_E_CORRUPT the segment contradicts itself
+ *   -WEIR_E_FORKED  in a fork child: it may not open the file of the segment again
  *   -WEIR_E_RETIRED the matrix was retired
  *   -WEIR_E_STALE   it was freed, or is a ref of another matrix
  * @thread any
@@ -351,6 +363,7 @@ WEIR_API int weir_block_give(struct weir_matrix *matrix, weir_ref block,
  *   -EMFILE         in a fork child: too many open files
  *   -EPERM          a participant has it
  *   -WEIR_E_CORRUPT the segment contradicts itself
+ *   -WEIR_E_FORKED  in a fork child: it may not open the file of the segment again
  *   -WEIR_E_RETIRED the matrix was retired
  *   -WEIR_E_STALE   it was freed, or is a ref of another matrix
  * @thread any

@@ -140,6 +140,7 @@ weir_check_report from_core(CheckReport const &from) noexcept
     into.unfindable = from.unfindable;
     into.repaired = from.repaired;
     into.dangling = from.dangling;
+    into.freed_roots = from.freed_roots;
     into.unsettled = from.unsettled;
     into.first_error_offset = from.first_error_offset;
     return into;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-// Names and texts of all error codes that a function of the library can return.
+// Names and texts of all error codes that functions of this library return, or will.
 #pragma once
 
 #include "capi/include/weir.h"
@@ -44,13 +44,13 @@ inline constexpr ErrorText kErrorTable[] = {
     {ETIMEDOUT, "ETIMEDOUT", "timed out"},
     {E2BIG, "E2BIG", "options from a newer version that this one does not know"},
     {WEIR_E_STALE, "WEIR_E_STALE", "given back before"},
-    {WEIR_E_CORRUPT, "WEIR_E_CORRUPT", "not what it should be, or it contradicts itself"},
+    {WEIR_E_CORRUPT, "WEIR_E_CORRUPT", "not a segment, or it contradicts itself"},
     {WEIR_E_POISONED, "WEIR_E_POISONED", "ended by an earlier error"},
     {WEIR_E_RETIRED, "WEIR_E_RETIRED", "was retired"},
     {WEIR_E_VERSION, "WEIR_E_VERSION", "made by a version that this one cannot work with"},
     {WEIR_E_LAPPED, "WEIR_E_LAPPED", "overtaken by the writers"},
     {WEIR_E_TYPE, "WEIR_E_TYPE", "is of another type"},
-    {WEIR_E_FORKED, "WEIR_E_FORKED", "handle belongs to the parent process"},
+    {WEIR_E_FORKED, "WEIR_E_FORKED", "handle is the parent's, and this process cannot join by itself"},
 };
 
 // The core's codes are the public ones.

@@ -41,14 +41,14 @@ int make_matrix(Maker maker, char const *name, weir_matrix_options const *option
 /**
  * Makes a matrix that must not exist.
  *
- * A plain name stands for a file in `/dev/shm`; one that begins with a slash is
- * a path on any file system that holds shared mappings. Without a name the
+ * A plain name NAME stands for the file `/dev/shm/weir.NAME`; one that begins
+ * with a slash is a path on any file system that holds shared mappings. Without a name the
  * segment is known by its descriptor alone, see weir_matrix_fd(). A named
  * segment appears whole or not at all: a maker that dies leaves nothing. The
  * name of a retired segment is free: it is removed, if it is still there.
  *
  * @class weir_matrix ctor
- * @param[in]  name       utf8 nullable; 1 to 200 bytes without a slash, or an absolute path, NULL for no name
+ * @param[in]  name       utf8 nullable; 1 to 200 bytes without a slash, or an absolute path, control characters in neither, other bytes as they are, NULL for no name
  * @param[in]  options    sized nullable; NULL means all defaults
  * @param[out] ret_matrix owned; the new handle
  * @return ok
@@ -222,7 +222,7 @@ WEIR_API int weir_matrix_attach_fd(int fd, const struct weir_matrix_options *opt
  *
  * @class weir_matrix method
  * @param[in] matrix the matrix
- * @return count
+ * @return count; the descriptor
  * @errors
  *   -EINVAL `matrix` is NULL
  * @thread any
@@ -341,11 +341,11 @@ WEIR_API int weir_matrix_retire(struct weir_matrix *matrix) noexcept
 
 /**
  * Returns the name a handle was opened with; empty if it has none or if
- * `matrix` is NULL. It is valid as long as the handle.
+ * `matrix` is NULL. With the handle it is freed.
  *
  * @class weir_matrix method
  * @param[in] matrix nullable; the matrix
- * @return text
+ * @return text; the name, never NULL, valid as long as the handle
  * @thread any
  * @blocks no
  * @signal safe
@@ -392,6 +392,7 @@ WEIR_API int weir_matrix_uuid(const struct weir_matrix *matrix, struct weir_uuid
  *   -EBUSY          in a fork child: all participant slots are taken
  *   -EINVAL         a pointer is NULL
  *   -EMFILE         in a fork child: too many open files
+ *   -WEIR_E_FORKED  in a fork child: it may not open the file of the segment again
  *   -WEIR_E_RETIRED the matrix was retired
  * @thread any
  * @blocks no
@@ -444,7 +445,7 @@ WEIR_API int weir_matrix_stats(struct weir_matrix *matrix,
  * @param[in] matrix   the matrix
  * @param[in] callback called for each block, may call functions of this matrix
  * @param[in] userdata userdata(of=callback) nullable; passed on
- * @return count
+ * @return count; 0, or what ended it: the callback's value
  * @errors
  *   -EINVAL         `matrix` or `callback` is NULL
  *   -WEIR_E_CORRUPT the segment contradicts itself
@@ -469,7 +470,7 @@ WEIR_API int weir_matrix_walk(struct weir_matrix *matrix, weir_walk_fn callback,
  * @param[in] matrix   the matrix
  * @param[in] callback called for each participant, may call functions of this matrix
  * @param[in] userdata userdata(of=callback) nullable; passed on
- * @return count
+ * @return count; 0, or what ended it: the callback's value
  * @errors
  *   -EINVAL `matrix` or `callback` is NULL
  * @thread any
@@ -495,7 +496,7 @@ WEIR_API int weir_matrix_participants(struct weir_matrix *matrix, weir_participa
  * @param[in]    matrix     the matrix
  * @param[in]    flags      what to do besides
  * @param[inout] ret_report sized; filled
- * @return count
+ * @return count; how many errors were found
  * @errors
  *   -EINVAL a pointer is NULL, a bad `size`, or an unknown flag
  *   -ENOMEM no memory for the list of refs
@@ -522,16 +523,18 @@ WEIR_API int weir_matrix_check(struct weir_matrix *matrix, weir_check_flags flag
  * Looks for dead participants and gives back what they had.
  *
  * Other calls do this by themselves when they need what a dead process has;
- * calling it is never necessary, only sooner.
+ * calling it is never necessary, only sooner. Attaching does it too: the first
+ * call on a handle also reports what was healed then.
  *
  * @class weir_matrix method
  * @param[in]    matrix     the matrix
  * @param[inout] ret_report sized nullable; filled
- * @return count
+ * @return count; how many dead participants were healed
  * @errors
  *   -EBUSY          in a fork child: all participant slots are taken
  *   -EINVAL         `matrix` is NULL, or a bad `size`
  *   -EMFILE         in a fork child: too many open files
+ *   -WEIR_E_FORKED  in a fork child: it may not open the file of the segment again
  *   -WEIR_E_RETIRED the matrix was retired
  * @thread any
  * @blocks yes
@@ -555,9 +558,13 @@ WEIR_API int weir_matrix_heal(struct weir_matrix *matrix,
  * Gives a block a name in the matrix, and to nobody: from now on it outlives
  * this process.
  *
+ * The name does not protect the block: who frees it leaves a name of nothing.
+ * weir_matrix_lookup() then finds a stale ref, weir_matrix_unbind() removes the
+ * name, and weir_matrix_check() counts it in `freed_roots`.
+ *
  * @class weir_matrix method
  * @param[in] matrix the matrix
- * @param[in] name   utf8; 1 to 63 bytes
+ * @param[in] name   utf8; 1 to 63 bytes, no control characters, other bytes as they are
  * @param[in] block  one of this participant's, or one of nobody's
  * @return ok
  * @errors
@@ -569,10 +576,11 @@ WEIR_API int weir_matrix_heal(struct weir_matrix *matrix,
  *   -ENOSPC         all 256 roots are taken
  *   -EPERM          the block is another participant's
  *   -WEIR_E_CORRUPT the segment contradicts itself
+ *   -WEIR_E_FORKED  in a fork child: it may not open the file of the segment again
  *   -WEIR_E_RETIRED the matrix was retired
  *   -WEIR_E_STALE   the block was freed
  * @thread any
- * @blocks no
+ * @blocks stall
  * @since 0.1
  */
 WEIR_API int weir_matrix_bind(struct weir_matrix *matrix, const char *name, weir_ref block) noexcept
@@ -588,7 +596,7 @@ WEIR_API int weir_matrix_bind(struct weir_matrix *matrix, const char *name, weir
  * @class weir_matrix method
  * @param[in]  matrix    the matrix
  * @param[in]  name      utf8; 1 to 63 bytes
- * @param[out] ret_block the block, which nobody owns
+ * @param[out] ret_block the block, which nobody owns, and which is stale if somebody freed it
  * @return ok
  * @errors
  *   -EINVAL         a bad name, or a pointer is NULL
@@ -627,10 +635,11 @@ WEIR_API int weir_matrix_lookup(struct weir_matrix *matrix, const char *name,
  *   -ENAMETOOLONG   the name is too long
  *   -ENOENT         there is none
  *   -WEIR_E_CORRUPT the segment contradicts itself
+ *   -WEIR_E_FORKED  in a fork child: it may not open the file of the segment again
  *   -WEIR_E_RETIRED the matrix was retired
  *   -WEIR_E_TYPE    the name stands for something else
  * @thread any
- * @blocks no
+ * @blocks stall
  * @since 0.1
  */
 WEIR_API int weir_matrix_unbind(struct weir_matrix *matrix, const char *name,
@@ -653,7 +662,7 @@ WEIR_API int weir_matrix_unbind(struct weir_matrix *matrix, const char *name,
  * @param[in] matrix   the matrix
  * @param[in] callback called for each root, may call functions of this matrix
  * @param[in] userdata userdata(of=callback) nullable; passed on
- * @return count
+ * @return count; 0, or what ended it: the callback's value
  * @errors
  *   -EINVAL `matrix` or `callback` is NULL
  * @thread any

@@ -117,7 +117,7 @@ Result<Matrix *> Matrix::attach_with(char const *name, int fd,
                              : made->segment_.attach_fd(fd, options.allow_foreign));
     WEIR_TRY(made->start(options));
     undo.cancel();
-    made->heal_dead(); // whoever comes new pays for the dead, not who works
+    made->heal_dead(&made->healed_at_attach_); // whoever comes new pays for the dead, not who works
     return made;
 }
 
@@ -197,6 +197,7 @@ void Matrix::in_fork_child(void *handle) noexcept
     matrix->segment_.backing().drop_inherited_locks();
     matrix->mutex_.reset();
     matrix->objects_mutex_.reset();
+    matrix->healed_at_attach_ = {}; // the parent reports it
     matrix->set_me({});
 }
 
@@ -206,7 +207,8 @@ Status Matrix::attach_again() noexcept
     Guard const guard(mutex_);
     if (me().owner != kNobody)
         return kOk; // another thread was faster: he held the mutex until he had joined
-    WEIR_TRY(segment_.backing().reopen_locks());
+    if (Status const again = segment_.backing().reopen_locks(); !again.ok())
+        return error(again.code == -EMFILE || again.code == -ENFILE ? EMFILE : kForked);
     Status const joined = join();
     if (!joined.ok())
         segment_.backing().drop_inherited_locks();

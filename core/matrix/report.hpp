@@ -46,7 +46,7 @@ struct CheckReport {
     uint64_t blocks = 0, used_blocks = 0, used_bytes = 0, free_bytes = 0, dead_blocks = 0;
     uint64_t orphans = 0, orphan_bytes = 0;
     uint64_t broken_chains = 0, wrong_tails = 0, unmerged_pairs = 0, unfindable = 0;
-    uint64_t repaired = 0, dangling = 0, unsettled = 0;
+    uint64_t repaired = 0, dangling = 0, freed_roots = 0, unsettled = 0;
     uint64_t first_error_offset = 0;
     uint64_t waits = 0; ///< of the check itself
 };

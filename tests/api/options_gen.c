@@ -50,7 +50,7 @@ static void init_weir_matrix_info(void *into)
     memcpy(into, &value, sizeof value);
 }
 
-static const size_t released_weir_check_report[] = {128};
+static const size_t released_weir_check_report[] = {136};
 
 static void init_weir_check_report(void *into)
 {

@@ -44,10 +44,28 @@ def test_bad_usage_exits_with_2(tool):
            ["create", "x", "--mode", "9"], ["ingest"],
            ["ingest", "--from", "/", "--producers", "0"],
            ["ingest", "--from", "/", "--kill", "often"], ["ingest", "--from", "/", "--kill", "1us"],
-           ["bench"], ["bench", "matrix", "--threads", "0"], ["blocks", "x", "--limit", "many"]]
+           ["bench"], ["bench", "matrix", "--threads", "0"], ["blocks", "x", "--limit", "many"],
+           ["bench", "matrix", "--seconds", "nan"], ["bench", "matrix", "--seconds", "0.01"],
+           ["blocks", "x", "--limit", "-1"], ["create", "x", "--mode", "000"],
+           ["create", "x", "--mode", "1777"], ["ingest", "--from", ""], ["map", "x", "-o", ""]]
     for arguments in bad:
         out, err = tool.run(*arguments, code=2)
-        assert out == "" and err != "", (arguments, out)
+        assert out == "" and err.startswith("weir: "), (arguments, out, err)
+    _, err = tool.run("no-such-verb", code=2)
+    assert "no-such-verb is not a verb" in err, err
+
+
+def test_what_is_invalid_is_explained(tool):
+    name = tool.free_name()
+    for capacity in ["1", "63K", "8193G"]:
+        _, err = tool.run("create", name, "--capacity", capacity, code=1)
+        assert "--capacity is 64K to 8T" in err, err
+    for bad in ["", "a/b", "x" * 9 + "\n"]:
+        _, err = tool.run("create", bad, code=1)
+        assert "1 to 200 bytes without a slash" in err, err
+    os.mkfifo(shm_file(name))
+    _, err = tool.run("stat", name, code=1)
+    assert "not a segment" in err, err
 
 
 def test_an_unknown_name_exits_with_1(tool):
@@ -127,7 +145,9 @@ def test_heal_takes_back_what_the_dead_had(tool):
     child = holder(tool, name)
     assert tool.json("stat", name)["used_blocks"] == 5
     kill(child)
-    tool.json("heal", name)  # attaching may have done it already
+    healed = tool.json("heal", name)  # also what attaching has healed
+    assert (healed["participants"], healed["blocks_reclaimed"]) == (1, 5), healed
+    assert healed["reclaimed_bytes"] >= 5 * 5000, healed
     stat = tool.json("stat", name)
     assert stat["used_blocks"] == 0 and stat["deaths"] == 1, stat
     out, _ = tool.run("heal", name)
@@ -192,8 +212,36 @@ def test_map_writes_svg(tool):
     texts = [t.text for t in root.iter("{http://www.w3.org/2000/svg}text")]
     assert f"weir map {name}" in texts and "nobody" in texts, texts
     assert len(list(root.iter("{http://www.w3.org/2000/svg}rect"))) > 5
+    out, _ = tool.run("map", name, "-o", "-")
+    assert out.encode() == (tool.folder / "map.svg").read_bytes()
     _, err = tool.run("map", name, "-o", tool.folder / "no" / "map.svg", code=1)
     assert "cannot write" in err, err
+
+
+def test_names_of_odd_bytes_do_not_break_the_picture(tool):
+    name = tool.free_name() + "-\udcff\udce2\udc82-\u20ac-\udced\udca0\udc80"
+    tool.segments.append(name)
+    tool.run("create", name, "--capacity", "1M")
+    tool.run("map", name, "-o", tool.folder / "map.svg")
+    root = xml.etree.ElementTree.parse(tool.folder / "map.svg").getroot()
+    texts = [t.text for t in root.iter("{http://www.w3.org/2000/svg}text")]
+    assert any("\\xff\\xe2\\x82-\u20ac-\\xed\\xa0\\x80" in text for text in texts), texts
+    _, err = tool.run("create", name, code=1)
+    err.encode()  # no surrogate: it is UTF-8
+
+
+def test_numbers_in_json_fit_a_double(tool):
+    """Refs have 64 bits, and jq and JavaScript round them: they are hexadecimal texts."""
+    name = tool.segment()
+    tool.run("fixture", name, "--leave")
+    [block] = tool.json("blocks", name)["blocks"]
+    assert re.fullmatch("0x[0-9a-f]{5,16}", block["block"]), block
+    out, _ = tool.run("blocks", name)
+    assert block["block"] in out, out
+    for verb in ["ls"], ["stat", name], ["participants", name], ["check", name], ["blocks", name]:
+        out, _ = tool.run(*verb, "--json")
+        numbers = re.findall(r'"(\w+)": (\d+)\b', out)
+        assert all(int(n) < 2 ** 53 for key, n in numbers if not key.endswith("_at_ns")), out
 
 
 def test_create_and_rm(tool):
@@ -244,13 +292,13 @@ def test_an_absolute_path_is_a_name_too(tool):
 
 
 def test_bench_matrix_measures(tool):
-    report = tool.json("bench", "matrix", "--seconds", "0.05", "--threads", "1,2")
+    report = tool.json("bench", "matrix", "--seconds", "0.1", "--threads", "1,2")
     assert [(f["workload"], f["threads"]) for f in report["figures"]] == [
         ("pair", 1), ("reference", 1), ("reference", 2)], report
     for figure in report["figures"]:
         assert figure["weir_ns"] > 0 and figure["ratio_to_malloc"] > 0, figure
         assert figure["failures"] == 0, figure
-    out, _ = tool.run("bench", "matrix", "--seconds", "0.02", "--threads", "1")
+    out, _ = tool.run("bench", "matrix", "--seconds", "0.1", "--threads", "1")
     assert "weir/malloc" in out, out
 
 
