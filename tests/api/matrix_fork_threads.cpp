@@ -11,7 +11,7 @@ using namespace api;
 
 namespace {
 constexpr int kThreads = 3;
-constexpr int kForks = 60;
+constexpr int kForks = 150;
 constexpr int kRounds = 200;
 
 /// Allocates, writes, reads back and frees; what does not hold is said.
