@@ -6,6 +6,7 @@ import re
 import signal
 import subprocess
 import xml.etree.ElementTree
+from pathlib import Path
 
 from support import Skip, shm_file, wait_for_line
 
@@ -31,6 +32,19 @@ def test_version_and_help_exit_with_0(tool):
     for verb in [[], ["ls"], ["ingest"], ["bench", "matrix"]]:
         out, _ = tool.run(*verb, "--help")
         assert "--help" in out, out
+
+
+def test_every_option_is_in_the_manual(tool):
+    manual = (Path(__file__).parents[2] / "tools" / "weir.1").read_text().replace("\\-", "-")
+    options_part = manual[manual.index(".SH OPTIONS"):manual.index(".SH INGEST")]
+    help_text, _ = tool.run("--help")
+    verbs = re.findall(r"^  (\w[\w-]*) ", help_text[help_text.index("Subcommands"):], re.M)
+    assert len(verbs) >= 10, help_text
+    for verb in verbs:
+        words = [verb, "matrix"] if verb == "bench" else [verb]
+        out, _ = tool.run(*words, "--help")
+        for option in re.findall(r"--[\w-]+", out[out.index("Options"):]):
+            assert option in options_part or option in ("--help", "--version"), (verb, option)
 
 
 def test_hidden_verbs_are_not_in_the_help(tool):
