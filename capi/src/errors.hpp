@@ -50,7 +50,8 @@ inline constexpr ErrorText kErrorTable[] = {
     {WEIR_E_VERSION, "WEIR_E_VERSION", "made by a version that this one cannot work with"},
     {WEIR_E_LAPPED, "WEIR_E_LAPPED", "overtaken by the writers"},
     {WEIR_E_TYPE, "WEIR_E_TYPE", "is of another type"},
-    {WEIR_E_FORKED, "WEIR_E_FORKED", "handle is the parent's, and this process cannot join by itself"},
+    {WEIR_E_FORKED, "WEIR_E_FORKED",
+     "handle is the parent's, and this process cannot join by itself"},
 };
 
 // The core's codes are the public ones.
