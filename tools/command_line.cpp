@@ -2,6 +2,7 @@
 // The command line: which verb with which options. Alone uses CLI11, which is slow to compile.
 #include "command_line.hpp"
 
+#include "clock.hpp"
 #include "output.hpp"
 #include "units.hpp"
 #include "verbs.hpp"
@@ -27,7 +28,8 @@ constexpr unsigned kMostThreads = 64;
 constexpr double kShortestSeconds = 0.1; // shorter slices measure the clock and the scheduler
 constexpr double kLongestSeconds = 3600;
 // Shorter and hardly any worker would live long enough to attach.
-constexpr std::int64_t kShortestKillNs = 1'000'000;
+constexpr std::int64_t kShortestKillNs = kMillisecond;
+constexpr std::int64_t kLongestWaitNs = 86400 * kSecond;
 
 using Action = std::function<int()>;
 
@@ -76,6 +78,17 @@ CLI::Validator is_kill_interval()
     return check_with(parse, "TIME");
 }
 
+CLI::Validator is_duration(std::int64_t shortest_ns)
+{
+    auto const parse = [shortest_ns](std::string const &text) {
+        std::int64_t const found = parse_duration(text);
+        if (found < shortest_ns || found > kLongestWaitNs)
+            throw BadUnit("shorter than " + std::to_string(shortest_ns / kMillisecond) +
+                          "ms or longer than a day: " + text);
+    };
+    return check_with(parse, "TIME");
+}
+
 /// Adds verbs to the command; the one that is chosen leaves its action.
 class Verbs {
   public:
@@ -90,8 +103,10 @@ class Verbs {
         add_blocks();
         add_target("participants", "the processes that are attached to a segment",
                    show_participants);
+        add_top();
         add_check();
         add_target("heal", "give back what dead participants left behind", heal_segment);
+        add_trim();
         add_rm();
         add_bench();
         add_ingest();
@@ -131,7 +146,9 @@ class Verbs {
     void add_create();
     void add_map();
     void add_blocks();
+    void add_top();
     void add_check();
+    void add_trim();
     void add_rm();
     void add_bench();
     void add_ingest();
@@ -195,15 +212,71 @@ void Verbs::add_map()
 
 void Verbs::add_blocks()
 {
-    auto const options = std::make_shared<BlocksOptions>();
+    struct Given {
+        BlocksOptions options;
+        std::string older_than;
+    };
+    auto const given = std::make_shared<Given>();
+    BlocksOptions &options = given->options;
     CLI::App *const verb = app_.add_subcommand("blocks", "who holds which blocks");
-    target_options(verb, options->target);
-    verb->add_flag("--by-owner", options->by_owner, "sums by owner instead of single blocks");
-    verb->add_flag("--all", options->all, "free and cached blocks too");
-    verb->add_option("--limit", options->limit, "most blocks to show, 0 for all")
+    target_options(verb, options.target);
+    verb->add_flag("--by-owner", options.by_owner, "sums by owner instead of single blocks");
+    CLI::Option *const all =
+        verb->add_flag("--all", options.all, "free, cached and trimmed blocks too");
+    verb->add_option("--limit", options.limit, "most blocks to show, 0 for all")
         ->check(CLI::NonNegativeNumber)
         ->capture_default_str();
-    on_choice<BlocksOptions>(verb, options, show_blocks);
+    verb->add_option("--older-than", given->older_than,
+                     "only blocks that exist longer, e.g. 10s; blocks have no time stamp, so the "
+                     "command looks twice, that long apart")
+        ->check(is_duration(kMillisecond))
+        ->excludes(all);
+    on_choice<Given>(verb, given, [](Given const &chosen) {
+        BlocksOptions finished = chosen.options;
+        finished.older_than_ns = chosen.older_than.empty() ? 0 : parse_duration(chosen.older_than);
+        return show_blocks(finished);
+    });
+}
+
+void Verbs::add_top()
+{
+    struct Given {
+        TopOptions options;
+        std::string interval = "1s";
+    };
+    auto const given = std::make_shared<Given>();
+    CLI::App *const verb = app_.add_subcommand("top", "what the participants have and do, live");
+    target_options(verb, given->options.target);
+    verb->add_option("--interval", given->interval, "between two looks")
+        ->check(is_duration(50 * kMillisecond))
+        ->capture_default_str();
+    verb->add_flag("--once", given->options.once,
+                   "look twice, print the difference and end; so it is without a terminal");
+    on_choice<Given>(verb, given, [](Given const &chosen) {
+        TopOptions finished = chosen.options;
+        finished.interval_ns = parse_duration(chosen.interval);
+        return show_top(finished);
+    });
+}
+
+void Verbs::add_trim()
+{
+    struct Given {
+        TrimOptions options;
+        std::string keep = "0";
+    };
+    auto const given = std::make_shared<Given>();
+    CLI::App *const verb =
+        app_.add_subcommand("trim", "give memory of free blocks back to the system");
+    target_options(verb, given->options.target);
+    verb->add_option("--keep", given->keep, "free bytes that stay")
+        ->check(is_bytes())
+        ->capture_default_str();
+    on_choice<Given>(verb, given, [](Given const &chosen) {
+        TrimOptions finished = chosen.options;
+        finished.keep = parse_bytes(chosen.keep);
+        return trim_segment(finished);
+    });
 }
 
 void Verbs::add_check()
@@ -313,6 +386,7 @@ void Verbs::add_fixture()
     verb->add_option("--size", options->size);
     verb->add_flag("--leave", options->leave, "give them to nobody");
     verb->add_flag("--wait", options->wait, "keep them until killed");
+    verb->add_flag("--churn", options->churn, "allocate and free until killed");
     on_choice<FixtureOptions>(verb, options, make_fixture);
 }
 } // namespace

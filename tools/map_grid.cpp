@@ -15,6 +15,8 @@ Use use_of(weir_block_kind kind)
     switch (kind) {
     case WEIR_BLOCK_FREE:
         return Use::free;
+    case WEIR_BLOCK_TRIMMED:
+        return Use::trimmed;
     case WEIR_BLOCK_CACHED:
         return Use::cached;
     case WEIR_BLOCK_ALLOCATED:
@@ -49,6 +51,8 @@ class CellSum {
             }
         }
         cell.mostly = taken * 2 > total_;
+        if (cell.use == Use::trimmed && !cell.mostly)
+            cell.use = Use::free;
         taken_.clear();
         total_ = 0;
         return cell;
@@ -81,6 +85,8 @@ SectorGrid SegmentPicture::grid(weir_sector sector, std::size_t most_cells) cons
     SectorGrid grid;
     for (auto const &piece : pieces_[sector]) {
         grid.bytes += piece.length;
+        if (piece.use != Use::trimmed)
+            grid.committed += piece.length;
         if (piece.use == Use::owned)
             grid.used += piece.length;
     }

@@ -12,7 +12,7 @@
 namespace tool {
 
 /// What a stretch of a sector is, for the eye.
-enum class Use : std::uint8_t { free, cached, busy, owned };
+enum class Use : std::uint8_t { free, trimmed, cached, busy, owned };
 
 struct Piece {
     std::uint64_t length;
@@ -29,6 +29,7 @@ struct Cell {
 
 struct SectorGrid {
     std::uint64_t bytes = 0;
+    std::uint64_t committed = 0; ///< of these, without what was trimmed
     std::uint64_t used = 0;
     std::uint64_t cell_bytes = 0;
     std::vector<Cell> cells;

@@ -51,6 +51,8 @@ std::string colour_of(Cell const &cell, Palette &palette)
     switch (cell.use) {
     case Use::free:
         return "#eeeeee";
+    case Use::trimmed:
+        return "#ffffff";
     case Use::cached:
         return "#bbbbbb";
     case Use::busy:
@@ -128,10 +130,11 @@ void write_svg(std::string const &path, SegmentPicture const &picture, OwnerName
     for (weir_sector sector = 0; sector < kSectors; ++sector) {
         SectorGrid const grid = picture.grid(sector, kColumns * kRows);
         drawing.text(fmt::format("{}: {} committed, {} in use", sector_name(sector),
-                                 human_bytes(grid.bytes), human_bytes(grid.used)));
+                                 human_bytes(grid.committed), human_bytes(grid.used)));
         drawing.cells(grid, palette);
     }
     drawing.key("#eeeeee", "free");
+    drawing.key("#ffffff", "given back to the system");
     drawing.key("#bbbbbb", "kept by a thread for its next allocation");
     drawing.key("#ff0000", "in the hands of an operation");
     for (std::uint64_t const owner : palette.owners())

@@ -21,6 +21,8 @@ std::string glyph(Cell const &cell, Palette &palette, bool colours)
     switch (cell.use) {
     case Use::free:
         return ".";
+    case Use::trimmed:
+        return "_";
     case Use::cached:
         return "-";
     case Use::busy:
@@ -49,7 +51,8 @@ std::string sector_lines(SectorGrid const &grid, Palette &palette, std::size_t w
 
 std::string legend(Palette &palette, OwnerNames const &owners)
 {
-    std::string text = ". free   - kept by a thread   ! in an operation\n";
+    std::string text =
+        ". free   _ given back to the system   - kept by a thread   ! in an operation\n";
     for (std::uint64_t const owner : palette.owners())
         text += fmt::format("{} {}\n", palette.letter(owner), owners.text(owner));
     return text + "a small letter: less than half of the cell is in use\n";
@@ -76,7 +79,7 @@ std::string terminal_picture(SegmentPicture const &picture, OwnerNames const &ow
     for (weir_sector sector = 0; sector < kSectors; ++sector) {
         SectorGrid const grid = picture.grid(sector, columns * rows);
         text += fmt::format("{}: {} committed, {} in use", sector_name(sector),
-                            human_bytes(grid.bytes), human_bytes(grid.used));
+                            human_bytes(grid.committed), human_bytes(grid.used));
         text += grid.cells.empty() ? "\n"
                                    : fmt::format("; a cell is {}\n", human_bytes(grid.cell_bytes));
         text += sector_lines(grid, palette, columns, colours) + "\n";

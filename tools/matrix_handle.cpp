@@ -19,14 +19,25 @@ weir_matrix_options matrix_options(std::string const &participant)
     return options;
 }
 
-Matrix attach_matrix(std::string const &name, bool foreign)
+namespace {
+Matrix attach_with(std::string const &name, bool foreign, weir_matrix_flags flags)
 {
     weir_matrix_options options = matrix_options("weir");
-    if (foreign)
-        options.flags |= WEIR_MATRIX_ALLOW_FOREIGN;
+    options.flags = flags | (foreign ? WEIR_MATRIX_ALLOW_FOREIGN : 0);
     weir_matrix *matrix = nullptr;
     must(weir_matrix_attach(name.c_str(), &options, &matrix), printable(name));
     return Matrix(matrix);
+}
+} // namespace
+
+Matrix attach_matrix(std::string const &name, bool foreign)
+{
+    return attach_with(name, foreign, 0);
+}
+
+Matrix observe_matrix(std::string const &name, bool foreign)
+{
+    return attach_with(name, foreign, WEIR_MATRIX_READ_ONLY);
 }
 
 Subscription subscribe(Channel const &channel)
@@ -45,6 +56,13 @@ weir_matrix_info stats_of(Matrix const &matrix)
     return stats;
 }
 
+weir_memory_info memory_of(Matrix const &matrix)
+{
+    weir_memory_info info = WEIR_MEMORY_INFO_INIT;
+    must(weir_matrix_memory(matrix.get(), &info), "memory");
+    return info;
+}
+
 std::string uuid_of(Matrix const &matrix)
 {
     weir_uuid uuid{};
@@ -54,13 +72,6 @@ std::string uuid_of(Matrix const &matrix)
         text += fmt::format("{}{:02x}", i == 4 || i == 6 || i == 8 || i == 10 ? "-" : "",
                             uuid.value[i]);
     return text;
-}
-
-std::uint64_t participant_of(Matrix const &matrix)
-{
-    std::uint64_t id = 0;
-    must(weir_matrix_participant_id(matrix.get(), &id), "participant");
-    return id;
 }
 
 } // namespace tool

@@ -25,13 +25,15 @@ weir_matrix_options matrix_options(std::string const &participant);
 
 /// Attaches to the matrix NAME of the command line.
 Matrix attach_matrix(std::string const &name, bool foreign);
+/// The same for looking alone: needs no right to write and no participant slot.
+Matrix observe_matrix(std::string const &name, bool foreign);
 
 /// Becomes a reader; none if the channel was retired.
 Subscription subscribe(Channel const &channel);
 
 weir_matrix_info stats_of(Matrix const &matrix);
+weir_memory_info memory_of(Matrix const &matrix);
 std::string uuid_of(Matrix const &matrix);
-std::uint64_t participant_of(Matrix const &matrix);
 
 namespace detail {
 /// What travels through a C callback: the lambda, and what it threw.

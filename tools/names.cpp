@@ -31,6 +31,8 @@ char const *block_kind_name(weir_block_kind kind)
         return "cached";
     case WEIR_BLOCK_RESIZING:
         return "resizing";
+    case WEIR_BLOCK_TRIMMED:
+        return "trimmed";
     default:
         return "unknown";
     }

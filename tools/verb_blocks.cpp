@@ -2,6 +2,7 @@
 // weir blocks: who holds which blocks.
 #include "verbs.hpp"
 
+#include "clock.hpp"
 #include "error.hpp"
 #include "matrix_handle.hpp"
 #include "names.hpp"
@@ -12,6 +13,8 @@
 #include <cstdint>
 #include <map>
 #include <string>
+#include <unordered_set>
+#include <utility>
 #include <vector>
 
 #include <fmt/format.h>
@@ -19,33 +22,46 @@
 
 namespace tool {
 namespace {
-struct Sum {
-    std::uint64_t blocks = 0;
-    std::uint64_t bytes = 0;
-    std::uint64_t largest = 0;
-};
+using Refs = std::unordered_set<weir_ref>;
 
 struct Listing {
     OwnerNames owners;
-    std::vector<weir_block_info> blocks; ///< the first `limit` of them
-    std::uint64_t total = 0;             ///< all that match
-    std::map<std::uint64_t, Sum> sums;   ///< by owner
+    std::vector<weir_block_info> blocks;    ///< the first `limit` of them
+    std::uint64_t total = 0;                ///< all that match
+    std::map<std::uint64_t, OwnerSum> sums; ///< by owner
 };
+
+/// A block has no time stamp. One whose ref is there before and after a wait was there all the
+/// time: a ref names one allocation, but for its generation, which comes round after 16384.
+Refs refs_before(Matrix const &matrix, std::int64_t wait_ns)
+{
+    Refs refs;
+    int const code = each_block(matrix, [&refs](weir_block_info const &block) {
+        if (block.block != WEIR_REF_NONE)
+            refs.insert(block.block);
+    });
+    must(code, "walk");
+    std::int64_t const end = now_ns() + wait_ns;
+    for (std::int64_t left = wait_ns; left > 0; left = end - now_ns())
+        sleep_ns(left);
+    return refs;
+}
 
 Listing gather(BlocksOptions const &options)
 {
-    Matrix const matrix = attach_matrix(options.target.name, options.target.foreign);
+    Matrix const matrix = observe_matrix(options.target.name, options.target.foreign);
+    bool const old_only = options.older_than_ns > 0;
+    Refs const old = old_only ? refs_before(matrix, options.older_than_ns) : Refs{};
     Listing listing{OwnerNames(matrix), {}, 0, {}};
     int const code = each_block(matrix, [&](weir_block_info const &block) {
         if (!options.all && block.block == WEIR_REF_NONE)
             return; // free, cached or in the hands of an operation
+        if (old_only && old.count(block.block) == 0)
+            return;
         ++listing.total;
         if (options.limit == 0 || listing.blocks.size() < options.limit)
             listing.blocks.push_back(block);
-        Sum &sum = listing.sums[block.owner];
-        ++sum.blocks;
-        sum.bytes += block.length;
-        sum.largest = std::max(sum.largest, block.length);
+        listing.sums[block.owner].add(block);
     });
     must(code, "walk");
     return listing;
@@ -68,12 +84,25 @@ void show_each(Listing const &listing)
     print(text);
 }
 
+/// Those with most bytes first.
+std::vector<std::pair<std::uint64_t, OwnerSum>>
+by_bytes(std::map<std::uint64_t, OwnerSum> const &sums)
+{
+    std::vector<std::pair<std::uint64_t, OwnerSum>> sorted(sums.begin(), sums.end());
+    std::stable_sort(sorted.begin(), sorted.end(),
+                     [](auto const &a, auto const &b) { return a.second.bytes > b.second.bytes; });
+    return sorted;
+}
+
 void show_owners(Listing const &listing)
 {
-    Table table({"owner", "blocks", "bytes", "largest"});
-    for (auto const &[owner, sum] : listing.sums)
-        table.add({listing.owners.text(owner), std::to_string(sum.blocks), human_bytes(sum.bytes),
-                   human_bytes(sum.largest)});
+    Table table({"owner", "state", "blocks", "bytes", "largest"}, {0, 1});
+    for (auto const &[owner, sum] : by_bytes(listing.sums)) {
+        weir_participant_info const *const info = listing.owners.info(owner);
+        table.add({listing.owners.text(owner),
+                   info == nullptr ? "-" : participant_state_name(info->state),
+                   std::to_string(sum.blocks), human_bytes(sum.bytes), human_bytes(sum.largest)});
+    }
     print(listing.total == 0 ? "no blocks\n" : table.text());
 }
 
@@ -96,12 +125,20 @@ nlohmann::ordered_json blocks_json(Listing const &listing)
 nlohmann::ordered_json owners_json(Listing const &listing)
 {
     auto list = nlohmann::ordered_json::array();
-    for (auto const &[owner, sum] : listing.sums)
-        list.push_back({{"owner", owner},
-                        {"owner_name", listing.owners.text(owner)},
-                        {"blocks", sum.blocks},
-                        {"bytes", sum.bytes},
-                        {"largest", sum.largest}});
+    for (auto const &[owner, sum] : by_bytes(listing.sums)) {
+        nlohmann::ordered_json entry{{"owner", owner},
+                                     {"owner_name", listing.owners.text(owner)},
+                                     {"blocks", sum.blocks},
+                                     {"bytes", sum.bytes},
+                                     {"largest", sum.largest}};
+        if (auto const *const info = listing.owners.info(owner); info != nullptr) {
+            entry["name"] = bounded(info->name, sizeof info->name);
+            entry["pid"] = info->pid;
+            entry["state"] = participant_state_name(info->state);
+            entry["alive"] = info->state == WEIR_PARTICIPANT_LIVE;
+        }
+        list.push_back(entry);
+    }
     return list;
 }
 } // namespace

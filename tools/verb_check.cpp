@@ -19,11 +19,9 @@ using Field = std::pair<char const *, std::uint64_t>;
 /// The findings that make a segment broken, in the words of the report.
 std::vector<Field> errors_of(weir_check_report const &report)
 {
-    return {{"broken_chains", report.broken_chains},
-            {"wrong_tails", report.wrong_tails},
-            {"unmerged_pairs", report.unmerged_pairs},
-            {"unfindable", report.unfindable},
-            {"dangling", report.dangling}};
+    return {{"broken_chains", report.broken_chains},   {"wrong_tails", report.wrong_tails},
+            {"unmerged_pairs", report.unmerged_pairs}, {"unfindable", report.unfindable},
+            {"miscounted", report.miscounted},         {"dangling", report.dangling}};
 }
 
 void show_text(weir_check_report const &report, int errors)
@@ -31,6 +29,8 @@ void show_text(weir_check_report const &report, int errors)
     std::string text =
         fmt::format("{} blocks, {} in use ({}), {} free\n", report.blocks, report.used_blocks,
                     human_bytes(report.used_bytes), human_bytes(report.free_bytes));
+    if (report.trimmed_bytes > 0)
+        text += fmt::format("{} given back to the system\n", human_bytes(report.trimmed_bytes));
     if (report.dead_blocks > 0)
         text +=
             fmt::format("{} blocks belong to dead participants: weir heal\n", report.dead_blocks);
@@ -42,7 +42,7 @@ void show_text(weir_check_report const &report, int errors)
     if (report.unsettled > 0)
         text += fmt::format("{} blocks changed meanwhile and were not judged\n", report.unsettled);
     if (report.repaired > 0)
-        text += fmt::format("{} free blocks made findable again\n", report.repaired);
+        text += fmt::format("{} of the errors repaired\n", report.repaired);
     for (auto const &[name, count] : errors_of(report))
         if (count > 0)
             text += fmt::format("error: {} {}\n", count, name);
@@ -61,6 +61,7 @@ void show_json(weir_check_report const &report, int errors)
                                   {"used_blocks", report.used_blocks},
                                   {"used_bytes", report.used_bytes},
                                   {"free_bytes", report.free_bytes},
+                                  {"trimmed_bytes", report.trimmed_bytes},
                                   {"dead_blocks", report.dead_blocks},
                                   {"orphans", report.orphans},
                                   {"orphan_bytes", report.orphan_bytes},
@@ -76,7 +77,8 @@ void show_json(weir_check_report const &report, int errors)
 
 int check_segment(CheckOptions const &options)
 {
-    Matrix const matrix = attach_matrix(options.target.name, options.target.foreign);
+    auto const open = options.repair ? attach_matrix : observe_matrix;
+    Matrix const matrix = open(options.target.name, options.target.foreign);
     weir_check_report report = WEIR_CHECK_REPORT_INIT;
     weir_check_flags const flags = options.repair ? WEIR_CHECK_REPAIR : 0;
     int const errors = must(weir_matrix_check(matrix.get(), flags, &report), "check");

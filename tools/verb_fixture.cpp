@@ -2,6 +2,7 @@
 // weir fixture, hidden: makes blocks in a segment so that the tests have something to look at.
 #include "verbs.hpp"
 
+#include "clock.hpp"
 #include "error.hpp"
 #include "matrix_handle.hpp"
 #include "output.hpp"
@@ -11,6 +12,15 @@
 #include <cstring>
 
 namespace tool {
+namespace {
+void churn(Matrix const &matrix)
+{
+    weir_ref block = WEIR_REF_NONE;
+    must(weir_matrix_alloc(matrix.get(), 64, nullptr, &block, nullptr), "alloc");
+    must(weir_matrix_free(matrix.get(), block), "free");
+    sleep_ns(kMillisecond);
+}
+} // namespace
 
 int make_fixture(FixtureOptions const &options)
 {
@@ -24,6 +34,8 @@ int make_fixture(FixtureOptions const &options)
             must(weir_block_give(matrix.get(), block, WEIR_OWNER_NONE), "give");
     }
     print("ready\n");
+    while (options.churn)
+        churn(matrix);
     while (options.wait)
         pause(); // until it is killed
     return 0;

@@ -26,7 +26,6 @@ struct Row {
     std::uint64_t resident = 0; ///< bytes that the file takes on the file system
     std::string problem;        ///< why it cannot be looked into; empty if it can
     weir_matrix_info stats = WEIR_MATRIX_INFO_INIT;
-    std::uint64_t others = 0; ///< participants without this command
 };
 
 std::vector<std::string> names()
@@ -45,9 +44,8 @@ std::vector<std::string> names()
 void look_into(Row &row, bool foreign)
 {
     try {
-        Matrix const matrix = attach_matrix(row.name, foreign);
+        Matrix const matrix = observe_matrix(row.name, foreign);
         row.stats = stats_of(matrix);
-        row.others = row.stats.participants - std::min<std::uint64_t>(1, row.stats.participants);
     } catch (Failure const &failure) {
         row.problem = failure.what();
     }
@@ -83,7 +81,7 @@ void show_text(std::vector<Row> const &rows)
         }
         table.add({printable(row.name), human_bytes(row.stats.capacity),
                    human_bytes(row.stats.committed_bytes), human_bytes(row.stats.used_bytes),
-                   std::to_string(row.stats.used_blocks), std::to_string(row.others),
+                   std::to_string(row.stats.used_blocks), std::to_string(row.stats.participants),
                    human_bytes(row.resident)});
     }
     print(rows.empty() ? "no segments in /dev/shm\n" : table.text());
@@ -99,7 +97,7 @@ void show_json(std::vector<Row> const &rows)
             one["committed_bytes"] = row.stats.committed_bytes;
             one["used_bytes"] = row.stats.used_bytes;
             one["used_blocks"] = row.stats.used_blocks;
-            one["participants"] = row.others;
+            one["participants"] = row.stats.participants;
         } else {
             one["error"] = row.problem;
         }

@@ -21,6 +21,8 @@ char const *use_name(Cell const &cell)
     switch (cell.use) {
     case Use::free:
         return "free";
+    case Use::trimmed:
+        return "trimmed";
     case Use::cached:
         return "cached";
     case Use::busy:
@@ -38,7 +40,7 @@ nlohmann::ordered_json grid_json(SegmentPicture const &picture, weir_sector sect
     for (auto const &cell : grid.cells)
         cells.push_back({{"use", use_name(cell)}, {"owner", cell.owner}, {"mostly", cell.mostly}});
     return {{"sector", sector_name(sector)},
-            {"committed_bytes", grid.bytes},
+            {"committed_bytes", grid.committed},
             {"used_bytes", grid.used},
             {"cell_bytes", grid.cell_bytes},
             {"cells", cells}};
@@ -47,7 +49,7 @@ nlohmann::ordered_json grid_json(SegmentPicture const &picture, weir_sector sect
 
 int show_map(MapOptions const &options)
 {
-    Matrix const matrix = attach_matrix(options.target.name, options.target.foreign);
+    Matrix const matrix = observe_matrix(options.target.name, options.target.foreign);
     OwnerNames const owners(matrix);
     SegmentPicture const picture(matrix);
     if (!options.svg.empty())

@@ -18,15 +18,12 @@ namespace tool {
 namespace {
 constexpr std::int64_t kNsPerSecond = 1'000'000'000;
 
-struct Listing {
-    std::vector<weir_participant_info> participants;
-    std::uint64_t self = 0;
-};
+using Listing = std::vector<weir_participant_info>;
 
 Listing gather(Target const &target)
 {
-    Matrix const matrix = attach_matrix(target.name, target.foreign);
-    return {participants_of(matrix), participant_of(matrix)};
+    Matrix const matrix = observe_matrix(target.name, target.foreign);
+    return participants_of(matrix);
 }
 
 std::string local_time(std::int64_t realtime_ns)
@@ -40,29 +37,25 @@ void show_text(Listing const &listing)
     Table table(
         {"slot", "name", "pid", "uid", "state", "attached", "allocs", "frees", "stalls", "running"},
         {1, 4, 5});
-    for (auto const &info : listing.participants) {
-        bool const self = info.participant == listing.self;
+    for (auto const &info : listing)
         table.add({std::to_string(info.slot), bounded(info.name, sizeof info.name),
                    std::to_string(info.pid), std::to_string(info.uid),
-                   self ? "this command" : participant_state_name(info.state),
-                   local_time(info.attached_at_ns), std::to_string(info.allocs),
-                   std::to_string(info.frees), std::to_string(info.stalls),
-                   std::to_string(info.running)});
-    }
+                   participant_state_name(info.state), local_time(info.attached_at_ns),
+                   std::to_string(info.allocs), std::to_string(info.frees),
+                   std::to_string(info.stalls), std::to_string(info.running)});
     print(table.text());
 }
 
 void show_json(Listing const &listing)
 {
     auto list = nlohmann::ordered_json::array();
-    for (auto const &info : listing.participants)
+    for (auto const &info : listing)
         list.push_back({{"participant", info.participant},
                         {"slot", info.slot},
                         {"name", bounded(info.name, sizeof info.name)},
                         {"pid", info.pid},
                         {"uid", info.uid},
                         {"state", participant_state_name(info.state)},
-                        {"self", info.participant == listing.self},
                         {"attached_at_ns", info.attached_at_ns},
                         {"allocs", info.allocs},
                         {"frees", info.frees},

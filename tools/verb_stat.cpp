@@ -17,13 +17,14 @@ namespace {
 struct Facts {
     std::string uuid;
     weir_matrix_info stats;
+    weir_memory_info memory;
     std::vector<weir_root_info> roots;
 };
 
 Facts gather(Target const &target)
 {
-    Matrix const matrix = attach_matrix(target.name, target.foreign);
-    Facts facts{uuid_of(matrix), stats_of(matrix), {}};
+    Matrix const matrix = observe_matrix(target.name, target.foreign);
+    Facts facts{uuid_of(matrix), stats_of(matrix), memory_of(matrix), {}};
     each_root(matrix, [&facts](weir_root_info const &root) { facts.roots.push_back(root); });
     return facts;
 }
@@ -37,19 +38,25 @@ void show_text(Target const &target, Facts const &facts)
     text += fmt::format("capacity   {}, {} committed, {} of tables and index\n",
                         human_bytes(s.capacity), human_bytes(s.committed_bytes),
                         human_bytes(s.overhead_bytes));
+    text += fmt::format("file       {} granted, in pages of {}\n",
+                        human_bytes(facts.memory.file_bytes), human_bytes(facts.memory.page_bytes));
     text += fmt::format("in use     {} in {} blocks\n", human_bytes(s.used_bytes), s.used_blocks);
     text += fmt::format("free       {} in {} blocks, the largest {}\n", human_bytes(s.free_bytes),
                         s.free_blocks, human_bytes(s.largest_free_bytes));
+    text += fmt::format("           {} scattered, {} kept by threads, {} trimmed\n",
+                        human_bytes(s.scattered_bytes), human_bytes(s.cached_bytes),
+                        human_bytes(s.trimmed_bytes));
     text += fmt::format("calls      {} allocs, {} frees, {} failures, {} stalls\n", s.allocs,
                         s.frees, s.failures, s.stalls);
-    text += fmt::format("processes  {} participants with this command, {} deaths healed\n\n",
-                        s.participants, s.deaths);
+    text +=
+        fmt::format("processes  {} participants, {} deaths healed\n\n", s.participants, s.deaths);
 
-    Table sectors({"sector", "step", "committed", "in use", "blocks", "free"});
+    Table sectors({"sector", "step", "committed", "in use", "blocks", "free", "trimmed"});
     for (weir_sector i = 0; i < kSectors; ++i)
         sectors.add({sector_name(i), human_bytes(s.sector_granule[i]),
                      human_bytes(s.sector_committed[i]), human_bytes(s.sector_used[i]),
-                     std::to_string(s.sector_blocks[i]), human_bytes(s.sector_free[i])});
+                     std::to_string(s.sector_blocks[i]), human_bytes(s.sector_free[i]),
+                     human_bytes(s.sector_trimmed[i])});
     text += sectors.text();
 
     Table roots({"root", "kind", "block"}, {0, 1});
@@ -69,7 +76,8 @@ nlohmann::ordered_json sectors_json(weir_matrix_info const &s)
                         {"committed_bytes", s.sector_committed[i]},
                         {"used_bytes", s.sector_used[i]},
                         {"used_blocks", s.sector_blocks[i]},
-                        {"free_bytes", s.sector_free[i]}});
+                        {"free_bytes", s.sector_free[i]},
+                        {"trimmed_bytes", s.sector_trimmed[i]}});
     return list;
 }
 
@@ -91,6 +99,8 @@ void show_json(Target const &target, Facts const &facts)
                 {"uuid", facts.uuid},
                 {"capacity", s.capacity},
                 {"segment_bytes", s.segment_bytes},
+                {"file_bytes", facts.memory.file_bytes},
+                {"page_bytes", facts.memory.page_bytes},
                 {"committed_bytes", s.committed_bytes},
                 {"overhead_bytes", s.overhead_bytes},
                 {"used_bytes", s.used_bytes},
@@ -98,6 +108,9 @@ void show_json(Target const &target, Facts const &facts)
                 {"free_bytes", s.free_bytes},
                 {"free_blocks", s.free_blocks},
                 {"largest_free_bytes", s.largest_free_bytes},
+                {"scattered_bytes", s.scattered_bytes},
+                {"cached_bytes", s.cached_bytes},
+                {"trimmed_bytes", s.trimmed_bytes},
                 {"claimed_bytes", s.claimed_bytes},
                 {"allocs", s.allocs},
                 {"frees", s.frees},

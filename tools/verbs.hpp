@@ -45,11 +45,23 @@ struct BlocksOptions {
     bool by_owner = false;
     bool all = false;
     std::uint64_t limit = 100; ///< 0: none
+    std::int64_t older_than_ns = 0;
 };
 
 struct CheckOptions {
     Target target;
     bool repair = false;
+};
+
+struct TrimOptions {
+    Target target;
+    std::uint64_t keep = 0; ///< free bytes that stay
+};
+
+struct TopOptions {
+    Target target;
+    std::int64_t interval_ns = 1'000'000'000;
+    bool once = false;
 };
 
 struct BenchOptions {
@@ -65,6 +77,7 @@ struct FixtureOptions {
     std::uint64_t size = 64;
     bool leave = false;
     bool wait = false;
+    bool churn = false;
 };
 
 int list_segments(ListOptions const &options);
@@ -76,6 +89,8 @@ int show_blocks(BlocksOptions const &options);
 int show_participants(Target const &target);
 int check_segment(CheckOptions const &options);
 int heal_segment(Target const &target);
+int trim_segment(TrimOptions const &options);
+int show_top(TopOptions const &options);
 int bench_matrix(BenchOptions const &options);
 int make_fixture(FixtureOptions const &options);
 

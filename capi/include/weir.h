@@ -244,6 +244,32 @@ typedef uint32_t weir_matrix_flags;
 /** open files of users other than the caller and root too; without it they
  *  are refused with `-EPERM` */
 #define WEIR_MATRIX_ALLOW_FOREIGN UINT32_C(0x2)
+/** attach for looking alone: the file is mapped for reading, no participant
+ *  slot is taken, and what would change something fails with `-EROFS`; not
+ *  for creating */
+#define WEIR_MATRIX_READ_ONLY UINT32_C(0x4)
+/** `numa_node` counts */
+#define WEIR_MATRIX_ON_NODE UINT32_C(0x8)
+/** `group` counts */
+#define WEIR_MATRIX_SET_GROUP UINT32_C(0x10)
+/** threads of this handle keep no freed blocks for their next allocations:
+ *  every free is seen by all at once, and costs more */
+#define WEIR_MATRIX_NO_LANES UINT32_C(0x20)
+
+/**
+ * How much a wish for a kind of memory matters.
+ *
+ * Since 0.1.
+ */
+typedef uint32_t weir_effort;
+enum {
+    /** not wished */
+    WEIR_EFFORT_NONE = 0,
+    /** if it can be had; weir_matrix_memory() tells what was got */
+    WEIR_EFFORT_TRY = 1,
+    /** the call fails if it cannot be had */
+    WEIR_EFFORT_REQUIRE = 2,
+};
 
 /**
  * What becomes of the blocks of a process that died or left.
@@ -300,7 +326,9 @@ struct weir_matrix_options {
     /** how long a call waits for a stopped process that holds what it needs,
      *  ns; 0: 100 ms; at most 1 h */
     int64_t stall_ns;
-    /** permission bits of a named segment; 0: 0600 */
+    /** permission bits of the file; 0: 0600 for a named segment, and for one
+     *  without a name all, so that whoever gets a descriptor of it may
+     *  attach */
     uint32_t mode;
     /** most participants at one time: 2 to 1023; 0: 128 */
     uint32_t participants;
@@ -308,13 +336,30 @@ struct weir_matrix_options {
     weir_death_policy death_policy;
     /** how it is made or opened */
     weir_matrix_flags flags;
+    /** huge pages: for a segment without a name from the system's pool of 2
+     *  MiB pages; else, and if the pool has too few, transparent ones, which
+     *  are only tried; each process asks for its own mapping; a pool that is
+     *  used up later is `-ENOSPC` as a full file system is */
+    weir_effort huge_pages;
+    /** keep the pages that this process uses in memory; the whole segment
+     *  counts against `RLIMIT_MEMLOCK`, though what is not used is neither
+     *  committed nor locked */
+    weir_effort lock;
+    /** with `WEIR_MATRIX_ON_NODE`: the NUMA node that the memory of a new
+     *  segment comes from while it has some; only tried, but a node that
+     *  does not exist is `-EINVAL`; else 0 */
+    uint32_t numa_node;
+    /** with `WEIR_MATRIX_SET_GROUP`: the group of the file, before its name
+     *  appears; else 0 */
+    uint32_t group;
     /** what people see as this participant's name, ended by NUL, any bytes;
      *  empty: the name of the program */
     char participant_name[16];
 };
 /** A `struct weir_matrix_options` with `size` set and all else 0. */
 #define WEIR_MATRIX_OPTIONS_INIT \
-    { sizeof(struct weir_matrix_options), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, {0} }
+    { sizeof(struct weir_matrix_options), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, \
+      0, 0, {0} }
 
 /**
  * The universally unique id of a segment.
@@ -339,7 +384,7 @@ struct weir_matrix_info {
     uint64_t capacity;
     /** bytes of the whole file, most of them never touched */
     uint64_t segment_bytes;
-    /** block data that the file system has granted */
+    /** block data that the file system has granted, without what was trimmed */
     uint64_t committed_bytes;
     /** in blocks that somebody has */
     uint64_t used_bytes;
@@ -347,8 +392,17 @@ struct weir_matrix_info {
     uint64_t free_bytes;
     /** held for an instant by running operations */
     uint64_t claimed_bytes;
+    /** kept by threads for their next allocations */
+    uint64_t cached_bytes;
+    /** free, but given back to the system; no part of `committed_bytes` and
+     *  `free_bytes` */
+    uint64_t trimmed_bytes;
     /** the largest free block */
     uint64_t largest_free_bytes;
+    /** free bytes outside the largest free block of their sector: no request
+     *  as large as all of them could have them. What blocks have beyond what
+     *  was asked for is not known */
+    uint64_t scattered_bytes;
     /** tables and index that go with the committed data */
     uint64_t overhead_bytes;
     /** blocks that somebody has */
@@ -373,6 +427,8 @@ struct weir_matrix_info {
     uint64_t sector_used[3];
     /** free bytes by sector */
     uint64_t sector_free[3];
+    /** trimmed bytes by sector */
+    uint64_t sector_trimmed[3];
     /** used blocks by sector */
     uint64_t sector_blocks[3];
     /** bytes per step by sector */
@@ -381,7 +437,61 @@ struct weir_matrix_info {
 /** A `struct weir_matrix_info` with `size` set and all else 0. */
 #define WEIR_MATRIX_INFO_INIT \
     { sizeof(struct weir_matrix_info), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, \
-      0, 0, 0, {0}, {0}, {0}, {0}, {0} }
+      0, 0, 0, 0, 0, 0, {0}, {0}, {0}, {0}, {0}, {0} }
+
+/**
+ * What the pages behind a segment are.
+ *
+ * Since 0.1.
+ */
+typedef uint32_t weir_pages;
+enum {
+    /** of the usual size */
+    WEIR_PAGES_NORMAL = 0,
+    /** huge where the kernel finds some: weir_matrix_prefault() asks for
+     *  them, else it is the system's settings that decide */
+    WEIR_PAGES_TRANSPARENT = 1,
+    /** huge ones, all of them */
+    WEIR_PAGES_HUGETLB = 2,
+};
+
+/**
+ * What kind of memory a handle got, and how much of it is there. What was
+ * wished in vain has a negative code; 0 means got, or not wished.
+ *
+ * Since 0.1.
+ */
+struct weir_memory_info {
+    /** size of this struct */
+    size_t size;
+    /** address space of this handle */
+    uint64_t mapped_bytes;
+    /** what the file system has granted, tables included */
+    uint64_t file_bytes;
+    /** in this process's page tables; 0 if the kernel does not tell */
+    uint64_t resident_bytes;
+    /** of those, by huge pages */
+    uint64_t huge_bytes;
+    /** bytes per page of the file */
+    uint64_t page_bytes;
+    /** what its pages are */
+    weir_pages pages;
+    /** why there are no huge pages, or only transparent ones: as `-ENOSPC`,
+     *  the pool has too few */
+    int32_t huge_error;
+    /** 1 if what this process uses stays in memory */
+    uint32_t locked;
+    /** why it does not: as `-ENOMEM` or `-EPERM`, `RLIMIT_MEMLOCK` is too
+     *  small */
+    int32_t lock_error;
+    /** the node that this handle bound the segment to; -1: none */
+    int32_t numa_node;
+    /** why it did not: as `-ENOSYS`, a kernel without NUMA */
+    int32_t numa_error;
+};
+/** A `struct weir_memory_info` with `size` set and all else 0. */
+#define WEIR_MEMORY_INFO_INIT \
+    { sizeof(struct weir_memory_info), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
 
 /**
  * What a part of a sector is at the moment.
@@ -400,6 +510,8 @@ enum {
     WEIR_BLOCK_CACHED = 5,
     /** a user's block that is changing its size */
     WEIR_BLOCK_RESIZING = 6,
+    /** free, but its memory was given back to the system */
+    WEIR_BLOCK_TRIMMED = 7,
 };
 
 /**
@@ -503,7 +615,8 @@ typedef int (*weir_participant_fn)(const struct weir_participant_info *info,
  * Since 0.1.
  */
 typedef uint32_t weir_check_flags;
-/** build the index anew where it misses a free block */
+/** build the index anew where it misses a free block, and count anew what is
+ *  trimmed */
 #define WEIR_CHECK_REPAIR UINT32_C(0x1)
 
 /**
@@ -523,6 +636,8 @@ struct weir_check_report {
     uint64_t used_bytes;
     /** bytes free */
     uint64_t free_bytes;
+    /** bytes free, but given back to the system */
+    uint64_t trimmed_bytes;
     /** blocks that belong to a dead participant */
     uint64_t dead_blocks;
     /** blocks of nobody that neither a root nor a channel names: leaks */
@@ -537,7 +652,9 @@ struct weir_check_report {
     uint64_t unmerged_pairs;
     /** free blocks that a search cannot find */
     uint64_t unfindable;
-    /** of those, how many were made findable again */
+    /** sectors whose count of trimmed bytes is wrong */
+    uint64_t miscounted;
+    /** of these two, how many were repaired */
     uint64_t repaired;
     /** names of channels and channel cells that name no block */
     uint64_t dangling;
@@ -552,7 +669,7 @@ struct weir_check_report {
 /** A `struct weir_check_report` with `size` set and all else 0. */
 #define WEIR_CHECK_REPORT_INIT \
     { sizeof(struct weir_check_report), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, \
-      0, 0, 0 }
+      0, 0, 0, 0, 0 }
 
 /**
  * What weir_matrix_heal() did.
@@ -579,6 +696,18 @@ struct weir_heal_report {
 /** A `struct weir_heal_report` with `size` set and all else 0. */
 #define WEIR_HEAL_REPORT_INIT \
     { sizeof(struct weir_heal_report), 0, 0, 0, 0, 0, 0 }
+
+/**
+ * Called after each piece of memory. Anything but 0 ends the work and is
+ * returned.
+ *
+ * @param[in] done     bytes of block data that are there.
+ * @param[in] total    bytes of block data that will be there.
+ * @param[in] userdata the caller's pointer. May be NULL. Handed to `callback`.
+ *
+ * Called only during the call that takes it. Since 0.1.
+ */
+typedef int (*weir_prefault_fn)(uint64_t done, uint64_t total, void *userdata);
 
 /**
  * What a root names.
@@ -648,10 +777,12 @@ typedef int (*weir_root_fn)(const struct weir_root_info *info, void *userdata);
  * @return 0. Otherwise a negative error:
  *   -E2BIG        `options` has an unknown field that is not 0
  *   -EACCES       the folder may not be written
+ *   -EAGAIN       `lock` is required and `RLIMIT_MEMLOCK` too small
  *   -EEXIST       there is one of this name that is not retired
  *   -EFBIG        the file would be larger than `RLIMIT_FSIZE` or the file
  *                 system allows
- *   -EINVAL       a bad name or option, or `ret_matrix` is NULL
+ *   -EINVAL       a bad name or option, `WEIR_MATRIX_READ_ONLY`, or
+ *                 `ret_matrix` is NULL
  *   -EIO          the file system failed in a way that has no code here
  *   -ELOOP        too many symbolic links in the path
  *   -EMFILE       too many open files
@@ -659,10 +790,13 @@ typedef int (*weir_root_fn)(const struct weir_root_info *info, void *userdata);
  *   -ENFILE       too many open files on this machine
  *   -ENOENT       the folder of the path does not exist
  *   -ENOMEM       no address space or memory for the mapping
- *   -ENOSPC       the file system cannot hold the tables and `commit`
+ *   -ENOSPC       the file system, or the pool of huge pages that are required,
+ *                 cannot hold the tables and `commit`
  *   -ENOTDIR      a part of the path is not a folder
- *   -EOPNOTSUPP   the file system or kernel lacks what a segment needs
- *   -EPERM        the folder does not let anybody make a file
+ *   -EOPNOTSUPP   the file system or kernel lacks what a segment needs, or huge
+ *                 pages that are required
+ *   -EPERM        the folder does not let anybody make a file, or `group` is
+ *                 none of the caller's
  *   -EROFS        the file system is read-only
  *
  * Any thread. May block. Not for signal handlers. Since 0.1.
@@ -677,15 +811,24 @@ WEIR_API int weir_matrix_create(
  * The file is not trusted: its geometry is checked once and copied, and
  * everything read from it later is checked before use.
  *
+ * With `WEIR_MATRIX_READ_ONLY` the caller becomes no participant: it needs no
+ * right to write and no slot, and nobody can tell that it is there. It may look
+ * (weir_matrix_stats(), weir_matrix_walk(), weir_matrix_participants(),
+ * weir_matrix_check(), weir_matrix_roots(), weir_matrix_lookup(), blocks and
+ * their data); what would change something fails with `-EROFS`.
+ *
  * @param[in] name        as for weir_matrix_create(). UTF-8, ended by NUL.
- * @param[in] options     only `stall_ns`, `flags` and `participant_name` count.
- *     May be NULL. Its `size` is set, as `WEIR_MATRIX_OPTIONS_INIT` does.
+ * @param[in] options     only `stall_ns`, `flags`, `huge_pages`, `lock` and
+ *     `participant_name` count. May be NULL. Its `size` is set, as
+ *     `WEIR_MATRIX_OPTIONS_INIT` does.
  * @param[out] ret_matrix the new handle. The caller owns it and gives it back
  *     with weir_matrix_unref().
  *
  * @return 0. Otherwise a negative error:
  *   -E2BIG          `options` has an unknown field that is not 0
- *   -EACCES         the file may not be opened for writing
+ *   -EACCES         the file may not be opened for writing, or, read-only, for
+ *                   reading
+ *   -EAGAIN         `lock` is required and `RLIMIT_MEMLOCK` too small
  *   -EBUSY          all participant slots are taken
  *   -EINVAL         a bad name or option, or a required pointer is NULL
  *   -EIO            the file system failed in a way that has no code here
@@ -696,7 +839,8 @@ WEIR_API int weir_matrix_create(
  *   -ENOENT         there is none
  *   -ENOMEM         no address space or memory for the mapping
  *   -ENOTDIR        a part of the path is not a folder
- *   -EOPNOTSUPP     the kernel lacks what a segment needs
+ *   -EOPNOTSUPP     the kernel lacks what a segment needs, or the segment has
+ *                   no huge pages and they are required
  *   -EPERM          it belongs to another user who is not root, or its file is
  *                   immutable
  *   -EROFS          the file system is read-only
@@ -724,10 +868,12 @@ WEIR_API int weir_matrix_attach(
  * @return 0. Otherwise a negative error:
  *   -E2BIG          `options` has an unknown field that is not 0
  *   -EACCES         the file or its folder may not be written
+ *   -EAGAIN         `lock` is required and `RLIMIT_MEMLOCK` too small
  *   -EBUSY          all participant slots are taken, or the name kept changing
  *   -EFBIG          the file would be larger than `RLIMIT_FSIZE` or the file
  *                   system allows
- *   -EINVAL         a bad name or option, or a required pointer is NULL
+ *   -EINVAL         a bad name or option, `WEIR_MATRIX_READ_ONLY`, or a
+ *                   required pointer is NULL
  *   -EIO            the file system failed in a way that has no code here
  *   -ELOOP          too many symbolic links in the path
  *   -EMFILE         too many open files
@@ -735,11 +881,14 @@ WEIR_API int weir_matrix_attach(
  *   -ENFILE         too many open files on this machine
  *   -ENOENT         the folder of the path does not exist
  *   -ENOMEM         no address space or memory for the mapping
- *   -ENOSPC         the file system cannot hold the tables and `commit`
+ *   -ENOSPC         the file system, or the pool of huge pages that are
+ *                   required, cannot hold the tables and `commit`
  *   -ENOTDIR        a part of the path is not a folder
- *   -EOPNOTSUPP     the file system or kernel lacks what a segment needs
+ *   -EOPNOTSUPP     the file system or kernel lacks what a segment needs, or
+ *                   huge pages that are required
  *   -EPERM          it belongs to another user who is not root, its file is
- *                   immutable, or the folder does not let anybody make a file
+ *                   immutable, the folder does not let anybody make a file, or
+ *                   `group` is none of the caller's
  *   -EROFS          the file system is read-only
  *   -WEIR_E_CORRUPT not a segment, or it contradicts itself
  *   -WEIR_E_RETIRED it was retired and its name cannot be removed
@@ -757,15 +906,19 @@ WEIR_API int weir_matrix_open(
  *
  * The descriptor is not kept and stays the caller's.
  *
- * @param[in] fd          an open descriptor, for reading and writing.
- * @param[in] options     only `stall_ns`, `flags` and `participant_name` count.
- *     May be NULL. Its `size` is set, as `WEIR_MATRIX_OPTIONS_INIT` does.
+ * @param[in] fd          an open descriptor, for reading and writing, or, with
+ *     `WEIR_MATRIX_READ_ONLY`, for reading.
+ * @param[in] options     only `stall_ns`, `flags`, `huge_pages`, `lock` and
+ *     `participant_name` count. May be NULL. Its `size` is set, as
+ *     `WEIR_MATRIX_OPTIONS_INIT` does.
  * @param[out] ret_matrix the new handle. The caller owns it and gives it back
  *     with weir_matrix_unref().
  *
  * @return 0. Otherwise a negative error:
  *   -E2BIG          `options` has an unknown field that is not 0
- *   -EACCES         the file may not be opened for writing
+ *   -EACCES         the file may not be opened for writing, or, read-only, for
+ *                   reading
+ *   -EAGAIN         `lock` is required and `RLIMIT_MEMLOCK` too small
  *   -EBADF          `fd` is not an open descriptor
  *   -EBUSY          all participant slots are taken
  *   -EINVAL         a bad option, or `ret_matrix` is NULL
@@ -773,7 +926,8 @@ WEIR_API int weir_matrix_open(
  *   -EMFILE         too many open files
  *   -ENFILE         too many open files on this machine
  *   -ENOMEM         no address space or memory for the mapping
- *   -EOPNOTSUPP     the kernel lacks what a segment needs
+ *   -EOPNOTSUPP     the kernel lacks what a segment needs, or the segment has
+ *                   no huge pages and they are required
  *   -EPERM          it belongs to another user who is not root, or its file is
  *                   immutable
  *   -EROFS          the file system is read-only
@@ -874,6 +1028,7 @@ WEIR_API struct weir_matrix *weir_matrix_unref(
  *
  * @return 0. Otherwise a negative error:
  *   -EINVAL         `matrix` is NULL
+ *   -EROFS          the handle is read-only
  *   -WEIR_E_RETIRED it was retired before
  *
  * Any thread. May block. Not for signal handlers. Since 0.1.
@@ -918,6 +1073,7 @@ WEIR_API int weir_matrix_uuid(const struct weir_matrix *matrix,
  *   -EBUSY          in a fork child: all participant slots are taken
  *   -EINVAL         a pointer is NULL
  *   -EMFILE         in a fork child: too many open files
+ *   -EROFS          the handle is read-only
  *   -WEIR_E_FORKED  in a fork child: it may not open the file of the segment
  *                   again
  *   -WEIR_E_RETIRED the matrix was retired
@@ -943,6 +1099,92 @@ WEIR_API int weir_matrix_participant_id(
 WEIR_API int weir_matrix_stats(
         struct weir_matrix *matrix,
         struct weir_matrix_info *ret_stats) WEIR_NOEXCEPT;
+
+/**
+ * Gives memory of free blocks back to the system: whole pages, in steps of at
+ * least 64 KiB.
+ *
+ * What threads keep for their next allocations is given back first.
+ *
+ * A trimmed block stays free for everybody. Who needs it takes it back, and is
+ * told `-ENOSPC` if the file system has no room for it any more; touching a
+ * block never raises SIGBUS. Trimmed memory does not count against the
+ * capacity, so another sector may grow by it. Others go on meanwhile, but what
+ * is being trimmed is nobody's for that moment.
+ *
+ * It ends early where it fails; what it gave back until then is a success.
+ *
+ * @param[in] matrix     the matrix.
+ * @param[in] keep_bytes free bytes that stay as they are, for the next
+ *     allocations.
+ * @param[out] ret_bytes bytes that were given back. May be NULL.
+ *
+ * @return 0. Otherwise a negative error:
+ *   -EBUSY          a stopped process holds the growth of the matrix, or, in a
+ *                   fork child, all participant slots are taken
+ *   -EINVAL         `matrix` is NULL
+ *   -EMFILE         in a fork child: too many open files
+ *   -EOPNOTSUPP     the file system cannot give memory back
+ *   -EROFS          the handle is read-only
+ *   -WEIR_E_CORRUPT the segment contradicts itself
+ *   -WEIR_E_FORKED  in a fork child: it may not open the file of the segment
+ *                   again
+ *   -WEIR_E_RETIRED the matrix was retired
+ *
+ * Any thread. May block. Not for signal handlers. Since 0.1.
+ */
+WEIR_API int weir_matrix_trim(struct weir_matrix *matrix, uint64_t keep_bytes,
+                              uint64_t *ret_bytes) WEIR_NOEXCEPT;
+
+/**
+ * Tells what kind of memory this handle got, and how much of it is there.
+ *
+ * @param[in] matrix      the matrix.
+ * @param[inout] ret_info filled. Its `size` is set, as `WEIR_MEMORY_INFO_INIT`
+ *     does.
+ *
+ * @return 0. Otherwise a negative error:
+ *   -EINVAL a pointer is NULL, or a bad `size`
+ *
+ * Any thread. May block. Not for signal handlers. Since 0.1.
+ */
+WEIR_API int weir_matrix_memory(
+        const struct weir_matrix *matrix,
+        struct weir_memory_info *ret_info) WEIR_NOEXCEPT;
+
+/**
+ * Commits block data up to `bytes` in all, shared out as by the option `commit`
+ * and as far as the capacity allows, and puts all that is committed into this
+ * process's page tables, so that no first use has to wait for the kernel.
+ *
+ * Blocks and what others do are left alone. With transparent huge pages it asks
+ * the kernel to use them at once.
+ *
+ * @param[in] matrix   the matrix.
+ * @param[in] bytes    at most the capacity, or 0 for what is committed already.
+ * @param[in] callback called after each piece of at most 16 MiB, may call
+ *     functions of this matrix. May be NULL.
+ * @param[in] userdata passed on. May be NULL. Handed to `callback`.
+ *
+ * @return A count, 0 or more. Otherwise a negative error:
+ *   -EBUSY          a stopped process holds the growth of the matrix, or, in a
+ *                   fork child, all participant slots are taken
+ *   -EINVAL         `matrix` is NULL, or `bytes` is more than the capacity
+ *   -EMFILE         in a fork child: too many open files
+ *   -ENOMEM         no memory for page tables, or what is locked exceeds
+ *                   `RLIMIT_MEMLOCK`
+ *   -ENOSPC         the file system is full, or the pool of huge pages
+ *   -EROFS          the handle is read-only
+ *   -WEIR_E_CORRUPT the segment contradicts itself
+ *   -WEIR_E_FORKED  in a fork child: it may not open the file of the segment
+ *                   again
+ *   -WEIR_E_RETIRED the matrix was retired
+ *
+ * Any thread. May block. Not for signal handlers. Since 0.1.
+ */
+WEIR_API int weir_matrix_prefault(struct weir_matrix *matrix, uint64_t bytes,
+                                  weir_prefault_fn callback,
+                                  void *userdata) WEIR_NOEXCEPT;
 
 /**
  * Calls a function for each block, free ones too, from the first to the last
@@ -996,6 +1238,7 @@ WEIR_API int weir_matrix_participants(
  * @return how many errors were found. Otherwise a negative error:
  *   -EINVAL a pointer is NULL, a bad `size`, or an unknown flag
  *   -ENOMEM no memory for the list of refs
+ *   -EROFS  `WEIR_CHECK_REPAIR` on a read-only handle
  *
  * Any thread. May block. Not for signal handlers. Since 0.1.
  */
@@ -1018,6 +1261,7 @@ WEIR_API int weir_matrix_check(
  *   -EBUSY          in a fork child: all participant slots are taken
  *   -EINVAL         `matrix` is NULL, or a bad `size`
  *   -EMFILE         in a fork child: too many open files
+ *   -EROFS          the handle is read-only
  *   -WEIR_E_FORKED  in a fork child: it may not open the file of the segment
  *                   again
  *   -WEIR_E_RETIRED the matrix was retired
@@ -1050,6 +1294,7 @@ WEIR_API int weir_matrix_heal(
  *   -ENAMETOOLONG   the name is too long
  *   -ENOSPC         all 256 roots are taken
  *   -EPERM          the block is another participant's
+ *   -EROFS          the handle is read-only
  *   -WEIR_E_CORRUPT the segment contradicts itself
  *   -WEIR_E_FORKED  in a fork child: it may not open the file of the segment
  *                   again
@@ -1096,6 +1341,7 @@ WEIR_API int weir_matrix_lookup(struct weir_matrix *matrix, const char *name,
  *   -EMFILE         in a fork child: too many open files
  *   -ENAMETOOLONG   the name is too long
  *   -ENOENT         there is none
+ *   -EROFS          the handle is read-only
  *   -WEIR_E_CORRUPT the segment contradicts itself
  *   -WEIR_E_FORKED  in a fork child: it may not open the file of the segment
  *                   again
@@ -1194,6 +1440,7 @@ struct weir_alloc_options {
  *                   capacity
  *   -ENOSPC         no free run could serve it and the file system behind the
  *                   segment is full
+ *   -EROFS          the handle is read-only
  *   -WEIR_E_CORRUPT the segment contradicts itself
  *   -WEIR_E_FORKED  in a fork child: it may not open the file of the segment
  *                   again
@@ -1229,6 +1476,7 @@ WEIR_API int weir_matrix_alloc(
  *   -EINVAL         `matrix` is NULL, or `block` cannot be a block of this
  *                   matrix
  *   -EMFILE         in a fork child: too many open files
+ *   -EROFS          the handle is read-only
  *   -WEIR_E_CORRUPT the segment contradicts itself
  *   -WEIR_E_FORKED  in a fork child: it may not open the file of the segment
  *                   again
@@ -1328,6 +1576,7 @@ WEIR_API int weir_block_state(struct weir_matrix *matrix,
  *   -EINVAL         `matrix` is NULL, `state` is out of range, or `block`
  *                   cannot be a block of this matrix
  *   -EMFILE         in a fork child: too many open files
+ *   -EROFS          the handle is read-only
  *   -WEIR_E_CORRUPT the segment contradicts itself
  *   -WEIR_E_FORKED  in a fork child: it may not open the file of the segment
  *                   again
@@ -1355,6 +1604,7 @@ WEIR_API int weir_block_set_state(struct weir_matrix *matrix, weir_ref block,
  *   -EINVAL         `matrix` is NULL, a state is out of range, or `block`
  *                   cannot be a block of this matrix
  *   -EMFILE         in a fork child: too many open files
+ *   -EROFS          the handle is read-only
  *   -WEIR_E_CORRUPT the segment contradicts itself
  *   -WEIR_E_FORKED  in a fork child: it may not open the file of the segment
  *                   again
@@ -1402,6 +1652,7 @@ WEIR_API int weir_block_owner(struct weir_matrix *matrix, weir_ref block,
  *                   or `participant` cannot be an id
  *   -EMFILE         in a fork child: too many open files
  *   -EPERM          the block is not this participant's
+ *   -EROFS          the handle is read-only
  *   -ESRCH          the new owner left or died; the block is still this
  *                   participant's
  *   -WEIR_E_CORRUPT the segment contradicts itself
@@ -1427,6 +1678,7 @@ WEIR_API int weir_block_give(struct weir_matrix *matrix, weir_ref block,
  *                   matrix
  *   -EMFILE         in a fork child: too many open files
  *   -EPERM          a participant has it
+ *   -EROFS          the handle is read-only
  *   -WEIR_E_CORRUPT the segment contradicts itself
  *   -WEIR_E_FORKED  in a fork child: it may not open the file of the segment
  *                   again
@@ -1617,6 +1869,7 @@ struct weir_channel_info {
  *   -ENAMETOOLONG   the name is too long
  *   -ENOMEM         the matrix has no room for it, or no memory for the handle
  *   -ENOSPC         all 256 roots are taken, or the file system is full
+ *   -EROFS          `matrix` is read-only
  *   -WEIR_E_CORRUPT the segment contradicts itself
  *   -WEIR_E_FORKED  in a fork child: it may not open the file of the segment
  *                   again
@@ -1651,6 +1904,7 @@ WEIR_API int weir_channel_create(
  *   -ENAMETOOLONG   the name is too long
  *   -ENOENT         there is none
  *   -ENOMEM         no memory for the handle
+ *   -EROFS          `matrix` is read-only
  *   -WEIR_E_CORRUPT the channel contradicts itself
  *   -WEIR_E_FORKED  in a fork child: it may not open the file of the segment
  *                   again
@@ -1686,6 +1940,7 @@ WEIR_API int weir_channel_attach(
  *   -ENAMETOOLONG   the name is too long
  *   -ENOMEM         the matrix has no room for it, or no memory for the handle
  *   -ENOSPC         all 256 roots are taken, or the file system is full
+ *   -EROFS          `matrix` is read-only
  *   -WEIR_E_CORRUPT the segment or the channel contradicts itself
  *   -WEIR_E_FORKED  in a fork child: it may not open the file of the segment
  *                   again

@@ -17,8 +17,10 @@ bool user_state_ok(uint32_t state) noexcept
     return state == 0 || (state >= WEIR_STATE_USER_MIN && state <= WEIR_STATE_USER_MAX);
 }
 
-weir::Status alloc_with(weir_matrix *matrix, size_t size, weir_alloc_options const *options,
-                        weir::Allocation &made) noexcept
+/// Out of line: most allocations have no options.
+__attribute__((noinline)) weir::Status alloc_with(weir_matrix *matrix, size_t size,
+                                                  weir_alloc_options const *options,
+                                                  weir::Allocation &made) noexcept
 {
     weir_alloc_options given;
     if (int const code = read_options(options, kFirstOptions, given); code < 0)
@@ -59,6 +61,7 @@ weir::Status alloc_with(weir_matrix *matrix, size_t size, weir_alloc_options con
  *   -EMFILE          in a fork child: too many open files
  *   -ENOMEM          no free run could serve it and the matrix is at its capacity
  *   -ENOSPC          no free run could serve it and the file system behind the segment is full
+ *   -EROFS           the handle is read-only
  *   -WEIR_E_CORRUPT  the segment contradicts itself
  *   -WEIR_E_FORKED   in a fork child: it may not open the file of the segment again
  *   -WEIR_E_RETIRED  the matrix was retired
@@ -102,6 +105,7 @@ WEIR_API int weir_matrix_alloc(struct weir_matrix *matrix, size_t size,
  *   -EBUSY          its owner is changing its size, or, in a fork child, all participant slots are taken
  *   -EINVAL         `matrix` is NULL, or `block` cannot be a block of this matrix
  *   -EMFILE         in a fork child: too many open files
+ *   -EROFS          the handle is read-only
  *   -WEIR_E_CORRUPT the segment contradicts itself
  *   -WEIR_E_FORKED  in a fork child: it may not open the file of the segment again
  *   -WEIR_E_RETIRED the matrix was retired
@@ -239,6 +243,7 @@ WEIR_API int weir_block_state(struct weir_matrix *matrix, weir_ref block) noexce
  *   -EBUSY          its owner is changing its size, or, in a fork child, all participant slots are taken
  *   -EINVAL         `matrix` is NULL, `state` is out of range, or `block` cannot be a block of this matrix
  *   -EMFILE         in a fork child: too many open files
+ *   -EROFS          the handle is read-only
  *   -WEIR_E_CORRUPT the segment contradicts itself
  *   -WEIR_E_FORKED  in a fork child: it may not open the file of the segment again
  *   -WEIR_E_RETIRED the matrix was retired
@@ -270,6 +275,7 @@ WEIR_API int weir_block_set_state(struct weir_matrix *matrix, weir_ref block,
  *   -EBUSY          its owner is changing its size, or, in a fork child, all participant slots are taken
  *   -EINVAL         `matrix` is NULL, a state is out of range, or `block` cannot be a block of this matrix
  *   -EMFILE         in a fork child: too many open files
+ *   -EROFS          the handle is read-only
  *   -WEIR_E_CORRUPT the segment contradicts itself
  *   -WEIR_E_FORKED  in a fork child: it may not open the file of the segment again
  *   -WEIR_E_RETIRED the matrix was retired
@@ -333,6 +339,7 @@ WEIR_API int weir_block_owner(struct weir_matrix *matrix, weir_ref block,
  *   -EINVAL         `matrix` is NULL, `block` cannot be a block of this matrix, or `participant` cannot be an id
  *   -EMFILE         in a fork child: too many open files
  *   -EPERM          the block is not this participant's
+ *   -EROFS          the handle is read-only
  *   -ESRCH          the new owner left or died; the block is still this participant's
  *   -WEIR_E_CORRUPT the segment contradicts itself
  *   -WEIR_E_FORKED  in a fork child: it may not open the file of the segment again
@@ -362,6 +369,7 @@ WEIR_API int weir_block_give(struct weir_matrix *matrix, weir_ref block,
  *   -EINVAL         `matrix` is NULL, or `block` cannot be a block of this matrix
  *   -EMFILE         in a fork child: too many open files
  *   -EPERM          a participant has it
+ *   -EROFS          the handle is read-only
  *   -WEIR_E_CORRUPT the segment contradicts itself
  *   -WEIR_E_FORKED  in a fork child: it may not open the file of the segment again
  *   -WEIR_E_RETIRED the matrix was retired

@@ -57,6 +57,7 @@ int make_channel(Maker maker, weir_matrix *matrix, char const *name,
  *   -ENAMETOOLONG    the name is too long
  *   -ENOMEM          the matrix has no room for it, or no memory for the handle
  *   -ENOSPC          all 256 roots are taken, or the file system is full
+ *   -EROFS           `matrix` is read-only
  *   -WEIR_E_CORRUPT  the segment contradicts itself
  *   -WEIR_E_FORKED   in a fork child: it may not open the file of the segment again
  *   -WEIR_E_RETIRED  the matrix was retired
@@ -89,6 +90,7 @@ WEIR_API int weir_channel_create(struct weir_matrix *matrix, const char *name,
  *   -ENAMETOOLONG    the name is too long
  *   -ENOENT          there is none
  *   -ENOMEM          no memory for the handle
+ *   -EROFS           `matrix` is read-only
  *   -WEIR_E_CORRUPT  the channel contradicts itself
  *   -WEIR_E_FORKED   in a fork child: it may not open the file of the segment again
  *   -WEIR_E_RETIRED  the matrix was retired
@@ -122,6 +124,7 @@ WEIR_API int weir_channel_attach(struct weir_matrix *matrix, const char *name,
  *   -ENAMETOOLONG    the name is too long
  *   -ENOMEM          the matrix has no room for it, or no memory for the handle
  *   -ENOSPC          all 256 roots are taken, or the file system is full
+ *   -EROFS           `matrix` is read-only
  *   -WEIR_E_CORRUPT  the segment or the channel contradicts itself
  *   -WEIR_E_FORKED   in a fork child: it may not open the file of the segment again
  *   -WEIR_E_RETIRED  the matrix was retired

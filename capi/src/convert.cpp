@@ -23,15 +23,41 @@ uint64_t or_default(uint64_t value, uint64_t fallback) noexcept
     return value == 0 ? fallback : value;
 }
 
+constexpr uint32_t kMostNodes = 1024;
+
+/// What a flag makes count must be 0 without it: else somebody forgot the flag.
+bool memory_in_range(weir_matrix_options const &o) noexcept
+{
+    bool const on_node = (o.flags & WEIR_MATRIX_ON_NODE) != 0;
+    bool const set_group = (o.flags & WEIR_MATRIX_SET_GROUP) != 0;
+    return o.huge_pages <= WEIR_EFFORT_REQUIRE && o.lock <= WEIR_EFFORT_REQUIRE &&
+           o.numa_node < (on_node ? kMostNodes : 1) &&
+           (set_group ? o.group != UINT32_MAX : o.group == 0);
+}
+
+void memory_to_core(weir_matrix_options const &from, MemoryWish &into) noexcept
+{
+    static_assert(static_cast<unsigned>(Effort::attempt) == WEIR_EFFORT_TRY);
+    static_assert(static_cast<unsigned>(Effort::require) == WEIR_EFFORT_REQUIRE);
+    into.huge_pages = static_cast<Effort>(from.huge_pages);
+    into.lock = static_cast<Effort>(from.lock);
+    into.set_node = (from.flags & WEIR_MATRIX_ON_NODE) != 0;
+    into.node = from.numa_node;
+    into.set_group = (from.flags & WEIR_MATRIX_SET_GROUP) != 0;
+    into.group = from.group;
+}
+
 bool in_range(weir_matrix_options const &o) noexcept
 {
     uint64_t const capacity = or_default(o.capacity, kDefaultCapacity);
-    constexpr uint32_t kFlags = WEIR_MATRIX_ISOLATE | WEIR_MATRIX_ALLOW_FOREIGN;
+    constexpr uint32_t kFlags = WEIR_MATRIX_ISOLATE | WEIR_MATRIX_ALLOW_FOREIGN |
+                                WEIR_MATRIX_READ_ONLY | WEIR_MATRIX_ON_NODE |
+                                WEIR_MATRIX_SET_GROUP | WEIR_MATRIX_NO_LANES;
     return capacity >= kSmallestCapacity && capacity <= kLargestCapacity && o.commit <= capacity &&
            o.small_limit <= capacity && o.medium_limit <= capacity && o.large_limit <= capacity &&
            o.stall_ns >= 0 && o.stall_ns <= kLongestStall && (o.mode & ~uint32_t{0777}) == 0 &&
            (o.participants == 0 || (o.participants >= 2 && o.participants <= kMaxParticipants)) &&
-           o.death_policy <= WEIR_DEATH_KEEP && (o.flags & ~kFlags) == 0 &&
+           o.death_policy <= WEIR_DEATH_KEEP && (o.flags & ~kFlags) == 0 && memory_in_range(o) &&
            std::memchr(o.participant_name, '\0', sizeof o.participant_name) != nullptr;
 }
 } // namespace
@@ -49,10 +75,13 @@ int to_core(weir_matrix_options const &from, MatrixOptions &into) noexcept
     into.geometry.roots = kRoots;
     into.geometry.isolate = (from.flags & WEIR_MATRIX_ISOLATE) != 0;
     into.geometry.keep_blocks = from.death_policy == WEIR_DEATH_KEEP;
-    into.geometry.mode = from.mode == 0 ? 0600 : from.mode;
+    into.geometry.mode = from.mode;
     into.commit = from.commit;
     into.stall = from.stall_ns == 0 ? kDefaultStall : from.stall_ns;
-    into.allow_foreign = (from.flags & WEIR_MATRIX_ALLOW_FOREIGN) != 0;
+    into.access.allow_foreign = (from.flags & WEIR_MATRIX_ALLOW_FOREIGN) != 0;
+    into.access.read_only = (from.flags & WEIR_MATRIX_READ_ONLY) != 0;
+    into.lanes = (from.flags & WEIR_MATRIX_NO_LANES) == 0;
+    memory_to_core(from, into.memory);
     into.root_ops = kRootOps;
     std::memcpy(into.participant_name, from.participant_name, sizeof into.participant_name);
     return 0;
@@ -103,7 +132,10 @@ weir_matrix_info from_core(MatrixStats const &from) noexcept
     into.used_bytes = from.used_bytes;
     into.free_bytes = from.free_bytes;
     into.claimed_bytes = from.claimed_bytes;
+    into.cached_bytes = from.cached_bytes;
+    into.trimmed_bytes = from.trimmed_bytes;
     into.largest_free_bytes = from.largest_free_bytes;
+    into.scattered_bytes = from.scattered_bytes;
     into.overhead_bytes = from.overhead_bytes;
     into.used_blocks = from.used_blocks;
     into.free_blocks = from.free_blocks;
@@ -117,9 +149,30 @@ weir_matrix_info from_core(MatrixStats const &from) noexcept
         into.sector_committed[i] = from.sector_committed[i];
         into.sector_used[i] = from.sector_used[i];
         into.sector_free[i] = from.sector_free[i];
+        into.sector_trimmed[i] = from.sector_trimmed[i];
         into.sector_blocks[i] = from.sector_blocks[i];
         into.sector_granule[i] = from.sector_granule[i];
     }
+    return into;
+}
+
+weir_memory_info from_core(MemoryKind const &kind, MemoryUse const &use) noexcept
+{
+    static_assert(static_cast<unsigned>(Pages::transparent) == WEIR_PAGES_TRANSPARENT);
+    static_assert(static_cast<unsigned>(Pages::hugetlb) == WEIR_PAGES_HUGETLB);
+    weir_memory_info into{};
+    into.size = sizeof into;
+    into.mapped_bytes = use.mapped;
+    into.file_bytes = use.file;
+    into.resident_bytes = use.resident;
+    into.huge_bytes = use.huge;
+    into.page_bytes = kind.page_bytes;
+    into.pages = static_cast<weir_pages>(kind.pages);
+    into.huge_error = kind.huge_error;
+    into.locked = kind.locked ? 1 : 0;
+    into.lock_error = kind.lock_error;
+    into.numa_node = kind.node;
+    into.numa_error = kind.node_error;
     return into;
 }
 
@@ -131,6 +184,7 @@ weir_check_report from_core(CheckReport const &from) noexcept
     into.used_blocks = from.used_blocks;
     into.used_bytes = from.used_bytes;
     into.free_bytes = from.free_bytes;
+    into.trimmed_bytes = from.trimmed_bytes;
     into.dead_blocks = from.dead_blocks;
     into.orphans = from.orphans;
     into.orphan_bytes = from.orphan_bytes;
@@ -138,6 +192,7 @@ weir_check_report from_core(CheckReport const &from) noexcept
     into.wrong_tails = from.wrong_tails;
     into.unmerged_pairs = from.unmerged_pairs;
     into.unfindable = from.unfindable;
+    into.miscounted = from.miscounted;
     into.repaired = from.repaired;
     into.dangling = from.dangling;
     into.freed_roots = from.freed_roots;
@@ -166,6 +221,7 @@ weir_block_info from_core(BlockInfo const &from) noexcept
     static_assert(static_cast<unsigned>(Kind::allocated) == WEIR_BLOCK_ALLOCATED);
     static_assert(static_cast<unsigned>(Kind::cached) == WEIR_BLOCK_CACHED);
     static_assert(static_cast<unsigned>(Kind::resizing) == WEIR_BLOCK_RESIZING);
+    static_assert(static_cast<unsigned>(Kind::trimmed) == WEIR_BLOCK_TRIMMED);
     weir_block_info into{};
     into.block = from.ref;
     into.offset = from.offset;

@@ -14,6 +14,7 @@ int to_core(weir_channel_options const &from, ChannelOptions &into) noexcept;
 Message to_core(weir_message const &from) noexcept;
 
 weir_matrix_info from_core(MatrixStats const &from) noexcept;
+weir_memory_info from_core(MemoryKind const &kind, MemoryUse const &use) noexcept;
 weir_check_report from_core(CheckReport const &from) noexcept;
 weir_heal_report from_core(HealReport const &from) noexcept;
 weir_block_info from_core(BlockInfo const &from) noexcept;

@@ -34,7 +34,7 @@ inline constexpr ErrorText kErrorTable[] = {
     {EMFILE, "EMFILE", "too many open files in this process"},
     {EFBIG, "EFBIG", "file is larger than allowed"},
     {ENOSPC, "ENOSPC", "no space left"},
-    {EROFS, "EROFS", "read-only file system"},
+    {EROFS, "EROFS", "read-only"},
     {ERANGE, "ERANGE", "out of range"},
     {ENAMETOOLONG, "ENAMETOOLONG", "name is too long"},
     {ELOOP, "ELOOP", "too many symbolic links in the path"},

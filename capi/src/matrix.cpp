@@ -13,6 +13,7 @@ using namespace weir::capi;
 
 constexpr size_t kFirstOptions = sizeof(weir_matrix_options);
 constexpr size_t kFirstStats = sizeof(weir_matrix_info);
+constexpr size_t kFirstMemory = sizeof(weir_memory_info);
 constexpr size_t kFirstCheck = sizeof(weir_check_report);
 constexpr size_t kFirstHeal = sizeof(weir_heal_report);
 
@@ -55,9 +56,10 @@ int make_matrix(Maker maker, char const *name, weir_matrix_options const *option
  * @errors
  *   -E2BIG           `options` has an unknown field that is not 0
  *   -EACCES          the folder may not be written
+ *   -EAGAIN          `lock` is required and `RLIMIT_MEMLOCK` too small
  *   -EEXIST          there is one of this name that is not retired
  *   -EFBIG           the file would be larger than `RLIMIT_FSIZE` or the file system allows
- *   -EINVAL          a bad name or option, or `ret_matrix` is NULL
+ *   -EINVAL          a bad name or option, `WEIR_MATRIX_READ_ONLY`, or `ret_matrix` is NULL
  *   -EIO             the file system failed in a way that has no code here
  *   -ELOOP           too many symbolic links in the path
  *   -EMFILE          too many open files
@@ -65,10 +67,10 @@ int make_matrix(Maker maker, char const *name, weir_matrix_options const *option
  *   -ENFILE          too many open files on this machine
  *   -ENOENT          the folder of the path does not exist
  *   -ENOMEM          no address space or memory for the mapping
- *   -ENOSPC          the file system cannot hold the tables and `commit`
+ *   -ENOSPC          the file system, or the pool of huge pages that are required, cannot hold the tables and `commit`
  *   -ENOTDIR         a part of the path is not a folder
- *   -EOPNOTSUPP      the file system or kernel lacks what a segment needs
- *   -EPERM           the folder does not let anybody make a file
+ *   -EOPNOTSUPP      the file system or kernel lacks what a segment needs, or huge pages that are required
+ *   -EPERM           the folder does not let anybody make a file, or `group` is none of the caller's
  *   -EROFS           the file system is read-only
  * @thread any
  * @blocks yes
@@ -86,14 +88,21 @@ WEIR_API int weir_matrix_create(const char *name, const struct weir_matrix_optio
  * The file is not trusted: its geometry is checked once and copied, and
  * everything read from it later is checked before use.
  *
+ * With `WEIR_MATRIX_READ_ONLY` the caller becomes no participant: it needs no
+ * right to write and no slot, and nobody can tell that it is there. It may look
+ * (weir_matrix_stats(), weir_matrix_walk(), weir_matrix_participants(),
+ * weir_matrix_check(), weir_matrix_roots(), weir_matrix_lookup(), blocks and
+ * their data); what would change something fails with `-EROFS`.
+ *
  * @class weir_matrix ctor
  * @param[in]  name       utf8; as for weir_matrix_create()
- * @param[in]  options    sized nullable; only `stall_ns`, `flags` and `participant_name` count
+ * @param[in]  options    sized nullable; only `stall_ns`, `flags`, `huge_pages`, `lock` and `participant_name` count
  * @param[out] ret_matrix owned; the new handle
  * @return ok
  * @errors
  *   -E2BIG           `options` has an unknown field that is not 0
- *   -EACCES          the file may not be opened for writing
+ *   -EACCES          the file may not be opened for writing, or, read-only, for reading
+ *   -EAGAIN          `lock` is required and `RLIMIT_MEMLOCK` too small
  *   -EBUSY           all participant slots are taken
  *   -EINVAL          a bad name or option, or a required pointer is NULL
  *   -EIO             the file system failed in a way that has no code here
@@ -104,7 +113,7 @@ WEIR_API int weir_matrix_create(const char *name, const struct weir_matrix_optio
  *   -ENOENT          there is none
  *   -ENOMEM          no address space or memory for the mapping
  *   -ENOTDIR         a part of the path is not a folder
- *   -EOPNOTSUPP      the kernel lacks what a segment needs
+ *   -EOPNOTSUPP      the kernel lacks what a segment needs, or the segment has no huge pages and they are required
  *   -EPERM           it belongs to another user who is not root, or its file is immutable
  *   -EROFS           the file system is read-only
  *   -WEIR_E_CORRUPT  not a segment, or it contradicts itself
@@ -135,9 +144,10 @@ WEIR_API int weir_matrix_attach(const char *name, const struct weir_matrix_optio
  * @errors
  *   -E2BIG           `options` has an unknown field that is not 0
  *   -EACCES          the file or its folder may not be written
+ *   -EAGAIN          `lock` is required and `RLIMIT_MEMLOCK` too small
  *   -EBUSY           all participant slots are taken, or the name kept changing
  *   -EFBIG           the file would be larger than `RLIMIT_FSIZE` or the file system allows
- *   -EINVAL          a bad name or option, or a required pointer is NULL
+ *   -EINVAL          a bad name or option, `WEIR_MATRIX_READ_ONLY`, or a required pointer is NULL
  *   -EIO             the file system failed in a way that has no code here
  *   -ELOOP           too many symbolic links in the path
  *   -EMFILE          too many open files
@@ -145,10 +155,10 @@ WEIR_API int weir_matrix_attach(const char *name, const struct weir_matrix_optio
  *   -ENFILE          too many open files on this machine
  *   -ENOENT          the folder of the path does not exist
  *   -ENOMEM          no address space or memory for the mapping
- *   -ENOSPC          the file system cannot hold the tables and `commit`
+ *   -ENOSPC          the file system, or the pool of huge pages that are required, cannot hold the tables and `commit`
  *   -ENOTDIR         a part of the path is not a folder
- *   -EOPNOTSUPP      the file system or kernel lacks what a segment needs
- *   -EPERM           it belongs to another user who is not root, its file is immutable, or the folder does not let anybody make a file
+ *   -EOPNOTSUPP      the file system or kernel lacks what a segment needs, or huge pages that are required
+ *   -EPERM           it belongs to another user who is not root, its file is immutable, the folder does not let anybody make a file, or `group` is none of the caller's
  *   -EROFS           the file system is read-only
  *   -WEIR_E_CORRUPT  not a segment, or it contradicts itself
  *   -WEIR_E_RETIRED  it was retired and its name cannot be removed
@@ -172,13 +182,14 @@ WEIR_API int weir_matrix_open(const char *name, const struct weir_matrix_options
  * The descriptor is not kept and stays the caller's.
  *
  * @class weir_matrix ctor
- * @param[in]  fd         an open descriptor, for reading and writing
- * @param[in]  options    sized nullable; only `stall_ns`, `flags` and `participant_name` count
+ * @param[in]  fd         an open descriptor, for reading and writing, or, with `WEIR_MATRIX_READ_ONLY`, for reading
+ * @param[in]  options    sized nullable; only `stall_ns`, `flags`, `huge_pages`, `lock` and `participant_name` count
  * @param[out] ret_matrix owned; the new handle
  * @return ok
  * @errors
  *   -E2BIG           `options` has an unknown field that is not 0
- *   -EACCES          the file may not be opened for writing
+ *   -EACCES          the file may not be opened for writing, or, read-only, for reading
+ *   -EAGAIN          `lock` is required and `RLIMIT_MEMLOCK` too small
  *   -EBADF           `fd` is not an open descriptor
  *   -EBUSY           all participant slots are taken
  *   -EINVAL          a bad option, or `ret_matrix` is NULL
@@ -186,7 +197,7 @@ WEIR_API int weir_matrix_open(const char *name, const struct weir_matrix_options
  *   -EMFILE          too many open files
  *   -ENFILE          too many open files on this machine
  *   -ENOMEM          no address space or memory for the mapping
- *   -EOPNOTSUPP      the kernel lacks what a segment needs
+ *   -EOPNOTSUPP      the kernel lacks what a segment needs, or the segment has no huge pages and they are required
  *   -EPERM           it belongs to another user who is not root, or its file is immutable
  *   -EROFS           the file system is read-only
  *   -WEIR_E_CORRUPT  not a segment, or it contradicts itself
@@ -327,6 +338,7 @@ WEIR_API struct weir_matrix *weir_matrix_unref(struct weir_matrix *matrix) noexc
  * @return ok
  * @errors
  *   -EINVAL         `matrix` is NULL
+ *   -EROFS          the handle is read-only
  *   -WEIR_E_RETIRED it was retired before
  * @thread any
  * @blocks yes
@@ -392,6 +404,7 @@ WEIR_API int weir_matrix_uuid(const struct weir_matrix *matrix, struct weir_uuid
  *   -EBUSY          in a fork child: all participant slots are taken
  *   -EINVAL         a pointer is NULL
  *   -EMFILE         in a fork child: too many open files
+ *   -EROFS          the handle is read-only
  *   -WEIR_E_FORKED  in a fork child: it may not open the file of the segment again
  *   -WEIR_E_RETIRED the matrix was retired
  * @thread any
@@ -434,6 +447,109 @@ WEIR_API int weir_matrix_stats(struct weir_matrix *matrix,
         return status.code;
     write_info(from_core(found), ret_stats);
     return 0;
+}
+
+/**
+ * Gives memory of free blocks back to the system: whole pages, in steps of at
+ * least 64 KiB.
+ *
+ * What threads keep for their next allocations is given back first.
+ *
+ * A trimmed block stays free for everybody. Who needs it takes it back, and is
+ * told `-ENOSPC` if the file system has no room for it any more; touching a
+ * block never raises SIGBUS. Trimmed memory does not count against the
+ * capacity, so another sector may grow by it. Others go on meanwhile, but what
+ * is being trimmed is nobody's for that moment.
+ *
+ * It ends early where it fails; what it gave back until then is a success.
+ *
+ * @class weir_matrix method
+ * @param[in]  matrix     the matrix
+ * @param[in]  keep_bytes free bytes that stay as they are, for the next allocations
+ * @param[out] ret_bytes  nullable; bytes that were given back
+ * @return ok
+ * @errors
+ *   -EBUSY          a stopped process holds the growth of the matrix, or, in a fork child, all participant slots are taken
+ *   -EINVAL         `matrix` is NULL
+ *   -EMFILE         in a fork child: too many open files
+ *   -EOPNOTSUPP     the file system cannot give memory back
+ *   -EROFS          the handle is read-only
+ *   -WEIR_E_CORRUPT the segment contradicts itself
+ *   -WEIR_E_FORKED  in a fork child: it may not open the file of the segment again
+ *   -WEIR_E_RETIRED the matrix was retired
+ * @thread any
+ * @blocks yes
+ * @since 0.1
+ */
+WEIR_API int weir_matrix_trim(struct weir_matrix *matrix, uint64_t keep_bytes,
+                              uint64_t *ret_bytes) noexcept
+{
+    if (matrix == nullptr)
+        return -EINVAL;
+    uint64_t bytes = 0;
+    if (auto const status = core(matrix)->trim(keep_bytes, bytes); !status.ok())
+        return status.code;
+    if (ret_bytes != nullptr)
+        *ret_bytes = bytes;
+    return 0;
+}
+
+/**
+ * Tells what kind of memory this handle got, and how much of it is there.
+ *
+ * @class weir_matrix method
+ * @param[in]    matrix   the matrix
+ * @param[inout] ret_info sized; filled
+ * @return ok
+ * @errors
+ *   -EINVAL a pointer is NULL, or a bad `size`
+ * @thread any
+ * @blocks yes
+ * @since 0.1
+ */
+WEIR_API int weir_matrix_memory(const struct weir_matrix *matrix,
+                                struct weir_memory_info *ret_info) noexcept
+{
+    if (matrix == nullptr || ret_info == nullptr || !info_size_ok(ret_info, kFirstMemory))
+        return -EINVAL;
+    write_info(from_core(core(matrix)->memory_kind(), core(matrix)->measure_memory()), ret_info);
+    return 0;
+}
+
+/**
+ * Commits block data up to `bytes` in all, shared out as by the option `commit`
+ * and as far as the capacity allows, and puts all that is committed into this
+ * process's page tables, so that no first use has to wait for the kernel.
+ *
+ * Blocks and what others do are left alone. With transparent huge pages it asks
+ * the kernel to use them at once.
+ *
+ * @class weir_matrix iter
+ * @param[in] matrix   the matrix
+ * @param[in] bytes    at most the capacity, or 0 for what is committed already
+ * @param[in] callback nullable; called after each piece of at most 16 MiB, may call functions of this matrix
+ * @param[in] userdata userdata(of=callback) nullable; passed on
+ * @return count
+ * @errors
+ *   -EBUSY          a stopped process holds the growth of the matrix, or, in a fork child, all participant slots are taken
+ *   -EINVAL         `matrix` is NULL, or `bytes` is more than the capacity
+ *   -EMFILE         in a fork child: too many open files
+ *   -ENOMEM         no memory for page tables, or what is locked exceeds `RLIMIT_MEMLOCK`
+ *   -ENOSPC         the file system is full, or the pool of huge pages
+ *   -EROFS          the handle is read-only
+ *   -WEIR_E_CORRUPT the segment contradicts itself
+ *   -WEIR_E_FORKED  in a fork child: it may not open the file of the segment again
+ *   -WEIR_E_RETIRED the matrix was retired
+ * @thread any
+ * @blocks yes
+ * @since 0.1
+ */
+WEIR_API int weir_matrix_prefault(struct weir_matrix *matrix, uint64_t bytes,
+                                  weir_prefault_fn callback, void *userdata) noexcept
+{
+    if (matrix == nullptr)
+        return -EINVAL;
+    return core(matrix)->prefault(bytes, callback, userdata).code;
 }
 
 /**
@@ -500,6 +616,7 @@ WEIR_API int weir_matrix_participants(struct weir_matrix *matrix, weir_participa
  * @errors
  *   -EINVAL a pointer is NULL, a bad `size`, or an unknown flag
  *   -ENOMEM no memory for the list of refs
+ *   -EROFS  `WEIR_CHECK_REPAIR` on a read-only handle
  * @thread any
  * @blocks yes
  * @since 0.1
@@ -534,6 +651,7 @@ WEIR_API int weir_matrix_check(struct weir_matrix *matrix, weir_check_flags flag
  *   -EBUSY          in a fork child: all participant slots are taken
  *   -EINVAL         `matrix` is NULL, or a bad `size`
  *   -EMFILE         in a fork child: too many open files
+ *   -EROFS          the handle is read-only
  *   -WEIR_E_FORKED  in a fork child: it may not open the file of the segment again
  *   -WEIR_E_RETIRED the matrix was retired
  * @thread any
@@ -575,6 +693,7 @@ WEIR_API int weir_matrix_heal(struct weir_matrix *matrix,
  *   -ENAMETOOLONG   the name is too long
  *   -ENOSPC         all 256 roots are taken
  *   -EPERM          the block is another participant's
+ *   -EROFS          the handle is read-only
  *   -WEIR_E_CORRUPT the segment contradicts itself
  *   -WEIR_E_FORKED  in a fork child: it may not open the file of the segment again
  *   -WEIR_E_RETIRED the matrix was retired
@@ -634,6 +753,7 @@ WEIR_API int weir_matrix_lookup(struct weir_matrix *matrix, const char *name,
  *   -EMFILE         in a fork child: too many open files
  *   -ENAMETOOLONG   the name is too long
  *   -ENOENT         there is none
+ *   -EROFS          the handle is read-only
  *   -WEIR_E_CORRUPT the segment contradicts itself
  *   -WEIR_E_FORKED  in a fork child: it may not open the file of the segment again
  *   -WEIR_E_RETIRED the matrix was retired

@@ -24,6 +24,28 @@ WEIR_FLAGS(weir_matrix_flags, uint32_t) {
     WEIR_MATRIX_ISOLATE = 1,
     /** open files of users other than the caller and root too; without it they are refused with `-EPERM` */
     WEIR_MATRIX_ALLOW_FOREIGN = 2,
+    /** attach for looking alone: the file is mapped for reading, no participant slot is taken, and what would change something fails with `-EROFS`; not for creating */
+    WEIR_MATRIX_READ_ONLY = 4,
+    /** `numa_node` counts */
+    WEIR_MATRIX_ON_NODE = 8,
+    /** `group` counts */
+    WEIR_MATRIX_SET_GROUP = 16,
+    /** threads of this handle keep no freed blocks for their next allocations: every free is seen by all at once, and costs more */
+    WEIR_MATRIX_NO_LANES = 32,
+};
+
+/**
+ * How much a wish for a kind of memory matters.
+ *
+ * @since 0.1
+ */
+WEIR_ENUM(weir_effort) {
+    /** not wished */
+    WEIR_EFFORT_NONE = 0,
+    /** if it can be had; weir_matrix_memory() tells what was got */
+    WEIR_EFFORT_TRY = 1,
+    /** the call fails if it cannot be had */
+    WEIR_EFFORT_REQUIRE = 2,
 };
 
 /**
@@ -75,7 +97,7 @@ WEIR_STRUCT(weir_matrix_options) {
     uint64_t large_limit;
     /** how long a call waits for a stopped process that holds what it needs, ns; 0: 100 ms; at most 1 h */
     int64_t stall_ns;
-    /** permission bits of a named segment; 0: 0600 */
+    /** permission bits of the file; 0: 0600 for a named segment, and for one without a name all, so that whoever gets a descriptor of it may attach */
     uint32_t mode;
     /** most participants at one time: 2 to 1023; 0: 128 */
     uint32_t participants;
@@ -83,6 +105,14 @@ WEIR_STRUCT(weir_matrix_options) {
     weir_death_policy death_policy;
     /** how it is made or opened */
     weir_matrix_flags flags;
+    /** huge pages: for a segment without a name from the system's pool of 2 MiB pages; else, and if the pool has too few, transparent ones, which are only tried; each process asks for its own mapping; a pool that is used up later is `-ENOSPC` as a full file system is */
+    weir_effort huge_pages;
+    /** keep the pages that this process uses in memory; the whole segment counts against `RLIMIT_MEMLOCK`, though what is not used is neither committed nor locked */
+    weir_effort lock;
+    /** with `WEIR_MATRIX_ON_NODE`: the NUMA node that the memory of a new segment comes from while it has some; only tried, but a node that does not exist is `-EINVAL`; else 0 */
+    uint32_t numa_node;
+    /** with `WEIR_MATRIX_SET_GROUP`: the group of the file, before its name appears; else 0 */
+    uint32_t group;
     /** what people see as this participant's name, ended by NUL, any bytes; empty: the name of the program */
     char participant_name[16];
 };
@@ -112,7 +142,7 @@ WEIR_STRUCT(weir_matrix_info) {
     uint64_t capacity;
     /** bytes of the whole file, most of them never touched */
     uint64_t segment_bytes;
-    /** block data that the file system has granted */
+    /** block data that the file system has granted, without what was trimmed */
     uint64_t committed_bytes;
     /** in blocks that somebody has */
     uint64_t used_bytes;
@@ -120,8 +150,14 @@ WEIR_STRUCT(weir_matrix_info) {
     uint64_t free_bytes;
     /** held for an instant by running operations */
     uint64_t claimed_bytes;
+    /** kept by threads for their next allocations */
+    uint64_t cached_bytes;
+    /** free, but given back to the system; no part of `committed_bytes` and `free_bytes` */
+    uint64_t trimmed_bytes;
     /** the largest free block */
     uint64_t largest_free_bytes;
+    /** free bytes outside the largest free block of their sector: no request as large as all of them could have them. What blocks have beyond what was asked for is not known */
+    uint64_t scattered_bytes;
     /** tables and index that go with the committed data */
     uint64_t overhead_bytes;
     /** blocks that somebody has */
@@ -146,10 +182,60 @@ WEIR_STRUCT(weir_matrix_info) {
     uint64_t sector_used[3];
     /** free bytes by sector */
     uint64_t sector_free[3];
+    /** trimmed bytes by sector */
+    uint64_t sector_trimmed[3];
     /** used blocks by sector */
     uint64_t sector_blocks[3];
     /** bytes per step by sector */
     uint64_t sector_granule[3];
+};
+
+/**
+ * What the pages behind a segment are.
+ *
+ * @since 0.1
+ */
+WEIR_ENUM(weir_pages) {
+    /** of the usual size */
+    WEIR_PAGES_NORMAL = 0,
+    /** huge where the kernel finds some: weir_matrix_prefault() asks for them, else it is the system's settings that decide */
+    WEIR_PAGES_TRANSPARENT = 1,
+    /** huge ones, all of them */
+    WEIR_PAGES_HUGETLB = 2,
+};
+
+/**
+ * What kind of memory a handle got, and how much of it is there. What was wished
+ * in vain has a negative code; 0 means got, or not wished.
+ *
+ * @kind info
+ * @since 0.1
+ */
+WEIR_STRUCT(weir_memory_info) {
+    /** size of this struct */
+    size_t size;
+    /** address space of this handle */
+    uint64_t mapped_bytes;
+    /** what the file system has granted, tables included */
+    uint64_t file_bytes;
+    /** in this process's page tables; 0 if the kernel does not tell */
+    uint64_t resident_bytes;
+    /** of those, by huge pages */
+    uint64_t huge_bytes;
+    /** bytes per page of the file */
+    uint64_t page_bytes;
+    /** what its pages are */
+    weir_pages pages;
+    /** why there are no huge pages, or only transparent ones: as `-ENOSPC`, the pool has too few */
+    int32_t huge_error;
+    /** 1 if what this process uses stays in memory */
+    uint32_t locked;
+    /** why it does not: as `-ENOMEM` or `-EPERM`, `RLIMIT_MEMLOCK` is too small */
+    int32_t lock_error;
+    /** the node that this handle bound the segment to; -1: none */
+    int32_t numa_node;
+    /** why it did not: as `-ENOSYS`, a kernel without NUMA */
+    int32_t numa_error;
 };
 
 /**
@@ -168,6 +254,8 @@ WEIR_ENUM(weir_block_kind) {
     WEIR_BLOCK_CACHED = 5,
     /** a user's block that is changing its size */
     WEIR_BLOCK_RESIZING = 6,
+    /** free, but its memory was given back to the system */
+    WEIR_BLOCK_TRIMMED = 7,
 };
 
 /**
@@ -270,7 +358,7 @@ WEIR_CALLBACK(weir_participant_fn) int (const struct weir_participant_info *info
  * @since 0.1
  */
 WEIR_FLAGS(weir_check_flags, uint32_t) {
-    /** build the index anew where it misses a free block */
+    /** build the index anew where it misses a free block, and count anew what is trimmed */
     WEIR_CHECK_REPAIR = 1,
 };
 
@@ -292,6 +380,8 @@ WEIR_STRUCT(weir_check_report) {
     uint64_t used_bytes;
     /** bytes free */
     uint64_t free_bytes;
+    /** bytes free, but given back to the system */
+    uint64_t trimmed_bytes;
     /** blocks that belong to a dead participant */
     uint64_t dead_blocks;
     /** blocks of nobody that neither a root nor a channel names: leaks */
@@ -306,7 +396,9 @@ WEIR_STRUCT(weir_check_report) {
     uint64_t unmerged_pairs;
     /** free blocks that a search cannot find */
     uint64_t unfindable;
-    /** of those, how many were made findable again */
+    /** sectors whose count of trimmed bytes is wrong */
+    uint64_t miscounted;
+    /** of these two, how many were repaired */
     uint64_t repaired;
     /** names of channels and channel cells that name no block */
     uint64_t dangling;
@@ -340,6 +432,18 @@ WEIR_STRUCT(weir_heal_report) {
     /** how long it took, ns */
     int64_t duration_ns;
 };
+
+/**
+ * Called after each piece of memory. Anything but 0 ends the work and is
+ * returned.
+ *
+ * @param[in] done     bytes of block data that are there
+ * @param[in] total    bytes of block data that will be there
+ * @param[in] userdata userdata(of=callback) nullable; the caller's pointer
+ * @scope call
+ * @since 0.1
+ */
+WEIR_CALLBACK(weir_prefault_fn) int (uint64_t done, uint64_t total, void *userdata);
 
 /**
  * What a root names.

@@ -37,6 +37,17 @@ void after(void const *address, Access access, uint64_t value, bool changed) noe
 } // namespace explore
 #endif
 
+/// What was loaded before it was loaded before what comes after it, also if it was no atomic.
+inline void acquire_fence() noexcept
+{
+#if defined(__SANITIZE_THREAD__)
+    // Not known to TSan, which looks at one process; the memory that needs it is other processes'.
+    asm volatile("" ::: "memory");
+#else
+    __atomic_thread_fence(__ATOMIC_ACQUIRE);
+#endif
+}
+
 /// An atomic of 4 or 8 bytes: an integer, or a struct that wraps one. It may live in shared
 /// memory: it is address-free, its size is that of T, and zero bytes are a valid value.
 template <class T> class atomic {

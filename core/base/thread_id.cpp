@@ -103,7 +103,7 @@ uint32_t look_up_thread_number() noexcept
 {
     uint32_t const number = t_number_plus_one != 0 ? t_number_plus_one - 1 : take_number();
     uint64_t const pointer = thread_pointer();
-    if (number != kNoThreadNumber && pointer != 0 && pointer >> 48 == 0)
+    if (number != kNoThreadNumber && kHasThreadPointer && pointer >> 48 == 0)
         __atomic_store_n(&thread_cache_entry(pointer), pointer << 16 | number, __ATOMIC_RELAXED);
     return number;
 }

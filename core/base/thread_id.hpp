@@ -23,9 +23,17 @@ uint32_t look_up_thread_number() noexcept;
 /// Numbers by thread pointer: a thread_local of a shared library costs a function call, as much as
 /// a tenth of an allocation. thread pointer << 16 | number, or 0. Relaxed: a thread believes only
 /// what stands beside its own thread pointer, which no other live thread has.
-inline constexpr unsigned kThreadCache = 64;
+inline constexpr unsigned kThreadCacheShift = 6;
+inline constexpr unsigned kThreadCache = 1u << kThreadCacheShift;
 extern uint64_t g_thread_cache[kThreadCache];
 
+#if defined(__x86_64__) || defined(__aarch64__)
+inline constexpr bool kHasThreadPointer = true;
+#else
+inline constexpr bool kHasThreadPointer = false;
+#endif
+
+/// Not 0, if there is one.
 inline uint64_t thread_pointer() noexcept
 {
     uint64_t value;
@@ -41,7 +49,8 @@ inline uint64_t thread_pointer() noexcept
 
 inline uint64_t &thread_cache_entry(uint64_t pointer) noexcept
 {
-    return g_thread_cache[(pointer >> 6 ^ pointer >> 12 ^ pointer >> 20) % kThreadCache];
+    // Fibonacci hashing (Knuth, The Art of Computer Programming 3, 6.4)
+    return g_thread_cache[pointer * 0x9e3779b97f4a7c15 >> (64 - kThreadCacheShift)];
 }
 
 /// No two live threads of a process have the same number, but for kNoThreadNumber. What a thread
@@ -50,7 +59,7 @@ inline uint32_t thread_number() noexcept
 {
     uint64_t const pointer = thread_pointer();
     uint64_t const entry = __atomic_load_n(&thread_cache_entry(pointer), __ATOMIC_RELAXED);
-    if (WEIR_LIKELY(entry >> 16 == pointer && pointer != 0))
+    if (WEIR_LIKELY(entry >> 16 == pointer && kHasThreadPointer))
         return entry & 0xffff;
     return look_up_thread_number();
 }

@@ -107,7 +107,8 @@ struct Matrix::Search {
     int growth_error = 0; ///< of the file system, if that was why it did not grow
 };
 
-Status Matrix::alloc(uint64_t size, Allocation &ret) noexcept
+/// The shared path: no lane could serve the request.
+Status Matrix::alloc_shared(uint64_t size, Allocation &ret) noexcept
 {
     WEIR_TRY(enter());
     if (size - 1 >= segment_.geometry().request.capacity)
@@ -137,7 +138,15 @@ Status Matrix::alloc(AllocRequest const &request, Allocation &ret) noexcept
     WEIR_TRY(enter());
     bool const valid = request.size - 1 < segment_.geometry().request.capacity &&
                        is_power_of_two(request.alignment) && request.alignment <= kLargestAlignment;
-    return valid ? alloc_properly(request, ret) : error(EINVAL);
+    if (!valid)
+        return error(EINVAL);
+    unsigned const home = sector_for(request.size);
+    if (request.alignment <= sectors_[home].bytes_of(1) && alloc_small(request, ret)) {
+        if (request.zero)
+            std::memset(ret.data, 0, request.size);
+        return kOk;
+    }
+    return alloc_properly(request, ret);
 }
 
 /// With options, or when the first candidate was none.
@@ -197,9 +206,11 @@ Status Matrix::alloc_slow(Search &search) noexcept
             continue;
         }
         Snapshot const before = Snapshot::take(participants_);
-        bool withheld = false;
-        if (search_exhaustively(search, withheld))
+        WalkFindings found;
+        if (search_exhaustively(search, found))
             return kOk;
+        if (found.stolen && patience.lasts())
+            continue;                         // what lanes had kept is FREE now
         bool const room = could_grow(search); // between the snapshots, like the search itself
         Snapshot const after = Snapshot::take(participants_);
         if (before.quiet() && before.begun == after.begun && !room)
@@ -211,7 +222,7 @@ Status Matrix::alloc_slow(Search &search) noexcept
             if (!before.quiet()) // relaxed: for people
                 participants_.slot(before.busy).stalls.fetch_add(1, relaxed);
             // What a stopped process is about to add counts as withheld too.
-            return error(withheld || could_grow(search) ? EBUSY : ENOMEM);
+            return error(found.withheld || could_grow(search) ? EBUSY : ENOMEM);
         } while (before.still_open(participants_) && !patience.slept());
     }
 }
@@ -236,10 +247,16 @@ bool Matrix::search_all(Search &search) noexcept
                 break;
             back_off(static_cast<unsigned>(tries) + press(search.window.caller()));
         }
-        if (index < search.home)
+        if (index < search.home && sector.trimmed() == 0)
             continue; // a smaller sector never grows for a larger request
         for (int grown = 0; grown < kGrowTries && grow_for(search, index).ok(); ++grown) {
             search.run = quick_search(search, sector, sector.chunk_of(sector.limit()));
+            if (search.run.length != 0)
+                return true;
+        }
+        // Before another sector: what our own lane keeps here may do, together with its neighbours.
+        if (Lane *const lane = lane_here(); lane != nullptr && flush_sector(*lane, index)) {
+            search.run = quick_search(search, sector, 0);
             if (search.run.length != 0)
                 return true;
         }
@@ -247,7 +264,7 @@ bool Matrix::search_all(Search &search) noexcept
     return false;
 }
 
-bool Matrix::search_exhaustively(Search &search, bool &withheld) noexcept
+bool Matrix::search_exhaustively(Search &search, WalkFindings &found) noexcept
 {
     for (unsigned i = 0; i < search.count; ++i) {
         Sector &sector = sectors_[search.order[i]];
@@ -257,7 +274,7 @@ bool Matrix::search_exhaustively(Search &search, bool &withheld) noexcept
         search.need = need_in(sector, search.request);
         search.run = quick_search(search, sector, 0);
         if (search.run.length == 0)
-            search.run = sector.search_by_walk(search.need, search.window, withheld);
+            search.run = sector.search_by_walk(search.need, search.window, found);
         if (search.run.length != 0)
             return true;
     }
@@ -272,8 +289,8 @@ bool Matrix::could_grow(Search const &search) const noexcept
         return false;
     for (unsigned i = 0; i < search.count; ++i) {
         unsigned const index = search.order[i];
-        if (index >= search.home && fits(sectors_[index], search.request) &&
-            growth_step(index, need_in(sectors_[index], search.request)).ok())
+        if (fits(sectors_[index], search.request) &&
+            has_room(index, need_in(sectors_[index], search.request), index >= search.home))
             return true;
     }
     return false;
@@ -283,7 +300,7 @@ bool Matrix::could_grow(Search const &search) const noexcept
 
 Status Matrix::grow_for(Search &search, unsigned sector) noexcept
 {
-    Status const grown = grow(sector, search.need, search.window);
+    Status const grown = grow(sector, search.need, sector >= search.home, search.window);
     if (!grown.ok() && grown.code != -ENOMEM && grown.code != -EBUSY)
         search.growth_error = grown.code;
     return grown;
@@ -293,7 +310,7 @@ uint64_t Matrix::committed() const noexcept
 {
     uint64_t sum = 0;
     for (Sector const &sector : sectors_)
-        sum += sector.bytes_of(sector.limit());
+        sum += sector.bytes_of(sector.limit() - sector.trimmed());
     return sum;
 }
 
@@ -324,19 +341,26 @@ Result<Granules> Matrix::growth_step(unsigned index, Need need) const noexcept
                                  sector.granule_shift());
 }
 
-/// Adds memory to a sector. EBUSY: somebody else is growing. The window is closed afterwards, the
-/// new memory is FREE.
-Status Matrix::grow(unsigned index, Need need, Window &window) noexcept
+/// Adds memory to a sector, first where it was trimmed. EBUSY: somebody else is growing. The window
+/// is closed afterwards, the new memory is FREE.
+Status Matrix::grow(unsigned index, Need need, bool may_rise, Window &window) noexcept
 {
     Sector &sector = sectors_[index];
-    if (!growth_step(index, need).ok())
-        return error(ENOMEM); // without the ticket: limits only rise
+    if (!has_room(index, need, may_rise))
+        return error(ENOMEM); // without the ticket: true at this moment
+    Ticket ticket(segment_.header().growth);
+    if (ticket.holder() != kNobody)
+        return error(EBUSY); // no window: two who wait for the ticket must not keep each other busy
     window.open();
     Undo close([&window] { window.close(); });
-    Ticket ticket(segment_.header().growth);
     if (!ticket.try_take(me().owner))
         return error(EBUSY);
 
+    bool rise = may_rise;
+    if (Status const back = take_back(index, need, rise); !back.ok() || !rise) {
+        ticket.give_back(me().owner);
+        return back;
+    }
     auto step = growth_step(index, need);
     Granule const from = sector.limit();
     Status granted = step.status();
@@ -373,7 +397,7 @@ Status Matrix::commit_at_start(uint64_t bytes) noexcept
                 round_down(share[i], kGrowthUnit) - sector.bytes_of(sector.limit());
             uint64_t const piece = smaller(left, kLargestStep) >> sector.granule_shift();
             Need const need{static_cast<Granules>(sector.free_at_end() + piece), 1};
-            Status const grown = grow(i, need, window);
+            Status const grown = grow(i, need, true, window);
             if (grown.code == -ENOMEM)
                 break; // a sector limit below the share, or a larger step took the room
             WEIR_TRY(grown);

@@ -2,6 +2,7 @@
 // One block: from ref to word and back, free, states, owners.
 #include "core/matrix/matrix.hpp"
 
+#include "core/matrix/lane_hot.hpp"
 #include "core/matrix/sector_hot.hpp"
 
 namespace weir {
@@ -12,12 +13,12 @@ constexpr uint64_t kOffsetMask = (uint64_t{1} << 48) - 1;
 constexpr int kTries = 1 << 20;
 } // namespace
 
-WEIR_HOT Sector *Matrix::sector_of(uint64_t offset) noexcept
+WEIR_HOT unsigned Matrix::sector_of(uint64_t offset) const noexcept
 {
-    for (Sector &sector : sectors_)
-        if (sector.holds(offset))
-            return &sector;
-    return nullptr;
+    unsigned index = 0;
+    while (index < kSectors && !sectors_[index].holds(offset))
+        ++index;
+    return index;
 }
 
 /// EINVAL: can be no block of this matrix. kStale: was one, or is another's. The result comes by
@@ -25,9 +26,10 @@ WEIR_HOT Sector *Matrix::sector_of(uint64_t offset) noexcept
 WEIR_HOT int Matrix::locate(Ref ref, Place &ret) noexcept
 {
     uint64_t const offset = ref.value & kOffsetMask;
-    Sector *const sector = sector_of(offset);
-    if (sector == nullptr)
+    unsigned const index = sector_of(offset);
+    if (index == kSectors)
         return -EINVAL;
+    Sector *const sector = &sectors_[index];
     uint64_t const inside = offset - sector->data_offset();
     if ((inside & (sector->bytes_of(1) - 1)) != 0)
         return -EINVAL;
@@ -42,6 +44,7 @@ WEIR_HOT int Matrix::locate(Ref ref, Place &ret) noexcept
     if (!sector->plausible(head, word, limit))
         return -kCorrupt;
     ret.sector = sector;
+    ret.index = index;
     ret.head = head;
     ret.word = word;
     return 0;
@@ -85,11 +88,27 @@ WEIR_HOT void Matrix::free_claimed(Place const &place, Caller const &self) noexc
     Run const freed{place.head, place.word.granules()};
     Run const published = place.sector->release_hot(freed, self.owner());
     self.close();
-    remember_position(static_cast<unsigned>(place.sector - sectors_), self, published.head);
+    remember_position(place.index, self, published.head);
     self.count(self.counters().frees, relaxed); // for people
 }
 
 Status Matrix::free(Ref ref) noexcept
+{
+    // A lane that is ours says that we are a participant.
+    Lane *lane = lane_here();
+    if (!WEIR_LIKELY(lane != nullptr) && magazine_budget_ != 0)
+        lane = prepare_lane();
+    if (WEIR_LIKELY(lane != nullptr && !segment_.retired())) {
+        Place found;
+        if (int const code = find_here(ref, found); !WEIR_LIKELY(code == 0))
+            return Status{code};
+        if (WEIR_LIKELY(found.word.is(Kind::allocated) && push(*lane, found)))
+            return kOk;
+    }
+    return free_shared(ref);
+}
+
+WEIR_COLD Status Matrix::free_shared(Ref ref) noexcept
 {
     WEIR_TRY(enter());
     Caller const self = caller();
@@ -118,6 +137,8 @@ Status Matrix::free_owned(Ref ref, Owner from) noexcept
     BlockWord word = found->word;
     if (!word.is(Kind::allocated) || word.owner() != from)
         return error(EPERM);
+    if (Lane *const lane = lane_here(); lane != nullptr && push(*lane, *found))
+        return kOk;
     Caller const self = caller();
     self.open();
     if (!found->sector->change(found->head, word, word.as_claimed(self.owner(), word.granules()))) {

@@ -5,6 +5,7 @@
 //   | kind | user  | owner  | generation | granules |
 #pragma once
 
+#include "core/base/bits.hpp"
 #include "core/segment/slot_word.hpp"
 
 #include <cstdint>
@@ -23,7 +24,11 @@ enum class Kind : unsigned {
     allocated = 4, ///< head: a user's block
     cached = 5,    ///< head: in a lane's magazine; anybody may claim it
     resizing = 6,  ///< head: a user's block whose size its owner is changing
+    trimmed = 7,   ///< head: free, but without memory: whole units; merges with nobody (trim.cpp)
 };
+
+/// User's byte of a CLAIMED word: the run may lack memory.
+inline constexpr uint8_t kWithoutMemory = 1;
 
 struct BlockWord {
     static constexpr unsigned kGranulesBits = 28;
@@ -33,6 +38,8 @@ struct BlockWord {
     static constexpr uint32_t kGranulesMask = (1u << kGranulesBits) - 1;
     static constexpr uint32_t kGenerationMask = (1u << kGenerationBits) - 1;
     static constexpr uint32_t kOwnerMask = (1u << kOwnerBits) - 1;
+    static constexpr unsigned kUserShift = 52;
+    static constexpr uint64_t kGenerationBitsMask = uint64_t{kGenerationMask} << kGranulesBits;
 
     uint64_t raw;
 
@@ -53,11 +60,15 @@ struct BlockWord {
     constexpr bool is(Kind wanted) const noexcept { return kind() == wanted; }
     constexpr bool is_head() const noexcept
     {
-        return kind() >= Kind::free && kind() <= Kind::resizing;
+        return kind() >= Kind::free && kind() <= Kind::trimmed;
     }
     constexpr bool is_users() const noexcept
     {
         return kind() == Kind::allocated || kind() == Kind::resizing;
+    }
+    constexpr bool is_claimed_without_memory() const noexcept
+    {
+        return is(Kind::claimed) && user() == kWithoutMemory;
     }
     constexpr bool operator==(BlockWord other) const noexcept { return raw == other.raw; }
 
@@ -72,9 +83,26 @@ struct BlockWord {
     {
         return with(Kind::free, 0, 0, size);
     }
+    constexpr BlockWord as_trimmed(Granules size) const noexcept
+    {
+        return with(Kind::trimmed, 0, 0, size);
+    }
+    constexpr BlockWord as_claimed_without_memory(Owner by, Granules size) const noexcept
+    {
+        return with(Kind::claimed, kWithoutMemory, by, size);
+    }
     constexpr BlockWord as_claimed(Owner by, Granules size) const noexcept
     {
         return with(Kind::claimed, 0, by, size);
+    }
+    constexpr BlockWord as_cached(Owner by, Granules size) const noexcept
+    {
+        return with(Kind::cached, 0, by, size);
+    }
+    /// The generation alone, one up: with the other parts it makes the word of as_allocated().
+    constexpr uint64_t with_next_generation() const noexcept
+    {
+        return (raw + (uint64_t{1} << kGranulesBits)) & kGenerationBitsMask;
     }
     constexpr BlockWord as_allocated(Owner by, uint8_t state, Granules size) const noexcept
     {
@@ -106,6 +134,25 @@ struct Run {
     Granule head = 0;
     Granules length = 0;
     constexpr Granule end() const noexcept { return head + length; }
+
+    /// The whole units in it.
+    constexpr Run whole_units(Granules unit) const noexcept
+    {
+        return within(round_up(head, unit), round_down(end(), unit));
+    }
+    /// The part of it, in whole units, that a place needs. It begins and ends at units itself.
+    constexpr Run units_for(Run place, Granules unit) const noexcept
+    {
+        return within(larger(uint64_t{head}, round_down(place.head, unit)),
+                      smaller(uint64_t{end()}, round_up(place.end(), unit)));
+    }
+
+  private:
+    static constexpr Run within(uint64_t begin, uint64_t end) noexcept
+    {
+        return begin < end ? Run{static_cast<Granule>(begin), static_cast<Granules>(end - begin)}
+                           : Run{};
+    }
 };
 
 /// What a request needs, in granules of the sector that shall serve it.

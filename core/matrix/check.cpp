@@ -144,6 +144,8 @@ bool still_there(Matrix &matrix, RootInfo const &root) noexcept
 
 Status Matrix::check(bool repair, CheckReport &ret) noexcept
 {
+    if (repair && segment_.read_only())
+        return error(EROFS);
     CheckReport report;
     RefSet named;
     Collector collector{&named, &report};
@@ -166,8 +168,8 @@ Status Matrix::check(bool repair, CheckReport &ret) noexcept
         check_sector(sector, repair, named, report);
     ret = report;
     return Status{static_cast<int>(report.broken_chains + report.wrong_tails +
-                                   report.unmerged_pairs + report.unfindable - report.repaired +
-                                   report.dangling)};
+                                   report.unmerged_pairs + report.unfindable + report.miscounted -
+                                   report.repaired + report.dangling)};
 }
 
 void Matrix::check_sector(Sector &sector, bool repair, RefSet const &named,
@@ -184,6 +186,22 @@ void Matrix::check_sector(Sector &sector, bool repair, RefSet const &named,
     }
     if (walk.blocked())
         note_error(report, report.broken_chains, sector.offset_of(walk.position()));
+    else
+        check_trimmed(sector, repair, report);
+}
+
+/// The sector's count of TRIMMED granules, on which the capacity rests.
+void Matrix::check_trimmed(Sector &sector, bool repair, CheckReport &report) noexcept
+{
+    auto const wrong = [&] { return sector.count_trimmed() != sector.trimmed(); };
+    if (!wrong() || !confirmed(participants_, report, wrong))
+        return;
+    note_error(report, report.miscounted, sector.offset_of(0));
+    if (!repair || !take_ticket(segment_.header().growth).ok())
+        return;
+    sector.set_trimmed(sector.count_trimmed());
+    give_ticket(segment_.header().growth);
+    ++report.repaired;
 }
 
 void Matrix::check_block(Sector &sector, Run run, BlockWord word, bool repair,
@@ -200,10 +218,12 @@ void Matrix::check_block(Sector &sector, Run run, BlockWord word, bool repair,
     if (settled && run.length > 1 && tail_wrong() &&
         confirmed(participants_, report, [&] { return unchanged() && tail_wrong(); }))
         note_error(report, report.wrong_tails, offset);
+    if (word.is(Kind::trimmed))
+        report.trimmed_bytes += sector.bytes_of(run.length);
     if (!word.is(Kind::free))
         return;
 
-    report.free_bytes += sector.bytes_of(run.length);
+    report.free_bytes += sector.bytes_of(run.length); // seq_cst from here on as above
     auto const pair = [&] {
         return run.end() < sector.limit() && sector.word(run.end(), seq_cst).is(Kind::free);
     };

@@ -7,6 +7,9 @@
 #include "core/segment/ticket.hpp"
 
 namespace weir {
+namespace {
+constexpr int kHealWalks = 4;
+}
 
 Status Matrix::heal(HealReport &ret) noexcept
 {
@@ -51,14 +54,18 @@ void Matrix::heal_owner(Owner dead, HealReport &report) noexcept
         Window window(self);
         window.open();
         for (Sector &sector : sectors_)
-            heal_sector(sector, dead, report);
+            for (int i = 0; i < kHealWalks && !heal_sector(sector, dead, report); ++i)
+                ; // somebody scribbles: bounded
     }
+    if (Ticket(segment_.header().growth).holder() == dead)
+        recount_trimmed(); // while it is his: nobody else changes what is TRIMMED
     for (TicketWord *word : {&segment_.header().growth, &segment_.header().directory})
         Ticket(*word).give_back(dead);
     participants_.close_windows(dead);
 }
 
-void Matrix::heal_sector(Sector &sector, Owner dead, HealReport &report) noexcept
+/// False: the walk met words that contradict themselves, and may have missed something.
+bool Matrix::heal_sector(Sector &sector, Owner dead, HealReport &report) noexcept
 {
     Walker walk(sector);
     Granule at;
@@ -66,11 +73,11 @@ void Matrix::heal_sector(Sector &sector, Owner dead, HealReport &report) noexcep
     while (walk.next(at, word)) {
         Run const run{at, word.granules()};
         if (word.is(Kind::free))
-            merge_if_pair(sector, run, word);
-        else if ((word.owner() == dead || (word.is_users() && is_left(word.owner()))) &&
-                 heal_head(sector, run, word, report))
-            walk.resume_at(at); // the block there is another one now
+            walk.resume_at(merge_if_pair(sector, run, word));
+        else if (word.owner() == dead || (word.is_users() && is_left(word.owner())))
+            walk.resume_at(heal_head(sector, run, word, report));
     }
+    return !walk.blocked();
 }
 
 /// Whether an owner id belongs to nobody now. A block can name one if it was given to a participant
@@ -82,33 +89,45 @@ bool Matrix::is_left(Owner owner) const noexcept
 }
 
 /// A FREE block may be what a dead participant published last, before its hints or the re-check.
-void Matrix::merge_if_pair(Sector &sector, Run run, BlockWord word) noexcept
+/// Returns where the walk goes on.
+Granule Matrix::merge_if_pair(Sector &sector, Run run, BlockWord word) noexcept
 {
     sector.ensure_hints(run);
     if (run.end() >= sector.limit() || !sector.word(run.end(), acquire).is(Kind::free))
-        return; // acquire: as for a hop
-    if (sector.change(run.head, word, word.as_claimed(me().owner, run.length)))
-        sector.release_run(run, me().owner);
+        return run.end(); // acquire: as for a hop
+    if (!sector.change(run.head, word, word.as_claimed(me().owner, run.length)))
+        return run.end();
+    return sector.release_run(run, me().owner).end();
 }
 
-/// True if the block at this head was changed.
-bool Matrix::heal_head(Sector &sector, Run run, BlockWord word, HealReport &report) noexcept
+/// A head that names a dead one. Returns where the walk goes on: behind the block, or at the head
+/// again if somebody else changed it meanwhile.
+Granule Matrix::heal_head(Sector &sector, Run run, BlockWord word, HealReport &report) noexcept
 {
     bool const users = word.is_users();
+    if (word.is_claimed_without_memory()) { // trim.cpp
+        Owner const self = me().owner;
+        if (sector.change(run.head, word, word.as_claimed_without_memory(self, run.length))) {
+            sector.publish_trimmed(run);
+            ++report.interrupted;
+        }
+        return true;
+    }
     if (users && segment_.geometry().request.keep_blocks) {
         BlockWord const kept = BlockWord::of(Kind::allocated, word.user(), kNobody,
                                              word.generation(), word.granules());
-        if (sector.change(run.head, word, kept))
-            ++report.blocks_kept;
-        return true;
+        if (!sector.change(run.head, word, kept))
+            return run.head;
+        ++report.blocks_kept;
+        return run.end();
     }
     if (!sector.change(run.head, word, word.as_claimed(me().owner, run.length)))
-        return true; // somebody freed it meanwhile: look again
-    report.interrupted += users ? 0 : 1;
+        return run.head;
+    report.interrupted += word.is(Kind::claimed) ? 1 : 0;
     report.blocks_reclaimed += users ? 1 : 0;
     report.reclaimed_bytes += users ? sector.bytes_of(run.length) : 0;
-    sector.release_run(run, me().owner); // writes the TAIL, which the dead one may not have
-    return true;
+    // writes the TAIL, which the dead one may not have
+    return sector.release_run(run, me().owner).end();
 }
 
 } // namespace weir

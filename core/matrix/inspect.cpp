@@ -17,7 +17,7 @@ struct Counters {
             // relaxed: for people; `ended` first, so that the difference is not negative
             uint64_t const ended = pairs[i].ended.load(acquire);
             running += pairs[i].begun.load(relaxed) - ended;
-            allocs += pairs[i].allocs.load(relaxed);
+            allocs += pairs[i].allocs.load(relaxed) + pairs[i].hits.load(relaxed);
             frees += pairs[i].frees.load(relaxed);
             failures += pairs[i].failures.load(relaxed);
         }
@@ -42,19 +42,26 @@ Status count_blocks(Sector const &sector, unsigned index, MatrixStats &stats) no
     Walker walk(sector);
     Granule at;
     BlockWord word;
+    uint64_t largest = 0;
     while (walk.next(at, word)) {
         uint64_t const bytes = sector.bytes_of(word.granules());
         if (word.is(Kind::free)) {
             stats.sector_free[index] += bytes;
-            stats.largest_free_bytes = larger(stats.largest_free_bytes, bytes);
+            largest = larger(largest, bytes);
             ++stats.free_blocks;
         } else if (word.is(Kind::claimed)) {
             stats.claimed_bytes += bytes;
+        } else if (word.is(Kind::trimmed)) {
+            stats.sector_trimmed[index] += bytes;
+        } else if (word.is(Kind::cached)) {
+            stats.cached_bytes += bytes;
         } else {
             stats.sector_used[index] += bytes;
             ++stats.sector_blocks[index];
         }
     }
+    stats.largest_free_bytes = larger(stats.largest_free_bytes, largest);
+    stats.scattered_bytes += stats.sector_free[index] - largest;
     return walk.blocked() ? error(kCorrupt) : kOk;
 }
 } // namespace
@@ -70,7 +77,9 @@ Status Matrix::stats(MatrixStats &ret) noexcept
         Sector const &sector = sectors_[i];
         WEIR_TRY(count_blocks(sector, i, stats));
         stats.sector_granule[i] = sector.bytes_of(1);
-        stats.sector_committed[i] = sector.bytes_of(sector.limit());
+        uint64_t const limit = sector.bytes_of(sector.limit());
+        stats.sector_committed[i] = limit - smaller(stats.sector_trimmed[i], limit);
+        stats.trimmed_bytes += stats.sector_trimmed[i];
         stats.committed_bytes += stats.sector_committed[i];
         stats.used_bytes += stats.sector_used[i];
         stats.free_bytes += stats.sector_free[i];

@@ -21,6 +21,7 @@ uint16_t salt_of(Uuid const &uuid) noexcept
 void Matrix::discard(Matrix *matrix) noexcept
 {
     unregister_fork_hook(matrix->fork_hook_);
+    matrix->drop_lanes();
     deallocate(matrix->name_);
     destroy(matrix);
 }
@@ -43,11 +44,12 @@ Status Matrix::start(MatrixOptions const &options) noexcept
     salt_ = salt_of(segment_.uuid());
     stall_ = options.stall;
     root_ops_ = options.root_ops;
+    magazine_budget_ = options.lanes ? magazine_budget(segment_.geometry().request.capacity) : 0;
     std::memcpy(participant_name_, options.participant_name, sizeof participant_name_);
     participants_.init(segment_);
     for (unsigned i = 0; i < kSectors; ++i)
         sectors_[i].init(segment_, i);
-    return join();
+    return segment_.read_only() ? kOk : join();
 }
 
 /// The hook first: whatever descriptor the handle opens later, a fork child closes.
@@ -86,17 +88,35 @@ Status Matrix::join() noexcept
 Status Matrix::adopt(std::byte *base, Geometry const &geometry,
                      MatrixOptions const &options) noexcept
 {
-    segment_.adopt(base, geometry);
+    segment_.adopt(base, geometry, options.access);
     return start(options);
 }
 
 Result<Matrix *> Matrix::create(char const *name, MatrixOptions const &options) noexcept
 {
+    if (options.access.read_only)
+        return error(EINVAL); // nobody could ever write to it
+    MemoryWish memory = options.memory;
+    memory.hugetlb = name == nullptr && memory.huge_pages != Effort::none;
+    auto const made = create_with(name, options, memory);
+    if (made.ok() || !memory.hugetlb || memory.huge_pages == Effort::require)
+        return made;
+    // The pool is empty, or too small for `commit`: memory of the usual kind.
+    memory.hugetlb = false;
+    auto const usual = create_with(name, options, memory);
+    if (usual.ok())
+        (*usual)->segment_.backing().note_no_huge_pages(made.status());
+    return usual;
+}
+
+Result<Matrix *> Matrix::create_with(char const *name, MatrixOptions const &options,
+                                     MemoryWish const &memory) noexcept
+{
     auto const handle = make_handle(name);
     WEIR_TRY(handle);
     Matrix *const made = *handle;
     Undo undo([made] { discard(made); });
-    WEIR_TRY(made->segment_.create(name, options.geometry));
+    WEIR_TRY(made->segment_.create(name, options.geometry, memory));
     WEIR_TRY(made->start(options));
     if (options.commit != 0)
         WEIR_TRY(made->commit_at_start(options.commit));
@@ -113,11 +133,13 @@ Result<Matrix *> Matrix::attach_with(char const *name, int fd,
     WEIR_TRY(handle);
     Matrix *const made = *handle;
     Undo undo([made] { discard(made); });
-    WEIR_TRY(name != nullptr ? made->segment_.attach(name, options.allow_foreign)
-                             : made->segment_.attach_fd(fd, options.allow_foreign));
+    WEIR_TRY(name != nullptr ? made->segment_.attach(name, options.access, options.memory)
+                             : made->segment_.attach_fd(fd, options.access, options.memory));
     WEIR_TRY(made->start(options));
     undo.cancel();
-    made->heal_dead(&made->healed_at_attach_); // whoever comes new pays for the dead, not who works
+    if (!options.access.read_only)
+        made->heal_dead(
+            &made->healed_at_attach_); // whoever comes new pays for the dead, not who works
     return made;
 }
 
@@ -133,6 +155,8 @@ Result<Matrix *> Matrix::attach_fd(int fd, MatrixOptions const &options) noexcep
 
 Result<Matrix *> Matrix::open(char const *name, MatrixOptions const &options) noexcept
 {
+    if (options.access.read_only)
+        return error(EINVAL);
     // Bounded: others may make and unlink the name all the time.
     for (int i = 0; i < kOpenTries; ++i) {
         auto const attached = attach(name, options);
@@ -180,6 +204,8 @@ void Matrix::leave() noexcept
 
 Status Matrix::retire() noexcept
 {
+    if (segment_.read_only())
+        return error(EROFS);
     uint32_t ready = kStateReady;
     // acq_rel: pairs with nothing but itself; one of two who retire is told that it was done
     if (!segment_.header().state.compare_exchange(ready, kStateRetired, acq_rel, relaxed))
@@ -201,16 +227,20 @@ void Matrix::in_fork_child(void *handle) noexcept
     matrix->set_me({});
 }
 
-/// The first call of a fork child on this handle.
+/// The first call of a fork child on this handle; or a call that could write, on a read-only one.
 Status Matrix::attach_again() noexcept
 {
+    if (segment_.read_only())
+        return error(EROFS);
     Guard const guard(mutex_);
     if (me().owner != kNobody)
         return kOk; // another thread was faster: he held the mutex until he had joined
     if (Status const again = segment_.backing().reopen_locks(); !again.ok())
         return error(again.code == -EMFILE || again.code == -ENFILE ? EMFILE : kForked);
     Status const joined = join();
-    if (!joined.ok())
+    if (joined.ok())
+        segment_.arrange_again();
+    else
         segment_.backing().drop_inherited_locks();
     return joined;
 }

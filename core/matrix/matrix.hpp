@@ -7,11 +7,13 @@
 //     block_word.hpp  the word of a granule: the truth
 //     sector.hpp      one sector: search, split, merge, publish
 //     walker.hpp      hopping from head to head while others work
+//     lane.hpp        what a thread keeps for its next allocations
 //     window.hpp      what "no memory" means exactly: snapshots of everybody's windows
 //     roots.hpp       named refs
 //     matrix.hpp      the handle, and what users call
 //   The handle's functions are in lifecycle.cpp (make, open, fork, leave), alloc.cpp (alloc,
-//   grow, out of memory), block.cpp (one block), heal.cpp, inspect.cpp, check.cpp, roots.cpp.
+//   grow, out of memory), trim.cpp (memory back to the system), block.cpp (one block), heal.cpp,
+//   inspect.cpp, check.cpp, roots.cpp, prefault.cpp.
 //
 // Glossary
 //   sector: one of three parts, by request size. granule: its unit: 64 B, 256 B, 64 KiB.
@@ -24,7 +26,9 @@
 //   FREE ---claim---> CLAIMED(me) ---hand_out---> ALLOCATED(owner) ---free---> CLAIMED(me)
 //     ^                  |  split, merge                  | give, take, state: CAS of this word
 //     +----publish-------+                                +-> ALLOCATED(other or nobody)
-//   CACHED and RESIZING are known to the walk and to healing; this version never writes them.
+//   FREE <---> CLAIMED(me, without memory) <---> TRIMMED: free, its memory given back; trim.cpp.
+//   CACHED: kept by a thread for its next allocations (lane.hpp); anybody may claim it.
+//   RESIZING is known to the walk and to healing; this version never writes it.
 //   Every change of ownership is one CAS of the whole word.
 //
 // Invariants
@@ -33,18 +37,22 @@
 //   2  Live blocks do not overlap; a block's bytes are its own until it is freed.
 //   3  When no operation runs: no two neighbours are FREE, every TAIL names its block's size.
 //   4  When no operation runs: every FREE block is found through the index.
-//   5  -ENOMEM: at some moment of the call no run of FREE granules could serve the request and
-//      the sectors could not grow. What is CLAIMED for an instant is not "no memory".
+//   5  -ENOMEM: at some moment of the call no run of FREE or CACHED granules could serve the
+//      request, and neither by growing the sectors nor by taking back what was TRIMMED could one be
+//      had within the capacity. What is CLAIMED for an instant is not "no memory".
+//   6  What is FREE or a user's has memory: the file system has granted it (trim.cpp, T1 to T4).
 //   A word inside a block is never evidence: only a word reached by hopping from the start, or
 //   FREE or ALLOCATED read anywhere, speaks of a block.
 //
 // Death
 //   CLAIMED(dead): in the middle of a split or merge. The head tells the whole run; healing writes
 //     its TAIL and releases it.
+//   CLAIMED(dead, without memory): the same, but it becomes TRIMMED.
 //   FREE without hints, or beside a FREE neighbour: published, then died. Healing ensures hints of
 //     all FREE heads and merges pairs; such a block names nobody, so all are looked at.
 //   ALLOCATED(dead): by policy released, or given to nobody.
-//   growth ticket: words above the limit mean nothing; healing gives the ticket back.
+//   growth ticket: words above the limit mean nothing; healing counts what is TRIMMED anew and
+//     gives the ticket back.
 //   directory ticket, WRITING entry: see roots.hpp.
 //   window open: closed last, so that no allocation gives up before the memory is back.
 //
@@ -56,6 +64,8 @@
 // What it trusts and checks
 //   Words: lengths against the limit, on each use. Refs: sector, granule, kind, generation.
 //   Walks: bounded. A scribbling peer costs an error code or lost memory of its own making.
+//   A read-only handle is nobody: its identity stays 0, so enter() always ends in attach_again(),
+//   which says EROFS. What needs no enter() must not write: the mapping would not allow it.
 #pragma once
 
 #include "core/base/bits.hpp"
@@ -63,6 +73,7 @@
 #include "core/base/fork.hpp"
 #include "core/base/mutex.hpp"
 #include "core/base/thread_id.hpp"
+#include "core/matrix/lane.hpp"
 #include "core/matrix/report.hpp"
 #include "core/matrix/sector.hpp"
 #include "core/segment/participants.hpp"
@@ -97,7 +108,9 @@ struct MatrixOptions {
     GeometryRequest geometry;
     uint64_t commit = 0;
     Nanoseconds stall = 100 * kMillisecond;
-    bool allow_foreign = false;
+    Access access;
+    MemoryWish memory;
+    bool lanes = true; ///< threads of this handle keep blocks for their next allocations
     char participant_name[16] = {};
     /// kRootKinds entries, each NULL or constant for ever.
     RootOps const *const *root_ops = nullptr;
@@ -123,6 +136,7 @@ struct Extent {
 /// Where a ref leads.
 struct Place {
     Sector *sector = nullptr;
+    unsigned index = 0; ///< of the sector
     Granule head = 0;
     BlockWord word{};
 };
@@ -170,12 +184,20 @@ class Matrix {
     Status give(Ref ref, uint64_t participant) noexcept;
     Status take(Ref ref) noexcept;
 
+    /// Gives memory of free blocks back to the system, all but `keep_bytes`.
+    Status trim(uint64_t keep_bytes, uint64_t &ret_bytes) noexcept;
+
     Status stats(MatrixStats &ret) noexcept;
     Status walk(BlockFn callback, void *userdata) noexcept;
     Status participants(ParticipantFn callback, void *userdata) noexcept;
     /// The status counts the errors found.
     Status check(bool repair, CheckReport &ret) noexcept;
     Status heal(HealReport &ret) noexcept;
+    /// Commits block data up to `bytes` in all, shared out as by the option `commit`, and puts all
+    /// that is committed into this process's page tables.
+    Status prefault(uint64_t bytes, ProgressFn progress, void *userdata) noexcept;
+    MemoryKind const &memory_kind() const noexcept { return segment_.backing().kind(); }
+    MemoryUse measure_memory() const noexcept { return segment_.measure(); }
 
     Status bind(char const *name, Ref ref) noexcept;
     Result<Ref> lookup(char const *name) noexcept;
@@ -237,10 +259,37 @@ class Matrix {
         return {participants_.windows(owner), owner, thread_number()};
     }
 
+    /// The calling thread's lane, made if it may have one; for who uses it without a call.
+    Lane *prepare_lane() noexcept;
+
   private:
+    // lane.cpp
+    /// The calling thread's lane; nullptr: it has none, or none yet.
+    Lane *lane_here() const noexcept
+    {
+        uint32_t const number = thread_number();
+        Lane *const lane = WEIR_LIKELY(number < kLanes) ? lanes_[number] : nullptr;
+        bool const ours =
+            lane != nullptr && lane->identity == __atomic_load_n(&me_, __ATOMIC_RELAXED);
+        return WEIR_LIKELY(ours) ? lane : nullptr; // relaxed: the thread made its lane itself
+    }
+    bool alloc_small(AllocRequest const &request, Allocation &ret) noexcept;
+    void begin_magazine(Magazine &magazine, unsigned sector, Granules length) const noexcept;
+    bool alloc_laned(uint64_t size, uint8_t state, Allocation &ret) noexcept;
+    bool pop(Lane &lane, Magazine &magazine, uint8_t state, Allocation &ret) noexcept;
+    bool refill(Lane &lane, Magazine &magazine, uint8_t state, Allocation &ret) noexcept;
+    bool push(Lane &lane, Place const &place) noexcept;
+    bool make_room(Lane &lane, Magazine &magazine) noexcept;
+    void flush(Lane &lane, Magazine &magazine, unsigned count) noexcept;
+    bool flush_sector(Lane &lane, unsigned sector) noexcept;
+    void empty_lanes() noexcept;
+    void drop_lanes() noexcept;
+
     // lifecycle.cpp
     using SegmentMaker = Status (*)(Segment &, char const *, MatrixOptions const &) noexcept;
     static Result<Matrix *> make_handle(char const *name) noexcept;
+    static Result<Matrix *> create_with(char const *name, MatrixOptions const &options,
+                                        MemoryWish const &memory) noexcept;
     Status start(MatrixOptions const &options) noexcept;
     Status join() noexcept;
     Status attach_again() noexcept;
@@ -258,15 +307,16 @@ class Matrix {
 
     // alloc.cpp
     struct Search;
+    Status alloc_shared(uint64_t size, Allocation &ret) noexcept;
     Status alloc_properly(AllocRequest const &request, Allocation &ret) noexcept;
     Status alloc_slow(Search &search) noexcept;
     static Run quick_search(Search &search, Sector &sector, uint64_t start) noexcept;
     bool search_all(Search &search) noexcept;
-    bool search_exhaustively(Search &search, bool &withheld) noexcept;
+    bool search_exhaustively(Search &search, WalkFindings &found) noexcept;
     bool could_grow(Search const &search) const noexcept;
     static uint64_t missing_for(Sector const &sector, Need need) noexcept;
     Status grow_for(Search &search, unsigned sector) noexcept;
-    Status grow(unsigned sector, Need need, Window &window) noexcept;
+    Status grow(unsigned sector, Need need, bool may_rise, Window &window) noexcept;
     Result<Granules> growth_step(unsigned sector, Need need) const noexcept;
     Status commit_at_start(uint64_t bytes) noexcept;
     uint64_t committed() const noexcept;
@@ -298,30 +348,48 @@ class Matrix {
             __atomic_store_n(&pressure, now - 1, __ATOMIC_RELAXED);
     }
 
+    // trim.cpp
+    Status trim_sector(unsigned index, uint64_t spare, uint64_t &done) noexcept;
+    Result<Granules> trim_part(unsigned index, Run run, BlockWord word, Need part) noexcept;
+    uint64_t room() const noexcept;
+    bool find_opening(unsigned index, Need need, bool may_rise, Opening &ret) const noexcept;
+    bool has_room(unsigned index, Need need, bool may_rise) const noexcept;
+    Status take_back(unsigned index, Need need, bool &rise) noexcept;
+    Status take_part(unsigned index, Run piece, BlockWord word, Run part, uint64_t &more) noexcept;
+    Status add_memory(unsigned index, Run run) noexcept;
+    void recount_trimmed() noexcept;
+    // prefault.cpp
+    Status grow_to(unsigned sector, Granule target) noexcept;
+
     // block.cpp
+    Ref make_ref(uint64_t offset, BlockWord word) const noexcept
+    {
+        return {uint64_t{word.generation() ^ salt_} << 48 | offset};
+    }
     Ref make_ref(Sector const &sector, Granule head, BlockWord word) const noexcept
     {
-        uint64_t const check = (word.generation() ^ salt_) & 0xffff;
-        return {check << 48 | sector.offset_of(head)};
+        return make_ref(sector.offset_of(head), word);
     }
     int locate(Ref ref, Place &ret) noexcept;
     int find_here(Ref ref, Place &ret) noexcept;
-    Sector *sector_of(uint64_t offset) noexcept;
+    unsigned sector_of(uint64_t offset) const noexcept;
+    Status free_shared(Ref ref) noexcept;
     template <class Step> Status change_block(Ref ref, Step step) noexcept;
     void free_claimed(Place const &place, Caller const &self) noexcept;
 
     // heal.cpp
     void heal_owner(Owner dead, HealReport &report) noexcept;
-    void heal_sector(Sector &sector, Owner dead, HealReport &report) noexcept;
-    bool heal_head(Sector &sector, Run run, BlockWord word, HealReport &report) noexcept;
+    bool heal_sector(Sector &sector, Owner dead, HealReport &report) noexcept;
+    Granule heal_head(Sector &sector, Run run, BlockWord word, HealReport &report) noexcept;
     bool is_left(Owner owner) const noexcept;
-    void merge_if_pair(Sector &sector, Run run, BlockWord word) noexcept;
+    Granule merge_if_pair(Sector &sector, Run run, BlockWord word) noexcept;
 
     // check.cpp
     void check_sector(Sector &sector, bool repair, class RefSet const &named,
                       CheckReport &report) noexcept;
     void check_block(Sector &sector, Run run, BlockWord word, bool repair,
                      CheckReport &report) noexcept;
+    void check_trimmed(Sector &sector, bool repair, CheckReport &report) noexcept;
     void count_block(Sector &sector, Granule at, BlockWord word, class RefSet const &named,
                      CheckReport &report) noexcept;
 
@@ -335,6 +403,8 @@ class Matrix {
     /// wait: what they would allocate could be taken for that of the dead one we took over from.
     uint64_t me_ = 0;
     static constexpr uint64_t kJoining = uint64_t{1} << 63;
+    Lane *lanes_[kLanes] = {};     ///< by thread number; each is its thread's alone
+    uint64_t magazine_budget_ = 0; ///< 0: no lanes
     uint32_t references_ = 1;
     char *name_ = nullptr;
     char participant_name_[16] = {};

@@ -11,9 +11,11 @@ namespace weir {
 
 struct MatrixStats {
     uint64_t capacity, segment_bytes, committed_bytes, used_bytes, free_bytes, claimed_bytes;
-    uint64_t largest_free_bytes, overhead_bytes, used_blocks, free_blocks;
+    uint64_t cached_bytes, trimmed_bytes, largest_free_bytes, scattered_bytes;
+    uint64_t overhead_bytes, used_blocks, free_blocks;
     uint64_t allocs, frees, failures, stalls, deaths, participants;
     uint64_t sector_committed[kSectors], sector_used[kSectors], sector_free[kSectors];
+    uint64_t sector_trimmed[kSectors];
     uint64_t sector_blocks[kSectors], sector_granule[kSectors];
 };
 
@@ -46,6 +48,7 @@ struct CheckReport {
     uint64_t blocks = 0, used_blocks = 0, used_bytes = 0, free_bytes = 0, dead_blocks = 0;
     uint64_t orphans = 0, orphan_bytes = 0;
     uint64_t broken_chains = 0, wrong_tails = 0, unmerged_pairs = 0, unfindable = 0;
+    uint64_t trimmed_bytes = 0, miscounted = 0;
     uint64_t repaired = 0, dangling = 0, freed_roots = 0, unsettled = 0;
     uint64_t first_error_offset = 0;
     uint64_t waits = 0; ///< of the check itself
@@ -71,5 +74,6 @@ struct RootInfo {
 using BlockFn = int (*)(BlockInfo const &info, void *userdata);
 using ParticipantFn = int (*)(ParticipantInfo const &info, void *userdata);
 using RootFn = int (*)(RootInfo const &info, void *userdata);
+using ProgressFn = int (*)(uint64_t done, uint64_t total, void *userdata);
 
 } // namespace weir

@@ -296,23 +296,75 @@ void Directory::heal_object(uint32_t index, Owner dead) noexcept
 
 void Directory::visit(void (*found)(void *userdata, Ref block), void *userdata) noexcept
 {
-    Owner const me = matrix_.me().owner;
     for (uint32_t i = 0; i < count_; ++i) {
         RootWord const word = load(i);
-        auto const visit_object = matrix_.ops_of(word.kind()).visit;
-        bool const object = word.is(RootState::bound) || word.is(RootState::retired);
-        if (!object || visit_object == nullptr || !matrix_.is_joined())
-            continue; // without a mark of ours the object might go while we look
-        Guard const guard(matrix_.objects_mutex());
-        Ref const ref = ref_at(i);
-        Mark const marked = mark(i, word, me);
-        if (marked == Mark::too_late)
+        if (!is_object(word))
             continue;
-        visit_object(matrix_, ref, found, userdata);
-        if (marked == Mark::set) {
-            unmark(i, me);
-            collect_if_retired(i);
-        }
+        if (matrix_.is_joined())
+            visit_marked(i, word, found, userdata);
+        else
+            visit_unmarked(i, found, userdata);
+    }
+}
+
+bool Directory::is_object(RootWord word) const noexcept
+{
+    return (word.is(RootState::bound) || word.is(RootState::retired)) &&
+           matrix_.ops_of(word.kind()).visit != nullptr;
+}
+
+void Directory::visit_marked(uint32_t index, RootWord word, FoundFn found, void *userdata) noexcept
+{
+    Owner const me = matrix_.me().owner;
+    Guard const guard(matrix_.objects_mutex());
+    Ref const ref = ref_at(index);
+    Mark const marked = mark(index, word, me);
+    if (marked == Mark::too_late)
+        return;
+    matrix_.ops_of(word.kind()).visit(matrix_, ref, found, userdata);
+    if (marked == Mark::set) {
+        unmark(index, me);
+        collect_if_retired(index);
+    }
+}
+
+namespace {
+/// Passes on what an object names, but keeps what it should name and does not: that may be a
+/// reading of memory which is the object's no more.
+struct Doubtful {
+    void (*found)(void *userdata, Ref block);
+    void *userdata;
+    uint64_t missing = 0;
+
+    static void step(void *self, Ref block) noexcept
+    {
+        auto &doubtful = *static_cast<Doubtful *>(self);
+        if (block.value == 0)
+            ++doubtful.missing;
+        else
+            doubtful.found(doubtful.userdata, block);
+    }
+};
+} // namespace
+
+/// Who may not write sets no mark, so the object may go while we look. Nothing of it is freed
+/// before its entry is COLLECTING, and each step of an entry counts in its word: if the word is
+/// the same afterwards, the object was there all the time.
+void Directory::visit_unmarked(uint32_t index, FoundFn found, void *userdata) noexcept
+{
+    constexpr int kTries = 8; // BOUND to RETIRED, then it goes; others may stop its collector
+    for (int i = 0; i < kTries; ++i) {
+        RootWord const word = load(index);
+        if (!is_object(word))
+            return;
+        Doubtful doubtful{found, userdata};
+        matrix_.ops_of(word.kind()).visit(matrix_, ref_at(index), &Doubtful::step, &doubtful);
+        acquire_fence(); // what was read above was read before the word below; pairs with change()
+        if (load(index).raw != word.raw)
+            continue;
+        for (; doubtful.missing != 0; --doubtful.missing)
+            found(userdata, {});
+        return;
     }
 }
 

@@ -10,6 +10,8 @@
 //   Lookups take nothing: they read the word, the entry, and the word again.
 //   Who opens an object sets his bit in `users` [U], then reads the word again; who collects makes
 //   the word COLLECTING [C], then reads `users`. seq_cst: at least one sees the other.
+//   A read-only handle sets no bit: it may look into an object, and believes what it saw if the
+//   word is the same afterwards. What it reads meanwhile may be another's memory: checked, bounded.
 //
 // Death
 //   WRITING(dead): ref 0, or its block is not nobody's any more -> FREE; nobody's -> BOUND (a bind
@@ -102,6 +104,10 @@ class Directory {
     void unmark(uint32_t index, Owner owner) noexcept;
     bool unused(uint32_t index) const noexcept;
     void collect_if_retired(uint32_t index) noexcept;
+    using FoundFn = void (*)(void *userdata, Ref block);
+    bool is_object(RootWord word) const noexcept;
+    void visit_marked(uint32_t index, RootWord word, FoundFn found, void *userdata) noexcept;
+    void visit_unmarked(uint32_t index, FoundFn found, void *userdata) noexcept;
     void collect(uint32_t index, RootWord word) noexcept;
     void heal_entry(uint32_t index, RootWord word) noexcept;
 

@@ -17,12 +17,14 @@ void Sector::init(Segment &segment, unsigned index) noexcept
         levels[level] = segment.at<atomic<uint64_t>>(g.level[level]);
     steps_.init(g.plan, g.classes, levels, segment.at<atomic<uint64_t>>(g.map));
     limit_ = &segment.header().sector_limit[index].granules;
+    trimmed_ = &segment.header().sector_limit[index].trimmed;
     max_ = static_cast<Granule>(g.max_granules);
     granule_shift_ = g.granule_shift;
     data_ = g.data;
+    unit_ = unit_of(segment.trim_unit());
 }
 
-void Sector::release_run(Run run, Owner me) noexcept { release_hot(run, me); }
+Run Sector::release_run(Run run, Owner me) noexcept { return release_hot(run, me); }
 
 /// A neighbour became free while we published: not the usual way.
 WEIR_COLD Run Sector::merge_again(Run run, Owner me) noexcept
@@ -144,7 +146,29 @@ Run Sector::search(Need need, uint64_t start, Window &window, bool &contended) n
     }
 }
 
-Run Sector::search_by_walk(Need need, Window &window, bool &withheld) noexcept
+/// Whoever keeps it finds its word changed. Returns the block that is FREE now; empty: none.
+Run Sector::steal(Run run, BlockWord found, Window &window) noexcept
+{
+    Owner const me = window.caller().owner();
+    window.open();
+    bool const stolen = change(run.head, found, found.as_claimed(me, run.length));
+    Run const published = stolen ? release_run(run, me) : Run{};
+    window.close();
+    return published;
+}
+
+void Sector::steal_all(Window &window) noexcept
+{
+    Walker walk(*this);
+    Granule at;
+    BlockWord found;
+    while (walk.next(at, found))
+        if (found.is(Kind::cached))
+            if (Run const now = steal({at, found.granules()}, found, window); now.length != 0)
+                walk.resume_at(now.end());
+}
+
+Run Sector::search_by_walk(Need need, Window &window, WalkFindings &ret) noexcept
 {
     Walker walk(*this);
     uint64_t row = 0; // granules in a row that are free or in somebody's hand
@@ -152,6 +176,13 @@ Run Sector::search_by_walk(Need need, Window &window, bool &withheld) noexcept
     Granule at;
     BlockWord found;
     while (walk.next(at, found)) {
+        if (found.is(Kind::cached)) {
+            if (Run const now = steal({at, found.granules()}, found, window); now.length != 0) {
+                ret.stolen = true;
+                walk.resume_at(now.end());
+                continue;
+            }
+        }
         if (!found.is(Kind::free) && !found.is(Kind::claimed)) {
             row = 0;
             in_hand = false;
@@ -167,9 +198,9 @@ Run Sector::search_by_walk(Need need, Window &window, bool &withheld) noexcept
             window.close();
             in_hand = true;
         }
-        withheld = withheld || (in_hand && row >= need.length);
+        ret.withheld = ret.withheld || (in_hand && row >= need.length);
     }
-    withheld = withheld || walk.blocked();
+    ret.withheld = ret.withheld || walk.blocked();
     return {};
 }
 
@@ -187,6 +218,19 @@ Run Sector::carve(Run run, Need need, Owner me) noexcept
         run.length = end - run.head;
     }
     return cut_right(run, need.length, listed, me);
+}
+
+void Sector::cut_evenly(Run run, Granules each, Owner me) noexcept
+{
+    WEIR_ASSERT(run.length % each == 0);
+    for (Granule at = run.end() - each; at > run.head; at -= each) {
+        write_tail({at, each});
+        // relaxed: nobody looks inside a block; the store that shortens the first head publishes it
+        words_[at].store(own(at).as_claimed(me, each), relaxed);
+    }
+    write_tail({run.head, each});
+    // release: pairs with the acquire of a hop; from now on all of them are heads
+    words_[run.head].store(own(run.head).as_claimed(me, each), release);
 }
 
 // ---- growth

@@ -4,12 +4,26 @@
 #pragma once
 
 #include "core/base/base.hpp"
+#include "core/base/bits.hpp"
 #include "core/index/bit_tree.hpp"
 #include "core/matrix/block_word.hpp"
 #include "core/segment/participants.hpp"
 #include "core/segment/segment.hpp"
 
 namespace weir {
+
+/// What a walk that found nothing has seen.
+struct WalkFindings {
+    bool withheld = false; ///< runs that others hold, with their neighbours, could have served
+    bool stolen = false;   ///< CACHED blocks, which are FREE now
+};
+
+/// Where a need would fit if memory were added there.
+struct Opening {
+    Granule from = 0; ///< a head at or before it, from which hops lead there
+    Run place{};
+    uint64_t lack = 0; ///< granules, in whole units, that have no memory now
+};
 
 class Sector {
   public:
@@ -33,9 +47,12 @@ class Sector {
     /// The same for the first candidate only, inline (sector_hot.hpp).
     Run search_quickly(Granules length, Granule last, Caller const &self) noexcept;
 
-    /// The same by hopping from head to head, for whom the hints find nothing (rules.md M7).
-    /// `withheld`: runs that others hold, with their neighbours, could have served the need.
-    Run search_by_walk(Need need, Window &window, bool &withheld) noexcept;
+    /// The same by hopping from head to head, for whom the hints find nothing (rules.md M7). Gives
+    /// back every CACHED block that it meets; then it finds nothing, and the caller looks again.
+    Run search_by_walk(Need need, Window &window, WalkFindings &found) noexcept;
+
+    /// Gives every CACHED block back, whoever keeps it.
+    void steal_all(Window &window) noexcept;
 
     /// Cuts what is needed out of a claimed run and gives the rest back. Returns what is left in
     /// our hand; its TAIL is right.
@@ -43,12 +60,23 @@ class Sector {
     /// The same for what ends where the run ends, inline. `listed`: its length when it was claimed.
     Run cut_right(Run run, Granules length, Granules listed, Owner me) noexcept;
 
+    /// Cuts a run we hold, a multiple of `each`, into blocks that are all CLAIMED by us (M5).
+    void cut_evenly(Run run, Granules each, Owner me) noexcept;
+    atomic<BlockWord> *words() const noexcept { return words_; }
+    /// A block that we hold becomes CACHED.
+    void cache(Run run, Owner me) noexcept
+    {
+        // release: pairs with the CAS of a pop or a steal; its TAIL is there
+        words_[run.head].store(own(run.head).as_cached(me, run.length), release);
+    }
+
     /// A claimed run becomes a user's block.
     BlockWord hand_out(Run run, Owner me, uint8_t state) noexcept;
 
     /// Gives a claimed run back: merges it with free neighbours and publishes it (rules.md M3).
-    void release_run(Run run, Owner me) noexcept;
-    /// The same inline (sector_hot.hpp). Returns the block that was published last.
+    /// Returns the block that was published last: where a walk goes on behind it.
+    Run release_run(Run run, Owner me) noexcept;
+    /// The same inline (sector_hot.hpp).
     Run release_hot(Run run, Owner me) noexcept;
 
     BlockWord word(Granule at, Order order) const noexcept { return words_[at].load(order); }
@@ -79,6 +107,33 @@ class Sector {
     /// Writes the words of a new run at the limit, CLAIMED by `me`, then raises the limit.
     void raise_limit(Run run, Owner me) noexcept;
 
+    // Trimming, by the holder of the ticket alone but for the looks (sector_trim.cpp; the protocol
+    // is in trim.cpp).
+    /// Granules in TRIMMED blocks; exact for the holder of the ticket.
+    Granules trimmed() const noexcept
+    {
+        // relaxed: the ticket orders it; without the ticket a hint
+        return static_cast<Granules>(smaller<uint64_t>(trimmed_->load(relaxed), limit()));
+    }
+    void set_trimmed(Granules count) noexcept { trimmed_->store(count, relaxed); } // as above
+    /// Counts them anew.
+    Granules count_trimmed() const noexcept;
+    /// Where a need fits if at most `room` granules of memory are added, and none above `top`.
+    bool find_opening(Need need, Granule top, uint64_t room, Opening &ret) const noexcept;
+    /// Claims a part of a FREE block that carries the need; empty: somebody was faster.
+    Run claim_part(Run run, BlockWord word, Need part, Owner me) noexcept;
+    /// CLAIMED by us -> CLAIMED by us, without memory.
+    void mark_without_memory(Run run, Owner me) noexcept;
+    /// That -> TRIMMED.
+    void publish_trimmed(Run run) noexcept;
+    /// TRIMMED -> CLAIMED by us, without memory.
+    bool claim_trimmed(Run run, BlockWord word, Owner me) noexcept
+    {
+        return change(run.head, word, word.as_claimed_without_memory(me, run.length));
+    }
+    /// Cuts `part` out of such a run; what is left and right of it is TRIMMED again.
+    void cut_trimmed(Run run, Run part, Owner me) noexcept;
+
     /// Writes the TAIL of a run we hold.
     void write_tail(Run run) noexcept
     {
@@ -97,6 +152,13 @@ class Sector {
     uint64_t offset_of(Granule at) const noexcept
     {
         return data_ + (static_cast<uint64_t>(at) << granule_shift_);
+    }
+    /// Granules in which memory is given back and taken again.
+    Granules unit() const noexcept { return unit_; }
+    /// The granules of so many bytes, at least one.
+    Granules unit_of(uint64_t bytes) const noexcept
+    {
+        return larger(static_cast<Granules>(bytes >> granule_shift_), Granules{1});
     }
     bool holds(uint64_t offset) const noexcept
     {
@@ -125,6 +187,7 @@ class Sector {
     {
         return change(at, found, found.as_claimed(me, found.granules()));
     }
+    Run steal(Run run, BlockWord found, Window &window) noexcept;
     void forget_step(unsigned step, uint64_t chunk, Window &window) noexcept;
     bool chunk_has(unsigned step, uint64_t chunk) const noexcept;
 
@@ -135,6 +198,7 @@ class Sector {
         Granules length = 0;
     };
     Neighbour left_of(Granule head) const noexcept;
+    uint64_t lack_of(Granule from, Run place, Granule top, uint64_t &hops) const noexcept;
 
     Run write_second(Run run, Granule at, Owner me) noexcept;
     Run split(Run run, Granule at, Owner me) noexcept;
@@ -165,8 +229,10 @@ class Sector {
     /// Per size step: chunks in which a FREE head of this step probably is.
     BitTree steps_;
     atomic<uint64_t> *limit_ = nullptr;
+    atomic<uint64_t> *trimmed_ = nullptr;
     Granule max_ = 0;
     unsigned granule_shift_ = 0;
+    Granules unit_ = 1; ///< in which memory is given back
     uint64_t data_ = 0;
 };
 

@@ -48,7 +48,9 @@ class Walker {
         }
     }
 
-    /// Go on from a place that the caller knows to be, or to have been, the end of a block.
+    /// Go on from a place that the caller knows to be, or to have been, the end of a block. Who has
+    /// changed blocks goes on behind them: on the way back from a head that is gone the hops of a
+    /// large sector are soon used up.
     void resume_at(Granule at) noexcept { at_ = at; }
     /// Whether it gave up on words that make no sense.
     bool blocked() const noexcept { return blocked_; }

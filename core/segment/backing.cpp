@@ -23,16 +23,24 @@ Status making_error(int code) noexcept
     return code == ENOSPC || code == EDQUOT ? error(ENOSPC) : file_error(code);
 }
 
-Status make_unnamed(char const *name, uint32_t mode, int &ret_fd) noexcept
+Status make_unnamed(char const *name, int &ret_fd) noexcept
 {
     Path path;
     WEIR_TRY(Path::of(name, path));
     path.text[path.folder_length] = '\0';
-    int const fd = ::open(path.text, O_TMPFILE | O_RDWR | O_CLOEXEC, mode);
+    int const fd = ::open(path.text, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
     if (fd < 0) // EISDIR: a kernel or file system without O_TMPFILE
         return errno == EISDIR ? error(EOPNOTSUPP) : making_error(errno);
     ret_fd = fd;
-    if (fchmod(fd, mode) != 0) // open() obeyed the umask; the option says what is wanted
+    return kOk;
+}
+
+/// Before the file has a name. open() obeyed the umask; the options say what is wanted.
+Status set_access(int fd, uint32_t mode, MemoryWish const &wish) noexcept
+{
+    if (wish.set_group && fchown(fd, static_cast<uid_t>(-1), wish.group) != 0)
+        return making_error(errno);
+    if (mode != 0 && fchmod(fd, mode) != 0)
         return making_error(errno);
     return kOk;
 }
@@ -46,19 +54,33 @@ Status check_file_limit(uint64_t length) noexcept
         return error(EFBIG);
     return kOk;
 }
+
+/// Not of the kernel's default size, which may be 1 GiB: the data of sectors is aligned to 2 MiB.
+constexpr unsigned kHuge2MiB = 21u << 26; // MFD_HUGE_2MB, which not every C library names
+
+Status make_memfd(MemoryWish const &wish, int &ret_fd) noexcept
+{
+    unsigned const huge = wish.hugetlb ? MFD_HUGETLB | kHuge2MiB : 0;
+    int const fd = memfd_create("weir", MFD_CLOEXEC | MFD_ALLOW_SEALING | huge);
+    if (fd < 0) { // EINVAL, ENODEV, EPERM: a kernel without huge pages, or not for us
+        bool const lacking = errno == ENOSYS ||
+                             (huge != 0 && (errno == EINVAL || errno == ENODEV || errno == EPERM));
+        return lacking ? error(EOPNOTSUPP) : making_error(errno);
+    }
+    ret_fd = fd;
+    return kOk;
+}
 } // namespace
 
-Status Backing::make(char const *name, uint32_t mode, uint64_t length) noexcept
+Status Backing::make(char const *name, uint32_t mode, uint64_t length,
+                     MemoryWish const &wish) noexcept
 {
-    if (name != nullptr) {
-        WEIR_TRY(make_unnamed(name, mode, fd_));
-    } else {
-        fd_ = memfd_create("weir", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-        if (fd_ < 0)
-            return making_error(errno);
-    }
-    WEIR_TRY(check_file_limit(length));
-    if (ftruncate(fd_, static_cast<off_t>(length)) != 0)
+    WEIR_TRY(name != nullptr ? make_unnamed(name, fd_) : make_memfd(wish, fd_));
+    WEIR_TRY(set_access(fd_, mode == 0 && name != nullptr ? 0600 : mode, wish));
+    find_page_size();
+    uint64_t const bytes = round_up(length, kind_.page_bytes);
+    WEIR_TRY(check_file_limit(bytes));
+    if (ftruncate(fd_, static_cast<off_t>(bytes)) != 0)
         return making_error(errno);
     if (name == nullptr && fcntl(fd_, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) != 0)
         return making_error(errno);
@@ -93,23 +115,27 @@ static Status not_opened(Path const &path, int code) noexcept
     return file_error(code);
 }
 
-Status Backing::open(char const *name) noexcept
+Status Backing::open(char const *name, bool read_only) noexcept
 {
     Path path;
     WEIR_TRY(Path::of(name, path));
-    fd_ = ::open(path.text, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    read_only_ = read_only;
+    fd_ = ::open(path.text, (read_only ? O_RDONLY : O_RDWR) | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
     if (fd_ < 0)
         return not_opened(path, errno);
-    return reopen_locks();
+    find_page_size();
+    return read_only ? kOk : reopen_locks();
 }
 
-Status Backing::open_fd(int fd) noexcept
+Status Backing::open_fd(int fd, bool read_only) noexcept
 {
+    read_only_ = read_only;
     fd_ = fcntl(fd, F_DUPFD_CLOEXEC, 3);
     if (fd_ < 0)
         return errno == EINVAL || errno == EBADF ? error(EBADF) : file_error(errno);
-    WEIR_TRY(length()); // a folder or a pipe could not be opened again for writing
-    return reopen_locks();
+    WEIR_TRY(this->length()); // a folder or a pipe could not be opened again for writing
+    find_page_size();
+    return read_only ? kOk : reopen_locks();
 }
 
 void Backing::unlink_own(char const *name) noexcept
@@ -180,15 +206,17 @@ Result<std::byte *> Backing::map(uint64_t length, uint64_t align) noexcept
 {
     // Reserve more, so that the base can be aligned: then an aligned offset is an aligned address
     // in every process.
-    uint64_t const reserved = round_up(length, kPage) + align;
+    length = round_up(length, kind_.page_bytes);
+    align = larger(align, kind_.page_bytes);
+    uint64_t const reserved = length + align;
     void *const space =
         mmap(nullptr, reserved, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (space == MAP_FAILED)
         return error(ENOMEM);
     uint64_t const begin = reinterpret_cast<uint64_t>(space);
     uint64_t const base = round_up(begin, align);
-    uint64_t const end = base + round_up(length, kPage);
-    if (mmap(reinterpret_cast<void *>(base), length, PROT_READ | PROT_WRITE,
+    uint64_t const end = base + length;
+    if (mmap(reinterpret_cast<void *>(base), length, PROT_READ | (read_only_ ? 0 : PROT_WRITE),
              MAP_SHARED | MAP_FIXED | MAP_NORESERVE, fd_, 0) == MAP_FAILED) {
         int const code = errno;
         munmap(space, reserved);
@@ -201,9 +229,9 @@ Result<std::byte *> Backing::map(uint64_t length, uint64_t align) noexcept
     return reinterpret_cast<std::byte *>(base);
 }
 
-void Backing::unmap(std::byte *base, uint64_t length) noexcept
+void Backing::unmap(std::byte *base, uint64_t length) const noexcept
 {
-    munmap(base, round_up(length, kPage));
+    munmap(base, round_up(length, kind_.page_bytes));
 }
 
 void Backing::drop_inherited_locks() noexcept
@@ -211,6 +239,8 @@ void Backing::drop_inherited_locks() noexcept
     if (lock_fd_ >= 0)
         ::close(lock_fd_);
     lock_fd_ = -1;
+    was_locked_ = was_locked_ || kind_.locked;
+    kind_.locked = false;
 }
 
 bool named_segments_work() noexcept

@@ -32,7 +32,7 @@ inline constexpr unsigned kWindowsPerParticipant = 2;
 inline constexpr uint64_t kLayoutAlign = 4096;
 inline constexpr uint64_t kDataAlign = uint64_t{2} << 20;
 inline constexpr uint64_t kGrowthUnit = uint64_t{64} << 10;
-inline constexpr unsigned kWindowsPerParticipant = 16;
+inline constexpr unsigned kWindowsPerParticipant = 32;
 #endif
 
 /// Granules per word of granule hints: the chunk.
@@ -47,7 +47,7 @@ struct GeometryRequest {
     uint32_t roots = 0;
     bool isolate = false;
     bool keep_blocks = false;
-    uint32_t mode = 0600; ///< of the file; no part of the geometry
+    uint32_t mode = 0; ///< of the file, 0: the usual one; no part of the geometry
 };
 
 struct SectorGeometry {

@@ -51,6 +51,9 @@ struct alignas(kCacheLine) TicketWord {
 struct alignas(kCacheLine) SectorLimit {
     /// Granules that exist. Writer: the holder of the growth ticket. Only ever grows.
     atomic<uint64_t> granules;
+    /// Of these, granules in TRIMMED blocks. Writers: the holder of the growth ticket; after his
+    /// death his healer, who counts them.
+    atomic<uint64_t> trimmed;
 };
 
 struct Header {
@@ -82,7 +85,7 @@ struct Header {
     alignas(kCacheLine) atomic<uint32_t> next_slot;
     /// Deaths healed since creation; for people.
     atomic<uint32_t> deaths;
-    /// Who may raise a limit.
+    /// Who may raise a limit, give memory back and take it again.
     TicketWord growth;
     /// Who may change the directory of roots.
     TicketWord directory;
@@ -115,10 +118,12 @@ struct alignas(kCacheLine) WindowCounters {
     /// after their death the healer, who sets it to `begun`.
     atomic<uint64_t> ended;
     // For people. Writers: its threads.
-    atomic<uint64_t> allocs;
+    atomic<uint64_t> allocs; ///< by the shared path
     atomic<uint64_t> frees;
     atomic<uint64_t> failures;
-    atomic<uint64_t> reserved[3];
+    atomic<uint64_t> hits; ///< allocations that a lane served
+    atomic<uint64_t> refills;
+    atomic<uint64_t> flushes; ///< times that a lane gave blocks back
 };
 static_assert(sizeof(WindowCounters) == kCacheLine);
 

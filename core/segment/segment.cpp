@@ -52,12 +52,13 @@ void describe(Geometry const &geometry, Header &header) noexcept
 /// The part of a header that never changes, as plain bytes.
 constexpr size_t kConstantPart = offsetof(Header, state);
 
-Status check_identity(Header const &found) noexcept
+/// Features that one must know only to write are no obstacle to a reader.
+Status check_identity(Header const &found, bool read_only) noexcept
 {
     if (found.magic != kMagic)
         return error(kCorrupt);
     if (found.format_version != kFormatVersion || (found.incompat & ~kKnownIncompat) != 0 ||
-        (found.ro_compat & ~kKnownRoCompat) != 0)
+        (!read_only && (found.ro_compat & ~kKnownRoCompat) != 0))
         return error(kVersion);
     return kOk;
 }
@@ -83,6 +84,7 @@ Result<Geometry> geometry_of(Header const &found, uint64_t file_length) noexcept
     std::memcpy(expected, whole, kConstantPart);
     auto &same = *reinterpret_cast<Header *>(whole);
     same.uuid = found.uuid;
+    same.ro_compat = found.ro_compat; // check_identity() has judged it
     same.compat = found.compat;
     same.created_at_ns = found.created_at_ns;
     std::memcpy(expected, &same, kConstantPart);
@@ -103,36 +105,40 @@ void Segment::format(std::byte *base, Geometry const &geometry, Uuid const &uuid
     header.state.store(kStateReady, release);
 }
 
-Status Segment::create(char const *name, GeometryRequest const &request) noexcept
+Status Segment::create(char const *name, GeometryRequest const &request,
+                       MemoryWish const &memory) noexcept
 {
     auto const planned = Geometry::plan(request);
     WEIR_TRY(planned);
-    WEIR_TRY(backing_.make(name, request.mode, planned->total));
-    WEIR_TRY(backing_.commit(0, planned->fixed_end));
+    WEIR_TRY(backing_.make(name, request.mode, planned->total, memory));
     WEIR_TRY(map(planned->total));
+    WEIR_TRY(backing_.arrange(base_, planned->total, memory, true));
+    WEIR_TRY(backing_.commit(0, planned->fixed_end));
     geometry_ = *planned;
     uuid_ = random_uuid();
     format(base_, geometry_, uuid_);
     return kOk;
 }
 
-Status Segment::attach(char const *name, bool allow_foreign) noexcept
+Status Segment::attach(char const *name, Access access, MemoryWish const &memory) noexcept
 {
-    WEIR_TRY(backing_.open(name));
-    return check_and_map(allow_foreign);
+    access_ = access;
+    WEIR_TRY(backing_.open(name, access.read_only));
+    return check_and_map(memory);
 }
 
-Status Segment::attach_fd(int fd, bool allow_foreign) noexcept
+Status Segment::attach_fd(int fd, Access access, MemoryWish const &memory) noexcept
 {
-    WEIR_TRY(backing_.open_fd(fd));
-    return check_and_map(allow_foreign);
+    access_ = access;
+    WEIR_TRY(backing_.open_fd(fd, access.read_only));
+    return check_and_map(memory);
 }
 
-Status Segment::check_and_map(bool allow_foreign) noexcept
+Status Segment::check_and_map(MemoryWish const &memory) noexcept
 {
     auto const length = backing_.length();
     WEIR_TRY(length);
-    if (!allow_foreign && !backing_.ours())
+    if (!access_.allow_foreign && !backing_.ours())
         return error(EPERM);
     // Read, not mapped: a file that is too short must not raise SIGBUS.
     alignas(Header) unsigned char bytes[sizeof(Header)];
@@ -140,7 +146,7 @@ Status Segment::check_and_map(bool allow_foreign) noexcept
         return error(kCorrupt);
     WEIR_TRY(backing_.read_start(bytes, sizeof bytes));
     auto const &found = *reinterpret_cast<Header const *>(bytes);
-    WEIR_TRY(check_identity(found));
+    WEIR_TRY(check_identity(found, access_.read_only));
     auto const checked = geometry_of(found, *length);
     WEIR_TRY(checked);
     // relaxed: a copy in our own memory
@@ -148,13 +154,15 @@ Status Segment::check_and_map(bool allow_foreign) noexcept
         return error(state == kStateRetired ? kRetired : kCorrupt);
 
     WEIR_TRY(map(checked->total));
+    WEIR_TRY(backing_.arrange(base_, checked->total, memory, false));
     geometry_ = *checked;
     uuid_ = found.uuid;
     return kOk;
 }
 
-void Segment::adopt(std::byte *base, Geometry const &geometry) noexcept
+void Segment::adopt(std::byte *base, Geometry const &geometry, Access access) noexcept
 {
+    access_ = access;
     base_ = base;
     geometry_ = geometry;
     uuid_ = header().uuid;
@@ -173,28 +181,63 @@ Status Segment::map(uint64_t length) noexcept
 void Segment::unmap() noexcept
 {
     if (mapped_)
-        Backing::unmap(base_, geometry_.total);
+        backing_.unmap(base_, geometry_.total);
     base_ = nullptr;
     mapped_ = false;
 }
 
-Status Segment::commit(unsigned sector, uint64_t from, uint64_t to) noexcept
+/// The parts of the file that granules [from, to) need: `action(offset, length)` for each.
+template <class Do>
+Status Segment::each_part(unsigned sector, uint64_t from, uint64_t to, Do action) noexcept
 {
     SectorGeometry const &g = geometry_.sector[sector];
     WEIR_ASSERT(from < to && to <= g.max_granules);
-    WEIR_TRY(backing_.commit(g.words + from * 8, (to - from) * 8));
+    WEIR_TRY(action(g.words + from * 8, (to - from) * 8));
     uint64_t first = from >> kChunkShift;
     uint64_t last = (to - 1) >> kChunkShift;
-    WEIR_TRY(backing_.commit(g.hints + first * 8, (last - first + 1) * 8));
+    WEIR_TRY(action(g.hints + first * 8, (last - first + 1) * 8));
     for (unsigned level = 0; level < g.plan.levels; ++level) {
         first >>= kRadixShift;
         last >>= kRadixShift;
         uint64_t const stride = uint64_t{g.classes} * 8;
         // One position more: a search may look one word beyond the last that can have bits.
         uint64_t const end = smaller(last + 2, g.plan.words[level]);
-        WEIR_TRY(backing_.commit(g.level[level] + first * stride, (end - first) * stride));
+        WEIR_TRY(action(g.level[level] + first * stride, (end - first) * stride));
     }
+    return action(g.data + (from << g.granule_shift), (to - from) << g.granule_shift);
+}
+
+Status Segment::commit(unsigned sector, uint64_t from, uint64_t to) noexcept
+{
+    return each_part(sector, from, to, [this](uint64_t offset, uint64_t length) {
+        return backing_.commit(offset, length);
+    });
+}
+
+Status Segment::populate(unsigned sector, uint64_t from, uint64_t to) noexcept
+{
+    return each_part(sector, from, to, [this](uint64_t offset, uint64_t length) {
+        return backing_.populate(base_, offset, length);
+    });
+}
+
+Status Segment::populate_fixed() noexcept
+{
+    return backing_.populate(base_, 0, geometry_.fixed_end);
+}
+
+Status Segment::commit_data(unsigned sector, uint64_t from, uint64_t to) noexcept
+{
+    SectorGeometry const &g = geometry_.sector[sector];
+    WEIR_ASSERT(from < to && to <= g.max_granules);
     return backing_.commit(g.data + (from << g.granule_shift), (to - from) << g.granule_shift);
+}
+
+Status Segment::punch_data(unsigned sector, uint64_t from, uint64_t to) noexcept
+{
+    SectorGeometry const &g = geometry_.sector[sector];
+    WEIR_ASSERT(from < to && to <= g.max_granules);
+    return backing_.punch(g.data + (from << g.granule_shift), (to - from) << g.granule_shift);
 }
 
 } // namespace weir

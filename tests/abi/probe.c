@@ -39,6 +39,8 @@ int main(void)
            (unsigned long long)WEIR_BLOCK_FREE);
     printf("enum     weir_block_kind.WEIR_BLOCK_RESIZING = %llu since=0.1\n",
            (unsigned long long)WEIR_BLOCK_RESIZING);
+    printf("enum     weir_block_kind.WEIR_BLOCK_TRIMMED = %llu since=0.1\n",
+           (unsigned long long)WEIR_BLOCK_TRIMMED);
     printf("enum     weir_channel_mode %s since=0.1\n",
            TYPE(weir_channel_mode, uint32_t));
     printf("enum     weir_channel_mode.WEIR_CHANNEL_QUEUE = %llu since=0.1\n",
@@ -55,6 +57,14 @@ int main(void)
            (unsigned long long)WEIR_DEATH_KEEP);
     printf("enum     weir_death_policy.WEIR_DEATH_RECLAIM = %llu since=0.1\n",
            (unsigned long long)WEIR_DEATH_RECLAIM);
+    printf("enum     weir_effort %s since=0.1\n",
+           TYPE(weir_effort, uint32_t));
+    printf("enum     weir_effort.WEIR_EFFORT_NONE = %llu since=0.1\n",
+           (unsigned long long)WEIR_EFFORT_NONE);
+    printf("enum     weir_effort.WEIR_EFFORT_REQUIRE = %llu since=0.1\n",
+           (unsigned long long)WEIR_EFFORT_REQUIRE);
+    printf("enum     weir_effort.WEIR_EFFORT_TRY = %llu since=0.1\n",
+           (unsigned long long)WEIR_EFFORT_TRY);
     printf("enum     weir_error %s since=0.1\n",
            TYPE(weir_error, uint32_t));
     printf("enum     weir_error.WEIR_E_CORRUPT = %llu since=0.1\n",
@@ -81,6 +91,14 @@ int main(void)
            (unsigned long long)WEIR_FEATURE_MEMFD);
     printf("enum     weir_feature.WEIR_FEATURE_NAMED = %llu since=0.1\n",
            (unsigned long long)WEIR_FEATURE_NAMED);
+    printf("enum     weir_pages %s since=0.1\n",
+           TYPE(weir_pages, uint32_t));
+    printf("enum     weir_pages.WEIR_PAGES_HUGETLB = %llu since=0.1\n",
+           (unsigned long long)WEIR_PAGES_HUGETLB);
+    printf("enum     weir_pages.WEIR_PAGES_NORMAL = %llu since=0.1\n",
+           (unsigned long long)WEIR_PAGES_NORMAL);
+    printf("enum     weir_pages.WEIR_PAGES_TRANSPARENT = %llu since=0.1\n",
+           (unsigned long long)WEIR_PAGES_TRANSPARENT);
     printf("enum     weir_participant_state %s since=0.1\n",
            TYPE(weir_participant_state, uint32_t));
     printf("enum     weir_participant_state.WEIR_PARTICIPANT_DEAD = %llu since=0.1\n",
@@ -221,6 +239,9 @@ int main(void)
     printf("field    weir_check_report.freed_roots off=%zu size=%zu type=%s since=0.1\n",
            offsetof(struct weir_check_report, freed_roots), sizeof(FIELD(weir_check_report, freed_roots)),
            TYPE(__typeof__(FIELD(weir_check_report, freed_roots)), uint64_t));
+    printf("field    weir_check_report.miscounted off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_check_report, miscounted), sizeof(FIELD(weir_check_report, miscounted)),
+           TYPE(__typeof__(FIELD(weir_check_report, miscounted)), uint64_t));
     printf("field    weir_check_report.orphan_bytes off=%zu size=%zu type=%s since=0.1\n",
            offsetof(struct weir_check_report, orphan_bytes), sizeof(FIELD(weir_check_report, orphan_bytes)),
            TYPE(__typeof__(FIELD(weir_check_report, orphan_bytes)), uint64_t));
@@ -233,6 +254,9 @@ int main(void)
     printf("field    weir_check_report.size off=%zu size=%zu type=%s since=0.1\n",
            offsetof(struct weir_check_report, size), sizeof(FIELD(weir_check_report, size)),
            TYPE(__typeof__(FIELD(weir_check_report, size)), size_t));
+    printf("field    weir_check_report.trimmed_bytes off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_check_report, trimmed_bytes), sizeof(FIELD(weir_check_report, trimmed_bytes)),
+           TYPE(__typeof__(FIELD(weir_check_report, trimmed_bytes)), uint64_t));
     printf("field    weir_check_report.unfindable off=%zu size=%zu type=%s since=0.1\n",
            offsetof(struct weir_check_report, unfindable), sizeof(FIELD(weir_check_report, unfindable)),
            TYPE(__typeof__(FIELD(weir_check_report, unfindable)), uint64_t));
@@ -275,6 +299,9 @@ int main(void)
     printf("field    weir_matrix_info.allocs off=%zu size=%zu type=%s since=0.1\n",
            offsetof(struct weir_matrix_info, allocs), sizeof(FIELD(weir_matrix_info, allocs)),
            TYPE(__typeof__(FIELD(weir_matrix_info, allocs)), uint64_t));
+    printf("field    weir_matrix_info.cached_bytes off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_matrix_info, cached_bytes), sizeof(FIELD(weir_matrix_info, cached_bytes)),
+           TYPE(__typeof__(FIELD(weir_matrix_info, cached_bytes)), uint64_t));
     printf("field    weir_matrix_info.capacity off=%zu size=%zu type=%s since=0.1\n",
            offsetof(struct weir_matrix_info, capacity), sizeof(FIELD(weir_matrix_info, capacity)),
            TYPE(__typeof__(FIELD(weir_matrix_info, capacity)), uint64_t));
@@ -308,6 +335,9 @@ int main(void)
     printf("field    weir_matrix_info.participants off=%zu size=%zu type=%s since=0.1\n",
            offsetof(struct weir_matrix_info, participants), sizeof(FIELD(weir_matrix_info, participants)),
            TYPE(__typeof__(FIELD(weir_matrix_info, participants)), uint64_t));
+    printf("field    weir_matrix_info.scattered_bytes off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_matrix_info, scattered_bytes), sizeof(FIELD(weir_matrix_info, scattered_bytes)),
+           TYPE(__typeof__(FIELD(weir_matrix_info, scattered_bytes)), uint64_t));
     printf("field    weir_matrix_info.sector_blocks off=%zu size=%zu type=%s since=0.1\n",
            offsetof(struct weir_matrix_info, sector_blocks), sizeof(FIELD(weir_matrix_info, sector_blocks)),
            TYPE(__typeof__(FIELD(weir_matrix_info, sector_blocks)), uint64_t[3]));
@@ -320,6 +350,9 @@ int main(void)
     printf("field    weir_matrix_info.sector_granule off=%zu size=%zu type=%s since=0.1\n",
            offsetof(struct weir_matrix_info, sector_granule), sizeof(FIELD(weir_matrix_info, sector_granule)),
            TYPE(__typeof__(FIELD(weir_matrix_info, sector_granule)), uint64_t[3]));
+    printf("field    weir_matrix_info.sector_trimmed off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_matrix_info, sector_trimmed), sizeof(FIELD(weir_matrix_info, sector_trimmed)),
+           TYPE(__typeof__(FIELD(weir_matrix_info, sector_trimmed)), uint64_t[3]));
     printf("field    weir_matrix_info.sector_used off=%zu size=%zu type=%s since=0.1\n",
            offsetof(struct weir_matrix_info, sector_used), sizeof(FIELD(weir_matrix_info, sector_used)),
            TYPE(__typeof__(FIELD(weir_matrix_info, sector_used)), uint64_t[3]));
@@ -332,6 +365,9 @@ int main(void)
     printf("field    weir_matrix_info.stalls off=%zu size=%zu type=%s since=0.1\n",
            offsetof(struct weir_matrix_info, stalls), sizeof(FIELD(weir_matrix_info, stalls)),
            TYPE(__typeof__(FIELD(weir_matrix_info, stalls)), uint64_t));
+    printf("field    weir_matrix_info.trimmed_bytes off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_matrix_info, trimmed_bytes), sizeof(FIELD(weir_matrix_info, trimmed_bytes)),
+           TYPE(__typeof__(FIELD(weir_matrix_info, trimmed_bytes)), uint64_t));
     printf("field    weir_matrix_info.used_blocks off=%zu size=%zu type=%s since=0.1\n",
            offsetof(struct weir_matrix_info, used_blocks), sizeof(FIELD(weir_matrix_info, used_blocks)),
            TYPE(__typeof__(FIELD(weir_matrix_info, used_blocks)), uint64_t));
@@ -350,15 +386,27 @@ int main(void)
     printf("field    weir_matrix_options.flags off=%zu size=%zu type=%s since=0.1\n",
            offsetof(struct weir_matrix_options, flags), sizeof(FIELD(weir_matrix_options, flags)),
            TYPE(__typeof__(FIELD(weir_matrix_options, flags)), weir_matrix_flags));
+    printf("field    weir_matrix_options.group off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_matrix_options, group), sizeof(FIELD(weir_matrix_options, group)),
+           TYPE(__typeof__(FIELD(weir_matrix_options, group)), uint32_t));
+    printf("field    weir_matrix_options.huge_pages off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_matrix_options, huge_pages), sizeof(FIELD(weir_matrix_options, huge_pages)),
+           TYPE(__typeof__(FIELD(weir_matrix_options, huge_pages)), weir_effort));
     printf("field    weir_matrix_options.large_limit off=%zu size=%zu type=%s since=0.1\n",
            offsetof(struct weir_matrix_options, large_limit), sizeof(FIELD(weir_matrix_options, large_limit)),
            TYPE(__typeof__(FIELD(weir_matrix_options, large_limit)), uint64_t));
+    printf("field    weir_matrix_options.lock off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_matrix_options, lock), sizeof(FIELD(weir_matrix_options, lock)),
+           TYPE(__typeof__(FIELD(weir_matrix_options, lock)), weir_effort));
     printf("field    weir_matrix_options.medium_limit off=%zu size=%zu type=%s since=0.1\n",
            offsetof(struct weir_matrix_options, medium_limit), sizeof(FIELD(weir_matrix_options, medium_limit)),
            TYPE(__typeof__(FIELD(weir_matrix_options, medium_limit)), uint64_t));
     printf("field    weir_matrix_options.mode off=%zu size=%zu type=%s since=0.1\n",
            offsetof(struct weir_matrix_options, mode), sizeof(FIELD(weir_matrix_options, mode)),
            TYPE(__typeof__(FIELD(weir_matrix_options, mode)), uint32_t));
+    printf("field    weir_matrix_options.numa_node off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_matrix_options, numa_node), sizeof(FIELD(weir_matrix_options, numa_node)),
+           TYPE(__typeof__(FIELD(weir_matrix_options, numa_node)), uint32_t));
     printf("field    weir_matrix_options.participant_name off=%zu size=%zu type=%s since=0.1\n",
            offsetof(struct weir_matrix_options, participant_name), sizeof(FIELD(weir_matrix_options, participant_name)),
            TYPE(__typeof__(FIELD(weir_matrix_options, participant_name)), char[16]));
@@ -374,6 +422,42 @@ int main(void)
     printf("field    weir_matrix_options.stall_ns off=%zu size=%zu type=%s since=0.1\n",
            offsetof(struct weir_matrix_options, stall_ns), sizeof(FIELD(weir_matrix_options, stall_ns)),
            TYPE(__typeof__(FIELD(weir_matrix_options, stall_ns)), int64_t));
+    printf("field    weir_memory_info.file_bytes off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_memory_info, file_bytes), sizeof(FIELD(weir_memory_info, file_bytes)),
+           TYPE(__typeof__(FIELD(weir_memory_info, file_bytes)), uint64_t));
+    printf("field    weir_memory_info.huge_bytes off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_memory_info, huge_bytes), sizeof(FIELD(weir_memory_info, huge_bytes)),
+           TYPE(__typeof__(FIELD(weir_memory_info, huge_bytes)), uint64_t));
+    printf("field    weir_memory_info.huge_error off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_memory_info, huge_error), sizeof(FIELD(weir_memory_info, huge_error)),
+           TYPE(__typeof__(FIELD(weir_memory_info, huge_error)), int32_t));
+    printf("field    weir_memory_info.lock_error off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_memory_info, lock_error), sizeof(FIELD(weir_memory_info, lock_error)),
+           TYPE(__typeof__(FIELD(weir_memory_info, lock_error)), int32_t));
+    printf("field    weir_memory_info.locked off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_memory_info, locked), sizeof(FIELD(weir_memory_info, locked)),
+           TYPE(__typeof__(FIELD(weir_memory_info, locked)), uint32_t));
+    printf("field    weir_memory_info.mapped_bytes off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_memory_info, mapped_bytes), sizeof(FIELD(weir_memory_info, mapped_bytes)),
+           TYPE(__typeof__(FIELD(weir_memory_info, mapped_bytes)), uint64_t));
+    printf("field    weir_memory_info.numa_error off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_memory_info, numa_error), sizeof(FIELD(weir_memory_info, numa_error)),
+           TYPE(__typeof__(FIELD(weir_memory_info, numa_error)), int32_t));
+    printf("field    weir_memory_info.numa_node off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_memory_info, numa_node), sizeof(FIELD(weir_memory_info, numa_node)),
+           TYPE(__typeof__(FIELD(weir_memory_info, numa_node)), int32_t));
+    printf("field    weir_memory_info.page_bytes off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_memory_info, page_bytes), sizeof(FIELD(weir_memory_info, page_bytes)),
+           TYPE(__typeof__(FIELD(weir_memory_info, page_bytes)), uint64_t));
+    printf("field    weir_memory_info.pages off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_memory_info, pages), sizeof(FIELD(weir_memory_info, pages)),
+           TYPE(__typeof__(FIELD(weir_memory_info, pages)), weir_pages));
+    printf("field    weir_memory_info.resident_bytes off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_memory_info, resident_bytes), sizeof(FIELD(weir_memory_info, resident_bytes)),
+           TYPE(__typeof__(FIELD(weir_memory_info, resident_bytes)), uint64_t));
+    printf("field    weir_memory_info.size off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_memory_info, size), sizeof(FIELD(weir_memory_info, size)),
+           TYPE(__typeof__(FIELD(weir_memory_info, size)), size_t));
     printf("field    weir_message.block off=%zu size=%zu type=%s since=0.1\n",
            offsetof(struct weir_message, block), sizeof(FIELD(weir_message, block)),
            TYPE(__typeof__(FIELD(weir_message, block)), weir_ref));
@@ -478,6 +562,14 @@ int main(void)
            (unsigned long long)WEIR_MATRIX_ALLOW_FOREIGN);
     printf("flag     weir_matrix_flags.WEIR_MATRIX_ISOLATE = %llu since=0.1\n",
            (unsigned long long)WEIR_MATRIX_ISOLATE);
+    printf("flag     weir_matrix_flags.WEIR_MATRIX_NO_LANES = %llu since=0.1\n",
+           (unsigned long long)WEIR_MATRIX_NO_LANES);
+    printf("flag     weir_matrix_flags.WEIR_MATRIX_ON_NODE = %llu since=0.1\n",
+           (unsigned long long)WEIR_MATRIX_ON_NODE);
+    printf("flag     weir_matrix_flags.WEIR_MATRIX_READ_ONLY = %llu since=0.1\n",
+           (unsigned long long)WEIR_MATRIX_READ_ONLY);
+    printf("flag     weir_matrix_flags.WEIR_MATRIX_SET_GROUP = %llu since=0.1\n",
+           (unsigned long long)WEIR_MATRIX_SET_GROUP);
     printf("id       weir_ref %s Block since=0.1\n",
            TYPE(weir_ref, uint64_t));
     printf("struct   weir_alloc_options kind=options size=%zu align=%zu since=0.1\n",
@@ -558,6 +650,17 @@ int main(void)
         zeroed.size = sizeof zeroed;
         if (memcmp(&given, &zeroed, sizeof zeroed) != 0)
             puts("wrong WEIR_MATRIX_OPTIONS_INIT");
+    }
+    printf("struct   weir_memory_info kind=info size=%zu align=%zu since=0.1\n",
+           sizeof(struct weir_memory_info), _Alignof(struct weir_memory_info));
+    {
+        const struct weir_memory_info given = WEIR_MEMORY_INFO_INIT;
+        struct weir_memory_info zeroed;
+
+        memset(&zeroed, 0, sizeof zeroed);
+        zeroed.size = sizeof zeroed;
+        if (memcmp(&given, &zeroed, sizeof zeroed) != 0)
+            puts("wrong WEIR_MEMORY_INFO_INIT");
     }
     printf("struct   weir_message kind=record size=%zu align=%zu since=0.1\n",
            sizeof(struct weir_message), _Alignof(struct weir_message));

@@ -192,6 +192,7 @@ Test(matrix_inside, a_table_that_contradicts_itself_is_corrupt)
         refuse(-WEIR_E_CORRUPT, weir_matrix_stats(matrix, &info));
         Seen seen;
         refuse(-WEIR_E_CORRUPT, weir_matrix_walk(matrix, on_block, &seen));
+        refuse(-WEIR_E_CORRUPT, weir_matrix_trim(matrix, 0, nullptr));
         check_ge(weir_matrix_check(matrix, 0, &report), 1);
         check_ge(report.broken_chains, 1);
         refuse(-WEIR_E_CORRUPT, weir_channel_post(ring, block, 1, nullptr, 0));

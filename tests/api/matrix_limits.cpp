@@ -60,7 +60,7 @@ Test(matrix_limits, options_out_of_range_are_refused)
     with([](auto &o) { o.participants = 1024; }, "too many participants");
     with([](auto &o) { o.death_policy = 2; }, "unknown policy");
     with([](auto &o) { o.death_policy = UINT32_MAX; }, "unknown policy");
-    with([](auto &o) { o.flags = 4; }, "unknown flag");
+    with([](auto &o) { o.flags = 1u << 31; }, "unknown flag");
     with([](auto &o) { o.flags = UINT32_MAX; }, "unknown flags");
     with([](auto &o) { std::memset(o.participant_name, 'x', 16); }, "name without end");
 }

@@ -115,6 +115,58 @@ Test(matrix_overcommit, another_program_that_fills_the_file_system_harms_nobody)
         kNeedsRoot);
 }
 
+/// What was trimmed may be gone when it is needed: then it is an error, and there again later.
+Test(matrix_overcommit, a_file_system_that_is_full_after_a_trim_is_an_error_and_never_a_signal)
+{
+    in_child_ok(
+        [] {
+            if (!mount_small("16m"))
+                return kNotHere;
+            weir_matrix *matrix = nullptr;
+            auto const with = options(64 * kMiB);
+            child_must(weir_matrix_create("/mnt/segment", &with, &matrix));
+            for (size_t const size : {size_t{2} << 20, size_t{100000}, size_t{1000}}) {
+                std::vector<weir_ref> blocks;
+                child_check(is_full(fill(matrix, size, blocks)));
+                size_t const step = size < 10000 ? 512 : 16; // more than a unit between two
+                for (size_t i = 0; i < blocks.size(); ++i)
+                    if (i % step != 0)
+                        child_must(weir_matrix_free(matrix, blocks[i]));
+                struct statvfs before, after;
+                child_check(statvfs("/mnt", &before) == 0);
+                uint64_t bytes = 0;
+                child_must(weir_matrix_trim(matrix, 0, &bytes));
+                child_check(statvfs("/mnt", &after) == 0);
+                child_check((after.f_bfree - before.f_bfree) * before.f_bsize == bytes);
+                child_check(bytes >= kMiB);
+
+                int const other = open("/mnt/other", O_RDWR | O_CREAT, 0600);
+                std::string const megabyte(kMiB, 'x');
+                while (write(other, megabyte.data(), megabyte.size()) > 0)
+                    ;
+                uint64_t const trimmed = stats(matrix).trimmed_bytes;
+                std::vector<weir_ref> more;
+                child_check(is_full(fill(matrix, size, more)));
+                child_check(stats(matrix).trimmed_bytes == trimmed); // refused, and not lost
+                child_check(statvfs("/mnt", &after) == 0 && after.f_bfree * 4096 < 65536);
+                child_check(ftruncate(other, 0) == 0); // there is room again
+                close(other);
+                size_t const least = more.size() + bytes / size / 2;
+                child_check(is_full(fill(matrix, size, more)) && more.size() >= least);
+                for (size_t i = 0; i < blocks.size(); i += step)
+                    child_must(weir_matrix_free(matrix, blocks[i]));
+                for (weir_ref const block : more)
+                    child_must(weir_matrix_free(matrix, block));
+                child_must(weir_matrix_trim(matrix, 0, nullptr));
+                weir_check_report report = WEIR_CHECK_REPORT_INIT;
+                child_refuse(0, weir_matrix_check(matrix, 0, &report));
+            }
+            weir_matrix_unref(matrix);
+            return 0;
+        },
+        kNeedsRoot);
+}
+
 Test(matrix_overcommit, more_commit_than_there_is_is_enospc_and_leaves_nothing)
 {
     in_child_ok(

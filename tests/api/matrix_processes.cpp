@@ -433,6 +433,7 @@ template <int kCode> int all_refuse(World const &w)
     child_refuse(kCode, weir_matrix_free(w.matrix, w.block));
     child_refuse(kCode, weir_matrix_participant_id(w.matrix, &id));
     child_refuse(kCode, weir_matrix_heal(w.matrix, nullptr));
+    child_refuse(kCode, weir_matrix_trim(w.matrix, 0, nullptr));
     child_refuse(kCode, weir_matrix_bind(w.matrix, "n", w.bound));
     child_refuse(kCode, weir_matrix_unbind(w.matrix, "bound", &ref));
     child_refuse(kCode, weir_block_give(w.matrix, w.block, 0));
@@ -459,6 +460,7 @@ template <int kCode> int all_refuse(World const &w)
 // covers: weir_matrix_free -EMFILE
 // covers: weir_matrix_participant_id -EBUSY -EMFILE
 // covers: weir_matrix_heal -EBUSY -EMFILE
+// covers: weir_matrix_trim -EMFILE
 // covers: weir_matrix_bind -EMFILE
 // covers: weir_matrix_unbind -EMFILE
 // covers: weir_block_give -EBUSY -EMFILE
@@ -510,6 +512,7 @@ Test(matrix_processes, a_fork_child_without_descriptors_is_emfile)
 }
 
 // covers: weir_matrix_alloc -WEIR_E_FORKED
+// covers: weir_matrix_trim -WEIR_E_FORKED
 // covers: weir_matrix_free -WEIR_E_FORKED
 // covers: weir_matrix_participant_id -WEIR_E_FORKED
 // covers: weir_matrix_heal -WEIR_E_FORKED

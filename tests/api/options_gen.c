@@ -32,7 +32,7 @@ extern const size_t options_count;
 #define SIZES(name) \
     sizeof(struct name), released_##name, sizeof released_##name / sizeof released_##name[0]
 
-static const size_t released_weir_matrix_options[] = {88};
+static const size_t released_weir_matrix_options[] = {104};
 
 static void init_weir_matrix_options(void *into)
 {
@@ -41,7 +41,7 @@ static void init_weir_matrix_options(void *into)
     memcpy(into, &value, sizeof value);
 }
 
-static const size_t released_weir_matrix_info[] = {256};
+static const size_t released_weir_matrix_info[] = {304};
 
 static void init_weir_matrix_info(void *into)
 {
@@ -50,7 +50,16 @@ static void init_weir_matrix_info(void *into)
     memcpy(into, &value, sizeof value);
 }
 
-static const size_t released_weir_check_report[] = {136};
+static const size_t released_weir_memory_info[] = {72};
+
+static void init_weir_memory_info(void *into)
+{
+    const struct weir_memory_info value = WEIR_MEMORY_INFO_INIT;
+
+    memcpy(into, &value, sizeof value);
+}
+
+static const size_t released_weir_check_report[] = {152};
 
 static void init_weir_check_report(void *into)
 {
@@ -157,6 +166,11 @@ static int call_weir_matrix_stats_matrix_info(void *object, void *data)
     return weir_matrix_stats(object, data);
 }
 
+static int call_weir_matrix_memory_memory_info(void *object, void *data)
+{
+    return weir_matrix_memory(object, data);
+}
+
 static int call_weir_matrix_check_check_report(void *object, void *data)
 {
     return weir_matrix_check(object, 0, data);
@@ -243,6 +257,11 @@ const struct options_case options_cases[] = {
      SIZES(weir_matrix_info),
      init_weir_matrix_info,
      call_weir_matrix_stats_matrix_info},
+    {"weir_memory_info", "info",
+     "weir_matrix_memory", "weir_matrix",
+     SIZES(weir_memory_info),
+     init_weir_memory_info,
+     call_weir_matrix_memory_memory_info},
     {"weir_check_report", "info",
      "weir_matrix_check", "weir_matrix",
      SIZES(weir_check_report),
@@ -285,4 +304,4 @@ const struct options_case options_cases[] = {
      call_weir_channel_inquire_channel_info},
 };
 
-const size_t options_count = 13;
+const size_t options_count = 14;

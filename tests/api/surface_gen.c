@@ -32,6 +32,9 @@ const struct surface_function surface_functions[] = {
     {"weir_matrix_uuid", (void (*)(void))weir_matrix_uuid},
     {"weir_matrix_participant_id", (void (*)(void))weir_matrix_participant_id},
     {"weir_matrix_stats", (void (*)(void))weir_matrix_stats},
+    {"weir_matrix_trim", (void (*)(void))weir_matrix_trim},
+    {"weir_matrix_memory", (void (*)(void))weir_matrix_memory},
+    {"weir_matrix_prefault", (void (*)(void))weir_matrix_prefault},
     {"weir_matrix_walk", (void (*)(void))weir_matrix_walk},
     {"weir_matrix_participants", (void (*)(void))weir_matrix_participants},
     {"weir_matrix_check", (void (*)(void))weir_matrix_check},
@@ -67,4 +70,4 @@ const struct surface_function surface_functions[] = {
     {"weir_channel_nack", (void (*)(void))weir_channel_nack},
 };
 
-const size_t surface_count = 53;
+const size_t surface_count = 56;

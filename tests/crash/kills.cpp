@@ -18,12 +18,29 @@ constexpr unsigned kRoots = 8;
 constexpr uint64_t kTracked = uint64_t{1} << 24; ///< messages whose fate is recorded
 constexpr int64_t kBlockedAfter = 10000 * kMillisecond;
 
+enum Kind {
+    kAlloc,
+    kFree,
+    kGive,
+    kMail,
+    kBind,
+    kUnbind,
+    kPost,
+    kAck,
+    kNack,
+    kTake,
+    kState,
+    kLook,
+    kTrim,
+    kKinds
+};
+
 /// What the parent knows of a worker, wherever that one dies.
 struct Slot {
     uint64_t beats; ///< operations that ended
     uint64_t participant;
     uint64_t mail[kMailbox];
-    uint64_t done[12]; ///< operations that succeeded, by kind
+    uint64_t done[kKinds]; ///< operations that succeeded, by kind
 };
 
 struct Control {
@@ -52,8 +69,6 @@ struct Content {
     uint64_t fill;
 };
 constexpr uint64_t kMagic = 0x6b636f6c622e7265;
-
-enum Kind { kAlloc, kFree, kGive, kMail, kBind, kUnbind, kPost, kAck, kNack, kTake, kState, kLook };
 
 class Worker {
   public:
@@ -309,6 +324,12 @@ class Worker {
             must("transition", weir_block_transition(matrix_, block, 50, 51));
             add(slot_.done[kState]);
         }
+        if (random_.below(20) == 0) {
+            uint64_t bytes = 0;
+            if (went("trim", weir_matrix_trim(matrix_, random_.below(1 << 20), &bytes), {-EBUSY}) &&
+                bytes != 0)
+                add(slot_.done[kTrim]);
+        }
         if (random_.below(50) != 0)
             return;
         weir_matrix_info info = WEIR_MATRIX_INFO_INIT;
@@ -527,9 +548,9 @@ int supervise(char const *program)
     }
     tap.ok(lost == 0, "every message that was posted was read", std::to_string(lost).c_str());
     tap.ok(twice == 0, "no message was answered twice", std::to_string(twice).c_str());
-    uint64_t kinds[12] = {}, least = UINT64_MAX;
+    uint64_t kinds[kKinds] = {}, least = UINT64_MAX;
     for (Slot const &slot : control.slot)
-        for (unsigned i = 0; i < 12; ++i)
+        for (unsigned i = 0; i < kKinds; ++i)
             kinds[i] += slot.done[i];
     for (uint64_t const kind : kinds)
         least = std::min(least, kind);

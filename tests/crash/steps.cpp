@@ -21,6 +21,7 @@ weir_matrix_options small_matrix(int64_t stall = 0)
     with.capacity = uint64_t{4} << 20;
     with.participants = 4;
     with.stall_ns = stall;
+    with.flags = WEIR_MATRIX_NO_LANES; // all that is free is counted
     return with;
 }
 
@@ -260,7 +261,7 @@ class World {
     bool good_ = false;
 };
 
-/// All that needs the kernel: attach, growth, sleeping in a channel, waking, leaving.
+/// All that needs the kernel: attach, growth, giving memory back and taking it again, sleeping in a channel, waking, leaving.
 int live_a_life(char const *name)
 {
     weir_matrix *matrix = nullptr;
@@ -272,6 +273,8 @@ int live_a_life(char const *name)
     weir_message message;
     bool good =
         weir_matrix_alloc(matrix, 100, nullptr, &small, nullptr) == 0 &&
+        weir_matrix_alloc(matrix, 300000, nullptr, &large, nullptr) == 0 &&
+        weir_matrix_free(matrix, large) == 0 && weir_matrix_trim(matrix, 0, nullptr) == 0 &&
         weir_matrix_alloc(matrix, 300000, nullptr, &large, nullptr) == 0 &&
         weir_matrix_bind(matrix, "bound", small) == 0 &&
         weir_channel_attach(matrix, "ring", nullptr, &channel) == 0 &&

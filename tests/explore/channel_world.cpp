@@ -4,6 +4,7 @@
 #include "tests/explore/channel_world.hpp"
 
 #include "core/channel/waiting.hpp"
+#include "core/matrix/roots.hpp"
 
 #include <cstdio>
 #include <cstdlib>
@@ -113,6 +114,20 @@ void Peer::heal() const
 {
     HealReport report;
     must(matrix().heal(report), "heal");
+}
+
+void Peer::watch() const
+{
+    MatrixOptions options;
+    options.access.read_only = true;
+    options.root_ops = kRootOps;
+    Matrix watcher;
+    must(watcher.adopt(matrix().segment().base(), matrix().segment().geometry(), options), "watch");
+    int missing = 0;
+    auto const count = [](void *sum, Ref ref) { *static_cast<int *>(sum) += ref.value == 0; };
+    Directory(watcher).visit(count, &missing);
+    if (missing != 0)
+        fail("who only looks finds %d places that name no block", missing);
 }
 
 bool Peer::open()

@@ -38,6 +38,8 @@ class Peer {
     /// Reads one and keeps its block. Null if nothing waits.
     Ref read_take() const;
     void heal() const;
+    /// Looks into the channel as a read-only handle does: without a mark, and finds no error.
+    void watch() const;
 
     // For retirement: the channel opened by this fibre itself.
     bool open();

@@ -2,6 +2,8 @@
 // Sets up a tiny matrix, runs the programs, heals, and looks at what is left.
 #include "tests/explore/matrix_world.hpp"
 
+#include "tests/explore/seams.hpp"
+
 #include <cstdio>
 #include <cstdlib>
 
@@ -91,6 +93,15 @@ void Actor::heal() const
         fail("heal says %d", status.code);
 }
 
+void Actor::trim(uint64_t keep_bytes) const
+{
+    uint64_t bytes = 0;
+    Status const status = matrix().trim(keep_bytes, bytes);
+    if (!status.ok() && !(status.code == -EBUSY && anybody_stopped()))
+        fail("trim says %d", status.code);
+    say("trim gave %llu bytes back", static_cast<unsigned long long>(bytes));
+}
+
 BlockWord Actor::word_at(Granule at) const { return world_.monitor(kSmall).word(at); }
 
 // ---- the world
@@ -138,6 +149,7 @@ void MatrixWorld::prepare()
 void MatrixWorld::attach_all()
 {
     int const count = outsider();
+    number_threads(!plan_.lanes);
     for (int i = 0; i <= count; i++) {
         act_as(i < count ? i : kOutsider);
         handles_.push_back(std::make_unique<Matrix>());
@@ -145,9 +157,12 @@ void MatrixWorld::attach_all()
         MatrixOptions options;
         options.stall = 3 * kMillisecond;
         options.root_ops = root_ops;
+        options.lanes = plan_.lanes;
         must(matrix.adopt(base(), geometry(), options), "adopt");
         if (matrix.me().owner != owner_of(i))
             must(error(EINVAL), "owner id");
+        if (Lane *const lane = matrix.prepare_lane(); lane != nullptr)
+            keep(lane, sizeof *lane);
         keep(&matrix, sizeof matrix);
     }
     act_as(kNoFibre);
@@ -171,6 +186,11 @@ void MatrixWorld::lay_out(unsigned sector)
         tool.write_tail({at, piece.length});
         if (piece.kind == Kind::free)
             tool.ensure_hints({at, piece.length});
+        if (piece.kind == Kind::trimmed) {
+            make_hole(g.data + (uint64_t{at} << g.granule_shift),
+                      uint64_t{piece.length} << g.granule_shift);
+            tool.set_trimmed(tool.trimmed() + piece.length);
+        }
         at += piece.length;
     }
     monitors_[sector].init(base(), geometry(), sector);
@@ -227,9 +247,28 @@ void MatrixWorld::heal_twice()
 
 void MatrixWorld::changed(void const *address, int who)
 {
-    for (auto &monitor : monitors_)
-        if (monitor.holds(address))
-            monitor.changed(address, owner_of(who), ++now_);
+    for (unsigned i = 0; i < kSectors; i++) {
+        if (!monitors_[i].holds(address))
+            continue;
+        monitors_[i].changed(address, owner_of(who), ++now_);
+        check_memory(i, address);
+    }
+}
+
+/// What is free for all or a user's may be written to at once.
+void MatrixWorld::check_memory(unsigned sector, void const *address) const
+{
+    SectorGeometry const &g = geometry().sector[sector];
+    auto const offset =
+        static_cast<uint64_t>(static_cast<std::byte const *>(address) - (base() + g.words));
+    if (offset >= g.max_granules * sizeof(BlockWord))
+        return; // the limit
+    uint64_t const at = offset / sizeof(BlockWord);
+    BlockWord const word = monitors_[sector].word(static_cast<Granule>(at));
+    if ((word.is(Kind::free) || word.is_users()) &&
+        has_hole(g.data + (at << g.granule_shift), uint64_t{word.granules()} << g.granule_shift))
+        fail("T1: %s at %llu has no memory: SIGBUS", text_of(word).c_str(),
+             static_cast<unsigned long long>(at));
 }
 
 /// Who waits, waits for somebody who goes on. If nobody does, operations hold each other up.
@@ -280,6 +319,9 @@ void MatrixWorld::check_at_rest()
             return;
         Sector tool;
         tool.init(handle(0).segment(), i);
+        if (tool.trimmed() != tool.count_trimmed())
+            return fail("T3: %u granules are counted as TRIMMED, there are %u", tool.trimmed(),
+                        tool.count_trimmed());
         for (Granule at = 0; at < monitors_[i].limit(); at += monitors_[i].word(at).granules()) {
             BlockWord const head = monitors_[i].word(at);
             if (head.is(Kind::free) && !tool.findable({at, head.granules()}))

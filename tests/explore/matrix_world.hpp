@@ -27,6 +27,8 @@ inline Piece used(Granules length, int owner = kOutsider)
     return {Kind::allocated, length, owner};
 }
 inline Piece open(Granules length) { return {Kind::free, length, kOutsider}; }
+/// Free, but without memory.
+inline Piece gone(Granules length) { return {Kind::trimmed, length, kOutsider}; }
 
 /// What a scenario's table says.
 struct MatrixPlan {
@@ -36,6 +38,7 @@ struct MatrixPlan {
     uint64_t capacity = 0; ///< bytes of all sectors together; 0: all that is reserved
     bool isolate = true;
     bool keep_blocks = false;
+    bool lanes = false; ///< each program has a lane; a free goes there first
 };
 
 class MatrixWorld;
@@ -60,6 +63,8 @@ class Actor {
     /// Only what may be free: an ENOMEM is no failure of the caller.
     void alloc_and_free(Granules granules) const;
     void heal() const;
+    /// Gives memory back; that somebody keeps the ticket is no failure.
+    void trim(uint64_t keep_bytes = 0) const;
     /// As the specification sees it: no step.
     BlockWord word_at(Granule at) const;
 
@@ -122,6 +127,7 @@ class MatrixWorld : public SegmentWorld {
     };
 
     void lay_out(unsigned sector);
+    void check_memory(unsigned sector, void const *address) const;
     void attach_all();
     void check_exhausted() const;
     void check_people() const;

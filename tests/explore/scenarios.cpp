@@ -9,7 +9,9 @@ void register_all()
     register_index();
     register_participants();
     register_matrix();
+    register_lanes();
     register_growth();
+    register_trim();
     register_channel();
 }
 

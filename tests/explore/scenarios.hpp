@@ -8,7 +8,9 @@ namespace weir::explore {
 void register_index();
 void register_participants();
 void register_matrix();
+void register_lanes();
 void register_growth();
+void register_trim();
 void register_channel();
 
 void register_all();

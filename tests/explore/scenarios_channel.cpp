@@ -182,6 +182,8 @@ void register_retirement()
                  static_cast<void>(me.matrix().free(block.ref));
          },
          [](Peer &me) { me.heal(); }});
+    add("r_watch", "retirement beside a read-only look, which leaves no mark", 2, plan, "-b",
+        {retires, user(2), [](Peer &me) { me.watch(); }});
     add("r_heal", "retirement beside a heal", 1, plan, "-b",
         {retires, user(2), [](Peer &me) { me.heal(); }});
 }

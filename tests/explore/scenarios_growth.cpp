@@ -25,7 +25,11 @@ void keeps_to_capacity(MatrixWorld &world)
 {
     uint64_t sum = 0;
     for (unsigned i = 0; i < kSectors; i++)
-        sum += uint64_t{world.monitor(i).limit()} << kGranuleShift[i];
+        for (Granule at = 0; at < world.monitor(i).limit();) {
+            BlockWord const head = world.monitor(i).word(at);
+            sum += head.is(Kind::trimmed) ? 0 : uint64_t{head.granules()} << kGranuleShift[i];
+            at += head.granules();
+        }
     uint64_t const capacity = world.handle(0).segment().geometry().request.capacity;
     if (sum > capacity)
         fail("%llu bytes are committed, the capacity is %llu", static_cast<unsigned long long>(sum),
@@ -68,6 +72,15 @@ void alloc_if_disk(Actor const &me, Granules granules)
         fail("alloc says %d", status.code);
 }
 
+/// With a quarter of it in the small sector, which is all that it may grow to.
+MatrixProgram prefaults(Granules small)
+{
+    return [=](Actor const &me) {
+        Status const status = me.matrix().prefault(uint64_t{small} * 64 * 4, nullptr, nullptr);
+        if (!status.ok() && !(status.code == -EBUSY && anybody_stopped()))
+            fail("prefault says %d", status.code);
+    };
+}
 } // namespace
 
 void register_growth()
@@ -94,6 +107,13 @@ void register_growth()
          }});
     add("grow_heal_walk", "the same in a heal", 2, growing({used(2, 0), open(2)}, 8),
         {frees(0), alloc_free(4), [](Actor const &me) { me.heal(); }});
+    add("prefault", "two prefault at once, beside an allocation that needs growth", 1,
+        growing({used(4)}, 12), {prefaults(12), prefaults(8), allocs(4)}, [](MatrixWorld &world) {
+            if (world.monitor(kSmall).limit() != 12 && !anybody_died() && !anybody_stopped())
+                fail("the small sector has %u granules, not 12", world.monitor(kSmall).limit());
+        });
+    add("prefault2", "two prefault at once", 2, growing({used(4)}, 12),
+        {prefaults(12), prefaults(8)});
     // Room for one large granule or for small growth, not for both.
     MatrixPlan tight = growing({used(4)}, 8);
     tight.isolate = false;

@@ -29,16 +29,21 @@ void sleep_for(Nanoseconds duration) noexcept
 void yield_processor() noexcept { explore::wait_for_change(kMicrosecond, explore::Wait::yield); }
 void spin_pause() noexcept { explore::wait_for_change(kMicrosecond / 10, explore::Wait::spin); }
 
+namespace {
+bool g_by_fibre = true;
+}
+void explore::number_threads(bool by_fibre) { g_by_fibre = by_fibre; }
+
 uint32_t thread_number() noexcept
 {
     int const fibre = explore::current();
-    return fibre < 0 ? 0 : static_cast<uint32_t>(fibre);
+    return fibre < 0 || !g_by_fibre ? 0 : static_cast<uint32_t>(fibre);
 }
 
 ProcessInfo describe_process(char const *) noexcept
 {
     ProcessInfo info;
-    info.pid = thread_number() + 1;
+    info.pid = static_cast<uint32_t>(explore::current() + 1);
     return info;
 }
 
@@ -77,8 +82,22 @@ constexpr uint32_t kSlots = 64;
 struct Locks {
     int8_t holder[kSlots]; ///< fibre + 1, 0 is nobody
     int commits_to_go;     ///< until one fails; negative: none
+    bool no_punch;         ///< the file system cannot
+    uint64_t holes[128];   ///< lines of 64 bytes that were given back
 };
-Locks locks{{}, -1};
+Locks locks{{}, -1, false, {}};
+
+/// Calls `visit(word, bit)` for each line that lies in the range.
+template <class Visit> void each_line(uint64_t offset, uint64_t length, Visit visit)
+{
+    for (uint64_t line = (offset + 63) / 64; line < (offset + length) / 64; line++) {
+        if (line / 64 >= sizeof locks.holes / sizeof *locks.holes) {
+            std::fprintf(stderr, "explore: the table of holes is too short\n");
+            std::abort();
+        }
+        visit(locks.holes[line / 64], uint64_t{1} << line % 64);
+    }
+}
 
 bool is_held(uint32_t slot)
 {
@@ -118,19 +137,47 @@ bool Backing::slot_is_locked(uint32_t slot) const noexcept
     return is_held(slot);
 }
 
-Status Backing::commit(uint64_t, uint64_t) noexcept
+Status Backing::commit(uint64_t offset, uint64_t length) noexcept
 {
     explore::system_call(nullptr, "fallocate");
     if (locks.commits_to_go >= 0 && locks.commits_to_go-- == 0)
         return error(ENOSPC);
+    each_line(offset, length, [](uint64_t &word, uint64_t bit) { word &= ~bit; });
+    return kOk;
+}
+
+Status Backing::punch(uint64_t offset, uint64_t length) noexcept
+{
+    explore::system_call(nullptr, "fallocate (punch a hole)");
+    if (locks.no_punch)
+        return error(EOPNOTSUPP);
+    explore::make_hole(offset, length);
+    return kOk;
+}
+
+Status Backing::populate(std::byte *, uint64_t, uint64_t) noexcept
+{
+    explore::system_call(nullptr, "madvise");
     return kOk;
 }
 
 namespace explore {
 void *lock_table() { return &locks; }
-void reset_locks() { locks = Locks{{}, -1}; }
+void reset_locks() { locks = Locks{{}, -1, false, {}}; }
 std::size_t lock_table_size() { return sizeof locks; }
 void fail_commit_after(int successes) { locks.commits_to_go = successes; }
+void refuse_holes() { locks.no_punch = true; }
+void make_hole(uint64_t offset, uint64_t length)
+{
+    each_line(offset, length, [](uint64_t &word, uint64_t bit) { word |= bit; });
+}
+bool has_hole(uint64_t offset, uint64_t length)
+{
+    bool found = false;
+    each_line(offset, length,
+              [&](uint64_t const &word, uint64_t bit) { found = found || (word & bit) != 0; });
+    return found;
+}
 } // namespace explore
 
 } // namespace weir

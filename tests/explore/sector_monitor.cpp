@@ -11,17 +11,18 @@ namespace weir::explore {
 
 std::string text_of(BlockWord word)
 {
-    static char const *const kName[] = {"INTERIOR",  "TAIL",   "FREE",    "CLAIMED",
-                                        "ALLOCATED", "CACHED", "RESIZING"};
+    static char const *const kName[] = {"INTERIOR",  "TAIL",   "FREE",     "CLAIMED",
+                                        "ALLOCATED", "CACHED", "RESIZING", "TRIMMED"};
     auto const kind = static_cast<unsigned>(word.kind());
     char text[100];
     int length = std::snprintf(text, sizeof text, "%s(%u granules, gen %u",
-                               kind < 7 ? kName[kind] : "?", word.granules(), word.generation());
+                               kind < 8 ? kName[kind] : "?", word.granules(), word.generation());
     if (word.owner() != weir::kNobody)
         length +=
             std::snprintf(text + length, sizeof text - static_cast<size_t>(length), ", owner %u=%c",
                           word.owner(), letter(static_cast<int>(word.owner()) - 1));
-    std::snprintf(text + length, sizeof text - static_cast<size_t>(length), ")");
+    std::snprintf(text + length, sizeof text - static_cast<size_t>(length), "%s)",
+                  word.is_claimed_without_memory() ? ", without memory" : "");
     return text;
 }
 
@@ -29,6 +30,7 @@ void SectorMonitor::init(std::byte *base, Geometry const &geometry, unsigned sec
 {
     SectorGeometry const &g = geometry.sector[sector];
     max_ = static_cast<Granule>(g.max_granules);
+    unit_ = std::max<Granules>(1, static_cast<Granules>(kGrowthUnit >> g.granule_shift));
     words_ = reinterpret_cast<char const *>(base) + g.words;
     limit_ = reinterpret_cast<uint64_t const *>(
         reinterpret_cast<Header *>(base)->sector_limit[sector].granules.address());
@@ -159,7 +161,15 @@ void SectorMonitor::check_head_change(Granule at, BlockWord from, BlockWord to, 
         legal = claims || (to.is(Kind::allocated) && owner == writer);
         break;
     case Kind::claimed: // its holder may do anything; of the dead, only a healer takes it
-        legal = owner == writer ? !to.is_users() || to.owner() == writer : dead && claims;
+        if (owner == writer)
+            legal = !to.is_users() || to.owner() == writer;
+        else if (from.is_claimed_without_memory())
+            legal = dead && claims && to.is_claimed_without_memory();
+        else
+            legal = dead && claims;
+        break;
+    case Kind::trimmed:
+        legal = claims && to.is_claimed_without_memory();
         break;
     case Kind::allocated:
         legal = claims || (to.is_users() && to.granules() == from.granules()) ||
@@ -193,7 +203,7 @@ void SectorMonitor::follow(Granule at, BlockWord from, BlockWord to, uint64_t no
                 holder_[i] = to.owner();
                 held_since_[i] = now;
             }
-    } else if (to.is(Kind::free) || to.is_users() || to.is(Kind::cached)) {
+    } else if (to.is(Kind::free) || to.is_users() || to.is(Kind::cached) || to.is(Kind::trimmed)) {
         for (Granule i = at; i < at + to.granules() && i < max_; i++)
             holder_[i] = weir::kNobody;
     }
@@ -227,6 +237,9 @@ void SectorMonitor::check_at_rest() const
         if (length > 1 && (!tail.is(Kind::tail) || tail.granules() != length))
             return fail("invariant 3: the TAIL of the block at %u is %s: %s", at,
                         text_of(tail).c_str(), layout().c_str());
+        if (head.is(Kind::trimmed) && (at % unit_ != 0 || length % unit_ != 0))
+            return fail("T2: the TRIMMED block at %u is not of whole units: %s", at,
+                        layout().c_str());
         bool const is_free = head.is(Kind::free);
         if (is_free && left_free)
             return fail("invariant 3: two FREE neighbours at %u: %s", at, layout().c_str());

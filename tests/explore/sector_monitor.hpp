@@ -61,6 +61,7 @@ class SectorMonitor {
     void find_heads();
 
     Granule max_ = 0;
+    Granules unit_ = 1; ///< of memory that is given back
     bool nobody_may_own_ = false;
     char const *words_ = nullptr;
     uint64_t const *limit_ = nullptr;

@@ -264,8 +264,26 @@ class Worker {
             CALL(weir_channel_retire, its);
             weir_channel_unref(its);
         }
+        CALL(weir_matrix_prefault, another, 0, nullptr, nullptr);
         running("weir_matrix_unref");
         weir_matrix_unref(another);
+        watch();
+    }
+    /// As a monitor does, which may write nothing.
+    void watch()
+    {
+        weir_matrix_options options = WEIR_MATRIX_OPTIONS_INIT;
+        options.flags = WEIR_MATRIX_READ_ONLY;
+        weir_matrix *watcher = nullptr;
+        weir_matrix_info info = WEIR_MATRIX_INFO_INIT;
+        weir_check_report report = WEIR_CHECK_REPORT_INIT;
+        if (!CALL(weir_matrix_attach, name_, &options, &watcher))
+            return;
+        CALL(weir_matrix_check, watcher, 0, &report);
+        CALL(weir_matrix_stats, watcher, &info);
+        CALL(weir_matrix_free, watcher, any_ref());
+        running("weir_matrix_unref");
+        weir_matrix_unref(watcher);
     }
 
     static constexpr unsigned kRefs = 64;

@@ -237,10 +237,12 @@ void Victim::scribble(Random &random, bool everywhere) noexcept
 
 uint64_t Victim::plausible_head(Random &random, unsigned sector) const noexcept
 {
-    constexpr Kind kKinds[] = {Kind::interior, Kind::tail,      Kind::free,   Kind::free,
-                               Kind::claimed,  Kind::allocated, Kind::cached, Kind::resizing};
+    constexpr Kind kKinds[] = {Kind::interior, Kind::tail,     Kind::free,
+                               Kind::free,     Kind::claimed,  Kind::allocated,
+                               Kind::cached,   Kind::resizing, Kind::trimmed};
     uint64_t const most = random.one_in(3) ? limits_[sector] + 1 : 20;
-    return BlockWord::of(kKinds[random.below(8)], 0, static_cast<uint32_t>(random.below(18)),
+    return BlockWord::of(kKinds[random.below(9)], random.one_in(8) ? 1 : 0,
+                         static_cast<uint32_t>(random.below(18)),
                          static_cast<uint32_t>(random.below(4)),
                          static_cast<uint32_t>(random.below(most)))
         .raw;
@@ -255,7 +257,9 @@ void Victim::attack(Random &random, unsigned kind) noexcept
     uint64_t const owner = random.below(header.participants + 2);
     uint64_t const slot = header.participants_offset + random.below(header.participants) * 64;
     switch (kind) {
-    case 0: // the limit goes up and down
+    case 0: // the limit goes up and down, and what is counted as trimmed
+        if (random.one_in(4))
+            put(word_at(limit + 8), random.next() >> random.below(64));
         put(word_at(limit), random.one_in(2) ? 0 : random.below(2 * of.max_granules));
         return;
     case 1: // dead participants come and come

@@ -161,6 +161,8 @@ void Worker::look() noexcept
         CALL(weir_matrix_heal(matrix_, &healed));
         return;
     case 4:
+        CALL(weir_matrix_trim(matrix_, random_.below(1 << 20), nullptr));
+        return;
     case 5:
         CALL(weir_matrix_walk(matrix_, count_block, &count));
         return;

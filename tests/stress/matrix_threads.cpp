@@ -76,15 +76,23 @@ struct Worker {
     }
 };
 
+std::atomic<uint64_t> trimmed_bytes{0};
+
 void run(Matrix &even, Matrix &odd, Nanoseconds time)
 {
     static std::atomic<uint64_t> exchange[kSlots];
     run_threads(kThreads, time, [&](unsigned self, Deadline const &deadline) {
         Worker worker{self % 2 == 0 ? even : odd, self % 2 == 0 ? odd : even, exchange, self,
                       Random(self + 1)};
-        while (!deadline.passed())
+        while (!deadline.passed()) {
             for (int i = 0; i < 50; ++i)
                 worker.step();
+            if (uint64_t bytes = 0; worker.random.below(20) == 0) {
+                Status const trimmed = worker.matrix.trim(0, bytes);
+                expect(trimmed.ok() || trimmed.code == -EBUSY, "trim");
+                trimmed_bytes.fetch_add(bytes, std::memory_order_relaxed);
+            }
+        }
         if (self != 0)
             return;
         CheckReport report; // also while others work
@@ -95,20 +103,26 @@ void run(Matrix &even, Matrix &odd, Nanoseconds time)
     for (std::atomic<uint64_t> &slot : exchange)
         if (uint64_t const ref = slot.exchange(0); ref != 0)
             expect(even.free({ref}).ok(), "the last free");
-    expect_all_free(even);
 }
 } // namespace
 
 int main(int argc, char **argv)
 {
     Nanoseconds const time = part_time(argc, argv);
-    for (uint64_t capacity : {256 << 10, 8 << 20}) { // mostly full, and never full
-        Matrix &one = must(Matrix::create(nullptr, options_for(capacity)));
-        run(one, one, time / 2);
-        Matrix &two = must(Matrix::attach_fd(one.fd(), options_for(capacity)));
-        run(one, two, time / 2);
-        two.unref();
-        one.unref();
-    }
+    for (uint64_t capacity : {256 << 10, 8 << 20}) // mostly full, and never full
+        for (bool lanes : {false, true}) {
+            Matrix &watcher = must(Matrix::create(nullptr, options_for(capacity)));
+            MatrixOptions options = options_for(capacity);
+            options.lanes = lanes;
+            Matrix &one = must(Matrix::attach_fd(watcher.fd(), options));
+            run(one, one, time / 4);
+            Matrix &two = must(Matrix::attach_fd(watcher.fd(), options));
+            run(one, two, time / 4);
+            two.unref();
+            one.unref();
+            expect_all_free(watcher);
+            watcher.unref();
+        }
+    expect(trimmed_bytes.load() != 0, "memory was given back");
     return verdict("matrix_threads");
 }

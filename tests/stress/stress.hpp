@@ -47,6 +47,7 @@ inline MatrixOptions options_for(uint64_t capacity)
     options.geometry.participants = 8;
     options.geometry.roots = 16;
     options.root_ops = ops;
+    options.lanes = false; // the shared path; lanes have tests of their own
     return options;
 }
 
@@ -103,7 +104,7 @@ inline void expect_all_free(Matrix &matrix)
     expect(matrix.check(false, report).code == 0, "an invariant at the end");
     expect(report.unsettled == 0, "something unsettled at the end");
     expect(report.used_blocks == 0, "a block left over");
-    expect(report.blocks <= kSectors, "free blocks not merged");
+    expect(report.trimmed_bytes != 0 || report.blocks <= kSectors, "free blocks not merged");
 }
 
 inline int verdict(char const *program)

@@ -1,16 +1,22 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 """The verbs on named segments, their JSON, and their exit codes."""
 
+import json
 import os
+import pathlib
+import pty
 import re
+import select
 import signal
 import subprocess
+import termios
+import time
 import xml.etree.ElementTree
 from pathlib import Path
 
-from support import Skip, shm_file, wait_for_line
+from support import Skip, shm_file, wait_for, wait_for_line
 
-ON_A_NAME = ["stat", "map", "blocks", "participants", "check", "heal"]
+ON_A_NAME = ["stat", "map", "blocks", "participants", "check", "heal", "trim", "top"]
 HEADER_BYTES = 64 << 10
 
 
@@ -61,7 +67,10 @@ def test_bad_usage_exits_with_2(tool):
            ["bench"], ["bench", "matrix", "--threads", "0"], ["blocks", "x", "--limit", "many"],
            ["bench", "matrix", "--seconds", "nan"], ["bench", "matrix", "--seconds", "0.01"],
            ["blocks", "x", "--limit", "-1"], ["create", "x", "--mode", "000"],
-           ["create", "x", "--mode", "1777"], ["ingest", "--from", ""], ["map", "x", "-o", ""]]
+           ["create", "x", "--mode", "1777"], ["ingest", "--from", ""], ["map", "x", "-o", ""],
+           ["blocks", "x", "--older-than", "soon"], ["blocks", "x", "--older-than", "0"],
+           ["blocks", "x", "--older-than", "1s", "--all"], ["trim", "x", "--keep", "much"],
+           ["top", "x", "--interval", "1ms"], ["top", "x", "--interval", "2000m"]]
     for arguments in bad:
         out, err = tool.run(*arguments, code=2)
         assert out == "" and err.startswith("weir: "), (arguments, out, err)
@@ -124,6 +133,8 @@ def test_stat_counts_blocks_by_sector(tool):
     assert stat["used_blocks"] == 6 and stat["allocs"] == 6, stat
     assert stat["used_bytes"] == sum(s["used_bytes"] for s in stat["sectors"])
     assert stat["used_bytes"] >= 3 * 100 + 2 * 5000 + (2 << 20)
+    assert stat["file_bytes"] == shm_file(name).stat().st_blocks * 512, stat
+    assert stat["page_bytes"] == 4096, stat
     out, _ = tool.run("stat", name)
     assert "6 blocks" in out and stat["uuid"] in out, out
 
@@ -145,13 +156,156 @@ def test_blocks_tell_their_owner(tool):
     tool.run("blocks", name, "--by-owner")
 
 
+def test_blocks_by_owner_tell_who_lives(tool):
+    name = tool.segment()
+    child = holder(tool, name)
+    tool.run("fixture", name, "--blocks", 2, "--size", 100, "--leave")
+    first, second = tool.json("blocks", name, "--by-owner")["owners"]  # most bytes first
+    assert (first["pid"], first["name"], first["alive"]) == (child.pid, "weir", True), first
+    assert first["bytes"] >= 5 * 5000 and first["largest"] >= 5000, first
+    assert second["owner_name"] == "nobody" and "pid" not in second, second
+    out, _ = tool.run("blocks", name, "--by-owner")
+    assert re.search(rf"^weir \(pid {child.pid}\) +live +5 ", out, re.M), out
+
+
+def test_blocks_older_than_leaves_out_what_came_meanwhile(tool):
+    name = tool.segment()
+    tool.run("fixture", name, "--blocks", 3, "--leave")
+    old = {b["block"] for b in tool.json("blocks", name)["blocks"]}
+    began = time.monotonic()
+    looking = tool.start("blocks", name, "--older-than", "2s", "--json")
+    # It takes no slot, so nobody sees it come: its mapping does.
+    mappings = pathlib.Path(f"/proc/{looking.pid}/maps")
+    wait_for(lambda: name in mappings.read_text(), "it is attached")
+    time.sleep(0.2)  # its first look
+    tool.run("fixture", name, "--blocks", 4, "--leave")
+    out, _ = looking.communicate(timeout=20)
+    assert time.monotonic() - began >= 2
+    found = json.loads(out)
+    assert found["total"] == 3 and {b["block"] for b in found["blocks"]} == old, found
+    assert tool.json("blocks", name)["total"] == 7
+    sums = tool.json("blocks", name, "--by-owner", "--older-than", "1ms")
+    assert sums["total"] == 7 and sums["owners"][0]["blocks"] == 7, sums
+
+
+def test_trim_gives_memory_back(tool):
+    name = tool.segment()
+    for _ in range(2):
+        child = holder(tool, name, blocks=1, size=4 << 20)
+        kill(child)
+        tool.run("heal", name)
+        before = shm_file(name).stat().st_blocks
+        assert tool.json("trim", name, "--keep", "1M") == {"trimmed_bytes": 3 << 20}
+        assert before - shm_file(name).stat().st_blocks == (3 << 20) // 512
+        stat = tool.json("stat", name)
+        assert stat["trimmed_bytes"] == 3 << 20 and stat["free_bytes"] == 1 << 20, stat
+        assert stat["cached_bytes"] == 0 and stat["scattered_bytes"] == 0, stat
+        assert stat["sectors"][2]["trimmed_bytes"] == 3 << 20, stat
+    out, _ = tool.run("stat", name)
+    assert re.search(r" 3\.0 MiB trimmed$", out, re.M), out
+    out, _ = tool.run("map", name, "--width", "60", "--rows", "1")
+    assert "_____" in out and "large: 1.0 MiB committed" in out, out
+    out, _ = tool.run("blocks", name, "--all")
+    assert "trimmed" in out, out
+    assert tool.json("check", name)["trimmed_bytes"] == 3 << 20
+    out, _ = tool.run("trim", name)
+    assert out == "1.0 MiB given back to the system\n", out
+
+
+def test_top_tells_who_has_and_does_what(tool):
+    name = tool.segment()
+    child = holder(tool, name)
+    busy = tool.start("fixture", name, "--churn")
+    wait_for_line(busy, "ready")
+    report = tool.json("top", name, "--interval", "300ms")
+    assert 0.3 <= report["seconds"] < 10, report
+    rows = {row.get("pid"): row for row in report["owners"]}
+    assert rows[child.pid]["blocks"] == 5 and rows[child.pid]["bytes"] >= 25000, rows
+    assert rows[child.pid]["allocs_per_second"] == 0, rows
+    assert rows[busy.pid]["allocs_per_second"] > 100, rows
+    assert rows[busy.pid]["frees_per_second"] > 100, rows
+    assert report["allocs_per_second"] >= rows[busy.pid]["allocs_per_second"] * 0.9, report
+    assert report["owners"][0]["pid"] == child.pid, report
+    for once in [["--once"], []]:  # without a terminal it is the same
+        out, _ = tool.run("top", name, "--interval", "100ms", *once)
+        assert re.search(rf"^weir +{child.pid} +live +5 ", out, re.M) and "\x1b" not in out, out
+
+
+def read_until(fd, text, seconds=20):
+    """What a terminal shows until `text` comes."""
+    seen = b""
+    end = time.monotonic() + seconds
+    while text not in seen:
+        ready, _, _ = select.select([fd], [], [], max(0, end - time.monotonic()))
+        assert ready, (text, seen)
+        seen += os.read(fd, 65536)
+    return seen
+
+
+def test_top_gives_the_terminal_back(tool):
+    name = tool.segment()
+    child = holder(tool, name)
+    for leave in ["q", "ctrl-c", "SIGTERM"]:
+        master, slave = pty.openpty()
+        before = termios.tcgetattr(slave)
+        top = subprocess.Popen([tool.weir, "top", name, "--interval", "50ms"], stdin=slave,
+                               stdout=slave, stderr=slave, preexec_fn=os.setsid)
+        tool.children.append(top)
+        shown = read_until(master, b"\x1b[?1049h")
+        for _ in range(3):  # it is drawn again and again
+            shown += read_until(master, b"q: quit")
+        assert str(child.pid).encode() in shown, shown
+        assert termios.tcgetattr(slave)[3] & termios.ICANON == 0
+        if leave == "SIGTERM":
+            top.terminate()
+        elif leave == "ctrl-c":
+            top.send_signal(signal.SIGINT)
+        else:
+            os.write(master, b"xq")
+        read_until(master, b"\x1b[?1049l")
+        assert top.wait(timeout=20) == 0
+        assert termios.tcgetattr(slave) == before, leave
+        os.close(master)
+        os.close(slave)
+
+
 def test_participants_tell_who_is_attached(tool):
     name = tool.segment()
     child = holder(tool, name)
-    others = [p for p in tool.json("participants", name)["participants"] if not p["self"]]
-    assert [(p["pid"], p["state"], p["allocs"]) for p in others] == [(child.pid, "live", 5)], others
+    found = tool.json("participants", name)["participants"]
+    assert [(p["pid"], p["state"], p["allocs"]) for p in found] == [(child.pid, "live", 5)], found
     out, _ = tool.run("participants", name)
-    assert str(child.pid) in out and "this command" in out, out
+    assert str(child.pid) in out and "live" in out, out
+
+
+def test_who_looks_changes_nothing(tool):
+    name = tool.segment()
+    child = holder(tool, name)
+    kill(child)
+    before = shm_file(name).read_bytes()
+    for verb in ["stat", "map", "blocks", "participants", "check"]:
+        tool.run(verb, name)
+    tool.run("ls")
+    assert shm_file(name).read_bytes() == before
+    [dead] = tool.json("participants", name)["participants"]
+    assert dead["state"] == "dead" and tool.json("check", name)["dead_blocks"] == 5, dead
+
+
+def test_looking_needs_no_right_to_write(tool):
+    if os.geteuid() != 0:
+        raise Skip("only root can become another user")
+    name = tool.segment()
+    tool.run("fixture", name, "--blocks", 3, "--leave")
+    shm_file(name).chmod(0o644)
+    nobody = {"user": 65534, "group": 65534, "extra_groups": []}
+    for verb in ["stat", "map", "blocks", "participants", "check"]:
+        tool.run(verb, name, **nobody)  # what root made is trusted
+    [row] = [r for r in json.loads(tool.run("ls", "--json", **nobody)[0])["segments"]
+             if r["name"] == name]
+    assert row["used_blocks"] == 3, row
+    for arguments in [["check", name, "--repair"], ["heal", name]]:
+        _, err = tool.run(*arguments, code=1, **nobody)
+        assert "EACCES" in err, err
 
 
 def test_heal_takes_back_what_the_dead_had(tool):
@@ -159,6 +313,7 @@ def test_heal_takes_back_what_the_dead_had(tool):
     child = holder(tool, name)
     assert tool.json("stat", name)["used_blocks"] == 5
     kill(child)
+    assert tool.json("check", name)["dead_blocks"] == 5
     healed = tool.json("heal", name)  # also what attaching has healed
     assert (healed["participants"], healed["blocks_reclaimed"]) == (1, 5), healed
     assert healed["reclaimed_bytes"] >= 5 * 5000, healed

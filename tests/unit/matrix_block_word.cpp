@@ -66,7 +66,7 @@ Test(matrix_block_word, kinds_are_told_apart)
 {
     for (unsigned kind = 0; kind < 16; ++kind) {
         BlockWord const word = BlockWord::of(static_cast<Kind>(kind), 0, 0, 0, 1);
-        check_eq(word.is_head(), kind >= 2 && kind <= 6);
+        check_eq(word.is_head(), kind >= 2 && kind <= 7);
         check_eq(word.is_users(), kind == 4 || kind == 6);
     }
     cr_assert(BlockWord{0}.is(Kind::interior), "a page of zeros is valid");

@@ -47,10 +47,13 @@ class Oracle {
             free_one(order_.size() - 1);
     }
     uint64_t refusals() const { return refusals_; }
+    uint64_t trimmed() const { return trimmed_; }
 
   private:
     void step()
     {
+        if (random_.below(20000) == 0)
+            trim();
         bool const grow = order_.size() < target_;
         uint64_t const kind = random_.below(100);
         if (order_.empty() || kind < (grow ? 50 : 30))
@@ -161,6 +164,13 @@ class Oracle {
         }
     }
 
+    void trim()
+    {
+        uint64_t bytes = 0;
+        truth(any().trim(random_.percent(50) ? 0 : random_.below(kCapacity), bytes).ok(), "trim");
+        trimmed_ += bytes;
+    }
+
     void change_state(Live &block)
     {
         auto const to = static_cast<uint8_t>(49 + random_.below(207));
@@ -207,11 +217,48 @@ class Oracle {
             at(i);
     }
 
+    /// What a place in a gap lacks: whole units of what is trimmed there.
+    static uint64_t lack_of(std::vector<BlockInfo> const &trimmed, uint64_t from, uint64_t until)
+    {
+        uint64_t lack = 0;
+        for (BlockInfo const &piece : trimmed) {
+            uint64_t const begin = larger(piece.offset, round_down(from, kGrowthUnit));
+            uint64_t const end = smaller(piece.offset + piece.length, round_up(until, kGrowthUnit));
+            lack += begin < end ? end - begin : 0;
+        }
+        return lack;
+    }
+
+    /// Whether a gap serves with at most `room` more bytes of memory: tried where something trimmed
+    /// begins or ends, and at random places.
+    bool gap_serves(uint64_t from, uint64_t until, uint64_t length, uint64_t align, uint64_t room,
+                    std::vector<BlockInfo> const &trimmed)
+    {
+        std::vector<uint64_t> starts{from, until - length};
+        for (BlockInfo const &piece : trimmed)
+            for (uint64_t const edge : {piece.offset, piece.offset + piece.length}) {
+                starts.push_back(edge);
+                starts.push_back(edge - length);
+            }
+        for (int i = 0; i < 20; ++i)
+            starts.push_back(from + random_.below(until - from));
+        for (uint64_t const start : starts)
+            for (uint64_t const at : {round_up(start, align), round_down(start, align)})
+                if (at >= from && at + length <= until && lack_of(trimmed, at, at + length) <= room)
+                    return true;
+        return false;
+    }
+
     /// Nobody else works, so a refusal must be exact: no gap fits and no sector can grow.
     void verify_refusal(AllocRequest const &request)
     {
         MatrixStats stats;
         truth(matrix_[0]->stats(stats).ok(), "stats");
+        std::vector<BlockInfo> trimmed[kSectors];
+        if (stats.trimmed_bytes != 0)
+            for (BlockInfo const &info : blocks_of(*matrix_[0]))
+                if (info.kind == Kind::trimmed)
+                    trimmed[info.sector].push_back(info);
         unsigned const home = request.size <= kKiB   ? kSmall
                               : request.size <= kMiB ? kMedium
                                                      : kLarge;
@@ -220,10 +267,13 @@ class Oracle {
             uint64_t const granule = uint64_t{1} << sector.granule_shift;
             uint64_t const length = (request.size + granule - 1) / granule * granule;
             uint64_t const align = larger(granule, request.alignment);
-            uint64_t const end = sector.data + stats.sector_committed[i];
+            uint64_t const limit = stats.sector_committed[i] + stats.sector_trimmed[i];
+            uint64_t const end = sector.data + limit;
+            uint64_t const room = kCapacity - stats.committed_bytes;
             uint64_t at = sector.data;
             auto const gap_fits = [&](uint64_t until) {
-                return round_up(at, align) + length <= until;
+                return round_up(at, align) + length <= until &&
+                       gap_serves(at, until, length, align, room, trimmed[i]);
             };
             for (auto block = blocks_.lower_bound(at); block != blocks_.end() && block->first < end;
                  ++block) {
@@ -232,7 +282,9 @@ class Oracle {
             }
             truth(!gap_fits(end), "refused, and the gap at the end would do");
             uint64_t const worst = round_up(length + align - granule, kGrowthUnit);
-            truth(i < home || stats.committed_bytes + worst > kCapacity, "refused, and could grow");
+            truth(i < home || stats.committed_bytes + worst > kCapacity ||
+                      limit + worst > sector.max_granules << sector.granule_shift,
+                  "refused, and could grow");
         }
     }
 
@@ -242,8 +294,10 @@ class Oracle {
         assert_sound(*matrix_[done_ / 65536 % 2]);
         size_t seen = 0;
         for (BlockInfo const &info : blocks_of(*matrix_[0])) {
-            truth(info.kind == Kind::free || info.kind == Kind::allocated, "kind at rest");
-            if (info.kind == Kind::free)
+            truth(info.kind == Kind::free || info.kind == Kind::cached ||
+                      info.kind == Kind::allocated || info.kind == Kind::trimmed,
+                  "kind at rest");
+            if (info.kind != Kind::allocated)
                 continue;
             ++seen;
             auto const known = blocks_.find(info.offset);
@@ -277,6 +331,7 @@ class Oracle {
     uint64_t seed_;
     uint64_t done_ = 0;
     uint64_t refusals_ = 0;
+    uint64_t trimmed_ = 0; ///< bytes, over all times
     size_t target_ = 0;
     std::map<uint64_t, Live> blocks_; ///< by offset
     std::vector<uint64_t> order_;     ///< the same, to choose one by number
@@ -294,4 +349,27 @@ Test(matrix_oracle, random_operations_match_an_interval_map, .timeout = 86400)
     assert_all_free(*one);
     assert_all_free(*two);
     cr_assert(operations < 100000 || oracle.refusals() > 0, "the matrix was never full");
+    cr_assert(operations < 100000 || oracle.trimmed() > 0, "nothing was ever trimmed");
+}
+
+/// The same with lanes: what they keep can be had, so the map must agree to every -ENOMEM.
+Test(matrix_oracle, lanes_change_nothing_that_users_see, .timeout = 86400)
+{
+    uint64_t const operations = environment("WEIR_ORACLE_OPERATIONS", 1000000) / 2;
+    uint64_t const seed = environment("WEIR_ORACLE_SEED", std::random_device{}());
+    Handle const watcher = make_matrix(kCapacity);
+    MatrixOptions options = options_for(kCapacity);
+    options.lanes = true;
+    Handle one(Matrix::attach_fd(watcher->fd(), options));
+    Handle two(Matrix::attach_fd(watcher->fd(), options));
+    check_eq(one.code(), 0);
+    check_eq(two.code(), 0);
+    {
+        Oracle oracle(*one, *two, seed);
+        oracle.run(operations);
+        cr_assert(operations < 100000 || oracle.refusals() > 0, "the matrix was never full");
+    }
+    one.close();
+    two.close();
+    assert_all_free(*watcher);
 }

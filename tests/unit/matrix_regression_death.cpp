@@ -9,6 +9,7 @@
 
 #include <cstring>
 #include <thread>
+#include <vector>
 
 using namespace unit;
 
@@ -263,4 +264,52 @@ Test(matrix_regression, kept_blocks_survive_their_maker)
     check_eq(*matrix->owner(*kept), 0);
     check_eq(matrix->take(given).code, 0);
     assert_sound(*matrix);
+}
+
+/// Healing must not go back to the sector's start for each block that it merges: then its hops, which
+/// are bounded, are used up before the last block.
+Test(matrix_regression, all_blocks_of_a_dead_process_come_back)
+{
+    MatrixOptions options = options_for(16 * kMiB);
+    options.lanes = true;
+    Handle const matrix = make_matrix(options);
+    int const child = in_child([&] {
+        for (int i = 0; i < 60000; ++i) {
+            Allocation made;
+            if (!matrix->alloc(i % 7 == 0 ? 300 : 64, made).ok())
+                return 1;
+            if (i % 3 == 0 && !matrix->give(made.ref, 0).ok())
+                return 2;
+        }
+        return 0;
+    });
+    check_eq(child, 0);
+    HealReport report;
+    check_eq(matrix->heal(report).code, 0);
+    check_eq(report.blocks_reclaimed, 40000);
+    CheckReport found;
+    check_eq(matrix->check(false, found).code, 0);
+    check_eq(found.used_blocks, 20000); // nobody's, between those that came back
+}
+
+/// The same for who takes CACHED blocks because memory is short.
+Test(matrix_regression, all_cached_blocks_can_be_had)
+{
+    MatrixOptions options = options_for(4 * kMiB);
+    options.lanes = true;
+    Handle const matrix = make_matrix(options);
+    std::vector<Ref> refs;
+    for (int i = 0; i < 4000; ++i)
+        refs.push_back(alloc(*matrix, 64 * (1 + i % 16)).ref);
+    for (Ref const ref : refs)
+        free_block(*matrix, ref);
+    MatrixStats stats;
+    check_eq(matrix->stats(stats).code, 0);
+    check_ne(stats.cached_bytes, 0);
+    check_eq(stats.used_bytes, 0);
+    Ref const whole = alloc(*matrix, 4 * kMiB - stats.sector_committed[kSmall]).ref;
+    Ref const rest = alloc(*matrix, stats.sector_committed[kSmall]).ref;
+    free_block(*matrix, whole);
+    free_block(*matrix, rest);
+    assert_all_free(*matrix);
 }

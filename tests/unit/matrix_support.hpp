@@ -26,6 +26,7 @@ inline MatrixOptions options_for(uint64_t capacity, uint32_t participants = 8)
     options.geometry.participants = participants;
     options.geometry.roots = 16;
     options.root_ops = ops;
+    options.lanes = false; // the shared path; lanes have tests of their own
     return options;
 }
 
@@ -133,19 +134,22 @@ inline void assert_sound(Matrix &matrix)
 {
     CheckReport report;
     int const errors = matrix.check(false, report).code;
-    check_eq(errors, 0,
-             "chains %llu, tails %llu, pairs %llu, unfindable %llu, dangling %llu, first at %llx",
-             static_cast<unsigned long long>(report.broken_chains),
-             static_cast<unsigned long long>(report.wrong_tails),
-             static_cast<unsigned long long>(report.unmerged_pairs),
-             static_cast<unsigned long long>(report.unfindable),
-             static_cast<unsigned long long>(report.dangling),
-             static_cast<unsigned long long>(report.first_error_offset));
+    check_eq(
+        errors, 0,
+        "chains %llu, tails %llu, pairs %llu, unfindable %llu, dangling %llu, miscounted %llu, "
+        "first at %llx",
+        static_cast<unsigned long long>(report.broken_chains),
+        static_cast<unsigned long long>(report.wrong_tails),
+        static_cast<unsigned long long>(report.unmerged_pairs),
+        static_cast<unsigned long long>(report.unfindable),
+        static_cast<unsigned long long>(report.dangling),
+        static_cast<unsigned long long>(report.miscounted),
+        static_cast<unsigned long long>(report.first_error_offset));
     check_eq(report.freed_roots, 0); // nobody here frees what has a name
     check_eq(report.unsettled, 0);
 }
 
-/// Every invariant holds, and each sector is one free block.
+/// Every invariant holds, and each sector is one free block, but for what was trimmed.
 inline void assert_all_free(Matrix &matrix)
 {
     assert_sound(matrix);
@@ -155,8 +159,9 @@ inline void assert_all_free(Matrix &matrix)
         uint64_t blocks = 0;
         for (BlockInfo const &info : blocks_of(matrix))
             blocks += info.sector == sector ? 1 : 0;
-        check_eq(blocks, stats.sector_committed[sector] != 0 ? 1 : 0, "blocks in sector %u",
-                 sector);
+        if (stats.sector_trimmed[sector] == 0)
+            check_eq(blocks, stats.sector_committed[sector] != 0 ? 1 : 0, "blocks in sector %u",
+                     sector);
         check_eq(stats.sector_free[sector], stats.sector_committed[sector], "bytes in sector %u",
                  sector);
     }

@@ -106,6 +106,7 @@ Segment::Segment(Options const &options, Tree const &tree)
 {
     weir_matrix_options shape = matrix_options("ingest");
     set_limits(options, tree, shape);
+    shape.flags |= WEIR_MATRIX_NO_LANES; // at the end the free pieces are counted
     shape.participants = options.producers + options.consumers + kSpareParticipants;
     char const *const name = options.name.empty() ? nullptr : options.name.c_str();
     weir_matrix *matrix = nullptr;

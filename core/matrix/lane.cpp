@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+// Lanes: their beginning and end, and what they exchange with the shared path.
+#include "core/matrix/lane.hpp"
+
+#include "core/base/alloc.hpp"
+#include "core/base/bits.hpp"
+#include "core/matrix/lane_hot.hpp"
+#include "core/matrix/sector_hot.hpp"
+
+#include <cstring>
+
+namespace weir {
+namespace {
+unsigned index_of(Magazine const &magazine) noexcept
+{
+    return magazine.shift == kGranuleShift[kSmall] ? kSmall : kMedium;
+}
+} // namespace
+
+Status Matrix::alloc(uint64_t size, Allocation &ret) noexcept
+{
+    return WEIR_LIKELY(alloc_laned(size, 0, ret)) ? kOk : alloc_shared(size, ret);
+}
+
+/// The usual way of a small allocation. False: the shared path has to serve it, or to say why not.
+WEIR_HOT bool Matrix::alloc_laned(uint64_t size, uint8_t state, Allocation &ret) noexcept
+{
+    if (!WEIR_LIKELY(size - 1 < kLargestLaned))
+        return false;
+    Lane *lane = lane_here();
+    if (!WEIR_LIKELY(lane != nullptr) && (lane = prepare_lane()) == nullptr)
+        return false;
+    if (!WEIR_LIKELY(!segment_.retired()))
+        return false;
+    Magazine &magazine = lane->magazine[magazine_for(size)];
+    return WEIR_LIKELY(pop(*lane, magazine, state, ret)) || refill(*lane, magazine, state, ret);
+}
+
+bool Matrix::alloc_small(AllocRequest const &request, Allocation &ret) noexcept
+{
+    return alloc_laned(request.size, request.state, ret);
+}
+
+/// Takes a FREE block that serves the request, as the shared path would, and cuts as many blocks
+/// from it as it gives, up to the batch. The first is the caller's, the others are kept.
+WEIR_COLD bool Matrix::refill(Lane &lane, Magazine &magazine, uint8_t state,
+                              Allocation &ret) noexcept
+{
+    unsigned const index = index_of(magazine);
+    Sector &from = sectors_[index];
+    Granules const length = magazine.length;
+    Caller const self = caller();
+    Run const run = from.search_quickly(length, position_of(index, self), self);
+    if (run.length == 0)
+        return false;
+    Granules const count =
+        smaller(run.length / length, smaller<Granules>(magazine.batch, magazine.most + 1u));
+    Run const mine = from.cut_right(run, count * length, run.length, self.owner());
+    if (count > 1)
+        from.cut_evenly(mine, length, self.owner());
+    for (Granule at = mine.end() - length; at > mine.head; at -= length) {
+        from.cache({at, length}, self.owner()); // L1: it is a head of its own by now
+        magazine.entry[magazine.count++] = at;
+    }
+    magazine.batch = static_cast<uint16_t>(smaller(magazine.batch * 2u, kMostBatch));
+    BlockWord const word = from.hand_out({mine.head, length}, self.owner(), state);
+    self.close();
+    remember_position(index, self, run.head); // there the rest of the free block stays
+    relax(self);
+    Lane::bump(lane.counters->hits, relaxed); // for people, as the next one
+    Lane::bump(lane.counters->refills, relaxed);
+    ret.ref = make_ref(from, mine.head, word);
+    ret.data = segment_.base() + from.offset_of(mine.head);
+    return true;
+}
+
+/// Gives half of a full magazine back. False: it keeps nothing.
+WEIR_COLD bool Matrix::make_room(Lane &lane, Magazine &magazine) noexcept
+{
+    flush(lane, magazine, (magazine.count + 1u) / 2);
+    return magazine.count < magazine.most;
+}
+
+/// Releases the `count` oldest blocks of a magazine. Those that others have stolen are theirs.
+void Matrix::flush(Lane &lane, Magazine &magazine, unsigned count) noexcept
+{
+    if (count == 0)
+        return;
+    Sector &into = sectors_[index_of(magazine)];
+    Owner const owner = me().owner;
+    lane.open();
+    for (unsigned i = 0; i < count; ++i) {
+        Granule const at = magazine.entry[i];
+        BlockWord found = into.word(at, relaxed); // the CAS orders
+        if ((found.raw & ~BlockWord::kGenerationBitsMask) == magazine.cached &&
+            into.change(at, found, found.as_claimed(owner, magazine.length)))
+            into.release_run({at, magazine.length}, owner);
+    }
+    lane.close();
+    magazine.count = static_cast<uint16_t>(magazine.count - count);
+    std::memmove(magazine.entry, magazine.entry + count, magazine.count * sizeof(Granule));
+    Lane::bump(lane.counters->flushes, relaxed); // for people
+}
+
+/// Everything of one sector. False: there was nothing.
+bool Matrix::flush_sector(Lane &lane, unsigned sector) noexcept
+{
+    bool any = false;
+    for (Magazine &magazine : lane.magazine) {
+        if (index_of(magazine) != sector || magazine.count == 0)
+            continue;
+        any = true;
+        flush(lane, magazine, magazine.count);
+        magazine.batch = kFirstBatch; // memory is short
+    }
+    return any;
+}
+
+/// What all lanes of all participants keep becomes FREE.
+void Matrix::empty_lanes() noexcept
+{
+    Caller const self = caller();
+    Window window(self);
+    sectors_[kSmall].steal_all(window);
+    sectors_[kMedium].steal_all(window);
+}
+
+/// Makes or renews the lane of this thread: after a fork its entries are the parent's.
+WEIR_COLD Lane *Matrix::prepare_lane() noexcept
+{
+    uint32_t const number = thread_number();
+    if (magazine_budget_ == 0 || number >= kLanes || !enter().ok())
+        return nullptr;
+    if (lanes_[number] == nullptr)
+        lanes_[number] = make<Lane>();
+    Lane *const lane = lanes_[number];
+    if (lane == nullptr)
+        return nullptr;
+    Owner const owner = me().owner;
+    for (unsigned i = 0; i < kMagazines; ++i)
+        begin_magazine(lane->magazine[i], i / kLaneGranules, i % kLaneGranules + 1);
+    lane->counters = &participants_.windows(owner)[number];
+    lane->identity = __atomic_load_n(&me_, __ATOMIC_RELAXED); // enter() has ordered it
+    return lane;
+}
+
+void Matrix::begin_magazine(Magazine &magazine, unsigned sector, Granules length) const noexcept
+{
+    Owner const owner = me().owner;
+    magazine.count = 0;
+    magazine.most = static_cast<uint16_t>(
+        smaller<uint64_t>(kLaneDepth, magazine_budget_ / sectors_[sector].bytes_of(length)));
+    magazine.batch = kFirstBatch;
+    magazine.shift = static_cast<uint16_t>(kGranuleShift[sector]);
+    magazine.length = length;
+    magazine.cached = BlockWord::of(Kind::cached, 0, owner, 0, length).raw;
+    magazine.allocated = BlockWord::of(Kind::allocated, 0, owner, 0, length).raw;
+    magazine.words = sectors_[sector].words();
+    magazine.data = sectors_[sector].data_offset();
+}
+
+/// The process memory; their blocks are released by leave(), or by who heals us.
+void Matrix::drop_lanes() noexcept
+{
+    for (Lane *&lane : lanes_) {
+        destroy(lane);
+        lane = nullptr;
+    }
+}
+
+} // namespace weir

@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+// A lane: what one thread keeps of the blocks that it freed, for its next allocations.
+//
+// What it is
+//   Magazines, one per small block size, of blocks whose word says CACHED(participant, size). They
+//   save the shared path: an allocation pops (one uncontended CAS of a word), a free pushes.
+//   Threads find their lane by their number (thread_id.hpp); a thread that ends leaves its lane to
+//   the next one with its number; threads beyond kLanes use the shared path.
+//
+//   The magazines are process memory, and an entry is a hint: it says where a CACHED block may be,
+//   and the word decides. So nobody but the lane's thread touches entries, a dead process's lane
+//   needs no emptying (healing meets its CACHED words on its walk), a fork child forgets its copies
+//   (their identity is the parent's), and a scribbling peer cannot lead us outside the segment.
+//
+// States of a head, besides those of matrix.hpp
+//   ALLOCATED --push--> CACHED(me, k) --pop--> ALLOCATED(me, k)
+//   CLAIMED --refill--> CACHED(me, k)
+//   CACHED(anybody) --steal, flush--> CLAIMED(me) -> released as by free
+//
+// Invariants
+//   L1  Nothing is CACHED inside a block that still spans it (rules.md M5): an old entry may name
+//       any granule, and a pop believes the word.
+//   L2  CACHED is memory that can be had: an allocation that finds no FREE run takes CACHED blocks
+//       of everybody before it says -ENOMEM (search_by_walk()). So -ENOMEM stays exact; the windows
+//       are open around a push (memory appears) and a refill, but not around a pop (it takes).
+//   L3  An entry may be stale, and several may name one block. Each pop takes its entry away, so a
+//       lane never tries one twice.
+//
+// Death
+//   before the push's CAS: the block is ALLOCATED(dead). Behind it: CACHED(dead). In a refill:
+//   CLAIMED(dead) or CACHED(dead), each block whole. Healing releases them all.
+#pragma once
+
+#include "core/matrix/sector.hpp"
+
+#include <cstdint>
+
+namespace weir {
+
+/// The largest block that a lane keeps, in granules of its sector.
+inline constexpr Granules kLaneGranules = 16;
+/// Lanes of one participant: its threads that have window counters of their own.
+inline constexpr unsigned kLanes = kWindowsPerParticipant - 1;
+#ifdef WEIR_EXPLORE
+inline constexpr unsigned kLaneDepth = 2;
+inline constexpr unsigned kFirstBatch = 2;
+#else
+inline constexpr unsigned kLaneDepth = 64;
+inline constexpr unsigned kFirstBatch = 4;
+#endif
+inline constexpr unsigned kMostBatch = kLaneDepth / 2;
+static_assert(kFirstBatch <= kLaneDepth);
+
+/// Bytes that one magazine keeps at most, so that small matrices are not emptied by their lanes.
+constexpr uint64_t magazine_budget(uint64_t capacity) noexcept
+{
+#ifdef WEIR_EXPLORE
+    return capacity == 0 ? 0 : 4 << kGranuleShift[kSmall];
+#else
+    uint64_t const share = capacity / 1024;
+    uint64_t const most = uint64_t{32} << 10;
+    return share < most ? share : most;
+#endif
+}
+
+/// Blocks of one size, the last one freed on top, with all that a pop and a push need.
+struct Magazine {
+    uint16_t count = 0;
+    uint16_t most = 0;  ///< by the budget, at most kLaneDepth
+    uint16_t batch = 0; ///< blocks of the next refill: doubles each time
+    uint16_t shift = 0; ///< of the sector
+    Granules length = 0;
+    uint64_t cached = 0;    ///< the word of a block that is kept here, but for its generation
+    uint64_t allocated = 0; ///< that of a user's block
+    atomic<BlockWord> *words = nullptr;
+    uint64_t data = 0; ///< offset of the sector's data
+    Granule entry[kLaneDepth] = {};
+};
+
+/// The largest request that lanes serve.
+inline constexpr uint64_t kLargestLaned = uint64_t{kLaneGranules} << kGranuleShift[kMedium];
+inline constexpr unsigned kMagazines = 2 * kLaneGranules;
+
+/// Where blocks of this size are kept; kMagazines: nowhere. Medium blocks that serve small requests
+/// are not kept: such requests look for small ones.
+constexpr unsigned magazine_of(unsigned sector, Granules granules) noexcept
+{
+    bool const laned =
+        granules - 1 < kLaneGranules && (sector == kSmall || (sector == kMedium && granules > 4));
+    return laned ? sector * kLaneGranules + granules - 1 : kMagazines;
+}
+/// Where a request of 1 to kLargestLaned bytes finds them.
+constexpr unsigned magazine_for(uint64_t size) noexcept
+{
+    return static_cast<unsigned>(size <= kLargestRequest[kSmall]
+                                     ? (size - 1) >> kGranuleShift[kSmall]
+                                     : kLaneGranules + ((size - 1) >> kGranuleShift[kMedium]));
+}
+static_assert(kLargestRequest[kSmall] >> kGranuleShift[kMedium] == 4);
+static_assert(kLargestRequest[kSmall] >> kGranuleShift[kSmall] == kLaneGranules);
+static_assert(magazine_for(1) == magazine_of(kSmall, 1));
+static_assert(magazine_for(1025) == magazine_of(kMedium, 5));
+static_assert(magazine_for(kLargestLaned) == magazine_of(kMedium, kLaneGranules));
+
+struct Lane {
+    uint64_t identity = 0; ///< Matrix::me_ when it was begun; another one: nothing in it is ours
+    WindowCounters *counters = nullptr; ///< of this thread alone
+    Magazine magazine[kMagazines];
+
+    void open() noexcept { bump(counters->begun, relaxed); }  // as Caller::open()
+    void close() noexcept { bump(counters->ended, release); } // as Caller::close()
+    /// Only this thread writes these counters.
+    static void bump(atomic<uint64_t> &counter, Order order) noexcept
+    {
+        counter.store(counter.load(relaxed) + 1, order);
+    }
+};
+
+} // namespace weir

@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+// Scenarios of lanes: pops, pushes, refills, flushes and thefts of CACHED blocks. Each program has
+// a lane of its own, of two blocks per size here; a free goes there first.
+#include "tests/explore/matrix_world.hpp"
+#include "tests/explore/scenarios.hpp"
+
+namespace weir::explore {
+namespace {
+
+using Pieces = std::vector<Piece>;
+using Programs = std::vector<MatrixProgram>;
+
+void add(char const *name, char const *about, int deepest, Pieces small, Programs programs,
+         Granules reserve = 0)
+{
+    MatrixPlan plan;
+    plan.pieces[kSmall] = std::move(small);
+    plan.reserve[kSmall] = reserve;
+    plan.lanes = true;
+    scenarios().push_back({"lanes", name, about,
+                           [=] { return std::make_unique<MatrixWorld>(plan, programs); }, deepest});
+}
+
+MatrixProgram frees(std::vector<std::size_t> pieces)
+{
+    return [=](Actor const &me) {
+        for (std::size_t piece : pieces)
+            me.free_piece(piece);
+    };
+}
+
+MatrixProgram allocs(Granules granules, Granules align = 1)
+{
+    return [=](Actor const &me) { me.alloc(granules, align); };
+}
+
+MatrixProgram pairs(Granules granules, int times)
+{
+    return [=](Actor const &me) {
+        for (int i = 0; i < times; i++)
+            me.alloc_and_free(granules);
+    };
+}
+
+MatrixProgram frees_and_takes(std::size_t piece, Granules granules)
+{
+    return [=](Actor const &me) {
+        me.free_piece(piece);
+        me.alloc(granules);
+    };
+}
+
+void register_pops()
+{
+    add("lane_pairs", "two threads allocate and free again", 2, {open(6)},
+        {pairs(1, 2), pairs(1, 2)});
+    add("mag_quota", "what a lane keeps is no shortage for another", 3, {used(1), used(1), used(2)},
+        {frees_and_takes(0, 1), frees_and_takes(1, 1), allocs(1)});
+    // Of both blocks one is kept at each moment, but a walk may meet each while it is a user's.
+    add("mag_swap", "memory moves from user to lane and back while somebody looks for it", 3,
+        {used(1), used(2), used(1)},
+        {[](Actor const &me) {
+             me.free_piece(1);
+             me.free_piece(0);
+             me.alloc(2);
+         },
+         allocs(1)});
+    add("mag_late", "a pop beside a late free by the old ref", 3, {used(1), used(3)},
+        {[](Actor const &me) {
+             Ref const old = me.piece(0);
+             me.free(old);
+             me.alloc(1);
+             if (me.matrix().free(old).ok())
+                 fail("a stale ref freed a block");
+         },
+         allocs(1)});
+}
+
+void register_refills()
+{
+    add("refill_steal", "a refill while another needs it all", 2, {open(4)},
+        {allocs(1), allocs(3)});
+    add("refill_two", "two refills from one block", 3, {open(6)}, {allocs(2), allocs(2)});
+    add("refill_all", "a refill that takes a whole block", 3, {used(1), open(4), used(1)},
+        {allocs(2), frees({0})});
+    add("refill_old", "an entry of before, inside a block that is being cut again", 3, {open(4)},
+        {[](Actor const &me) {
+             Ref const got = me.alloc(2); // keeps the other half
+             me.alloc(2);                 // unless it was stolen
+             if (got.value != 0)
+                 me.free(got);
+         },
+         [](Actor const &me) {
+             Ref const got = me.alloc(4);
+             if (got.value != 0)
+                 me.free(got);
+             else
+                 me.alloc_and_free(1);
+         }});
+    add("refill_grow", "a lane and growth", 2, {open(4)}, {pairs(2, 2), allocs(4)}, 8);
+}
+
+void register_thefts()
+{
+    add("steal_merge", "CACHED blocks on both sides of a FREE one", 2,
+        {used(1), open(1), used(1), used(1)}, {frees({0}), frees({2}), allocs(3)});
+    add("steal_two", "two thieves", 2, {used(2), used(2)}, {frees({0, 1}), allocs(4), allocs(2)});
+    add("steal_back", "the owner pops while he is robbed", 3, {used(2), used(1), used(1)},
+        {frees_and_takes(0, 2), frees({1}), allocs(3)});
+    add("steal_align", "a theft for an aligned request", 2, {used(1), used(2), used(1)},
+        {frees({0, 1}), allocs(2, 2)});
+    add("steal_own", "an allocation needs what its own lane keeps", 3, {used(1), used(1), used(2)},
+        {[](Actor const &me) {
+             me.free_piece(0);
+             me.free_piece(1);
+             if (me.alloc(2).value == 0)
+                 fail("what its own lane kept was not found");
+         },
+         frees({2})});
+}
+
+void register_flushes()
+{
+    add("overflow", "a full magazine gives half of it back", 2,
+        {used(1), used(1), used(1), used(2)}, {frees({0, 1, 2}), frees({3})});
+    add("overflow_take", "the same beside an allocation of the whole", 2,
+        {used(1), used(1), used(1), used(1)}, {frees({0, 1, 2}), allocs(3)});
+    add("overflow_two", "two lanes overflow side by side", 2,
+        {used(1), used(1), used(1), used(1), used(1), used(1)},
+        {frees({0, 2, 4}), frees({1, 3, 5})});
+    add("lane_heal", "healing while lanes work", 2, {used(1), used(1), open(2)},
+        {frees_and_takes(0, 1), [](Actor const &me) { me.heal(); }, frees({1})});
+    add("lane_check", "check while lanes work", 2, {used(1), open(2), used(1)},
+        {frees_and_takes(0, 1), [](Actor const &me) {
+             CheckReport report;
+             Status const status = me.matrix().check(false, report);
+             if (!status.ok() || report.unmerged_pairs + report.wrong_tails != 0)
+                 fail("check finds errors: %d", status.code);
+         }});
+}
+} // namespace
+
+void register_lanes()
+{
+    register_pops();
+    register_refills();
+    register_thefts();
+    register_flushes();
+}
+
+} // namespace weir::explore

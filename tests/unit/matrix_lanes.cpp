@@ -1,0 +1,352 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+// Lanes: what a thread keeps, who may have it, and what becomes of it at the end of a thread, in a
+// fork child and after a death.
+#include "tests/unit/matrix_support.hpp"
+
+#include "core/base/clock.hpp"
+
+#include <atomic>
+#include <cstring>
+#include <functional>
+#include <set>
+#include <thread>
+#include <vector>
+
+using namespace unit;
+
+namespace {
+MatrixOptions with_lanes(uint64_t capacity, uint32_t participants = 8)
+{
+    MatrixOptions options = options_for(capacity, participants);
+    options.lanes = true;
+    return options;
+}
+
+MatrixStats stats_of(Matrix &matrix)
+{
+    MatrixStats stats;
+    check_eq(matrix.stats(stats).code, 0);
+    return stats;
+}
+
+void in_thread(std::function<void()> work) { std::thread(std::move(work)).join(); }
+} // namespace
+
+Test(matrix_lanes, the_block_freed_last_comes_first)
+{
+    Handle const matrix = make_matrix(with_lanes(kMiB));
+    Ref const first = alloc(*matrix, 64).ref;
+    Ref const second = alloc(*matrix, 64).ref;
+    free_block(*matrix, first);
+    free_block(*matrix, second);
+    Ref const third = alloc(*matrix, 1).ref;
+    check_eq(offset_of(third), offset_of(second));
+    check_ne(third.value, second.value, "the generation is the same");
+    check_eq(offset_of(alloc(*matrix, 33).ref), offset_of(first));
+    assert_sound(*matrix);
+}
+
+Test(matrix_lanes, a_kept_block_is_nobodys)
+{
+    Handle const matrix = make_matrix(with_lanes(kMiB));
+    Ref const ref = alloc(*matrix, 64).ref;
+    free_block(*matrix, ref);
+    check_eq(matrix->free(ref).code, -kStale);
+    check_eq(matrix->data(ref).status().code, -kStale);
+    check_eq(matrix->owner(ref).status().code, -kStale);
+    check_eq(matrix->transition(ref, 0, 50).code, -kStale);
+    check_eq(matrix->give(ref, 0).code, -kStale);
+    check_eq(matrix->take(ref).code, -kStale);
+    MatrixStats const stats = stats_of(*matrix);
+    check_eq(stats.used_blocks, 0);
+    check_ge(stats.cached_bytes, 64);
+}
+
+Test(matrix_lanes, options_count_for_what_a_lane_gives)
+{
+    Handle const matrix = make_matrix(with_lanes(kMiB));
+    Allocation made = alloc(*matrix, 200);
+    std::memset(made.data, 0x77, 200);
+    free_block(*matrix, made.ref);
+    Allocation again;
+    check_eq(matrix->alloc({200, 64, true, 99}, again).code, 0);
+    check_eq(again.data, made.data);
+    check_eq(*matrix->state(again.ref), 99);
+    for (int i = 0; i < 200; ++i)
+        check_eq(static_cast<uint8_t *>(again.data)[i], 0);
+    free_block(*matrix, again.ref);
+    check_eq(*matrix->state(alloc(*matrix, 200).ref), 0);
+}
+
+Test(matrix_lanes, every_small_size_gets_a_block_of_its_own)
+{
+    Handle const matrix = make_matrix(with_lanes(16 * kMiB));
+    std::set<uint64_t> offsets;
+    for (int round = 0; round < 3; ++round) {
+        std::vector<Allocation> live;
+        for (uint64_t size = 1; size <= 5000; size += 13) {
+            live.push_back(alloc(*matrix, size));
+            check_eq(reinterpret_cast<uintptr_t>(live.back().data) % 64, 0);
+            auto const extent = matrix->data(live.back().ref);
+            check_ge(extent->size, size);
+            check_lt(extent->size, size + 256);
+            std::memset(live.back().data, static_cast<int>(size), size);
+        }
+        size_t i = 0;
+        for (uint64_t size = 1; size <= 5000; size += 13, ++i) {
+            auto const *const bytes = static_cast<uint8_t *>(live[i].data);
+            check_eq(bytes[0], static_cast<uint8_t>(size));
+            check_eq(bytes[size - 1], static_cast<uint8_t>(size));
+            free_block(*matrix, live[i].ref);
+        }
+        assert_sound(*matrix);
+    }
+}
+
+Test(matrix_lanes, a_lane_keeps_to_its_budget)
+{
+    Handle const matrix = make_matrix(with_lanes(64 * kMiB));
+    for (uint64_t const size : {64u, 256u, 1024u, 2048u, 4096u}) {
+        std::vector<Ref> refs;
+        for (int i = 0; i < 1000; ++i)
+            refs.push_back(alloc(*matrix, size).ref);
+        uint64_t const before = stats_of(*matrix).cached_bytes;
+        for (Ref const ref : refs)
+            free_block(*matrix, ref);
+        check_lt(stats_of(*matrix).cached_bytes, before + magazine_budget(64 * kMiB) + 1);
+        check_eq(stats_of(*matrix).used_blocks, 0);
+    }
+    assert_sound(*matrix);
+}
+
+Test(matrix_lanes, the_smallest_matrix_keeps_hardly_anything)
+{
+    Handle const matrix = make_matrix(with_lanes(64 * kKiB));
+    std::vector<Ref> refs;
+    Allocation made;
+    while (matrix->alloc(64, made).ok())
+        refs.push_back(made.ref);
+    check_eq(refs.size(), 1024);
+    for (Ref const ref : refs)
+        free_block(*matrix, ref);
+    check_lt(stats_of(*matrix).cached_bytes, 129);
+    free_block(*matrix, alloc(*matrix, 64 * kKiB).ref); // all of it
+    assert_sound(*matrix);
+}
+
+Test(matrix_lanes, another_thread_gets_what_this_one_keeps_if_there_is_nothing_else)
+{
+    Handle const matrix = make_matrix(with_lanes(kMiB));
+    std::vector<Ref> refs;
+    Allocation made;
+    while (matrix->alloc(128, made).ok())
+        refs.push_back(made.ref);
+    for (Ref const ref : refs)
+        free_block(*matrix, ref);
+    in_thread([&] { free_block(*matrix, alloc(*matrix, kMiB).ref); });
+    Handle const other = second_handle(*matrix);
+    free_block(*other, alloc(*other, kMiB).ref);
+    check_eq(stats_of(*matrix).cached_bytes, 0);
+    for (int i = 0; i < 100; ++i) // the entries of what was stolen lead nowhere
+        free_block(*matrix, alloc(*matrix, 128).ref);
+    assert_sound(*matrix);
+}
+
+Test(matrix_lanes, a_block_freed_by_another_thread_goes_to_its_lane)
+{
+    Handle const matrix = make_matrix(with_lanes(kMiB));
+    Ref const ref = alloc(*matrix, 700).ref;
+    in_thread([&] {
+        free_block(*matrix, ref);
+        check_eq(offset_of(alloc(*matrix, 700).ref), offset_of(ref));
+    });
+}
+
+Test(matrix_lanes, the_next_thread_takes_over_the_lane_of_an_ended_one)
+{
+    Handle const matrix = make_matrix(with_lanes(kMiB));
+    uint64_t offset = 0;
+    in_thread([&] {
+        Ref const ref = alloc(*matrix, 300).ref;
+        offset = offset_of(ref);
+        free_block(*matrix, ref);
+    });
+    in_thread([&] { check_eq(offset_of(alloc(*matrix, 300).ref), offset); });
+    uint64_t const most = stats_of(*matrix).cached_bytes + kMostBatch * 320;
+    for (int i = 0; i < 500; ++i)
+        in_thread([&] { free_block(*matrix, alloc(*matrix, 300).ref); });
+    check_lt(stats_of(*matrix).cached_bytes, most, "each thread leaves something behind");
+}
+
+Test(matrix_lanes, more_threads_than_lanes)
+{
+    constexpr unsigned kThreads = kLanes + 20;
+    Handle const matrix = make_matrix(with_lanes(16 * kMiB));
+    std::atomic<unsigned> arrived{0};
+    std::vector<std::thread> threads;
+    for (unsigned i = 0; i < kThreads; ++i)
+        threads.emplace_back([&, i] {
+            arrived.fetch_add(1);
+            while (arrived.load() < kThreads)
+                sched_yield();
+            std::vector<Allocation> live;
+            for (unsigned k = 0; k < 300; ++k) {
+                live.push_back(alloc(*matrix, 1 + (i * 37 + k * 101) % 3000));
+                std::memset(live.back().data, static_cast<int>(i), 1);
+            }
+            for (Allocation const &made : live) {
+                check_eq(*static_cast<uint8_t *>(made.data), static_cast<uint8_t>(i));
+                free_block(*matrix, made.ref);
+            }
+        });
+    for (std::thread &thread : threads)
+        thread.join();
+    check_eq(stats_of(*matrix).used_blocks, 0);
+    check_eq(stats_of(*matrix).allocs, kThreads * 300);
+    check_eq(stats_of(*matrix).frees, kThreads * 300);
+    assert_sound(*matrix);
+}
+
+Test(matrix_lanes, a_fork_child_has_nothing_of_its_parents_lanes)
+{
+    Handle const matrix = make_matrix(with_lanes(kMiB));
+    Ref const kept = alloc(*matrix, 64).ref;
+    free_block(*matrix, kept);
+    int const child = in_child([&] {
+        for (int i = 0; i < 100; ++i) {
+            Allocation made;
+            if (!matrix->alloc(64, made).ok())
+                return 1;
+            if (offset_of(made.ref) == offset_of(kept))
+                return 2;
+            if (i % 2 == 0 && !matrix->free(made.ref).ok())
+                return 3;
+        }
+        return 0;
+    });
+    check_eq(child, 0);
+    check_eq(offset_of(alloc(*matrix, 64).ref), offset_of(kept));
+    HealReport report;
+    check_eq(matrix->heal(report).code, 0);
+    check_eq(report.blocks_reclaimed, 50);
+    assert_sound(*matrix);
+}
+
+Test(matrix_lanes, a_fork_while_other_threads_work)
+{
+    Handle const matrix = make_matrix(with_lanes(8 * kMiB, 40));
+    std::atomic<bool> done{false};
+    std::vector<std::thread> threads;
+    for (int i = 0; i < 3; ++i)
+        threads.emplace_back([&, i] {
+            while (!done.load())
+                free_block(*matrix, alloc(*matrix, 64 + 64 * static_cast<uint64_t>(i)).ref);
+        });
+    for (int round = 0; round < 20; ++round) {
+        int const child = in_child([&] {
+            std::vector<Ref> refs;
+            for (int i = 0; i < 200; ++i) {
+                Allocation made;
+                if (!matrix->alloc(64 + 64 * static_cast<uint64_t>(i % 4), made).ok())
+                    return 1;
+                std::memset(made.data, 0x33, 64);
+                refs.push_back(made.ref);
+            }
+            for (Ref const ref : refs)
+                if (!matrix->free(ref).ok())
+                    return 2;
+            return 0;
+        });
+        check_eq(child, 0);
+    }
+    done.store(true);
+    for (std::thread &thread : threads)
+        thread.join();
+    HealReport report;
+    check_eq(matrix->heal(report).code, 0);
+    check_eq(stats_of(*matrix).used_blocks, 0);
+    assert_sound(*matrix);
+}
+
+Test(matrix_lanes, who_leaves_gives_everything_back)
+{
+    Handle const matrix = make_matrix(kMiB); // without lanes: it looks
+    for (int i = 0; i < 3; ++i) {
+        Handle const other(Matrix::attach_fd(matrix->fd(), with_lanes(kMiB)));
+        check_eq(other.code(), 0);
+        in_thread([&] { free_block(*other, alloc(*other, 64).ref); });
+        for (uint64_t size = 64; size <= 4096; size += 64)
+            free_block(*other, alloc(*other, size).ref);
+        check_ne(stats_of(*matrix).cached_bytes, 0);
+    }
+    assert_all_free(*matrix);
+}
+
+Test(matrix_lanes, a_dead_process_gives_everything_back)
+{
+    Handle const matrix = make_matrix(kMiB);
+    for (int i = 0; i < 3; ++i) {
+        int const child = in_child([&] {
+            auto const other = Matrix::attach_fd(matrix->fd(), with_lanes(kMiB));
+            Allocation made;
+            for (uint64_t size = 64; size <= 4096; size += 64)
+                if (!(*other)->alloc(size, made).ok() || !(*other)->free(made.ref).ok())
+                    return 1;
+            kill(getpid(), SIGKILL);
+            return 2;
+        });
+        check_ne(child, 2);
+        HealReport report;
+        check_eq(matrix->heal(report).code, 0);
+        check_eq(report.participants, 1);
+        check_eq(report.interrupted, 0, "what a lane kept is no interrupted operation");
+    }
+    assert_all_free(*matrix);
+}
+
+Test(matrix_lanes, a_matrix_that_two_lanes_fight_for)
+{
+    // 512 blocks for two threads that want 300 each: none may be told -ENOMEM while it has fewer
+    // than the other leaves.
+    Handle const matrix = make_matrix(with_lanes(64 * kKiB));
+    auto const work = [&](unsigned seed) {
+        std::vector<Ref> live;
+        uint32_t state = seed;
+        for (int i = 0; i < 60000; ++i) {
+            state = state * 1664525 + 1013904223;
+            if (live.size() < 250 && (state >> 16) % 3 != 0) {
+                live.push_back(alloc(*matrix, 128).ref);
+            } else if (!live.empty()) {
+                size_t const at = (state >> 8) % live.size();
+                free_block(*matrix, live[at]);
+                live[at] = live.back();
+                live.pop_back();
+            }
+        }
+        for (Ref const ref : live)
+            free_block(*matrix, ref);
+    };
+    std::thread other([&] { work(7); });
+    work(3);
+    other.join();
+    assert_sound(*matrix);
+    check_eq(stats_of(*matrix).used_blocks, 0);
+}
+
+Test(matrix_lanes, trim_takes_what_lanes_keep)
+{
+    Handle const matrix = make_matrix(with_lanes(kMiB));
+    for (uint64_t size = 64; size <= 4096; size += 64)
+        free_block(*matrix, alloc(*matrix, size).ref);
+    in_thread([&] { free_block(*matrix, alloc(*matrix, 64).ref); });
+    check_ne(stats_of(*matrix).cached_bytes, 0);
+    uint64_t given_back = 0;
+    check_eq(matrix->trim(0, given_back).code, 0);
+    MatrixStats const stats = stats_of(*matrix);
+    check_eq(stats.cached_bytes, 0);
+    check_eq(given_back, stats.trimmed_bytes);
+    check_eq(stats.free_bytes, 0);
+    for (uint64_t size = 64; size <= 4096; size += 64)
+        free_block(*matrix, alloc(*matrix, size).ref);
+    assert_sound(*matrix);
+}

@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+// weir top: what the participants have and do, again and again.
+#include "verbs.hpp"
+
+#include "clock.hpp"
+#include "error.hpp"
+#include "names.hpp"
+#include "output.hpp"
+#include "owners.hpp"
+#include "terminal.hpp"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <map>
+#include <optional>
+#include <vector>
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+namespace tool {
+namespace {
+/// Everything at one moment.
+struct Sample {
+    std::int64_t at_ns = 0;
+    weir_matrix_info stats{};
+    std::vector<weir_participant_info> participants;
+    std::map<std::uint64_t, OwnerSum> sums; ///< by owner
+};
+
+struct Rates {
+    double allocs = 0;
+    double frees = 0;
+};
+
+struct Row {
+    std::uint64_t owner = WEIR_OWNER_NONE;
+    weir_participant_info const *info =
+        nullptr; ///< none: nobody, or one who came or left meanwhile
+    OwnerSum sum;
+    std::optional<Rates> rates; ///< none: it was not there at the first sample
+};
+
+Sample take_sample(Matrix const &matrix)
+{
+    Sample sample;
+    sample.stats = stats_of(matrix);
+    sample.sums = sums_by_owner(matrix);
+    sample.participants = participants_of(matrix);
+    sample.at_ns = now_ns();
+    return sample;
+}
+
+double per_second(std::uint64_t before, std::uint64_t now, double seconds)
+{
+    return now > before ? static_cast<double>(now - before) / seconds : 0; // healed meanwhile: less
+}
+
+std::optional<Rates> rates_of(weir_participant_info const &info, Sample const &before,
+                              double seconds)
+{
+    for (auto const &old : before.participants)
+        if (old.participant == info.participant)
+            return Rates{per_second(old.allocs, info.allocs, seconds),
+                         per_second(old.frees, info.frees, seconds)};
+    return std::nullopt;
+}
+
+double seconds_between(Sample const &before, Sample const &now)
+{
+    return static_cast<double>(std::max<std::int64_t>(now.at_ns - before.at_ns, 1)) / kSecond;
+}
+
+/// Those with most bytes first; owners that are no participants too.
+std::vector<Row> rows_of(Sample const &before, Sample const &now)
+{
+    std::vector<Row> rows;
+    auto sums = now.sums;
+    for (auto const &info : now.participants) {
+        rows.push_back({info.participant, &info, sums[info.participant],
+                        rates_of(info, before, seconds_between(before, now))});
+        sums.erase(info.participant);
+    }
+    for (auto const &[owner, sum] : sums)
+        rows.push_back({owner, nullptr, sum, std::nullopt});
+    std::stable_sort(rows.begin(), rows.end(),
+                     [](Row const &a, Row const &b) { return a.sum.bytes > b.sum.bytes; });
+    return rows;
+}
+
+std::string rate_text(std::optional<Rates> const &rates, double Rates::*which)
+{
+    return rates ? fmt::format("{:.0f}", (*rates).*which) : "-";
+}
+
+std::string picture(std::string const &name, Sample const &before, Sample const &now)
+{
+    weir_matrix_info const &s = now.stats;
+    double const seconds = seconds_between(before, now);
+    std::string text =
+        fmt::format("{}  {} of {} committed, {} in use, {} free, {} kept by threads, {} trimmed\n",
+                    printable(name), human_bytes(s.committed_bytes), human_bytes(s.capacity),
+                    human_bytes(s.used_bytes), human_bytes(s.free_bytes),
+                    human_bytes(s.cached_bytes), human_bytes(s.trimmed_bytes));
+    text += fmt::format("{} blocks, {:.0f} allocs/s, {:.0f} frees/s, {} failures, {} stalls, "
+                        "{} deaths healed\n\n",
+                        s.used_blocks, per_second(before.stats.allocs, s.allocs, seconds),
+                        per_second(before.stats.frees, s.frees, seconds), s.failures, s.stalls,
+                        s.deaths);
+    Table table(
+        {"name", "pid", "state", "blocks", "bytes", "largest", "allocs/s", "frees/s", "running"},
+        {0, 2});
+    for (Row const &row : rows_of(before, now)) {
+        bool const known = row.info != nullptr;
+        table.add({known ? bounded(row.info->name, sizeof row.info->name) : owner_text(row.owner),
+                   known ? std::to_string(row.info->pid) : "-",
+                   known ? participant_state_name(row.info->state) : "-",
+                   std::to_string(row.sum.blocks), human_bytes(row.sum.bytes),
+                   human_bytes(row.sum.largest), rate_text(row.rates, &Rates::allocs),
+                   rate_text(row.rates, &Rates::frees),
+                   known ? std::to_string(row.info->running) : "-"});
+    }
+    return text + table.text();
+}
+
+nlohmann::ordered_json rows_json(Sample const &before, Sample const &now)
+{
+    auto list = nlohmann::ordered_json::array();
+    for (Row const &row : rows_of(before, now)) {
+        nlohmann::ordered_json entry{{"owner", row.owner},
+                                     {"blocks", row.sum.blocks},
+                                     {"bytes", row.sum.bytes},
+                                     {"largest", row.sum.largest}};
+        if (row.info != nullptr) {
+            entry["name"] = bounded(row.info->name, sizeof row.info->name);
+            entry["pid"] = row.info->pid;
+            entry["state"] = participant_state_name(row.info->state);
+            entry["running"] = row.info->running;
+        }
+        if (row.rates) {
+            entry["allocs_per_second"] = row.rates->allocs;
+            entry["frees_per_second"] = row.rates->frees;
+        }
+        list.push_back(entry);
+    }
+    return list;
+}
+
+void show_json(std::string const &name, Sample const &before, Sample const &now)
+{
+    weir_matrix_info const &s = now.stats;
+    double const seconds = seconds_between(before, now);
+    print_json({{"name", name},
+                {"seconds", seconds},
+                {"capacity", s.capacity},
+                {"committed_bytes", s.committed_bytes},
+                {"used_bytes", s.used_bytes},
+                {"used_blocks", s.used_blocks},
+                {"free_bytes", s.free_bytes},
+                {"cached_bytes", s.cached_bytes},
+                {"trimmed_bytes", s.trimmed_bytes},
+                {"allocs_per_second", per_second(before.stats.allocs, s.allocs, seconds)},
+                {"frees_per_second", per_second(before.stats.frees, s.frees, seconds)},
+                {"owners", rows_json(before, now)}});
+}
+
+void show_live(Matrix const &matrix, TopOptions const &options, Sample before)
+{
+    LiveScreen screen;
+    screen.show(picture(options.target.name, before, before) + "\nq: quit");
+    while (screen.pause(options.interval_ns)) {
+        Sample now = take_sample(matrix);
+        screen.show(picture(options.target.name, before, now) + "\nq: quit");
+        before = std::move(now);
+    }
+}
+} // namespace
+
+int show_top(TopOptions const &options)
+{
+    Matrix const matrix = attach_matrix(options.target.name, options.target.foreign);
+    Sample const before = take_sample(matrix);
+    if (!options.once && !options.target.json && isatty(STDOUT_FILENO) == 1) {
+        show_live(matrix, options, before);
+        return 0;
+    }
+    sleep_ns(options.interval_ns);
+    Sample const now = take_sample(matrix);
+    if (options.target.json)
+        show_json(options.target.name, before, now);
+    else
+        print(picture(options.target.name, before, now));
+    return 0;
+}
+
+} // namespace tool
