@@ -2,12 +2,17 @@
 /* Two processes, one block: the child fills it, the parent reads it where it lies. */
 #include <weir.h>
 
+#include <errno.h>
 #include <stdio.h>
+#include <sys/types.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#define PATIENCE (10 * INT64_C(1000000000)) /* ns; the other process may be gone */
+
 int main(void)
 {
+    pid_t child = -1;
     struct weir_matrix *m = NULL;
     struct weir_channel *mail = NULL;
     struct weir_subscription *inbox = NULL;
@@ -16,19 +21,23 @@ int main(void)
     int r = weir_matrix_create(NULL, NULL, &m); /* no name: a fork child shares it */
     if (r == 0)
         r = weir_channel_create(m, "mail", NULL, &mail);
-    if (r == 0 && fork() == 0) {
+    if (r == 0)
+        child = fork();
+    if (r == 0 && child < 0)
+        r = -errno;
+    if (child == 0) {
         weir_ref block;
         r = weir_matrix_alloc(m, 100, NULL, &block, &data);
         if (r == 0) {
             int length = snprintf(data, 100, "hello from another process");
-            r = weir_channel_post(mail, block, (size_t)length, NULL, WEIR_WAIT_FOREVER);
+            r = weir_channel_post(mail, block, (size_t)length, NULL, PATIENCE);
         }
         _exit(r < 0); /* even if it died here, the message would arrive */
     }
     if (r == 0)
         r = weir_channel_subscribe(mail, &inbox);
     if (r == 0)
-        r = weir_channel_read(inbox, WEIR_WAIT_FOREVER, &message);
+        r = weir_channel_read(inbox, PATIENCE, &message);
     if (r == 0)
         r = weir_matrix_data(m, message.block, &data, NULL);
     if (r == 0) {

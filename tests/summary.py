@@ -3,8 +3,12 @@
 """Counts every single test in the logs of `meson test` and prints `N passed, N failed`.
 
 Meson counts programs; most of ours run many tests and speak TAP. A program that failed as a whole
-(crash, time-out, missing plan) counts as one more failure if none of its tests failed. Names what
-failed and why something was skipped. The exit code is 0 only if nothing failed."""
+(crash, time-out, missing plan) counts as one more failure if none of its tests failed, and so does a
+suite without a single test. Names what failed and why something was skipped. The exit code is 0 only
+if nothing failed.
+
+usage: summary.py FOLDER[:SUITE,…]…      without suites: all that a meson.build of the project names
+"""
 
 import json
 import pathlib
@@ -55,15 +59,30 @@ def count_program(entry, count):
         count.failed.append(f"{name}: {result}")
 
 
+def all_suites(root):
+    """What a build with everything that weir can use has."""
+    found = set()
+    for path in [*root.glob("tests/*/meson.build"), *root.glob("examples/meson.build")]:
+        found |= set(re.findall(r"\bsuite: '(\w+)'", path.read_text()))
+    return found
+
+
 def main():
     count = Count()
-    for folder in sys.argv[1:]:
+    everything = all_suites(pathlib.Path(__file__).resolve().parents[1])
+    for argument in sys.argv[1:]:
+        folder, _, chosen = argument.partition(":")
+        missing = set(chosen.split(",")) if chosen else set(everything)
         log = pathlib.Path(folder) / "meson-logs" / "testlog.json"
         if not log.exists():
             count.failed.append(f"{folder}: no test log")
             continue
         for line in log.read_text(errors="replace").splitlines():
-            count_program(json.loads(line), count)
+            entry = json.loads(line)
+            missing -= {suite.rpartition(":")[2] for suite in entry["suite"]}
+            count_program(entry, count)
+        for suite in sorted(missing):
+            count.failed.append(f"{folder}: no test of the suite {suite} was run")
         for report in sorted(pathlib.Path(folder).glob("report.*")):
             count.failed.append(f"{report}: a sanitizer complained")
     for skip in count.skipped:

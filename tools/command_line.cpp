@@ -3,16 +3,20 @@
 #include "command_line.hpp"
 
 #include "clock.hpp"
+#include "output.hpp"
 #include "units.hpp"
 #include "verbs.hpp"
 
 #include "ingest/ingest.hpp"
 
+#include <algorithm>
+#include <cstdlib>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include <CLI/CLI.hpp>
+#include <fmt/format.h>
 
 #include <weir.h>
 
@@ -21,6 +25,7 @@ namespace {
 constexpr int kUsage = 2;
 constexpr int kMostWorkers = 64;
 constexpr unsigned kMostThreads = 64;
+constexpr double kShortestSeconds = 0.1; // shorter slices measure the clock and the scheduler
 constexpr double kLongestSeconds = 3600;
 // Shorter and hardly any worker would live long enough to attach.
 constexpr std::int64_t kShortestKillNs = kMillisecond;
@@ -41,6 +46,25 @@ template <typename Parse> CLI::Validator check_with(Parse parse, char const *nam
             }
         },
         name);
+}
+
+CLI::Validator is_seconds()
+{
+    auto const check = [](std::string const &text) -> std::string {
+        double const found = std::strtod(text.c_str(), nullptr);
+        if (found >= kShortestSeconds && found <= kLongestSeconds) // not true for NaN
+            return {};
+        return fmt::format("{} is not between {} and {}", text, kShortestSeconds, kLongestSeconds);
+    };
+    return CLI::Validator(check, "SECONDS");
+}
+
+CLI::Validator is_not_empty()
+{
+    auto const check = [](std::string const &text) -> std::string {
+        return text.empty() ? "an empty text is no path" : "";
+    };
+    return CLI::Validator(check, "");
 }
 
 CLI::Validator is_bytes() { return check_with(parse_bytes, "SIZE"); }
@@ -176,7 +200,8 @@ void Verbs::add_map()
     auto const options = std::make_shared<MapOptions>();
     CLI::App *const verb = app_.add_subcommand("map", "a picture of a segment");
     target_options(verb, options->target);
-    verb->add_option("-o,--output", options->svg, "write an SVG file instead");
+    verb->add_option("-o,--output", options->svg, "write an SVG file instead; - is stdout")
+        ->check(is_not_empty());
     verb->add_option("--rows", options->rows, "most lines per sector")
         ->check(CLI::Range(1, 200))
         ->capture_default_str();
@@ -199,6 +224,7 @@ void Verbs::add_blocks()
     CLI::Option *const all =
         verb->add_flag("--all", options.all, "free, cached and trimmed blocks too");
     verb->add_option("--limit", options.limit, "most blocks to show, 0 for all")
+        ->check(CLI::NonNegativeNumber)
         ->capture_default_str();
     verb->add_option("--older-than", given->older_than,
                      "only blocks that exist longer, e.g. 10s; blocks have no time stamp, so the "
@@ -265,12 +291,13 @@ void Verbs::add_check()
 
 void Verbs::add_rm()
 {
-    using Names = std::vector<std::string>;
-    auto const names = std::make_shared<Names>();
+    auto const options = std::make_shared<RemoveOptions>();
     CLI::App *const verb =
         app_.add_subcommand("rm", "remove segments' names; who is attached goes on");
-    verb->add_option("NAME", *names, "plain names in /dev/shm or absolute paths")->required();
-    on_choice<Names>(verb, names, remove_segments);
+    verb->add_option("NAME", options->names, "plain names in /dev/shm or absolute paths")
+        ->required();
+    verb->add_flag("-f,--force", options->force, "also remove a file that is not a segment");
+    on_choice<RemoveOptions>(verb, options, remove_segments);
 }
 
 void Verbs::add_bench()
@@ -281,7 +308,7 @@ void Verbs::add_bench()
     CLI::App *const matrix =
         verb->add_subcommand("matrix", "the allocator beside malloc and a pair of CAS");
     matrix->add_option("--seconds", options->seconds, "per figure and side")
-        ->check(CLI::Range(0.01, kLongestSeconds))
+        ->check(CLI::Number & is_seconds())
         ->capture_default_str();
     matrix->add_option("--threads", options->threads, "of the reference workload")
         ->delimiter(',')
@@ -303,8 +330,9 @@ void Verbs::add_ingest()
     CLI::App *const verb = app_.add_subcommand(
         "ingest", "send a tree of files through a matrix, from producers to consumers");
     verb->add_option("--from", options.from, "the folder; symbolic links in it are skipped")
+        ->check(is_not_empty())
         ->required();
-    verb->add_option("--out", options.out, "write the files to this folder");
+    verb->add_option("--out", options.out, "write the files to this folder")->check(is_not_empty());
     verb->add_option("--producers", options.producers, "processes that read files")
         ->check(CLI::Range(1, kMostWorkers))
         ->capture_default_str();
@@ -363,6 +391,15 @@ void Verbs::add_fixture()
 }
 } // namespace
 
+namespace {
+bool is_verb(CLI::App const &app, std::string const &word)
+{
+    auto const verbs = app.get_subcommands([](CLI::App const *) { return true; });
+    return std::any_of(verbs.begin(), verbs.end(),
+                       [&word](CLI::App const *verb) { return verb->check_name(word); });
+}
+} // namespace
+
 Request read_command_line(int argc, char **argv)
 {
     CLI::App app{"Looks into weir's shared-memory segments, repairs and measures them."};
@@ -370,7 +407,15 @@ Request read_command_line(int argc, char **argv)
     app.set_version_flag("--version", std::string("weir ") + weir_version_string());
     app.require_subcommand(1);
     app.footer("Exit codes: 0 fine, 1 failed or something is wrong, 2 bad usage.");
+    app.failure_message([](CLI::App const *, CLI::Error const &error) {
+        return fmt::format("weir: {}\nRun with --help for more information.\n", error.what());
+    });
     Verbs(app, request.action).add_all();
+    if (argc > 1 && argv[1][0] != '-' && !is_verb(app, argv[1])) {
+        fmt::print(stderr, "weir: {} is not a verb; weir --help names them\n", printable(argv[1]));
+        request.code = kUsage;
+        return request;
+    }
     try {
         app.parse(argc, argv);
     } catch (CLI::ParseError const &error) {

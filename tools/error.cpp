@@ -33,7 +33,8 @@ int must(int code, std::string const &what)
 
 void fail_errno(std::string const &what)
 {
-    throw Failure(fmt::format("{}: {}", what, error_text(errno)));
+    int const code = errno;
+    throw SystemFailure(fmt::format("{}: {}", what, error_text(code)), code);
 }
 
 } // namespace tool

@@ -13,10 +13,26 @@ class Failure : public std::runtime_error {
     using std::runtime_error::runtime_error;
 };
 
+/// The same with exit code 2: what was asked for makes no sense.
+class BadUsage : public Failure {
+  public:
+    using Failure::Failure;
+};
+
+/// An error of the system, whose errno the catcher may want.
+class SystemFailure : public Failure {
+  public:
+    SystemFailure(std::string const &what, int code) : Failure(what), code_(code) {}
+    int code() const { return code_; }
+
+  private:
+    int code_;
+};
+
 /// Returns `code` if it is 0 or more; throws "what: text of the code" otherwise.
 int must(int code, std::string const &what);
 
-/// Throws "what: text of errno".
+/// Throws SystemFailure, "what: text of errno".
 [[noreturn]] void fail_errno(std::string const &what);
 
 /// The text of an error of the library or of the system.

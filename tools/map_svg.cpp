@@ -140,6 +140,10 @@ void write_svg(std::string const &path, SegmentPicture const &picture, OwnerName
     for (std::uint64_t const owner : palette.owners())
         drawing.key(kColours[palette.index_of(owner) % kColours.size()], owners.text(owner));
 
+    if (path == "-") {
+        print(drawing.document());
+        return;
+    }
     std::ofstream file(path, std::ios::binary | std::ios::trunc);
     file << drawing.document();
     file.close();

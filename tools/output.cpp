@@ -25,6 +25,31 @@ constexpr std::int64_t kPlainPeriodNs = 2 * kSecond;
 
 bool is_control(unsigned char byte) { return byte < 0x20 || byte == 0x7f; }
 
+/// Bytes of the UTF-8 character at `at` that every reader takes; 0 if there is none.
+std::size_t character_at(std::string const &text, std::size_t at)
+{
+    auto const byte = [&text](std::size_t i) {
+        return i < text.size() ? static_cast<unsigned char>(text[i]) : 0u;
+    };
+    unsigned const lead = byte(at);
+    std::size_t const length = lead < 0x80   ? 1
+                               : lead < 0xc2 ? 0
+                               : lead < 0xe0 ? 2
+                               : lead < 0xf0 ? 3
+                               : lead < 0xf5 ? 4
+                                             : 0;
+    std::uint32_t code = length < 2 ? lead : lead & (0xffu >> (length + 1));
+    for (std::size_t i = 1; i < length; ++i) {
+        if ((byte(at + i) & 0xc0) != 0x80)
+            return 0;
+        code = code << 6 | (byte(at + i) & 0x3f);
+    }
+    bool const overlong = (length == 3 && code < 0x800) || (length == 4 && code < 0x10000);
+    bool const no_character = (code >= 0xd800 && code < 0xe000) || code > 0x10ffff ||
+                              (code & 0xfffe) == 0xfffe || (code >= 0x80 && code < 0xa0);
+    return overlong || no_character ? 0 : length;
+}
+
 std::string padded(std::string const &cell, std::size_t width, bool left)
 {
     std::string const gap(width - std::min(width, columns_of(cell)), ' ');
@@ -60,12 +85,14 @@ std::string human_time(double ns)
 std::string printable(std::string const &text)
 {
     std::string safe;
-    for (char const c : text) {
-        auto const byte = static_cast<unsigned char>(c);
-        if (is_control(byte) || c == '\\')
+    for (std::size_t i = 0; i < text.size();) {
+        auto const byte = static_cast<unsigned char>(text[i]);
+        std::size_t const length = character_at(text, i);
+        if (length == 0 || is_control(byte) || text[i] == '\\')
             safe += fmt::format("\\x{:02x}", byte);
         else
-            safe += c;
+            safe += text.substr(i, length);
+        i += length == 0 ? 1 : length;
     }
     return safe;
 }

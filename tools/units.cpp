@@ -46,7 +46,10 @@ std::uint32_t parse_mode(std::string const &text)
 {
     if (text.empty() || text.size() > 4 || text.find_first_not_of("01234567") != std::string::npos)
         throw BadUnit("'" + text + "' is not up to four octal digits");
-    return static_cast<std::uint32_t>(std::stoul(text, nullptr, 8));
+    auto const mode = static_cast<std::uint32_t>(std::stoul(text, nullptr, 8));
+    if (mode == 0 || mode > 0777)
+        throw BadUnit("'" + text + "' is not between 1 and 777");
+    return mode;
 }
 
 } // namespace tool

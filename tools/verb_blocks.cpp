@@ -110,7 +110,7 @@ nlohmann::ordered_json blocks_json(Listing const &listing)
 {
     auto list = nlohmann::ordered_json::array();
     for (auto const &block : listing.blocks)
-        list.push_back({{"block", block.block},
+        list.push_back({{"block", fmt::format("{:#x}", block.block)},
                         {"sector", sector_name(block.sector)},
                         {"offset", block.offset},
                         {"bytes", block.length},

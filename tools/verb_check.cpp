@@ -37,6 +37,8 @@ void show_text(weir_check_report const &report, int errors)
     if (report.orphans > 0)
         text += fmt::format("{} blocks ({}) of nobody that no root or channel names\n",
                             report.orphans, human_bytes(report.orphan_bytes));
+    if (report.freed_roots > 0)
+        text += fmt::format("{} names of blocks that were freed\n", report.freed_roots);
     if (report.unsettled > 0)
         text += fmt::format("{} blocks changed meanwhile and were not judged\n", report.unsettled);
     if (report.repaired > 0)
@@ -64,6 +66,7 @@ void show_json(weir_check_report const &report, int errors)
                                   {"orphans", report.orphans},
                                   {"orphan_bytes", report.orphan_bytes},
                                   {"repaired", report.repaired},
+                                  {"freed_roots", report.freed_roots},
                                   {"unsettled", report.unsettled},
                                   {"first_error_offset", report.first_error_offset}};
     for (auto const &[name, count] : errors_of(report))

@@ -87,7 +87,7 @@ nlohmann::ordered_json roots_json(std::vector<weir_root_info> const &roots)
     for (auto const &root : roots)
         list.push_back({{"name", root_name(root)},
                         {"kind", root_kind_name(root.kind)},
-                        {"block", root.block},
+                        {"block", fmt::format("{:#x}", root.block)},
                         {"retired", root.retired != 0}});
     return list;
 }

@@ -28,6 +28,11 @@ struct CreateOptions {
     bool isolate = false;
 };
 
+struct RemoveOptions {
+    std::vector<std::string> names;
+    bool force = false; ///< what is no segment, too
+};
+
 struct MapOptions {
     Target target;
     std::string svg; ///< file to write; empty: draw on the terminal
@@ -77,7 +82,7 @@ struct FixtureOptions {
 
 int list_segments(ListOptions const &options);
 int create_segment(CreateOptions const &options);
-int remove_segments(std::vector<std::string> const &names);
+int remove_segments(RemoveOptions const &options);
 int show_stat(Target const &target);
 int show_map(MapOptions const &options);
 int show_blocks(BlocksOptions const &options);

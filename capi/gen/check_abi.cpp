@@ -201,7 +201,7 @@ class AbiCheck {
         bool const fine = value_of(before, "class") == value_of(after, "class") &&
                           value_of(before, "return") == value_of(after, "return") &&
                           is_weaker(before, after, "thread", {"owner", "external", "any"}) &&
-                          is_weaker(before, after, "blocks", {"yes", "timeout", "no"}) &&
+                          is_weaker(before, after, "blocks", {"yes", "timeout", "stall", "no"}) &&
                           is_weaker(before, after, "signal", {"unsafe", "safe"});
         if (!fine)
             changed(before, after);

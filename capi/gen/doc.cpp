@@ -255,9 +255,9 @@ class DocParser {
         } else {
             doc_.blocks.value = text;
         }
-        if (text != "no" && text != "yes" &&
+        if (text != "no" && text != "stall" && text != "yes" &&
             (doc_.blocks.value != "timeout" || doc_.blocks.argument.empty()))
-            bad_value(block, "no, yes or timeout(P)");
+            bad_value(block, "no, stall, yes or timeout(P)");
     }
 
     static bool is_minor(std::string const &version)

@@ -208,6 +208,8 @@ std::string contract_sentences(Doc const &doc)
         out = "Callers serialise calls on one object.";
     if (doc.blocks.value == "no")
         out = joined(out, "Does not block.");
+    else if (doc.blocks.value == "stall")
+        out = joined(out, "Waits for a stopped process alone, at most the matrix's `stall_ns`.");
     else if (doc.blocks.value == "yes")
         out = joined(out, "May block.");
     else if (doc.blocks.value == "timeout")

@@ -61,17 +61,20 @@ enum {
     WEIR_E_STALE = 4096,
     /** the segment or file contradicts itself */
     WEIR_E_CORRUPT = 4097,
-    /** an earlier input or output error ended this object */
+    /** an earlier input or output error ended this object; no function of
+     *  this version returns it */
     WEIR_E_POISONED = 4098,
     /** the object was retired */
     WEIR_E_RETIRED = 4099,
     /** made by a version that this library cannot work with */
     WEIR_E_VERSION = 4100,
-    /** the reader was overtaken by the writers */
+    /** the reader was overtaken by the writers; no function of this version
+     *  returns it */
     WEIR_E_LAPPED = 4101,
     /** the object is of another type */
     WEIR_E_TYPE = 4102,
-    /** the handle belongs to the parent of this process */
+    /** the handle belongs to the parent of this process, which cannot join
+     *  the segment by itself */
     WEIR_E_FORKED = 4103,
 };
 
@@ -238,7 +241,8 @@ struct weir_matrix;
 typedef uint32_t weir_matrix_flags;
 /** a request is served by the sector of its size or not at all */
 #define WEIR_MATRIX_ISOLATE UINT32_C(0x1)
-/** open files of other users too; without it they are refused with `-EPERM` */
+/** open files of users other than the caller and root too; without it they
+ *  are refused with `-EPERM` */
 #define WEIR_MATRIX_ALLOW_FOREIGN UINT32_C(0x2)
 /** attach for looking alone: the file is mapped for reading, no participant
  *  slot is taken, and what would change something fails with `-EROFS`; not
@@ -309,8 +313,8 @@ struct weir_matrix_options {
      *  up to 64 KiB; 0: 256 MiB */
     uint64_t capacity;
     /** bytes of block data committed at creation, a quarter in the small
-     *  sector, half in the medium one; at most `capacity`; 0: none, all on
-     *  demand */
+     *  sector, half in the medium one, rounded down to 64 KiB in each; at
+     *  most `capacity`; 0: none, all on demand */
     uint64_t commit;
     /** most bytes of the small sector; 0: `capacity`; never more than 16 GiB */
     uint64_t small_limit;
@@ -348,8 +352,8 @@ struct weir_matrix_options {
     /** with `WEIR_MATRIX_SET_GROUP`: the group of the file, before its name
      *  appears; else 0 */
     uint32_t group;
-    /** what people see as this participant's name, ended by NUL; empty: the
-     *  name of the program */
+    /** what people see as this participant's name, ended by NUL, any bytes;
+     *  empty: the name of the program */
     char participant_name[16];
 };
 /** A `struct weir_matrix_options` with `size` set and all else 0. */
@@ -535,7 +539,8 @@ struct weir_block_info {
 };
 
 /**
- * Called for each block. Anything but 0 ends the walk and is returned by it.
+ * Called for each block. Anything but 0 ends the walk and is returned by it; a
+ * negative value cannot be told from an error.
  *
  * @param[in] info     the block, valid during the call.
  * @param[in] userdata the caller's pointer. May be NULL. Handed to `callback`.
@@ -593,7 +598,8 @@ struct weir_participant_info {
 };
 
 /**
- * Called for each participant. Anything but 0 ends the walk and is returned.
+ * Called for each participant. Anything but 0 ends the walk and is returned; a
+ * negative value cannot be told from an error.
  *
  * @param[in] info     the participant, valid during the call.
  * @param[in] userdata the caller's pointer. May be NULL. Handed to `callback`.
@@ -650,8 +656,11 @@ struct weir_check_report {
     uint64_t miscounted;
     /** of these two, how many were repaired */
     uint64_t repaired;
-    /** roots and channel cells that name no block */
+    /** names of channels and channel cells that name no block */
     uint64_t dangling;
+    /** names of blocks that were freed; they are no errors,
+     *  weir_matrix_unbind() removes them */
+    uint64_t freed_roots;
     /** operations that ran while it looked */
     uint64_t unsettled;
     /** offset of the first error in the segment, 0 if there is none */
@@ -660,7 +669,7 @@ struct weir_check_report {
 /** A `struct weir_check_report` with `size` set and all else 0. */
 #define WEIR_CHECK_REPORT_INIT \
     { sizeof(struct weir_check_report), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, \
-      0, 0, 0, 0 }
+      0, 0, 0, 0, 0 }
 
 /**
  * What weir_matrix_heal() did.
@@ -734,7 +743,8 @@ struct weir_root_info {
 };
 
 /**
- * Called for each root. Anything but 0 ends the walk and is returned by it.
+ * Called for each root. Anything but 0 ends the walk and is returned by it; a
+ * negative value cannot be told from an error.
  *
  * @param[in] info     the root, valid during the call.
  * @param[in] userdata the caller's pointer. May be NULL. Handed to `callback`.
@@ -750,13 +760,15 @@ typedef int (*weir_root_fn)(const struct weir_root_info *info, void *userdata);
 /**
  * Makes a matrix that must not exist.
  *
- * A plain name stands for a file in `/dev/shm`; one that begins with a slash is
- * a path on any file system that holds shared mappings. Without a name the
- * segment is known by its descriptor alone, see weir_matrix_fd(). A named
- * segment appears whole or not at all: a maker that dies leaves nothing.
+ * A plain name NAME stands for the file `/dev/shm/weir.NAME`; one that begins
+ * with a slash is a path on any file system that holds shared mappings. Without
+ * a name the segment is known by its descriptor alone, see weir_matrix_fd(). A
+ * named segment appears whole or not at all: a maker that dies leaves nothing.
+ * The name of a retired segment is free: it is removed, if it is still there.
  *
  * @param[in] name        1 to 200 bytes without a slash, or an absolute path,
- *     NULL for no name. May be NULL. UTF-8, ended by NUL.
+ *     control characters in neither, other bytes as they are, NULL for no name.
+ *     May be NULL. UTF-8, ended by NUL.
  * @param[in] options     NULL means all defaults. May be NULL. Its `size` is
  *     set, as `WEIR_MATRIX_OPTIONS_INIT` does.
  * @param[out] ret_matrix the new handle. The caller owns it and gives it back
@@ -766,9 +778,13 @@ typedef int (*weir_root_fn)(const struct weir_root_info *info, void *userdata);
  *   -E2BIG        `options` has an unknown field that is not 0
  *   -EACCES       the folder may not be written
  *   -EAGAIN       `lock` is required and `RLIMIT_MEMLOCK` too small
- *   -EEXIST       there is one of this name
+ *   -EEXIST       there is one of this name that is not retired
+ *   -EFBIG        the file would be larger than `RLIMIT_FSIZE` or the file
+ *                 system allows
  *   -EINVAL       a bad name or option, `WEIR_MATRIX_READ_ONLY`, or
  *                 `ret_matrix` is NULL
+ *   -EIO          the file system failed in a way that has no code here
+ *   -ELOOP        too many symbolic links in the path
  *   -EMFILE       too many open files
  *   -ENAMETOOLONG the name or path is too long
  *   -ENFILE       too many open files on this machine
@@ -776,9 +792,12 @@ typedef int (*weir_root_fn)(const struct weir_root_info *info, void *userdata);
  *   -ENOMEM       no address space or memory for the mapping
  *   -ENOSPC       the file system, or the pool of huge pages that are required,
  *                 cannot hold the tables and `commit`
+ *   -ENOTDIR      a part of the path is not a folder
  *   -EOPNOTSUPP   the file system or kernel lacks what a segment needs, or huge
  *                 pages that are required
- *   -EPERM        `group` is none of the caller's
+ *   -EPERM        the folder does not let anybody make a file, or `group` is
+ *                 none of the caller's
+ *   -EROFS        the file system is read-only
  *
  * Any thread. May block. Not for signal handlers. Since 0.1.
  */
@@ -812,14 +831,19 @@ WEIR_API int weir_matrix_create(
  *   -EAGAIN         `lock` is required and `RLIMIT_MEMLOCK` too small
  *   -EBUSY          all participant slots are taken
  *   -EINVAL         a bad name or option, or a required pointer is NULL
+ *   -EIO            the file system failed in a way that has no code here
+ *   -ELOOP          too many symbolic links in the path
  *   -EMFILE         too many open files
  *   -ENAMETOOLONG   the name or path is too long
  *   -ENFILE         too many open files on this machine
  *   -ENOENT         there is none
  *   -ENOMEM         no address space or memory for the mapping
+ *   -ENOTDIR        a part of the path is not a folder
  *   -EOPNOTSUPP     the kernel lacks what a segment needs, or the segment has
  *                   no huge pages and they are required
- *   -EPERM          it belongs to another user
+ *   -EPERM          it belongs to another user who is not root, or its file is
+ *                   immutable
+ *   -EROFS          the file system is read-only
  *   -WEIR_E_CORRUPT not a segment, or it contradicts itself
  *   -WEIR_E_RETIRED it was retired
  *   -WEIR_E_VERSION made by a version that this one cannot work with
@@ -831,7 +855,7 @@ WEIR_API int weir_matrix_attach(
         struct weir_matrix **ret_matrix) WEIR_NOEXCEPT;
 
 /**
- * Attaches to a matrix, or makes it if there is none.
+ * Attaches to a matrix, or makes it if there is none or a retired one.
  *
  * Processes that do this at the same moment end up on one segment.
  *
@@ -846,8 +870,12 @@ WEIR_API int weir_matrix_attach(
  *   -EACCES         the file or its folder may not be written
  *   -EAGAIN         `lock` is required and `RLIMIT_MEMLOCK` too small
  *   -EBUSY          all participant slots are taken, or the name kept changing
+ *   -EFBIG          the file would be larger than `RLIMIT_FSIZE` or the file
+ *                   system allows
  *   -EINVAL         a bad name or option, `WEIR_MATRIX_READ_ONLY`, or a
  *                   required pointer is NULL
+ *   -EIO            the file system failed in a way that has no code here
+ *   -ELOOP          too many symbolic links in the path
  *   -EMFILE         too many open files
  *   -ENAMETOOLONG   the name or path is too long
  *   -ENFILE         too many open files on this machine
@@ -855,12 +883,15 @@ WEIR_API int weir_matrix_attach(
  *   -ENOMEM         no address space or memory for the mapping
  *   -ENOSPC         the file system, or the pool of huge pages that are
  *                   required, cannot hold the tables and `commit`
+ *   -ENOTDIR        a part of the path is not a folder
  *   -EOPNOTSUPP     the file system or kernel lacks what a segment needs, or
  *                   huge pages that are required
- *   -EPERM          it belongs to another user, or `group` is none of the
- *                   caller's
+ *   -EPERM          it belongs to another user who is not root, its file is
+ *                   immutable, the folder does not let anybody make a file, or
+ *                   `group` is none of the caller's
+ *   -EROFS          the file system is read-only
  *   -WEIR_E_CORRUPT not a segment, or it contradicts itself
- *   -WEIR_E_RETIRED it was retired
+ *   -WEIR_E_RETIRED it was retired and its name cannot be removed
  *   -WEIR_E_VERSION made by a version that this one cannot work with
  *
  * Any thread. May block. Not for signal handlers. Since 0.1.
@@ -891,12 +922,15 @@ WEIR_API int weir_matrix_open(
  *   -EBADF          `fd` is not an open descriptor
  *   -EBUSY          all participant slots are taken
  *   -EINVAL         a bad option, or `ret_matrix` is NULL
+ *   -EIO            the file system failed in a way that has no code here
  *   -EMFILE         too many open files
  *   -ENFILE         too many open files on this machine
  *   -ENOMEM         no address space or memory for the mapping
  *   -EOPNOTSUPP     the kernel lacks what a segment needs, or the segment has
  *                   no huge pages and they are required
- *   -EPERM          it belongs to another user
+ *   -EPERM          it belongs to another user who is not root, or its file is
+ *                   immutable
+ *   -EROFS          the file system is read-only
  *   -WEIR_E_CORRUPT not a segment, or it contradicts itself
  *   -WEIR_E_RETIRED it was retired
  *   -WEIR_E_VERSION made by a version that this one cannot work with
@@ -914,7 +948,7 @@ WEIR_API int weir_matrix_attach_fd(
  *
  * @param[in] matrix the matrix.
  *
- * @return A count, 0 or more. Otherwise a negative error:
+ * @return the descriptor. Otherwise a negative error:
  *   -EINVAL `matrix` is NULL
  *
  * Any thread. Does not block. Safe in signal handlers. Since 0.1.
@@ -925,15 +959,31 @@ WEIR_API int weir_matrix_fd(const struct weir_matrix *matrix) WEIR_NOEXCEPT;
  * Removes a matrix's name. Who is attached goes on; memory goes back to the
  * system when the last one leaves.
  *
+ * Only the name of a segment is removed, of any version and in any state: a
+ * file that does not begin like one stays. A segment that another process makes
+ * under this name meanwhile stays too; but who moves files in that folder by
+ * other means may exchange the file in the last instant.
+ *
  * @param[in] name as for weir_matrix_create(). UTF-8, ended by NUL.
  *
  * @return 0. Otherwise a negative error:
- *   -EACCES       the folder may not be written
- *   -EINVAL       a bad name, or `name` is NULL
- *   -EISDIR       the path is a folder
- *   -ENAMETOOLONG the name or path is too long
- *   -ENOENT       there is none
- *   -EPERM        the file belongs to another user
+ *   -EACCES         the file may not be read, or the folder not be written
+ *   -EBUSY          somebody who does not move is removing it
+ *   -EINVAL         a bad name, or `name` is NULL
+ *   -EIO            the file system failed in a way that has no code here
+ *   -EISDIR         the path is a folder
+ *   -ELOOP          too many symbolic links in the path
+ *   -EMFILE         too many open files
+ *   -ENAMETOOLONG   the name or path is too long
+ *   -ENFILE         too many open files on this machine
+ *   -ENOENT         there is none
+ *   -ENOMEM         the kernel has no memory for it
+ *   -ENOTDIR        a part of the path is not a folder
+ *   -EOPNOTSUPP     `/proc` is not mounted
+ *   -EPERM          the file belongs to another user, or is immutable or a
+ *                   mount point
+ *   -EROFS          the file system is read-only
+ *   -WEIR_E_CORRUPT not a segment: another file, a link, a pipe or a device
  *
  * Any thread. May block. Not for signal handlers. Since 0.1.
  */
@@ -968,8 +1018,12 @@ WEIR_API struct weir_matrix *weir_matrix_unref(
 
 /**
  * Ends a matrix for everybody: from now on each call on it that could change
- * something fails with `-WEIR_E_RETIRED`, and so does attaching. Its name is
- * removed. Who waits for memory is woken and told.
+ * something fails with `-WEIR_E_RETIRED`, and so does attaching. Who waits for
+ * memory is woken and told.
+ *
+ * The name that this handle was opened by is removed. If the process dies
+ * before that, or the handle was opened by descriptor, the name stays; who
+ * makes or opens a segment of that name then removes it.
  *
  * @param[in] matrix the matrix.
  *
@@ -984,11 +1038,11 @@ WEIR_API int weir_matrix_retire(struct weir_matrix *matrix) WEIR_NOEXCEPT;
 
 /**
  * Returns the name a handle was opened with; empty if it has none or if
- * `matrix` is NULL. It is valid as long as the handle.
+ * `matrix` is NULL. With the handle it is freed.
  *
  * @param[in] matrix the matrix. May be NULL.
  *
- * @return A static string, never NULL.
+ * @return the name, never NULL, valid as long as the handle.
  *
  * Any thread. Does not block. Safe in signal handlers. Since 0.1.
  */
@@ -1021,6 +1075,8 @@ WEIR_API int weir_matrix_uuid(const struct weir_matrix *matrix,
  *   -EINVAL         a pointer is NULL
  *   -EMFILE         in a fork child: too many open files
  *   -EROFS          the handle is read-only
+ *   -WEIR_E_FORKED  in a fork child: it may not open the file of the segment
+ *                   again
  *   -WEIR_E_RETIRED the matrix was retired
  *
  * Any thread. Does not block. Not for signal handlers. Since 0.1.
@@ -1072,6 +1128,8 @@ WEIR_API int weir_matrix_stats(
  *   -EOPNOTSUPP     the file system cannot give memory back
  *   -EROFS          the handle is read-only
  *   -WEIR_E_CORRUPT the segment contradicts itself
+ *   -WEIR_E_FORKED  in a fork child: it may not open the file of the segment
+ *                   again
  *   -WEIR_E_RETIRED the matrix was retired
  *
  * Any thread. May block. Not for signal handlers. Since 0.1.
@@ -1119,6 +1177,8 @@ WEIR_API int weir_matrix_memory(
  *   -ENOSPC         the file system is full, or the pool of huge pages
  *   -EROFS          the handle is read-only
  *   -WEIR_E_CORRUPT the segment contradicts itself
+ *   -WEIR_E_FORKED  in a fork child: it may not open the file of the segment
+ *                   again
  *   -WEIR_E_RETIRED the matrix was retired
  *
  * Any thread. May block. Not for signal handlers. Since 0.1.
@@ -1136,7 +1196,8 @@ WEIR_API int weir_matrix_prefault(struct weir_matrix *matrix, uint64_t bytes,
  * @param[in] callback called for each block, may call functions of this matrix.
  * @param[in] userdata passed on. May be NULL. Handed to `callback`.
  *
- * @return A count, 0 or more. Otherwise a negative error:
+ * @return 0, or what ended it: the callback's value. Otherwise a negative
+ *     error:
  *   -EINVAL         `matrix` or `callback` is NULL
  *   -WEIR_E_CORRUPT the segment contradicts itself
  *
@@ -1154,7 +1215,8 @@ WEIR_API int weir_matrix_walk(struct weir_matrix *matrix, weir_walk_fn callback,
  *     matrix.
  * @param[in] userdata passed on. May be NULL. Handed to `callback`.
  *
- * @return A count, 0 or more. Otherwise a negative error:
+ * @return 0, or what ended it: the callback's value. Otherwise a negative
+ *     error:
  *   -EINVAL `matrix` or `callback` is NULL
  *
  * Any thread. May block. Not for signal handlers. Since 0.1.
@@ -1174,7 +1236,7 @@ WEIR_API int weir_matrix_participants(
  * @param[inout] ret_report filled. Its `size` is set, as
  *     `WEIR_CHECK_REPORT_INIT` does.
  *
- * @return A count, 0 or more. Otherwise a negative error:
+ * @return how many errors were found. Otherwise a negative error:
  *   -EINVAL a pointer is NULL, a bad `size`, or an unknown flag
  *   -ENOMEM no memory for the list of refs
  *   -EROFS  `WEIR_CHECK_REPAIR` on a read-only handle
@@ -1189,17 +1251,20 @@ WEIR_API int weir_matrix_check(
  * Looks for dead participants and gives back what they had.
  *
  * Other calls do this by themselves when they need what a dead process has;
- * calling it is never necessary, only sooner.
+ * calling it is never necessary, only sooner. Attaching does it too: the first
+ * call on a handle also reports what was healed then.
  *
  * @param[in] matrix        the matrix.
  * @param[inout] ret_report filled. May be NULL. Its `size` is set, as
  *     `WEIR_HEAL_REPORT_INIT` does.
  *
- * @return A count, 0 or more. Otherwise a negative error:
+ * @return how many dead participants were healed. Otherwise a negative error:
  *   -EBUSY          in a fork child: all participant slots are taken
  *   -EINVAL         `matrix` is NULL, or a bad `size`
  *   -EMFILE         in a fork child: too many open files
  *   -EROFS          the handle is read-only
+ *   -WEIR_E_FORKED  in a fork child: it may not open the file of the segment
+ *                   again
  *   -WEIR_E_RETIRED the matrix was retired
  *
  * Any thread. May block. Not for signal handlers. Since 0.1.
@@ -1212,8 +1277,13 @@ WEIR_API int weir_matrix_heal(
  * Gives a block a name in the matrix, and to nobody: from now on it outlives
  * this process.
  *
+ * The name does not protect the block: who frees it leaves a name of nothing.
+ * weir_matrix_lookup() then finds a stale ref, weir_matrix_unbind() removes the
+ * name, and weir_matrix_check() counts it in `freed_roots`.
+ *
  * @param[in] matrix the matrix.
- * @param[in] name   1 to 63 bytes. UTF-8, ended by NUL.
+ * @param[in] name   1 to 63 bytes, no control characters, other bytes as they
+ *     are. UTF-8, ended by NUL.
  * @param[in] block  one of this participant's, or one of nobody's.
  *
  * @return 0. Otherwise a negative error:
@@ -1227,10 +1297,13 @@ WEIR_API int weir_matrix_heal(
  *   -EPERM          the block is another participant's
  *   -EROFS          the handle is read-only
  *   -WEIR_E_CORRUPT the segment contradicts itself
+ *   -WEIR_E_FORKED  in a fork child: it may not open the file of the segment
+ *                   again
  *   -WEIR_E_RETIRED the matrix was retired
  *   -WEIR_E_STALE   the block was freed
  *
- * Any thread. Does not block. Not for signal handlers. Since 0.1.
+ * Any thread. Waits for a stopped process alone, at most the matrix's
+ * `stall_ns`. Not for signal handlers. Since 0.1.
  */
 WEIR_API int weir_matrix_bind(struct weir_matrix *matrix, const char *name,
                               weir_ref block) WEIR_NOEXCEPT;
@@ -1240,7 +1313,8 @@ WEIR_API int weir_matrix_bind(struct weir_matrix *matrix, const char *name,
  *
  * @param[in] matrix     the matrix.
  * @param[in] name       1 to 63 bytes. UTF-8, ended by NUL.
- * @param[out] ret_block the block, which nobody owns.
+ * @param[out] ret_block the block, which nobody owns, and which is stale if
+ *     somebody freed it.
  *
  * @return 0. Otherwise a negative error:
  *   -EINVAL         a bad name, or a pointer is NULL
@@ -1270,10 +1344,13 @@ WEIR_API int weir_matrix_lookup(struct weir_matrix *matrix, const char *name,
  *   -ENOENT         there is none
  *   -EROFS          the handle is read-only
  *   -WEIR_E_CORRUPT the segment contradicts itself
+ *   -WEIR_E_FORKED  in a fork child: it may not open the file of the segment
+ *                   again
  *   -WEIR_E_RETIRED the matrix was retired
  *   -WEIR_E_TYPE    the name stands for something else
  *
- * Any thread. Does not block. Not for signal handlers. Since 0.1.
+ * Any thread. Waits for a stopped process alone, at most the matrix's
+ * `stall_ns`. Not for signal handlers. Since 0.1.
  */
 WEIR_API int weir_matrix_unbind(struct weir_matrix *matrix, const char *name,
                                 weir_ref *ret_block) WEIR_NOEXCEPT;
@@ -1285,7 +1362,8 @@ WEIR_API int weir_matrix_unbind(struct weir_matrix *matrix, const char *name,
  * @param[in] callback called for each root, may call functions of this matrix.
  * @param[in] userdata passed on. May be NULL. Handed to `callback`.
  *
- * @return A count, 0 or more. Otherwise a negative error:
+ * @return 0, or what ended it: the callback's value. Otherwise a negative
+ *     error:
  *   -EINVAL `matrix` or `callback` is NULL
  *
  * Any thread. Does not block. Not for signal handlers. Since 0.1.
@@ -1342,8 +1420,10 @@ struct weir_alloc_options {
  * aligned to 64 bytes or to what the options ask for.
  *
  * `-ENOMEM` is exact: at some moment during the call there was no free run that
- * could have served it. `-EBUSY` says that there is one, or may be, but that a
- * stopped process holds it.
+ * could have served it. One case is not: others changed the matrix without a
+ * pause until `stall_ns` was over, so that there never was such a moment to
+ * look at. `-EBUSY` says that there is a run, or may be, but that a stopped
+ * process holds it.
  *
  * With a timeout in the options, none of these is answered while there is time:
  * the call sleeps until any process frees memory, and tries again. It is not in
@@ -1374,7 +1454,13 @@ struct weir_alloc_options {
  *   -ETIMEDOUT      as one of -EBUSY, -ENOMEM, -ENOSPC, until the timeout was
  *                   over
  *   -WEIR_E_CORRUPT the segment contradicts itself
+ *   -WEIR_E_FORKED  in a fork child: it may not open the file of the segment
+ *                   again
  *   -WEIR_E_RETIRED the matrix was retired, perhaps while this call slept
+ *
+ * Note: the smallest block takes 64 bytes; when the sector of its size cannot
+ * grow any more, a request is served by another one in steps of up to 64 KiB;
+ * weir_block_size() tells.
  *
  * Source: size classes: TLSF, Masmano et al., ECRTS 2004.
  *
@@ -1390,6 +1476,8 @@ WEIR_API int weir_matrix_alloc(
  * Frees a block. Any process that is attached may do this.
  *
  * A second free of a block is recognised by its generation and changes nothing.
+ * A block that has a name is freed too, and its name then stands for nothing:
+ * call weir_matrix_unbind() first, which also settles who may free it.
  *
  * @param[in] matrix the matrix.
  * @param[in] block  the block. Passes to the library, unless the call fails.
@@ -1402,6 +1490,8 @@ WEIR_API int weir_matrix_alloc(
  *   -EMFILE         in a fork child: too many open files
  *   -EROFS          the handle is read-only
  *   -WEIR_E_CORRUPT the segment contradicts itself
+ *   -WEIR_E_FORKED  in a fork child: it may not open the file of the segment
+ *                   again
  *   -WEIR_E_RETIRED the matrix was retired
  *   -WEIR_E_STALE   it was freed before, or is a ref of another matrix
  *
@@ -1474,7 +1564,7 @@ WEIR_API int weir_block_size(struct weir_matrix *matrix, weir_ref block,
  * @param[in] matrix the matrix.
  * @param[in] block  the block.
  *
- * @return A count, 0 or more. Otherwise a negative error:
+ * @return the state. Otherwise a negative error:
  *   -EINVAL         `matrix` is NULL, or `block` cannot be a block of this
  *                   matrix
  *   -WEIR_E_CORRUPT the segment contradicts itself
@@ -1500,6 +1590,8 @@ WEIR_API int weir_block_state(struct weir_matrix *matrix,
  *   -EMFILE         in a fork child: too many open files
  *   -EROFS          the handle is read-only
  *   -WEIR_E_CORRUPT the segment contradicts itself
+ *   -WEIR_E_FORKED  in a fork child: it may not open the file of the segment
+ *                   again
  *   -WEIR_E_RETIRED the matrix was retired
  *   -WEIR_E_STALE   it was freed, or is a ref of another matrix
  *
@@ -1526,6 +1618,8 @@ WEIR_API int weir_block_set_state(struct weir_matrix *matrix, weir_ref block,
  *   -EMFILE         in a fork child: too many open files
  *   -EROFS          the handle is read-only
  *   -WEIR_E_CORRUPT the segment contradicts itself
+ *   -WEIR_E_FORKED  in a fork child: it may not open the file of the segment
+ *                   again
  *   -WEIR_E_RETIRED the matrix was retired
  *   -WEIR_E_STALE   it was freed, or is a ref of another matrix
  *
@@ -1575,6 +1669,8 @@ WEIR_API int weir_block_owner(struct weir_matrix *matrix, weir_ref block,
  *   -ESRCH          the new owner left or died; the block is still this
  *                   participant's
  *   -WEIR_E_CORRUPT the segment contradicts itself
+ *   -WEIR_E_FORKED  in a fork child: it may not open the file of the segment
+ *                   again
  *   -WEIR_E_RETIRED the matrix was retired
  *   -WEIR_E_STALE   it was freed, or is a ref of another matrix
  *
@@ -1598,6 +1694,8 @@ WEIR_API int weir_block_give(struct weir_matrix *matrix, weir_ref block,
  *   -EPERM          a participant has it
  *   -EROFS          the handle is read-only
  *   -WEIR_E_CORRUPT the segment contradicts itself
+ *   -WEIR_E_FORKED  in a fork child: it may not open the file of the segment
+ *                   again
  *   -WEIR_E_RETIRED the matrix was retired
  *   -WEIR_E_STALE   it was freed, or is a ref of another matrix
  *
@@ -1644,6 +1742,8 @@ WEIR_API int weir_block_take(struct weir_matrix *matrix,
  *   -ETIMEDOUT      as one of -EBUSY, -ENOMEM, -ENOSPC, until the timeout was
  *                   over
  *   -WEIR_E_CORRUPT the segment contradicts itself
+ *   -WEIR_E_FORKED  in a fork child: it may not open the file of the segment
+ *                   again
  *   -WEIR_E_RETIRED the matrix was retired, perhaps while this call slept
  *
  * Any thread. Blocks only if `options.timeout_ns` is not 0. Not for signal
@@ -1674,6 +1774,8 @@ WEIR_API int weir_matrix_alloc_many(
  *   -EMFILE         in a fork child: too many open files
  *   -EROFS          the handle is read-only
  *   -WEIR_E_CORRUPT the segment contradicts itself
+ *   -WEIR_E_FORKED  in a fork child: it may not open the file of the segment
+ *                   again
  *   -WEIR_E_RETIRED the matrix was retired
  *   -WEIR_E_STALE   the first one was freed before, or is a ref of another
  *                   matrix
@@ -1717,6 +1819,8 @@ WEIR_API int weir_matrix_free_many(struct weir_matrix *matrix,
  *   -EPERM          the block is not this participant's
  *   -EROFS          the handle is read-only
  *   -WEIR_E_CORRUPT the segment contradicts itself
+ *   -WEIR_E_FORKED  in a fork child: it may not open the file of the segment
+ *                   again
  *   -WEIR_E_RETIRED the matrix was retired
  *   -WEIR_E_STALE   it was freed, or is a ref of another matrix
  *
@@ -1769,6 +1873,8 @@ WEIR_API int weir_matrix_resize(struct weir_matrix *matrix, weir_ref block,
  *   -ETIMEDOUT      it must be moved, and no memory came until the timeout was
  *                   over
  *   -WEIR_E_CORRUPT the segment contradicts itself
+ *   -WEIR_E_FORKED  in a fork child: it may not open the file of the segment
+ *                   again
  *   -WEIR_E_RETIRED the matrix was retired, perhaps while this call slept
  *   -WEIR_E_STALE   it was freed, perhaps during this call, or is a ref of
  *                   another matrix
@@ -1962,10 +2068,13 @@ struct weir_channel_info {
  *   -ENOSPC         all 256 roots are taken, or the file system is full
  *   -EROFS          `matrix` is read-only
  *   -WEIR_E_CORRUPT the segment contradicts itself
+ *   -WEIR_E_FORKED  in a fork child: it may not open the file of the segment
+ *                   again
  *   -WEIR_E_RETIRED the matrix was retired
  *   -WEIR_E_VERSION made by a version that this one cannot work with
  *
- * Any thread. Does not block. Not for signal handlers. Since 0.1.
+ * Any thread. Waits for a stopped process alone, at most the matrix's
+ * `stall_ns`. Not for signal handlers. Since 0.1.
  */
 WEIR_API int weir_channel_create(
         struct weir_matrix *matrix, const char *name,
@@ -1994,6 +2103,8 @@ WEIR_API int weir_channel_create(
  *   -ENOMEM         no memory for the handle
  *   -EROFS          `matrix` is read-only
  *   -WEIR_E_CORRUPT the channel contradicts itself
+ *   -WEIR_E_FORKED  in a fork child: it may not open the file of the segment
+ *                   again
  *   -WEIR_E_RETIRED the matrix was retired
  *   -WEIR_E_TYPE    the name stands for something else, or its `type_id` is
  *                   another
@@ -2028,12 +2139,15 @@ WEIR_API int weir_channel_attach(
  *   -ENOSPC         all 256 roots are taken, or the file system is full
  *   -EROFS          `matrix` is read-only
  *   -WEIR_E_CORRUPT the segment or the channel contradicts itself
+ *   -WEIR_E_FORKED  in a fork child: it may not open the file of the segment
+ *                   again
  *   -WEIR_E_RETIRED the matrix was retired
  *   -WEIR_E_TYPE    the name stands for something else, or its `type_id` is
  *                   another
  *   -WEIR_E_VERSION made by a version that this one cannot work with
  *
- * Any thread. Does not block. Not for signal handlers. Since 0.1.
+ * Any thread. Waits for a stopped process alone, at most the matrix's
+ * `stall_ns`. Not for signal handlers. Since 0.1.
  */
 WEIR_API int weir_channel_open(
         struct weir_matrix *matrix, const char *name,
@@ -2079,9 +2193,12 @@ WEIR_API struct weir_channel *weir_channel_unref(
  *                   all participant slots are taken
  *   -EINVAL         `channel` is NULL
  *   -EMFILE         in a fork child: too many open files
+ *   -WEIR_E_FORKED  in a fork child: it may not open the file of the segment
+ *                   again
  *   -WEIR_E_RETIRED it, or its matrix, was retired before
  *
- * Any thread. Does not block. Not for signal handlers. Since 0.1.
+ * Any thread. Waits for a stopped process alone, at most the matrix's
+ * `stall_ns`. Not for signal handlers. Since 0.1.
  */
 WEIR_API int weir_channel_retire(struct weir_channel *channel) WEIR_NOEXCEPT;
 
@@ -2114,6 +2231,8 @@ WEIR_API int weir_channel_retire(struct weir_channel *channel) WEIR_NOEXCEPT;
  *   -EPERM          the block is not this participant's
  *   -ETIMEDOUT      there was no room in time
  *   -WEIR_E_CORRUPT the channel contradicts itself
+ *   -WEIR_E_FORKED  in a fork child: it may not open the file of the segment
+ *                   again
  *   -WEIR_E_RETIRED the channel or its matrix was retired
  *   -WEIR_E_STALE   the block was freed, or is of another matrix
  *
@@ -2136,6 +2255,8 @@ WEIR_API int weir_channel_post(
  *   -EBUSY          in a fork child: all participant slots are taken
  *   -EINVAL         a pointer is NULL, or a bad `size`
  *   -EMFILE         in a fork child: too many open files
+ *   -WEIR_E_FORKED  in a fork child: it may not open the file of the segment
+ *                   again
  *   -WEIR_E_RETIRED the channel or its matrix was retired
  *
  * Any thread. Does not block. Not for signal handlers. Since 0.1.
@@ -2156,6 +2277,8 @@ WEIR_API int weir_channel_inquire(
  *   -EINVAL         a pointer is NULL
  *   -EMFILE         in a fork child: too many open files
  *   -ENOMEM         no memory for the handle
+ *   -WEIR_E_FORKED  in a fork child: it may not open the file of the segment
+ *                   again
  *   -WEIR_E_RETIRED the channel or its matrix was retired
  *
  * Any thread. Does not block. Not for signal handlers. Since 0.1.
@@ -2198,6 +2321,8 @@ WEIR_API struct weir_subscription *weir_subscription_close(
  *   -EMFILE         in a fork child: too many open files
  *   -ETIMEDOUT      nothing came in time
  *   -WEIR_E_CORRUPT the channel contradicts itself
+ *   -WEIR_E_FORKED  in a fork child: it may not open the file of the segment
+ *                   again
  *   -WEIR_E_RETIRED the channel or its matrix was retired
  *
  * Any thread. Blocks only if `timeout_ns` is not 0. Not for signal handlers.
@@ -2220,6 +2345,8 @@ WEIR_API int weir_channel_read(
  *   -EMFILE         in a fork child: too many open files
  *   -EPERM          somebody took the block by its ref meanwhile
  *   -WEIR_E_CORRUPT the segment contradicts itself
+ *   -WEIR_E_FORKED  in a fork child: it may not open the file of the segment
+ *                   again
  *   -WEIR_E_RETIRED the matrix was retired
  *   -WEIR_E_STALE   it was answered before, or another process has it
  *
@@ -2243,6 +2370,8 @@ WEIR_API int weir_channel_ack(
  *   -EMFILE         in a fork child: too many open files
  *   -EPERM          somebody took the block by its ref meanwhile
  *   -WEIR_E_CORRUPT the segment contradicts itself
+ *   -WEIR_E_FORKED  in a fork child: it may not open the file of the segment
+ *                   again
  *   -WEIR_E_RETIRED the matrix was retired
  *   -WEIR_E_STALE   it was answered before, or another process has it
  *
@@ -2263,6 +2392,8 @@ WEIR_API int weir_channel_take(
  *   -EINVAL         a pointer is NULL, or this cannot be a message of this
  *                   channel
  *   -EMFILE         in a fork child: too many open files
+ *   -WEIR_E_FORKED  in a fork child: it may not open the file of the segment
+ *                   again
  *   -WEIR_E_RETIRED the matrix was retired
  *   -WEIR_E_STALE   it was answered before, or another process has it
  *

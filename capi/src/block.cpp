@@ -18,8 +18,10 @@ using namespace weir::capi;
  * to 64 bytes or to what the options ask for.
  *
  * `-ENOMEM` is exact: at some moment during the call there was no free run that
- * could have served it. `-EBUSY` says that there is one, or may be, but that a
- * stopped process holds it.
+ * could have served it. One case is not: others changed the matrix without a
+ * pause until `stall_ns` was over, so that there never was such a moment to look
+ * at. `-EBUSY` says that there is a run, or may be, but that a stopped process
+ * holds it.
  *
  * With a timeout in the options, none of these is answered while there is time:
  * the call sleeps until any process frees memory, and tries again. It is not in a
@@ -43,8 +45,12 @@ using namespace weir::capi;
  *   -EROFS           the handle is read-only
  *   -ETIMEDOUT       as one of -EBUSY, -ENOMEM, -ENOSPC, until the timeout was over
  *   -WEIR_E_CORRUPT  the segment contradicts itself
+ *   -WEIR_E_FORKED   in a fork child: it may not open the file of the segment again
  *   -WEIR_E_RETIRED  the matrix was retired, perhaps while this call slept
  * @thread any
+ * @note the smallest block takes 64 bytes; when the sector of its size cannot grow
+ *   any more, a request is served by another one in steps of up to 64 KiB;
+ *   weir_block_size() tells
  * @blocks timeout(options.timeout_ns)
  * @source size classes: TLSF, Masmano et al., ECRTS 2004
  * @since 0.1
@@ -77,6 +83,8 @@ WEIR_API int weir_matrix_alloc(struct weir_matrix *matrix, size_t size,
  * Frees a block. Any process that is attached may do this.
  *
  * A second free of a block is recognised by its generation and changes nothing.
+ * A block that has a name is freed too, and its name then stands for nothing:
+ * call weir_matrix_unbind() first, which also settles who may free it.
  *
  * @class weir_matrix method
  * @param[in] matrix the matrix
@@ -88,6 +96,7 @@ WEIR_API int weir_matrix_alloc(struct weir_matrix *matrix, size_t size,
  *   -EMFILE         in a fork child: too many open files
  *   -EROFS          the handle is read-only
  *   -WEIR_E_CORRUPT the segment contradicts itself
+ *   -WEIR_E_FORKED  in a fork child: it may not open the file of the segment again
  *   -WEIR_E_RETIRED the matrix was retired
  *   -WEIR_E_STALE   it was freed before, or is a ref of another matrix
  * @thread any
@@ -194,7 +203,7 @@ WEIR_API int weir_block_size(struct weir_matrix *matrix, weir_ref block, size_t 
  * @class weir_matrix method
  * @param[in] matrix the matrix
  * @param[in] block  the block
- * @return count
+ * @return count; the state
  * @errors
  *   -EINVAL         `matrix` is NULL, or `block` cannot be a block of this matrix
  *   -WEIR_E_CORRUPT the segment contradicts itself
@@ -225,6 +234,7 @@ WEIR_API int weir_block_state(struct weir_matrix *matrix, weir_ref block) noexce
  *   -EMFILE         in a fork child: too many open files
  *   -EROFS          the handle is read-only
  *   -WEIR_E_CORRUPT the segment contradicts itself
+ *   -WEIR_E_FORKED  in a fork child: it may not open the file of the segment again
  *   -WEIR_E_RETIRED the matrix was retired
  *   -WEIR_E_STALE   it was freed, or is a ref of another matrix
  * @thread any
@@ -256,6 +266,7 @@ WEIR_API int weir_block_set_state(struct weir_matrix *matrix, weir_ref block,
  *   -EMFILE         in a fork child: too many open files
  *   -EROFS          the handle is read-only
  *   -WEIR_E_CORRUPT the segment contradicts itself
+ *   -WEIR_E_FORKED  in a fork child: it may not open the file of the segment again
  *   -WEIR_E_RETIRED the matrix was retired
  *   -WEIR_E_STALE   it was freed, or is a ref of another matrix
  * @thread any
@@ -320,6 +331,7 @@ WEIR_API int weir_block_owner(struct weir_matrix *matrix, weir_ref block,
  *   -EROFS          the handle is read-only
  *   -ESRCH          the new owner left or died; the block is still this participant's
  *   -WEIR_E_CORRUPT the segment contradicts itself
+ *   -WEIR_E_FORKED  in a fork child: it may not open the file of the segment again
  *   -WEIR_E_RETIRED the matrix was retired
  *   -WEIR_E_STALE   it was freed, or is a ref of another matrix
  * @thread any
@@ -348,6 +360,7 @@ WEIR_API int weir_block_give(struct weir_matrix *matrix, weir_ref block,
  *   -EPERM          a participant has it
  *   -EROFS          the handle is read-only
  *   -WEIR_E_CORRUPT the segment contradicts itself
+ *   -WEIR_E_FORKED  in a fork child: it may not open the file of the segment again
  *   -WEIR_E_RETIRED the matrix was retired
  *   -WEIR_E_STALE   it was freed, or is a ref of another matrix
  * @thread any

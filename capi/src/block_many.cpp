@@ -41,6 +41,7 @@ static_assert(sizeof(weir::Ref) == sizeof(weir_ref), "arrays of refs are passed 
  *   -EROFS           the handle is read-only
  *   -ETIMEDOUT       as one of -EBUSY, -ENOMEM, -ENOSPC, until the timeout was over
  *   -WEIR_E_CORRUPT  the segment contradicts itself
+ *   -WEIR_E_FORKED   in a fork child: it may not open the file of the segment again
  *   -WEIR_E_RETIRED  the matrix was retired, perhaps while this call slept
  * @thread any
  * @blocks timeout(options.timeout_ns)
@@ -79,6 +80,7 @@ WEIR_API int weir_matrix_alloc_many(struct weir_matrix *matrix, size_t size, siz
  *   -EMFILE         in a fork child: too many open files
  *   -EROFS          the handle is read-only
  *   -WEIR_E_CORRUPT the segment contradicts itself
+ *   -WEIR_E_FORKED  in a fork child: it may not open the file of the segment again
  *   -WEIR_E_RETIRED the matrix was retired
  *   -WEIR_E_STALE   the first one was freed before, or is a ref of another matrix
  * @thread any

@@ -37,6 +37,7 @@ using namespace weir::capi;
  *   -EPERM          the block is not this participant's
  *   -EROFS          the handle is read-only
  *   -WEIR_E_CORRUPT the segment contradicts itself
+ *   -WEIR_E_FORKED  in a fork child: it may not open the file of the segment again
  *   -WEIR_E_RETIRED the matrix was retired
  *   -WEIR_E_STALE   it was freed, or is a ref of another matrix
  * @thread any
@@ -85,6 +86,7 @@ WEIR_API int weir_matrix_resize(struct weir_matrix *matrix, weir_ref block, size
  *   -EROFS           the handle is read-only
  *   -ETIMEDOUT       it must be moved, and no memory came until the timeout was over
  *   -WEIR_E_CORRUPT  the segment contradicts itself
+ *   -WEIR_E_FORKED   in a fork child: it may not open the file of the segment again
  *   -WEIR_E_RETIRED  the matrix was retired, perhaps while this call slept
  *   -WEIR_E_STALE    it was freed, perhaps during this call, or is a ref of another matrix
  * @thread any

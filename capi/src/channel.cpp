@@ -59,10 +59,11 @@ int make_channel(Maker maker, weir_matrix *matrix, char const *name,
  *   -ENOSPC          all 256 roots are taken, or the file system is full
  *   -EROFS           `matrix` is read-only
  *   -WEIR_E_CORRUPT  the segment contradicts itself
+ *   -WEIR_E_FORKED   in a fork child: it may not open the file of the segment again
  *   -WEIR_E_RETIRED  the matrix was retired
  *   -WEIR_E_VERSION  made by a version that this one cannot work with
  * @thread any
- * @blocks no
+ * @blocks stall
  * @since 0.1
  */
 WEIR_API int weir_channel_create(struct weir_matrix *matrix, const char *name,
@@ -91,6 +92,7 @@ WEIR_API int weir_channel_create(struct weir_matrix *matrix, const char *name,
  *   -ENOMEM          no memory for the handle
  *   -EROFS           `matrix` is read-only
  *   -WEIR_E_CORRUPT  the channel contradicts itself
+ *   -WEIR_E_FORKED   in a fork child: it may not open the file of the segment again
  *   -WEIR_E_RETIRED  the matrix was retired
  *   -WEIR_E_TYPE     the name stands for something else, or its `type_id` is another
  *   -WEIR_E_VERSION  made by a version that this one cannot work with
@@ -124,11 +126,12 @@ WEIR_API int weir_channel_attach(struct weir_matrix *matrix, const char *name,
  *   -ENOSPC          all 256 roots are taken, or the file system is full
  *   -EROFS           `matrix` is read-only
  *   -WEIR_E_CORRUPT  the segment or the channel contradicts itself
+ *   -WEIR_E_FORKED   in a fork child: it may not open the file of the segment again
  *   -WEIR_E_RETIRED  the matrix was retired
  *   -WEIR_E_TYPE     the name stands for something else, or its `type_id` is another
  *   -WEIR_E_VERSION  made by a version that this one cannot work with
  * @thread any
- * @blocks no
+ * @blocks stall
  * @since 0.1
  */
 WEIR_API int weir_channel_open(struct weir_matrix *matrix, const char *name,
@@ -187,9 +190,10 @@ WEIR_API struct weir_channel *weir_channel_unref(struct weir_channel *channel) n
  *   -EBUSY          a stopped process holds the directory, or, in a fork child, all participant slots are taken
  *   -EINVAL         `channel` is NULL
  *   -EMFILE         in a fork child: too many open files
+ *   -WEIR_E_FORKED  in a fork child: it may not open the file of the segment again
  *   -WEIR_E_RETIRED it, or its matrix, was retired before
  * @thread any
- * @blocks no
+ * @blocks stall
  * @since 0.1
  */
 WEIR_API int weir_channel_retire(struct weir_channel *channel) noexcept
@@ -223,6 +227,7 @@ WEIR_API int weir_channel_retire(struct weir_channel *channel) noexcept
  *   -EPERM          the block is not this participant's
  *   -ETIMEDOUT      there was no room in time
  *   -WEIR_E_CORRUPT the channel contradicts itself
+ *   -WEIR_E_FORKED  in a fork child: it may not open the file of the segment again
  *   -WEIR_E_RETIRED the channel or its matrix was retired
  *   -WEIR_E_STALE   the block was freed, or is of another matrix
  * @thread any
@@ -253,6 +258,7 @@ WEIR_API int weir_channel_post(struct weir_channel *channel, weir_ref block, siz
  *   -EBUSY          in a fork child: all participant slots are taken
  *   -EINVAL         a pointer is NULL, or a bad `size`
  *   -EMFILE         in a fork child: too many open files
+ *   -WEIR_E_FORKED  in a fork child: it may not open the file of the segment again
  *   -WEIR_E_RETIRED the channel or its matrix was retired
  * @thread any
  * @blocks no
@@ -282,6 +288,7 @@ WEIR_API int weir_channel_inquire(struct weir_channel *channel,
  *   -EINVAL         a pointer is NULL
  *   -EMFILE         in a fork child: too many open files
  *   -ENOMEM         no memory for the handle
+ *   -WEIR_E_FORKED  in a fork child: it may not open the file of the segment again
  *   -WEIR_E_RETIRED the channel or its matrix was retired
  * @thread any
  * @blocks no
@@ -339,6 +346,7 @@ weir_subscription_close(struct weir_subscription *subscription) noexcept
  *   -EMFILE         in a fork child: too many open files
  *   -ETIMEDOUT      nothing came in time
  *   -WEIR_E_CORRUPT the channel contradicts itself
+ *   -WEIR_E_FORKED  in a fork child: it may not open the file of the segment again
  *   -WEIR_E_RETIRED the channel or its matrix was retired
  * @thread any
  * @blocks timeout(timeout_ns)
@@ -369,6 +377,7 @@ WEIR_API int weir_channel_read(struct weir_subscription *subscription, int64_t t
  *   -EMFILE         in a fork child: too many open files
  *   -EPERM          somebody took the block by its ref meanwhile
  *   -WEIR_E_CORRUPT the segment contradicts itself
+ *   -WEIR_E_FORKED  in a fork child: it may not open the file of the segment again
  *   -WEIR_E_RETIRED the matrix was retired
  *   -WEIR_E_STALE   it was answered before, or another process has it
  * @thread any
@@ -397,6 +406,7 @@ WEIR_API int weir_channel_ack(struct weir_subscription *subscription,
  *   -EMFILE         in a fork child: too many open files
  *   -EPERM          somebody took the block by its ref meanwhile
  *   -WEIR_E_CORRUPT the segment contradicts itself
+ *   -WEIR_E_FORKED  in a fork child: it may not open the file of the segment again
  *   -WEIR_E_RETIRED the matrix was retired
  *   -WEIR_E_STALE   it was answered before, or another process has it
  * @thread any
@@ -422,6 +432,7 @@ WEIR_API int weir_channel_take(struct weir_subscription *subscription,
  *   -EBUSY          in a fork child: all participant slots are taken
  *   -EINVAL         a pointer is NULL, or this cannot be a message of this channel
  *   -EMFILE         in a fork child: too many open files
+ *   -WEIR_E_FORKED  in a fork child: it may not open the file of the segment again
  *   -WEIR_E_RETIRED the matrix was retired
  *   -WEIR_E_STALE   it was answered before, or another process has it
  * @thread any

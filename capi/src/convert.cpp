@@ -212,6 +212,7 @@ weir_check_report from_core(CheckReport const &from) noexcept
     into.miscounted = from.miscounted;
     into.repaired = from.repaired;
     into.dangling = from.dangling;
+    into.freed_roots = from.freed_roots;
     into.unsettled = from.unsettled;
     into.first_error_offset = from.first_error_offset;
     return into;

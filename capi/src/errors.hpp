@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-// Names and texts of all error codes that a function of the library can return.
+// Names and texts of all error codes that functions of this library return, or will.
 #pragma once
 
 #include "capi/include/weir.h"
@@ -16,7 +16,7 @@ struct ErrorText {
 };
 
 inline constexpr ErrorText kErrorTable[] = {
-    {EPERM, "EPERM", "not permitted: it belongs to somebody else"},
+    {EPERM, "EPERM", "not permitted, or it belongs to somebody else"},
     {ENOENT, "ENOENT", "there is none of this name"},
     {ESRCH, "ESRCH", "no such participant"},
     {EINTR, "EINTR", "interrupted too often"},
@@ -32,23 +32,26 @@ inline constexpr ErrorText kErrorTable[] = {
     {EINVAL, "EINVAL", "invalid argument"},
     {ENFILE, "ENFILE", "too many open files on this machine"},
     {EMFILE, "EMFILE", "too many open files in this process"},
+    {EFBIG, "EFBIG", "file is larger than allowed"},
     {ENOSPC, "ENOSPC", "no space left"},
     {EROFS, "EROFS", "read-only"},
     {ERANGE, "ERANGE", "out of range"},
     {ENAMETOOLONG, "ENAMETOOLONG", "name is too long"},
+    {ELOOP, "ELOOP", "too many symbolic links in the path"},
     {ENOSYS, "ENOSYS", "not built into this library"},
     {EMSGSIZE, "EMSGSIZE", "message is too long"},
     {EOPNOTSUPP, "EOPNOTSUPP", "not supported here"},
     {ETIMEDOUT, "ETIMEDOUT", "timed out"},
     {E2BIG, "E2BIG", "options from a newer version that this one does not know"},
     {WEIR_E_STALE, "WEIR_E_STALE", "given back before"},
-    {WEIR_E_CORRUPT, "WEIR_E_CORRUPT", "contents contradict themselves"},
+    {WEIR_E_CORRUPT, "WEIR_E_CORRUPT", "not a segment, or it contradicts itself"},
     {WEIR_E_POISONED, "WEIR_E_POISONED", "ended by an earlier error"},
     {WEIR_E_RETIRED, "WEIR_E_RETIRED", "was retired"},
     {WEIR_E_VERSION, "WEIR_E_VERSION", "made by a version that this one cannot work with"},
     {WEIR_E_LAPPED, "WEIR_E_LAPPED", "overtaken by the writers"},
     {WEIR_E_TYPE, "WEIR_E_TYPE", "is of another type"},
-    {WEIR_E_FORKED, "WEIR_E_FORKED", "handle belongs to the parent process"},
+    {WEIR_E_FORKED, "WEIR_E_FORKED",
+     "handle is the parent's, and this process cannot join by itself"},
 };
 
 // The core's codes are the public ones.

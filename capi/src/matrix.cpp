@@ -42,13 +42,14 @@ int make_matrix(Maker maker, char const *name, weir_matrix_options const *option
 /**
  * Makes a matrix that must not exist.
  *
- * A plain name stands for a file in `/dev/shm`; one that begins with a slash is
- * a path on any file system that holds shared mappings. Without a name the
+ * A plain name NAME stands for the file `/dev/shm/weir.NAME`; one that begins
+ * with a slash is a path on any file system that holds shared mappings. Without a name the
  * segment is known by its descriptor alone, see weir_matrix_fd(). A named
- * segment appears whole or not at all: a maker that dies leaves nothing.
+ * segment appears whole or not at all: a maker that dies leaves nothing. The
+ * name of a retired segment is free: it is removed, if it is still there.
  *
  * @class weir_matrix ctor
- * @param[in]  name       utf8 nullable; 1 to 200 bytes without a slash, or an absolute path, NULL for no name
+ * @param[in]  name       utf8 nullable; 1 to 200 bytes without a slash, or an absolute path, control characters in neither, other bytes as they are, NULL for no name
  * @param[in]  options    sized nullable; NULL means all defaults
  * @param[out] ret_matrix owned; the new handle
  * @return ok
@@ -56,16 +57,21 @@ int make_matrix(Maker maker, char const *name, weir_matrix_options const *option
  *   -E2BIG           `options` has an unknown field that is not 0
  *   -EACCES          the folder may not be written
  *   -EAGAIN          `lock` is required and `RLIMIT_MEMLOCK` too small
- *   -EEXIST          there is one of this name
+ *   -EEXIST          there is one of this name that is not retired
+ *   -EFBIG           the file would be larger than `RLIMIT_FSIZE` or the file system allows
  *   -EINVAL          a bad name or option, `WEIR_MATRIX_READ_ONLY`, or `ret_matrix` is NULL
+ *   -EIO             the file system failed in a way that has no code here
+ *   -ELOOP           too many symbolic links in the path
  *   -EMFILE          too many open files
  *   -ENAMETOOLONG    the name or path is too long
  *   -ENFILE          too many open files on this machine
  *   -ENOENT          the folder of the path does not exist
  *   -ENOMEM          no address space or memory for the mapping
  *   -ENOSPC          the file system, or the pool of huge pages that are required, cannot hold the tables and `commit`
+ *   -ENOTDIR         a part of the path is not a folder
  *   -EOPNOTSUPP      the file system or kernel lacks what a segment needs, or huge pages that are required
- *   -EPERM           `group` is none of the caller's
+ *   -EPERM           the folder does not let anybody make a file, or `group` is none of the caller's
+ *   -EROFS           the file system is read-only
  * @thread any
  * @blocks yes
  * @since 0.1
@@ -99,13 +105,17 @@ WEIR_API int weir_matrix_create(const char *name, const struct weir_matrix_optio
  *   -EAGAIN          `lock` is required and `RLIMIT_MEMLOCK` too small
  *   -EBUSY           all participant slots are taken
  *   -EINVAL          a bad name or option, or a required pointer is NULL
+ *   -EIO             the file system failed in a way that has no code here
+ *   -ELOOP           too many symbolic links in the path
  *   -EMFILE          too many open files
  *   -ENAMETOOLONG    the name or path is too long
  *   -ENFILE          too many open files on this machine
  *   -ENOENT          there is none
  *   -ENOMEM          no address space or memory for the mapping
+ *   -ENOTDIR         a part of the path is not a folder
  *   -EOPNOTSUPP      the kernel lacks what a segment needs, or the segment has no huge pages and they are required
- *   -EPERM           it belongs to another user
+ *   -EPERM           it belongs to another user who is not root, or its file is immutable
+ *   -EROFS           the file system is read-only
  *   -WEIR_E_CORRUPT  not a segment, or it contradicts itself
  *   -WEIR_E_RETIRED  it was retired
  *   -WEIR_E_VERSION  made by a version that this one cannot work with
@@ -122,7 +132,7 @@ WEIR_API int weir_matrix_attach(const char *name, const struct weir_matrix_optio
 }
 
 /**
- * Attaches to a matrix, or makes it if there is none.
+ * Attaches to a matrix, or makes it if there is none or a retired one.
  *
  * Processes that do this at the same moment end up on one segment.
  *
@@ -136,17 +146,22 @@ WEIR_API int weir_matrix_attach(const char *name, const struct weir_matrix_optio
  *   -EACCES          the file or its folder may not be written
  *   -EAGAIN          `lock` is required and `RLIMIT_MEMLOCK` too small
  *   -EBUSY           all participant slots are taken, or the name kept changing
+ *   -EFBIG           the file would be larger than `RLIMIT_FSIZE` or the file system allows
  *   -EINVAL          a bad name or option, `WEIR_MATRIX_READ_ONLY`, or a required pointer is NULL
+ *   -EIO             the file system failed in a way that has no code here
+ *   -ELOOP           too many symbolic links in the path
  *   -EMFILE          too many open files
  *   -ENAMETOOLONG    the name or path is too long
  *   -ENFILE          too many open files on this machine
  *   -ENOENT          the folder of the path does not exist
  *   -ENOMEM          no address space or memory for the mapping
  *   -ENOSPC          the file system, or the pool of huge pages that are required, cannot hold the tables and `commit`
+ *   -ENOTDIR         a part of the path is not a folder
  *   -EOPNOTSUPP      the file system or kernel lacks what a segment needs, or huge pages that are required
- *   -EPERM           it belongs to another user, or `group` is none of the caller's
+ *   -EPERM           it belongs to another user who is not root, its file is immutable, the folder does not let anybody make a file, or `group` is none of the caller's
+ *   -EROFS           the file system is read-only
  *   -WEIR_E_CORRUPT  not a segment, or it contradicts itself
- *   -WEIR_E_RETIRED  it was retired
+ *   -WEIR_E_RETIRED  it was retired and its name cannot be removed
  *   -WEIR_E_VERSION  made by a version that this one cannot work with
  * @thread any
  * @blocks yes
@@ -178,11 +193,13 @@ WEIR_API int weir_matrix_open(const char *name, const struct weir_matrix_options
  *   -EBADF           `fd` is not an open descriptor
  *   -EBUSY           all participant slots are taken
  *   -EINVAL          a bad option, or `ret_matrix` is NULL
+ *   -EIO             the file system failed in a way that has no code here
  *   -EMFILE          too many open files
  *   -ENFILE          too many open files on this machine
  *   -ENOMEM          no address space or memory for the mapping
  *   -EOPNOTSUPP      the kernel lacks what a segment needs, or the segment has no huge pages and they are required
- *   -EPERM           it belongs to another user
+ *   -EPERM           it belongs to another user who is not root, or its file is immutable
+ *   -EROFS           the file system is read-only
  *   -WEIR_E_CORRUPT  not a segment, or it contradicts itself
  *   -WEIR_E_RETIRED  it was retired
  *   -WEIR_E_VERSION  made by a version that this one cannot work with
@@ -216,7 +233,7 @@ WEIR_API int weir_matrix_attach_fd(int fd, const struct weir_matrix_options *opt
  *
  * @class weir_matrix method
  * @param[in] matrix the matrix
- * @return count
+ * @return count; the descriptor
  * @errors
  *   -EINVAL `matrix` is NULL
  * @thread any
@@ -235,16 +252,31 @@ WEIR_API int weir_matrix_fd(const struct weir_matrix *matrix) noexcept
  * Removes a matrix's name. Who is attached goes on; memory goes back to the
  * system when the last one leaves.
  *
+ * Only the name of a segment is removed, of any version and in any state: a
+ * file that does not begin like one stays. A segment that another process makes
+ * under this name meanwhile stays too; but who moves files in that folder by
+ * other means may exchange the file in the last instant.
+ *
  * @class weir_matrix static
  * @param[in] name utf8; as for weir_matrix_create()
  * @return ok
  * @errors
- *   -EACCES       the folder may not be written
- *   -EINVAL       a bad name, or `name` is NULL
- *   -EISDIR       the path is a folder
- *   -ENAMETOOLONG the name or path is too long
- *   -ENOENT       there is none
- *   -EPERM        the file belongs to another user
+ *   -EACCES         the file may not be read, or the folder not be written
+ *   -EBUSY          somebody who does not move is removing it
+ *   -EINVAL         a bad name, or `name` is NULL
+ *   -EIO            the file system failed in a way that has no code here
+ *   -EISDIR         the path is a folder
+ *   -ELOOP          too many symbolic links in the path
+ *   -EMFILE         too many open files
+ *   -ENAMETOOLONG   the name or path is too long
+ *   -ENFILE         too many open files on this machine
+ *   -ENOENT         there is none
+ *   -ENOMEM         the kernel has no memory for it
+ *   -ENOTDIR        a part of the path is not a folder
+ *   -EOPNOTSUPP     `/proc` is not mounted
+ *   -EPERM          the file belongs to another user, or is immutable or a mount point
+ *   -EROFS          the file system is read-only
+ *   -WEIR_E_CORRUPT not a segment: another file, a link, a pipe or a device
  * @thread any
  * @blocks yes
  * @since 0.1
@@ -295,8 +327,12 @@ WEIR_API struct weir_matrix *weir_matrix_unref(struct weir_matrix *matrix) noexc
 
 /**
  * Ends a matrix for everybody: from now on each call on it that could change
- * something fails with `-WEIR_E_RETIRED`, and so does attaching. Its name is
- * removed. Who waits for memory is woken and told.
+ * something fails with `-WEIR_E_RETIRED`, and so does attaching. Who waits for
+ * memory is woken and told.
+ *
+ * The name that this handle was opened by is removed. If the process dies before
+ * that, or the handle was opened by descriptor, the name stays; who makes or
+ * opens a segment of that name then removes it.
  *
  * @class weir_matrix method
  * @param[in] matrix the matrix
@@ -318,11 +354,11 @@ WEIR_API int weir_matrix_retire(struct weir_matrix *matrix) noexcept
 
 /**
  * Returns the name a handle was opened with; empty if it has none or if
- * `matrix` is NULL. It is valid as long as the handle.
+ * `matrix` is NULL. With the handle it is freed.
  *
  * @class weir_matrix method
  * @param[in] matrix nullable; the matrix
- * @return text
+ * @return text; the name, never NULL, valid as long as the handle
  * @thread any
  * @blocks no
  * @signal safe
@@ -370,6 +406,7 @@ WEIR_API int weir_matrix_uuid(const struct weir_matrix *matrix, struct weir_uuid
  *   -EINVAL         a pointer is NULL
  *   -EMFILE         in a fork child: too many open files
  *   -EROFS          the handle is read-only
+ *   -WEIR_E_FORKED  in a fork child: it may not open the file of the segment again
  *   -WEIR_E_RETIRED the matrix was retired
  * @thread any
  * @blocks no
@@ -439,6 +476,7 @@ WEIR_API int weir_matrix_stats(struct weir_matrix *matrix,
  *   -EOPNOTSUPP     the file system cannot give memory back
  *   -EROFS          the handle is read-only
  *   -WEIR_E_CORRUPT the segment contradicts itself
+ *   -WEIR_E_FORKED  in a fork child: it may not open the file of the segment again
  *   -WEIR_E_RETIRED the matrix was retired
  * @thread any
  * @blocks yes
@@ -501,6 +539,7 @@ WEIR_API int weir_matrix_memory(const struct weir_matrix *matrix,
  *   -ENOSPC         the file system is full, or the pool of huge pages
  *   -EROFS          the handle is read-only
  *   -WEIR_E_CORRUPT the segment contradicts itself
+ *   -WEIR_E_FORKED  in a fork child: it may not open the file of the segment again
  *   -WEIR_E_RETIRED the matrix was retired
  * @thread any
  * @blocks yes
@@ -523,7 +562,7 @@ WEIR_API int weir_matrix_prefault(struct weir_matrix *matrix, uint64_t bytes,
  * @param[in] matrix   the matrix
  * @param[in] callback called for each block, may call functions of this matrix
  * @param[in] userdata userdata(of=callback) nullable; passed on
- * @return count
+ * @return count; 0, or what ended it: the callback's value
  * @errors
  *   -EINVAL         `matrix` or `callback` is NULL
  *   -WEIR_E_CORRUPT the segment contradicts itself
@@ -548,7 +587,7 @@ WEIR_API int weir_matrix_walk(struct weir_matrix *matrix, weir_walk_fn callback,
  * @param[in] matrix   the matrix
  * @param[in] callback called for each participant, may call functions of this matrix
  * @param[in] userdata userdata(of=callback) nullable; passed on
- * @return count
+ * @return count; 0, or what ended it: the callback's value
  * @errors
  *   -EINVAL `matrix` or `callback` is NULL
  * @thread any
@@ -574,7 +613,7 @@ WEIR_API int weir_matrix_participants(struct weir_matrix *matrix, weir_participa
  * @param[in]    matrix     the matrix
  * @param[in]    flags      what to do besides
  * @param[inout] ret_report sized; filled
- * @return count
+ * @return count; how many errors were found
  * @errors
  *   -EINVAL a pointer is NULL, a bad `size`, or an unknown flag
  *   -ENOMEM no memory for the list of refs
@@ -602,17 +641,19 @@ WEIR_API int weir_matrix_check(struct weir_matrix *matrix, weir_check_flags flag
  * Looks for dead participants and gives back what they had.
  *
  * Other calls do this by themselves when they need what a dead process has;
- * calling it is never necessary, only sooner.
+ * calling it is never necessary, only sooner. Attaching does it too: the first
+ * call on a handle also reports what was healed then.
  *
  * @class weir_matrix method
  * @param[in]    matrix     the matrix
  * @param[inout] ret_report sized nullable; filled
- * @return count
+ * @return count; how many dead participants were healed
  * @errors
  *   -EBUSY          in a fork child: all participant slots are taken
  *   -EINVAL         `matrix` is NULL, or a bad `size`
  *   -EMFILE         in a fork child: too many open files
  *   -EROFS          the handle is read-only
+ *   -WEIR_E_FORKED  in a fork child: it may not open the file of the segment again
  *   -WEIR_E_RETIRED the matrix was retired
  * @thread any
  * @blocks yes
@@ -636,9 +677,13 @@ WEIR_API int weir_matrix_heal(struct weir_matrix *matrix,
  * Gives a block a name in the matrix, and to nobody: from now on it outlives
  * this process.
  *
+ * The name does not protect the block: who frees it leaves a name of nothing.
+ * weir_matrix_lookup() then finds a stale ref, weir_matrix_unbind() removes the
+ * name, and weir_matrix_check() counts it in `freed_roots`.
+ *
  * @class weir_matrix method
  * @param[in] matrix the matrix
- * @param[in] name   utf8; 1 to 63 bytes
+ * @param[in] name   utf8; 1 to 63 bytes, no control characters, other bytes as they are
  * @param[in] block  one of this participant's, or one of nobody's
  * @return ok
  * @errors
@@ -651,10 +696,11 @@ WEIR_API int weir_matrix_heal(struct weir_matrix *matrix,
  *   -EPERM          the block is another participant's
  *   -EROFS          the handle is read-only
  *   -WEIR_E_CORRUPT the segment contradicts itself
+ *   -WEIR_E_FORKED  in a fork child: it may not open the file of the segment again
  *   -WEIR_E_RETIRED the matrix was retired
  *   -WEIR_E_STALE   the block was freed
  * @thread any
- * @blocks no
+ * @blocks stall
  * @since 0.1
  */
 WEIR_API int weir_matrix_bind(struct weir_matrix *matrix, const char *name, weir_ref block) noexcept
@@ -670,7 +716,7 @@ WEIR_API int weir_matrix_bind(struct weir_matrix *matrix, const char *name, weir
  * @class weir_matrix method
  * @param[in]  matrix    the matrix
  * @param[in]  name      utf8; 1 to 63 bytes
- * @param[out] ret_block the block, which nobody owns
+ * @param[out] ret_block the block, which nobody owns, and which is stale if somebody freed it
  * @return ok
  * @errors
  *   -EINVAL         a bad name, or a pointer is NULL
@@ -710,10 +756,11 @@ WEIR_API int weir_matrix_lookup(struct weir_matrix *matrix, const char *name,
  *   -ENOENT         there is none
  *   -EROFS          the handle is read-only
  *   -WEIR_E_CORRUPT the segment contradicts itself
+ *   -WEIR_E_FORKED  in a fork child: it may not open the file of the segment again
  *   -WEIR_E_RETIRED the matrix was retired
  *   -WEIR_E_TYPE    the name stands for something else
  * @thread any
- * @blocks no
+ * @blocks stall
  * @since 0.1
  */
 WEIR_API int weir_matrix_unbind(struct weir_matrix *matrix, const char *name,
@@ -736,7 +783,7 @@ WEIR_API int weir_matrix_unbind(struct weir_matrix *matrix, const char *name,
  * @param[in] matrix   the matrix
  * @param[in] callback called for each root, may call functions of this matrix
  * @param[in] userdata userdata(of=callback) nullable; passed on
- * @return count
+ * @return count; 0, or what ended it: the callback's value
  * @errors
  *   -EINVAL `matrix` or `callback` is NULL
  * @thread any

@@ -22,7 +22,7 @@ WEIR_HANDLE(weir_matrix);
 WEIR_FLAGS(weir_matrix_flags, uint32_t) {
     /** a request is served by the sector of its size or not at all */
     WEIR_MATRIX_ISOLATE = 1,
-    /** open files of other users too; without it they are refused with `-EPERM` */
+    /** open files of users other than the caller and root too; without it they are refused with `-EPERM` */
     WEIR_MATRIX_ALLOW_FOREIGN = 2,
     /** attach for looking alone: the file is mapped for reading, no participant slot is taken, and what would change something fails with `-EROFS`; not for creating */
     WEIR_MATRIX_READ_ONLY = 4,
@@ -87,7 +87,7 @@ WEIR_STRUCT(weir_matrix_options) {
     size_t size;
     /** most bytes of block data over all sectors: 64 KiB to 8 TiB, rounded up to 64 KiB; 0: 256 MiB */
     uint64_t capacity;
-    /** bytes of block data committed at creation, a quarter in the small sector, half in the medium one; at most `capacity`; 0: none, all on demand */
+    /** bytes of block data committed at creation, a quarter in the small sector, half in the medium one, rounded down to 64 KiB in each; at most `capacity`; 0: none, all on demand */
     uint64_t commit;
     /** most bytes of the small sector; 0: `capacity`; never more than 16 GiB */
     uint64_t small_limit;
@@ -113,7 +113,7 @@ WEIR_STRUCT(weir_matrix_options) {
     uint32_t numa_node;
     /** with `WEIR_MATRIX_SET_GROUP`: the group of the file, before its name appears; else 0 */
     uint32_t group;
-    /** what people see as this participant's name, ended by NUL; empty: the name of the program */
+    /** what people see as this participant's name, ended by NUL, any bytes; empty: the name of the program */
     char participant_name[16];
 };
 
@@ -284,7 +284,8 @@ WEIR_STRUCT(weir_block_info) {
 };
 
 /**
- * Called for each block. Anything but 0 ends the walk and is returned by it.
+ * Called for each block. Anything but 0 ends the walk and is returned by it;
+ * a negative value cannot be told from an error.
  *
  * @param[in] info     the block, valid during the call
  * @param[in] userdata userdata(of=callback) nullable; the caller's pointer
@@ -341,7 +342,8 @@ WEIR_STRUCT(weir_participant_info) {
 };
 
 /**
- * Called for each participant. Anything but 0 ends the walk and is returned.
+ * Called for each participant. Anything but 0 ends the walk and is returned;
+ * a negative value cannot be told from an error.
  *
  * @param[in] info     the participant, valid during the call
  * @param[in] userdata userdata(of=callback) nullable; the caller's pointer
@@ -398,8 +400,10 @@ WEIR_STRUCT(weir_check_report) {
     uint64_t miscounted;
     /** of these two, how many were repaired */
     uint64_t repaired;
-    /** roots and channel cells that name no block */
+    /** names of channels and channel cells that name no block */
     uint64_t dangling;
+    /** names of blocks that were freed; they are no errors, weir_matrix_unbind() removes them */
+    uint64_t freed_roots;
     /** operations that ran while it looked */
     uint64_t unsettled;
     /** offset of the first error in the segment, 0 if there is none */
@@ -475,7 +479,8 @@ WEIR_STRUCT(weir_root_info) {
 };
 
 /**
- * Called for each root. Anything but 0 ends the walk and is returned by it.
+ * Called for each root. Anything but 0 ends the walk and is returned by it;
+ * a negative value cannot be told from an error.
  *
  * @param[in] info     the root, valid during the call
  * @param[in] userdata userdata(of=callback) nullable; the caller's pointer

@@ -152,7 +152,11 @@ Status Matrix::check(bool repair, CheckReport &ret) noexcept
     Directory(*this).each([&](RootInfo const &info) {
         if (find({info.ref}).ok())
             collect_ref(&collector, {info.ref});
-        else if (still_there(*this, info))
+        else if (!still_there(*this, info))
+            return 0;
+        else if (info.kind == RootKind::block)
+            ++report.freed_roots; // whoever has the ref may free the block
+        else
             collect_ref(&collector, {});
         return 0;
     });

@@ -14,8 +14,12 @@ constexpr int kHealWalks = 4;
 Status Matrix::heal(HealReport &ret) noexcept
 {
     WEIR_TRY(enter());
-    ret = {};
     Nanoseconds const began = monotonic_now();
+    {
+        Guard const guard(mutex_);
+        ret = healed_at_attach_;
+        healed_at_attach_ = {};
+    }
     heal_dead(&ret);
     ret.duration_ns = monotonic_now() - began;
     return kOk;

@@ -3,6 +3,7 @@
 #include "core/base/alloc.hpp"
 #include "core/base/bits.hpp"
 #include "core/matrix/matrix.hpp"
+#include "core/segment/name.hpp"
 
 #include <cstring>
 
@@ -137,7 +138,8 @@ Result<Matrix *> Matrix::attach_with(char const *name, int fd,
     WEIR_TRY(made->start(options));
     undo.cancel();
     if (!options.access.read_only)
-        made->heal_dead(); // whoever comes new pays for the dead, not who works
+        made->heal_dead(
+            &made->healed_at_attach_); // whoever comes new pays for the dead, not who works
     return made;
 }
 
@@ -158,8 +160,13 @@ Result<Matrix *> Matrix::open(char const *name, MatrixOptions const &options) no
     // Bounded: others may make and unlink the name all the time.
     for (int i = 0; i < kOpenTries; ++i) {
         auto const attached = attach(name, options);
-        if (attached.ok() || attached.status().code != -ENOENT)
+        int const why = attached.status().code;
+        if (why != -ENOENT && why != -kRetired)
             return attached;
+        // EEXIST: somebody was faster, and has made another one
+        if (int const removed = why == -kRetired ? unlink_retired_name(name).code : 0;
+            removed != 0 && removed != -EEXIST)
+            return attached; // the name cannot be had
         auto const created = create(name, options);
         if (created.ok() || created.status().code != -EEXIST)
             return created;
@@ -167,7 +174,7 @@ Result<Matrix *> Matrix::open(char const *name, MatrixOptions const &options) no
     return error(EBUSY);
 }
 
-Status Matrix::unlink(char const *name) noexcept { return Backing::unlink(name); }
+Status Matrix::unlink(char const *name) noexcept { return unlink_name(name); }
 
 void Matrix::ref() noexcept
 {
@@ -217,6 +224,7 @@ void Matrix::in_fork_child(void *handle) noexcept
     matrix->segment_.backing().drop_inherited_locks();
     matrix->mutex_.reset();
     matrix->objects_mutex_.reset();
+    matrix->healed_at_attach_ = {}; // the parent reports it
     matrix->set_me({});
 }
 
@@ -228,7 +236,8 @@ Status Matrix::attach_again() noexcept
     Guard const guard(mutex_);
     if (me().owner != kNobody)
         return kOk; // another thread was faster: he held the mutex until he had joined
-    WEIR_TRY(segment_.backing().reopen_locks());
+    if (Status const again = segment_.backing().reopen_locks(); !again.ok())
+        return error(again.code == -EMFILE || again.code == -ENFILE ? EMFILE : kForked);
     Status const joined = join();
     if (joined.ok())
         segment_.arrange_again();

@@ -442,7 +442,8 @@ class Matrix {
     uint32_t references_ = 1;
     char *name_ = nullptr;
     char participant_name_[16] = {};
-    Mutex mutex_; ///< protects attach_again()
+    Mutex mutex_;                 ///< protects attach_again() and healed_at_attach_
+    HealReport healed_at_attach_; ///< until heal() reports it
     Mutex objects_mutex_;
     void *open_objects_ = nullptr; ///< what the channels of this handle make of it
     ForkHook fork_hook_;

@@ -49,7 +49,7 @@ struct CheckReport {
     uint64_t orphans = 0, orphan_bytes = 0;
     uint64_t broken_chains = 0, wrong_tails = 0, unmerged_pairs = 0, unfindable = 0;
     uint64_t trimmed_bytes = 0, miscounted = 0;
-    uint64_t repaired = 0, dangling = 0, unsettled = 0;
+    uint64_t repaired = 0, dangling = 0, freed_roots = 0, unsettled = 0;
     uint64_t first_error_offset = 0;
     uint64_t waits = 0; ///< of the check itself
 };

@@ -5,98 +5,32 @@
 #include "core/base/base.hpp"
 #include "core/base/bits.hpp"
 #include "core/base/fork.hpp"
+#include "core/segment/name.hpp"
 
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <climits>
-#include <cstring>
-
 namespace weir {
 namespace {
-constexpr char kFolder[] = "/dev/shm/";
-constexpr char kPrefix[] = "weir.";
-constexpr size_t kNameMax = 200;
-
-/// The path of a name, and where its last part begins.
-struct Path {
-    char text[PATH_MAX];
-    size_t folder_length = 0;
-};
-
-bool printable(char const *text) noexcept
+/// What only making a file can fail with, besides the rest.
+Status making_error(int code) noexcept
 {
-    for (; *text != '\0'; ++text)
-        if (static_cast<unsigned char>(*text) < ' ' || *text == 0x7f)
-            return false;
-    return true;
-}
-
-Status path_of_plain_name(char const *name, size_t length, Path &into) noexcept
-{
-    if (length > kNameMax)
-        return error(ENAMETOOLONG);
-    size_t const folder = sizeof kFolder - 1;
-    size_t const prefix = sizeof kPrefix - 1;
-    std::memcpy(into.text, kFolder, folder);
-    std::memcpy(into.text + folder, kPrefix, prefix);
-    std::memcpy(into.text + folder + prefix, name, length + 1);
-    into.folder_length = folder;
-    return kOk;
-}
-
-Status path_of(char const *name, Path &into) noexcept
-{
-    size_t const length = strnlen(name, PATH_MAX);
-    if (length == 0 || !printable(name))
-        return error(EINVAL);
-    if (length >= PATH_MAX)
-        return error(ENAMETOOLONG);
-    char const *const slash = std::strrchr(name, '/');
-    if (slash == nullptr)
-        return path_of_plain_name(name, length, into);
-    if (name[0] != '/' || slash[1] == '\0')
-        return error(EINVAL); // relative paths mean different things to different processes
-    if (std::strlen(slash + 1) > NAME_MAX)
-        return error(ENAMETOOLONG);
-    std::memcpy(into.text, name, length + 1);
-    into.folder_length = static_cast<size_t>(slash - name) + 1;
-    return kOk;
-}
-
-void write_proc_path(int fd, char *into) noexcept
-{
-    constexpr char kProc[] = "/proc/self/fd/";
-    std::memcpy(into, kProc, sizeof kProc - 1);
-    char digits[16];
-    size_t count = 0;
-    for (unsigned value = static_cast<unsigned>(fd); count == 0 || value != 0; value /= 10)
-        digits[count++] = static_cast<char>('0' + value % 10);
-    char *at = into + sizeof kProc - 1;
-    while (count > 0)
-        *at++ = digits[--count];
-    *at = '\0';
-}
-
-/// A second open file description of the same file: OFD locks hang on descriptions.
-int reopen(int fd) noexcept
-{
-    char path[40];
-    write_proc_path(fd, path);
-    int const made = ::open(path, O_RDWR | O_CLOEXEC | O_NONBLOCK);
-    return made >= 0 ? made : -errno;
+    if (code == EFBIG)
+        return error(code);
+    return code == ENOSPC || code == EDQUOT ? error(ENOSPC) : file_error(code);
 }
 
 Status make_unnamed(char const *name, int &ret_fd) noexcept
 {
     Path path;
-    WEIR_TRY(path_of(name, path));
+    WEIR_TRY(Path::of(name, path));
     path.text[path.folder_length] = '\0';
     int const fd = ::open(path.text, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
     if (fd < 0) // EISDIR: a kernel or file system without O_TMPFILE
-        return error(errno == EISDIR ? EOPNOTSUPP : errno);
+        return errno == EISDIR ? error(EOPNOTSUPP) : making_error(errno);
     ret_fd = fd;
     return kOk;
 }
@@ -105,9 +39,19 @@ Status make_unnamed(char const *name, int &ret_fd) noexcept
 Status set_access(int fd, uint32_t mode, MemoryWish const &wish) noexcept
 {
     if (wish.set_group && fchown(fd, static_cast<uid_t>(-1), wish.group) != 0)
-        return error(errno);
+        return making_error(errno);
     if (mode != 0 && fchmod(fd, mode) != 0)
-        return error(errno);
+        return making_error(errno);
+    return kOk;
+}
+
+/// A process that makes a file larger than its limit is killed by SIGXFSZ, unless it asks first.
+Status check_file_limit(uint64_t length) noexcept
+{
+    struct rlimit found {};
+    if (getrlimit(RLIMIT_FSIZE, &found) == 0 && found.rlim_cur != RLIM_INFINITY &&
+        found.rlim_cur < length)
+        return error(EFBIG);
     return kOk;
 }
 
@@ -121,7 +65,7 @@ Status make_memfd(MemoryWish const &wish, int &ret_fd) noexcept
     if (fd < 0) { // EINVAL, ENODEV, EPERM: a kernel without huge pages, or not for us
         bool const lacking = errno == ENOSYS ||
                              (huge != 0 && (errno == EINVAL || errno == ENODEV || errno == EPERM));
-        return error(lacking ? EOPNOTSUPP : errno);
+        return lacking ? error(EOPNOTSUPP) : making_error(errno);
     }
     ret_fd = fd;
     return kOk;
@@ -134,32 +78,51 @@ Status Backing::make(char const *name, uint32_t mode, uint64_t length,
     WEIR_TRY(name != nullptr ? make_unnamed(name, fd_) : make_memfd(wish, fd_));
     WEIR_TRY(set_access(fd_, mode == 0 && name != nullptr ? 0600 : mode, wish));
     find_page_size();
-    if (ftruncate(fd_, static_cast<off_t>(round_up(length, kind_.page_bytes))) != 0)
-        return error(errno == EFBIG ? ENOSPC : errno);
+    uint64_t const bytes = round_up(length, kind_.page_bytes);
+    WEIR_TRY(check_file_limit(bytes));
+    if (ftruncate(fd_, static_cast<off_t>(bytes)) != 0)
+        return making_error(errno);
     if (name == nullptr && fcntl(fd_, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) != 0)
-        return error(errno);
+        return making_error(errno);
     return reopen_locks();
 }
 
 Status Backing::publish(char const *name) noexcept
 {
+    constexpr int kTries = 100; // others may take the name and retire what has it all the time
     Path path;
-    WEIR_TRY(path_of(name, path));
+    WEIR_TRY(Path::of(name, path));
     char from[40];
     write_proc_path(fd_, from);
-    if (linkat(AT_FDCWD, from, AT_FDCWD, path.text, AT_SYMLINK_FOLLOW) != 0)
-        return error(errno);
-    return kOk;
+    for (int i = 0; i < kTries; ++i) {
+        if (linkat(AT_FDCWD, from, AT_FDCWD, path.text, AT_SYMLINK_FOLLOW) == 0)
+            return kOk;
+        if (errno != EEXIST)
+            return making_error(errno);
+        if (!unlink_retired_name(name).ok())
+            return error(EEXIST);
+    }
+    return error(EEXIST);
+}
+
+/// A link, a folder, a socket and a program that runs are no segments.
+static Status not_opened(Path const &path, int code) noexcept
+{
+    struct stat found {};
+    bool const link = code == ELOOP && lstat(path.text, &found) == 0 && S_ISLNK(found.st_mode);
+    if (link || code == EISDIR || code == ENXIO || code == ETXTBSY)
+        return error(kCorrupt);
+    return file_error(code);
 }
 
 Status Backing::open(char const *name, bool read_only) noexcept
 {
     Path path;
-    WEIR_TRY(path_of(name, path));
+    WEIR_TRY(Path::of(name, path));
     read_only_ = read_only;
     fd_ = ::open(path.text, (read_only ? O_RDONLY : O_RDWR) | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-    if (fd_ < 0) // a link or a folder is no segment
-        return error(errno == ELOOP || errno == EISDIR || errno == ENXIO ? kCorrupt : errno);
+    if (fd_ < 0)
+        return not_opened(path, errno);
     find_page_size();
     return read_only ? kOk : reopen_locks();
 }
@@ -169,25 +132,17 @@ Status Backing::open_fd(int fd, bool read_only) noexcept
     read_only_ = read_only;
     fd_ = fcntl(fd, F_DUPFD_CLOEXEC, 3);
     if (fd_ < 0)
-        return error(errno == EINVAL ? EBADF : errno);
+        return errno == EINVAL || errno == EBADF ? error(EBADF) : file_error(errno);
+    WEIR_TRY(this->length()); // a folder or a pipe could not be opened again for writing
     find_page_size();
     return read_only ? kOk : reopen_locks();
 }
 
-Status Backing::unlink(char const *name) noexcept
-{
-    Path path;
-    WEIR_TRY(path_of(name, path));
-    return ::unlink(path.text) == 0 ? kOk : error(errno);
-}
-
 void Backing::unlink_own(char const *name) noexcept
 {
-    Path path;
-    struct stat named, own;
-    if (path_of(name, path).ok() && stat(path.text, &named) == 0 && fstat(fd_, &own) == 0 &&
-        named.st_dev == own.st_dev && named.st_ino == own.st_ino)
-        static_cast<void>(::unlink(path.text)); // somebody may be faster
+    struct stat own {};
+    if (fstat(fd_, &own) == 0)
+        static_cast<void>(unlink_name_of(name, {own.st_dev, own.st_ino})); // somebody may be faster
 }
 
 Status Backing::reopen_locks() noexcept
@@ -195,13 +150,12 @@ Status Backing::reopen_locks() noexcept
     // A fork between the two would leave a child with a descriptor that no handle knows, and with
     // it the lock that must end with this process.
     NoFork const whole;
-    lock_fd_ = reopen(fd_);
+    lock_fd_ = reopen(fd_, O_RDWR);
     if (lock_fd_ >= 0)
         return kOk;
     int const code = -lock_fd_;
     lock_fd_ = -1;
-    // ENOENT: no /proc. ENXIO, EISDIR: not a regular file.
-    return error(code == ENOENT ? EOPNOTSUPP : code == ENXIO || code == EISDIR ? kCorrupt : code);
+    return reopen_error(code);
 }
 
 void Backing::close() noexcept
@@ -217,7 +171,7 @@ Result<uint64_t> Backing::length() const noexcept
 {
     struct stat found;
     if (fstat(fd_, &found) != 0)
-        return error(errno);
+        return error(EIO);
     if (!S_ISREG(found.st_mode))
         return error(kCorrupt);
     return static_cast<uint64_t>(found.st_size);
@@ -238,7 +192,9 @@ Status Backing::read_start(void *into, size_t length) const noexcept
         if (got < 0 && errno == EINTR)
             continue;
         if (got <= 0)
-            return error(got < 0 ? errno : kCorrupt); // shorter than a header
+            return error(got == 0         ? kCorrupt // shorter than a header
+                         : errno == EBADF ? EACCES   // a descriptor for writing alone
+                                          : EIO);
         at += got;
         offset += got;
         length -= static_cast<size_t>(got);
@@ -264,7 +220,7 @@ Result<std::byte *> Backing::map(uint64_t length, uint64_t align) noexcept
              MAP_SHARED | MAP_FIXED | MAP_NORESERVE, fd_, 0) == MAP_FAILED) {
         int const code = errno;
         munmap(space, reserved);
-        return error(code == EAGAIN ? ENOMEM : code);
+        return code == EAGAIN ? error(ENOMEM) : file_error(code);
     }
     if (base > begin)
         munmap(space, base - begin);
@@ -292,7 +248,7 @@ bool named_segments_work() noexcept
     int const fd = ::open("/dev/shm", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
     if (fd < 0)
         return false;
-    int const second = reopen(fd);
+    int const second = reopen(fd, O_RDWR);
     ::close(fd);
     if (second < 0)
         return false;
@@ -305,7 +261,7 @@ bool memfd_segments_work() noexcept
     int const fd = memfd_create("weir", MFD_CLOEXEC | MFD_ALLOW_SEALING);
     if (fd < 0)
         return false;
-    int const second = reopen(fd);
+    int const second = reopen(fd, O_RDWR);
     ::close(fd);
     if (second < 0)
         return false;

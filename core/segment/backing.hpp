@@ -23,12 +23,11 @@ class Backing {
 
     /// A new file without a name: unlinked in the folder of `name`, or a memfd if it is NULL.
     Status make(char const *name, uint32_t mode, uint64_t length, MemoryWish const &wish) noexcept;
-    /// Gives the new file its name. EEXIST if there is one.
+    /// Gives the new file its name. EEXIST if there is one, of a segment that is not retired.
     Status publish(char const *name) noexcept;
     /// Read-only: neither the file nor a lock on it is ever written through this object.
     Status open(char const *name, bool read_only) noexcept;
     Status open_fd(int fd, bool read_only) noexcept;
-    static Status unlink(char const *name) noexcept;
     /// Removes a name if it still stands for this file.
     void unlink_own(char const *name) noexcept;
 

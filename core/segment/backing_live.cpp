@@ -76,7 +76,7 @@ Status Backing::commit(uint64_t offset, uint64_t length) noexcept
         int const code =
             allocate_piece(fd_, 0, offset + done, smaller(kCommitPiece, length - done));
         if (code != 0)
-            return error(code == EFBIG || code == EDQUOT || code == ENOMEM ? ENOSPC : code);
+            return error(code == EOPNOTSUPP || code == ENOSYS ? EOPNOTSUPP : ENOSPC);
     }
     return kOk;
 }

@@ -7,7 +7,8 @@
 //     layout.hpp        the structs that lie in the file
 //     memory_kind.hpp   what kind of memory is wished, and what was got
 //     backing.hpp       the file itself: making, opening, committing memory, locks. All system
-//                       calls are here; the explorer puts its own in their place
+//                       calls on it are here; the explorer puts its own in their place
+//     name.hpp          names: which path they stand for, and how one is removed
 //     slot_word.hpp     the word that says who has a participant slot
 //     participants.hpp  attach, detach, liveness, windows, and who may heal whom
 //     ticket.hpp        a lock in shared memory whose holder may die
@@ -22,7 +23,8 @@
 //
 // States of a segment
 //   (no name) --linkat--> READY --retire--> RETIRED. The file is made without a name, filled, and
-//   named last. So a maker that dies leaves nothing, and who opens the name finds it READY.
+//   named last. So a maker that dies leaves nothing, and who opens the name finds it READY. Who
+//   finds it RETIRED removes the name and may give it anew.
 //
 // States of a slot       word: state | generation | reaper slot | reaper generation
 //   FREE -> LIVE            by CAS, after the lock of its byte was taken

@@ -239,6 +239,9 @@ int main(void)
     printf("field    weir_check_report.free_bytes off=%zu size=%zu type=%s since=0.1\n",
            offsetof(struct weir_check_report, free_bytes), sizeof(FIELD(weir_check_report, free_bytes)),
            TYPE(__typeof__(FIELD(weir_check_report, free_bytes)), uint64_t));
+    printf("field    weir_check_report.freed_roots off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_check_report, freed_roots), sizeof(FIELD(weir_check_report, freed_roots)),
+           TYPE(__typeof__(FIELD(weir_check_report, freed_roots)), uint64_t));
     printf("field    weir_check_report.miscounted off=%zu size=%zu type=%s since=0.1\n",
            offsetof(struct weir_check_report, miscounted), sizeof(FIELD(weir_check_report, miscounted)),
            TYPE(__typeof__(FIELD(weir_check_report, miscounted)), uint64_t));

@@ -221,12 +221,21 @@ Test(matrix_files, an_unknown_state_is_corrupt_and_retired_is_retired)
     }
     uint32_t const retired = 2;
     copy.write(Raw::kState, &retired, sizeof retired);
-    all_refuse(copy.path(), -WEIR_E_RETIRED, "retired");
+    weir_matrix *made = nullptr;
+    refuse(-WEIR_E_RETIRED, weir_matrix_attach(copy.path(), nullptr, &made));
+    refuse(-WEIR_E_RETIRED, weir_matrix_attach_fd(copy.fd(), nullptr, &made));
+    if (geteuid() != 0)
+        cr_skip_test("only root can make a file whose name others cannot remove");
+    check_eq(fchmod(copy.fd(), 0666), 0);
+    in_child_ok([&copy] {
+        weir_matrix *none = nullptr;
+        child_check(setresuid(kNobody, kNobody, kNobody) == 0);
+        child_refuse(-WEIR_E_RETIRED, weir_matrix_open(copy.path(), nullptr, &none));
+        child_refuse(-EEXIST, weir_matrix_create(copy.path(), nullptr, &none));
+        return 0;
+    });
 }
 
-// covers: weir_matrix_attach -WEIR_E_RETIRED
-// covers: weir_matrix_open -WEIR_E_RETIRED
-// covers: weir_matrix_attach_fd -WEIR_E_RETIRED
 // covers: weir_matrix_attach -EPERM
 // covers: weir_matrix_open -EPERM
 // covers: weir_matrix_attach_fd -EPERM

@@ -244,3 +244,17 @@ Test(matrix_prefault, a_fork_child_without_descriptors_is_emfile)
     });
     weir_matrix_unref(matrix);
 }
+
+Test(matrix_prefault, a_fork_child_that_may_not_open_the_file_is_forked)
+{
+    weir_matrix *const matrix = unnamed();
+    in_child_ok(
+        [matrix] {
+            if (!fail_system_call(SYS_openat, EACCES))
+                return kNotHere;
+            child_refuse(-WEIR_E_FORKED, weir_matrix_prefault(matrix, 0, nullptr, nullptr));
+            return 0;
+        },
+        "no system call filters here");
+    weir_matrix_unref(matrix);
+}

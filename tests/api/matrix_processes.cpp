@@ -519,6 +519,48 @@ Test(matrix_processes, a_fork_child_without_descriptors_is_emfile)
     must(weir_channel_ack(world.reader, &world.message));
 }
 
+// covers: weir_matrix_alloc -WEIR_E_FORKED
+// covers: weir_matrix_alloc_many -WEIR_E_FORKED
+// covers: weir_matrix_free_many -WEIR_E_FORKED
+// covers: weir_matrix_resize -WEIR_E_FORKED
+// covers: weir_matrix_realloc -WEIR_E_FORKED
+// covers: weir_matrix_trim -WEIR_E_FORKED
+// covers: weir_matrix_free -WEIR_E_FORKED
+// covers: weir_matrix_participant_id -WEIR_E_FORKED
+// covers: weir_matrix_heal -WEIR_E_FORKED
+// covers: weir_matrix_bind -WEIR_E_FORKED
+// covers: weir_matrix_unbind -WEIR_E_FORKED
+// covers: weir_block_give -WEIR_E_FORKED
+// covers: weir_block_take -WEIR_E_FORKED
+// covers: weir_channel_create -WEIR_E_FORKED
+// covers: weir_channel_attach -WEIR_E_FORKED
+// covers: weir_channel_open -WEIR_E_FORKED
+// covers: weir_channel_post -WEIR_E_FORKED
+// covers: weir_channel_read -WEIR_E_FORKED
+// covers: weir_channel_ack -WEIR_E_FORKED
+// covers: weir_channel_take -WEIR_E_FORKED
+// covers: weir_channel_nack -WEIR_E_FORKED
+// covers: weir_channel_retire -WEIR_E_FORKED
+// covers: weir_block_set_state -WEIR_E_FORKED
+// covers: weir_block_transition -WEIR_E_FORKED
+// covers: weir_channel_inquire -WEIR_E_FORKED
+// covers: weir_channel_subscribe -WEIR_E_FORKED
+Test(matrix_processes, a_fork_child_that_may_not_open_the_file_is_forked)
+{
+    World const world(8);
+    NothingLost const lost(world.matrix);
+    in_child_ok(
+        [&] {
+            if (!fail_system_call(SYS_openat, EACCES))
+                return kNotHere;
+            return all_refuse<-WEIR_E_FORKED>(world);
+        },
+        "no system call filters here");
+    must(weir_matrix_heal(world.matrix, nullptr));
+    lost.verify();
+    must(weir_channel_ack(world.reader, &world.message));
+}
+
 /// Calls that do not change who has what still work: the parent's handle is good for looking.
 Test(matrix_processes, a_fork_child_without_a_slot_may_look)
 {

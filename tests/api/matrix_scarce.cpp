@@ -144,20 +144,6 @@ Test(matrix_scarce, no_heap_is_enomem)
     made.verify();
 }
 
-Test(matrix_scarce, a_limit_on_file_sizes_is_enospc)
-{
-    in_child_ok([] {
-        std::signal(SIGXFSZ, SIG_IGN);
-        limit(RLIMIT_FSIZE, 1 << 20);
-        weir_matrix *none = nullptr;
-        child_refuse(-ENOSPC, weir_matrix_create("api-never-made", nullptr, &none));
-        child_refuse(-ENOSPC, weir_matrix_open("api-never-made", nullptr, &none));
-        child_refuse(-ENOSPC, weir_matrix_create(nullptr, nullptr, &none));
-        child_refuse(-ENOENT, weir_matrix_unlink("api-never-made"));
-        return 0;
-    });
-}
-
 Test(matrix_scarce, a_file_system_that_grants_nothing_is_enospc_and_what_there_is_goes_on)
 {
     Made const made("granted");

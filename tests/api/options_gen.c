@@ -59,7 +59,7 @@ static void init_weir_memory_info(void *into)
     memcpy(into, &value, sizeof value);
 }
 
-static const size_t released_weir_check_report[] = {144};
+static const size_t released_weir_check_report[] = {152};
 
 static void init_weir_check_report(void *into)
 {

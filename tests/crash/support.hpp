@@ -140,6 +140,8 @@ inline std::string not_empty(weir_matrix *matrix)
                     static_cast<int>(report.wrong_tails), static_cast<int>(report.unmerged_pairs),
                     static_cast<int>(report.unfindable), static_cast<int>(report.miscounted),
                     static_cast<int>(report.dangling));
+    if (report.freed_roots != 0) // nobody here frees what has a name
+        return text("%d names of no block", static_cast<int>(report.freed_roots));
     weir_matrix_info info = WEIR_MATRIX_INFO_INIT;
     if (int const code = weir_matrix_stats(matrix, &info); code != 0)
         return text("stats gave %d", code);

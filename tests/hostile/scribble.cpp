@@ -490,7 +490,7 @@ std::string play(unsigned kind, uint64_t seed, Documented const &documented, Sum
                                     : "the visitor failed";
     weir_channel_unref(channel);
     weir_matrix_unref(matrix);
-    weir_matrix_unlink(name.c_str());
+    unlink(("/dev/shm/weir." + name).c_str()); // it may not begin like a segment any more
     munmap(control, sizeof *control);
     return wrong;
 }

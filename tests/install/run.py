@@ -15,6 +15,7 @@ import shlex
 import shutil
 import sys
 import tempfile
+import textwrap
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.dont_write_bytecode = True
@@ -160,7 +161,7 @@ def check_files(tap, there):
     version = there.args.version
     wanted = ["include/weir.h", "LIB/libweir.a", "LIB/libweir.so",
               "LIB/libweir.so." + version.split(".")[0], "LIB/libweir.so." + version,
-              "LIB/pkgconfig/weir.pc"]
+              "LIB/pkgconfig/weir.pc", "share/doc/weir/Apache-2.0.txt", "share/doc/weir/MIT.txt"]
     if there.args.tool == "yes":
         wanted += ["bin/weir", "share/man/man1/weir.1"]
     tap.equal("\n".join(there.files()), "\n".join(sorted(wanted)), "exactly these are installed")
@@ -191,6 +192,17 @@ def check_pkg_config(tap, there):
     text = (there.folder / "pkgconfig/weir.pc").read_text()
     tap.ok(str(there.args.root) not in text and str(there.dest) not in text,
            "weir.pc names no folder of the build", text)
+
+
+def check_uninstalled(tap, there, folder):
+    """The weir.pc of the build folder is for programs that use it before it is installed."""
+    env = {**there.clean, "PKG_CONFIG_PATH": str(pathlib.Path(there.args.build) / "meson-uninstalled")}
+    flags = shlex.split(run("pkg-config", "--cflags", "--libs", "weir", env=env).stdout)
+    (folder / "consumer.c").write_text(CONSUMER)
+    out = folder / "uninstalled"
+    built = run("cc", "-std=c99", folder / "consumer.c", "-o", out, *flags)
+    check_run(tap, there, "c99 with the weir.pc of the build folder", built, out,
+              {**there.clean, "LD_LIBRARY_PATH": str(there.args.build)})
 
 
 def check_tool(tap, there):
@@ -310,6 +322,86 @@ def check_subproject(tap, there, folder):
               "a subproject's sources are unchanged")
 
 
+# -- the README ------------------------------------------------------------------------------------
+
+README_C = """
+#include <stdio.h>
+#include <string.h>
+%(includes)s
+
+static void fill(void *bytes, size_t length) { memset(bytes, 1, length); }
+
+int main(void)
+{
+%(code)s
+    if (r == 0)
+        r = weir_matrix_unlink("camera");
+    weir_matrix_unref(m);
+    printf(r == 0 ? "consumer of weir %%s\\n" : "failed\\n", weir_version_string());
+    return r != 0;
+}
+"""
+
+# What a user changes, and only here: in a mount namespace of its own, on top of what is there.
+README_SANDBOX = """
+set -e
+mount -t tmpfs none {folder}
+for place in usr/local etc; do
+    mkdir -p {folder}/$place/upper {folder}/$place/work
+    mount -t overlay none /$place \\
+        -o lowerdir=/$place,upperdir={folder}/$place/upper,workdir={folder}/$place/work
+done
+mkdir {folder}/source
+mount --bind {root} {folder}/source
+cd {folder}/source
+echo ready
+{commands}
+"""
+
+
+def readme_blocks(there, kind, heading):
+    text = (there.args.root / "README.md").read_text()
+    section = re.search(rf"^## {heading}$(.*?)(?=^## |\Z)", text, re.M | re.S).group(1)
+    return re.findall(rf"^```{kind}\n(.*?)^```$", section, re.M | re.S)
+
+
+def check_readme_example(tap, there, folder):
+    [example] = readme_blocks(there, "c", "Example")
+    includes = "\n".join(re.findall(r"^#include.*$", example, re.M))
+    code = textwrap.indent(re.sub(r"^#include.*$", "", example, flags=re.M), "    ")
+    source = folder / "readme.c"
+    source.write_text(README_C % {"includes": includes, "code": code})
+    out = folder / "readme"
+    built = run("cc", "-std=c99", *STRICT, source, "-o", out, *there.words("--cflags", "--libs"))
+    # /dev/shm/weir.camera may be somebody's
+    private_shm = ["unshare", "-m", "sh", "-c", 'mount -t tmpfs none /dev/shm && "$0"']
+    if run(*private_shm, "true").returncode != 0:
+        tap.ok(built.returncode == 0, "the README's example compiles", built.stderr)
+        return
+    done = built
+    if built.returncode == 0:
+        done = run(*private_shm, out, env=there.env, timeout=60)
+    tap.ok(done.returncode == 0 and done.stdout.startswith("consumer of weir"),
+           "the README's example compiles and runs", done.stdout + done.stderr)
+
+
+def check_readme_link(tap, there, folder):
+    """The commands of "Link", word by word, as root of a machine of its own."""
+    name = "the README's commands to install and link give a program that runs"
+    [commands] = readme_blocks(there, "sh", "Link")
+    work = folder / "machine"
+    work.mkdir()
+    commands = commands.replace("meson install -C build",
+                                f"{there.meson} install --no-rebuild -C {there.args.build}")
+    commands = re.sub(r"-o hello && ./hello", f"-o {work}/hello && {work}/hello", commands)
+    script = README_SANDBOX.format(folder=work, root=there.args.root, commands=commands)
+    done = run("unshare", "-m", "sh", "-c", script, env=there.clean, timeout=120)
+    if "ready\n" not in done.stdout:
+        return tap.skip(name, "needs root and overlays")
+    return tap.ok(done.returncode == 0 and done.stdout.endswith("hello from another process\n"),
+                  name, done.stdout[-2000:] + done.stderr[-2000:])
+
+
 def main():
     parser = argparse.ArgumentParser()
     for option in ["--root", "--build", "--version", "--tool"]:
@@ -328,6 +420,9 @@ def main():
             check_files(tap, there)
             check_pkg_config(tap, there)
             check_tool(tap, there)
+            check_uninstalled(tap, there, folder)
+            check_readme_example(tap, there, folder)
+            check_readme_link(tap, there, folder)
             check_compilers(tap, there, folder)
             check_cmake(tap, there, folder / "cmake")
             check_meson(tap, there, folder / "meson")

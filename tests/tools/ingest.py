@@ -5,6 +5,8 @@ import json
 import os
 import shutil
 import signal
+import subprocess
+import time
 from pathlib import Path
 
 from support import Skip, make_tree, read_tree, shm_file, wait_for
@@ -206,13 +208,75 @@ def test_an_out_folder_that_cannot_be_written_is_an_error(tool):
     tool.run("ingest", "--from", tool.folder / "in", "--out", tool.folder / "out", code=1)
 
 
+def test_a_file_that_cannot_be_written_is_a_problem_of_its_own(tool):
+    contents = make_tree(tool.folder / "in", files=5)
+    (tool.folder / "out" / "big").mkdir(parents=True)
+    report = tool.json("ingest", "--from", tool.folder / "in", "--out", tool.folder / "out", code=1)
+    assert report["verified"] == len(contents) - 1 and report["failed_workers"] == 0, report
+    problem = problem_of(report)
+    assert problem["path"] == "big" and "cannot be written: Is a dir" in problem["reason"], problem
+
+
+def test_a_failing_run_says_so_in_json(tool):
+    make_tree(tool.folder / "in", files=5)
+    report = tool.json("ingest", "--from", tool.folder / "in", "--capacity", "4M", code=1)
+    assert report["good"] is False and "too small" in report["error"], report
+
+
+def test_the_files_that_are_read_are_never_written(tool):
+    """--out in --from, --from in --out, both the same, by another name and through a link."""
+    make_tree(tool.folder / "in" / "deep", files=5)
+    program = tool.folder / "in" / "program"
+    program.write_bytes(b"program")
+    program.chmod(0o4755)
+    (tool.folder / "link").symlink_to("in")
+    before = program.stat()
+    for out in ["in", "link", "in/new", "in/deep", "link/deep/new/er", "in/../in", "."]:
+        _, err = tool.run("ingest", "--from", tool.folder / "in", "--out", tool.folder / out, code=2)
+        assert "must not be in one another" in err, err
+    after = program.stat()
+    assert (after.st_ino, after.st_mode) == (before.st_ino, before.st_mode)
+    assert not (tool.folder / "in" / "new").exists()
+
+
+def test_written_files_have_the_mode_of_their_sources(tool):
+    make_tree(tool.folder / "in", files=5)
+    modes = {"one": 0o600, "big": 0o755, "empty": 0o444, "sizes/1023": 0o4711, "sizes/1024": 0o666}
+    for path, mode in modes.items():
+        (tool.folder / "in" / path).chmod(mode)
+    tool.run("ingest", "--from", tool.folder / "in", "--out", tool.folder / "out")
+    found = {path: (tool.folder / "out" / path).stat().st_mode & 0o7777 for path in modes}
+    assert found == {path: mode & 0o777 for path, mode in modes.items()}, found
+
+
+def test_files_that_lie_about_their_size_are_named(tool):
+    if not Path("/proc/self/status").exists():
+        raise Skip("no /proc")
+    out, _ = tool.run("ingest", "--from", "/proc/sys/kernel/random", code=1)
+    assert "has a size of 0 and content" in out, out
+
+
+def test_a_full_file_system_is_named_soon(tool):
+    make_tree(tool.folder / "in", files=50)
+    name = tool.free_name()
+    begin = time.monotonic()
+    done = subprocess.run(
+        ["unshare", "-m", "sh", "-c", 'mount -t tmpfs -o size=2m none /dev/shm || exit 99; exec "$@"',
+         "sh", tool.weir, "ingest", "--from", tool.folder / "in", "--name", name],
+        capture_output=True, timeout=60)
+    if done.returncode == 99 or b"unshare" in done.stderr:
+        raise Skip("only root can mount")
+    assert done.returncode == 1 and b"ENOSPC" in done.stderr, done
+    assert time.monotonic() - begin < 25, done
+
+
 def test_writing_never_follows_links_out_of_the_folder(tool):
     make_tree(tool.folder / "in", files=5)
     (tool.folder / "elsewhere").mkdir()
     (tool.folder / "out").mkdir()
     (tool.folder / "out" / "sizes").symlink_to(tool.folder / "elsewhere")
-    _, err = tool.run("ingest", "--from", tool.folder / "in", "--out", tool.folder / "out", code=1)
-    assert "gave up" in err, err
+    out, _ = tool.run("ingest", "--from", tool.folder / "in", "--out", tool.folder / "out", code=1)
+    assert "cannot be written" in out, out
     assert list((tool.folder / "elsewhere").iterdir()) == []
 
 
@@ -234,13 +298,31 @@ def test_a_taken_name_is_refused(tool):
     assert shm_file(name).exists()
 
 
-def test_an_interrupt_removes_the_name(tool):
+def test_an_interrupt_removes_what_was_made_and_ends_as_one(tool):
+    make_tree(tool.folder / "in", files=5)
+    for number in [signal.SIGTERM, signal.SIGINT, signal.SIGHUP]:
+        name = tool.free_name()
+        out = tool.folder / f"out-{number.name}"
+        child, _ = held(tool, "--from", tool.folder / "in", "--name", name, "--out", out)
+        assert shm_file(name).exists() and list(out.glob(".weir-ingest.*"))
+        child.send_signal(number)
+        assert child.wait(timeout=10) == -number
+        assert not shm_file(name).exists() and not list(out.glob(".weir-ingest.*"))
+        (tool.folder / "gate").unlink()
+
+
+def test_a_closed_stdout_does_not_leave_the_name(tool):
     make_tree(tool.folder / "in", files=5)
     name = tool.free_name()
-    child, _ = held(tool, "--from", tool.folder / "in", "--name", name)
-    assert shm_file(name).exists()
-    child.send_signal(signal.SIGTERM)
-    assert child.wait(timeout=10) == 1
+    gate = tool.folder / "gate"
+    os.mkfifo(gate)
+    child = tool.start("ingest", "--from", tool.folder / "in", "--name", name, "--hold", gate)
+    writer = os.open(gate, os.O_WRONLY)
+    child.stdout.close()
+    os.close(writer)
+    assert child.wait(timeout=20) == 1
+    tool.children.remove(child)  # what clears away would read from it
+    child.stderr.close()
     assert not shm_file(name).exists()
 
 

@@ -12,6 +12,7 @@ import subprocess
 import termios
 import time
 import xml.etree.ElementTree
+from pathlib import Path
 
 from support import Skip, shm_file, wait_for, wait_for_line
 
@@ -39,6 +40,19 @@ def test_version_and_help_exit_with_0(tool):
         assert "--help" in out, out
 
 
+def test_every_option_is_in_the_manual(tool):
+    manual = (Path(__file__).parents[2] / "tools" / "weir.1").read_text().replace("\\-", "-")
+    options_part = manual[manual.index(".SH OPTIONS"):manual.index(".SH INGEST")]
+    help_text, _ = tool.run("--help")
+    verbs = re.findall(r"^  (\w[\w-]*) ", help_text[help_text.index("Subcommands"):], re.M)
+    assert len(verbs) >= 10, help_text
+    for verb in verbs:
+        words = [verb, "matrix"] if verb == "bench" else [verb]
+        out, _ = tool.run(*words, "--help")
+        for option in re.findall(r"--[\w-]+", out[out.index("Options"):]):
+            assert option in options_part or option in ("--help", "--version"), (verb, option)
+
+
 def test_hidden_verbs_are_not_in_the_help(tool):
     out, _ = tool.run("--help")
     assert "ingest-worker" not in out and "fixture" not in out, out
@@ -51,12 +65,30 @@ def test_bad_usage_exits_with_2(tool):
            ["ingest", "--from", "/", "--producers", "0"],
            ["ingest", "--from", "/", "--kill", "often"], ["ingest", "--from", "/", "--kill", "1us"],
            ["bench"], ["bench", "matrix", "--threads", "0"], ["blocks", "x", "--limit", "many"],
+           ["bench", "matrix", "--seconds", "nan"], ["bench", "matrix", "--seconds", "0.01"],
+           ["blocks", "x", "--limit", "-1"], ["create", "x", "--mode", "000"],
+           ["create", "x", "--mode", "1777"], ["ingest", "--from", ""], ["map", "x", "-o", ""],
            ["blocks", "x", "--older-than", "soon"], ["blocks", "x", "--older-than", "0"],
            ["blocks", "x", "--older-than", "1s", "--all"], ["trim", "x", "--keep", "much"],
            ["top", "x", "--interval", "1ms"], ["top", "x", "--interval", "2000m"]]
     for arguments in bad:
         out, err = tool.run(*arguments, code=2)
-        assert out == "" and err != "", (arguments, out)
+        assert out == "" and err.startswith("weir: "), (arguments, out, err)
+    _, err = tool.run("no-such-verb", code=2)
+    assert "no-such-verb is not a verb" in err, err
+
+
+def test_what_is_invalid_is_explained(tool):
+    name = tool.free_name()
+    for capacity in ["1", "63K", "8193G"]:
+        _, err = tool.run("create", name, "--capacity", capacity, code=1)
+        assert "--capacity is 64K to 8T" in err, err
+    for bad in ["", "a/b", "x" * 9 + "\n"]:
+        _, err = tool.run("create", bad, code=1)
+        assert "1 to 200 bytes without a slash" in err, err
+    os.mkfifo(shm_file(name))
+    _, err = tool.run("stat", name, code=1)
+    assert "not a segment" in err, err
 
 
 def test_an_unknown_name_exits_with_1(tool):
@@ -282,7 +314,9 @@ def test_heal_takes_back_what_the_dead_had(tool):
     assert tool.json("stat", name)["used_blocks"] == 5
     kill(child)
     assert tool.json("check", name)["dead_blocks"] == 5
-    tool.json("heal", name)  # attaching has done it already
+    healed = tool.json("heal", name)  # also what attaching has healed
+    assert (healed["participants"], healed["blocks_reclaimed"]) == (1, 5), healed
+    assert healed["reclaimed_bytes"] >= 5 * 5000, healed
     stat = tool.json("stat", name)
     assert stat["used_blocks"] == 0 and stat["deaths"] == 1, stat
     out, _ = tool.run("heal", name)
@@ -347,8 +381,36 @@ def test_map_writes_svg(tool):
     texts = [t.text for t in root.iter("{http://www.w3.org/2000/svg}text")]
     assert f"weir map {name}" in texts and "nobody" in texts, texts
     assert len(list(root.iter("{http://www.w3.org/2000/svg}rect"))) > 5
+    out, _ = tool.run("map", name, "-o", "-")
+    assert out.encode() == (tool.folder / "map.svg").read_bytes()
     _, err = tool.run("map", name, "-o", tool.folder / "no" / "map.svg", code=1)
     assert "cannot write" in err, err
+
+
+def test_names_of_odd_bytes_do_not_break_the_picture(tool):
+    name = tool.free_name() + "-\udcff\udce2\udc82-\u20ac-\udced\udca0\udc80"
+    tool.segments.append(name)
+    tool.run("create", name, "--capacity", "1M")
+    tool.run("map", name, "-o", tool.folder / "map.svg")
+    root = xml.etree.ElementTree.parse(tool.folder / "map.svg").getroot()
+    texts = [t.text for t in root.iter("{http://www.w3.org/2000/svg}text")]
+    assert any("\\xff\\xe2\\x82-\u20ac-\\xed\\xa0\\x80" in text for text in texts), texts
+    _, err = tool.run("create", name, code=1)
+    err.encode()  # no surrogate: it is UTF-8
+
+
+def test_numbers_in_json_fit_a_double(tool):
+    """Refs have 64 bits, and jq and JavaScript round them: they are hexadecimal texts."""
+    name = tool.segment()
+    tool.run("fixture", name, "--leave")
+    [block] = tool.json("blocks", name)["blocks"]
+    assert re.fullmatch("0x[0-9a-f]{5,16}", block["block"]), block
+    out, _ = tool.run("blocks", name)
+    assert int(block["block"], 16) in [int(n, 16) for n in re.findall("0x[0-9a-f]+", out)], out
+    for verb in ["ls"], ["stat", name], ["participants", name], ["check", name], ["blocks", name]:
+        out, _ = tool.run(*verb, "--json")
+        numbers = re.findall(r'"(\w+)": (\d+)\b', out)
+        assert all(int(n) < 2 ** 53 for key, n in numbers if not key.endswith("_at_ns")), out
 
 
 def test_create_and_rm(tool):
@@ -359,6 +421,23 @@ def test_create_and_rm(tool):
     assert "EEXIST" in err, err
     tool.run("rm", name)
     assert not shm_file(name).exists()
+
+
+def test_rm_removes_segments_alone_unless_forced(tool):
+    name = tool.free_name()
+    shm_file(name).write_bytes(b"precious")
+    precious = tool.folder / "precious"
+    precious.write_bytes(b"precious")
+    for thing in [name, precious]:
+        _, err = tool.run("rm", thing, code=1)
+        assert "not a segment" in err and "--force" in err, err
+    assert shm_file(name).exists() and precious.exists()
+    tool.run("rm", "--force", name, precious)
+    assert not shm_file(name).exists() and not precious.exists()
+    _, err = tool.run("rm", "-f", name, code=1)
+    assert "ENOENT" in err, err
+    tool.run("rm", "-f", tool.folder, code=1)
+    tool.run("rm", "-f", tool.segment())
 
 
 def test_rm_leaves_the_attached_alone(tool):
@@ -382,13 +461,13 @@ def test_an_absolute_path_is_a_name_too(tool):
 
 
 def test_bench_matrix_measures(tool):
-    report = tool.json("bench", "matrix", "--seconds", "0.05", "--threads", "1,2")
+    report = tool.json("bench", "matrix", "--seconds", "0.1", "--threads", "1,2")
     assert [(f["workload"], f["threads"]) for f in report["figures"]] == [
         ("pair", 1), ("reference", 1), ("reference", 2)], report
     for figure in report["figures"]:
         assert figure["weir_ns"] > 0 and figure["ratio_to_malloc"] > 0, figure
         assert figure["failures"] == 0, figure
-    out, _ = tool.run("bench", "matrix", "--seconds", "0.02", "--threads", "1")
+    out, _ = tool.run("bench", "matrix", "--seconds", "0.1", "--threads", "1")
     assert "weir/malloc" in out, out
 
 

@@ -145,6 +145,7 @@ inline void assert_sound(Matrix &matrix)
         static_cast<unsigned long long>(report.dangling),
         static_cast<unsigned long long>(report.miscounted),
         static_cast<unsigned long long>(report.first_error_offset));
+    check_eq(report.freed_roots, 0); // nobody here frees what has a name
     check_eq(report.unsettled, 0);
 }
 

@@ -172,15 +172,19 @@ Tally run_mix_threads(Allocator allocator, unsigned threads, std::int64_t durati
     std::vector<Tally> tallies(threads);
     std::vector<std::exception_ptr> thrown(threads);
     std::vector<std::thread> workers;
-    std::int64_t const begin = now_ns();
+    std::atomic<unsigned> ready{0}; // all add 1; relaxed: nothing hangs on it
     for (unsigned i = 0; i < threads; ++i)
         workers.emplace_back([&, i] {
+            ready.fetch_add(1, std::memory_order_relaxed);
             try {
                 tallies[i] = run_mix(allocator, i + 1, stop);
             } catch (...) {
                 thrown[i] = std::current_exception();
             }
         });
+    while (ready.load(std::memory_order_relaxed) < threads)
+        std::this_thread::yield(); // starting threads takes longer than a short slice
+    std::int64_t const begin = now_ns();
     sleep_ns(duration_ns);
     stop.store(true, std::memory_order_relaxed); // a flag, nothing hangs on it
     std::int64_t const end = now_ns();

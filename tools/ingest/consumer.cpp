@@ -53,11 +53,26 @@ class Consumer {
             throw Failure("a message is longer than its block");
         std::uint32_t const checksum = crc32c(0, data, message.length);
         session_.laps.lap(kChecksum);
-        if (out_) {
-            write_file(out_, session_.ledger.path(index), scratch_, data, message.length);
-            session_.laps.lap(kWrite);
-        }
+        if (out_ && !write(index, data, message.length))
+            return;
         session_.ledger.record_delivery(index, message.length, checksum);
+    }
+
+    /// False if it cannot be written, which is recorded: a problem of this file alone.
+    bool write(std::uint64_t index, void const *data, std::size_t length)
+    {
+        // relaxed: the message has published it
+        std::uint32_t const mode =
+            session_.ledger.entry(index).mode.load(std::memory_order_relaxed);
+        try {
+            write_file(out_, session_.ledger.path(index), scratch_, {data, length, mode});
+        } catch (SystemFailure const &failure) {
+            session_.ledger.record_failure(
+                index, {Kind::unwritable, static_cast<std::uint32_t>(failure.code())});
+            return false;
+        }
+        session_.laps.lap(kWrite);
+        return true;
     }
 
     Session const &session_;

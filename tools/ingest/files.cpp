@@ -109,13 +109,17 @@ bool checksum_file(File const &root, std::string const &path, std::uint64_t &ret
 }
 
 void write_file(File const &root, std::string const &path, std::string const &scratch,
-                void const *data, std::size_t length)
+                Content const &content)
 {
+    // Anew, and for nobody else until it is whole: it may be a secret.
+    unlinkat(root.fd(), scratch.c_str(), 0);
     File const out(openat(root.fd(), scratch.c_str(),
-                          O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0666));
+                          O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
     if (!out)
         fail_errno("cannot write " + printable(scratch));
-    write_all(out, static_cast<char const *>(data), length, path);
+    write_all(out, static_cast<char const *>(content.data), content.length, path);
+    if (fchmod(out.fd(), content.mode) != 0)
+        fail_errno("cannot set the mode of " + printable(path));
 
     File folder(dup(root.fd()));
     std::size_t begin = 0;

@@ -42,9 +42,15 @@ std::int64_t read_up_to(File const &file, void *data, std::size_t length);
 bool checksum_file(File const &root, std::string const &path, std::uint64_t &ret_length,
                    std::uint32_t &ret_checksum);
 
+struct Content {
+    void const *data;
+    std::size_t length;
+    std::uint32_t mode; ///< permission bits
+};
+
 /// Writes `path` under `root` so that it appears whole: first as `scratch`, then renamed.
-/// Makes the folders on the way. Refuses paths that lead out of `root`. Throws on errors.
+/// Makes the folders on the way. Refuses paths that lead out of `root`. Throws SystemFailure.
 void write_file(File const &root, std::string const &path, std::string const &scratch,
-                void const *data, std::size_t length);
+                Content const &content);
 
 } // namespace tool::ingest

@@ -36,7 +36,8 @@ enum class Kind : std::uint8_t {
     pending = 0,
     delivered = 1,
     unreadable = 2, ///< `value` is the errno
-    unstable = 3,   ///< it kept changing its size while it was read
+    unstable = 3,   ///< it kept changing its size while it was read; `value` 1: its size is no size
+    unwritable = 4, ///< `value` is the errno
 };
 
 /// What became of one file, in one word so that it is recorded as a whole or not at all.
@@ -62,6 +63,8 @@ struct Entry {
     std::atomic<std::uint32_t> deliveries;
     /// Deliveries that differ from the first. Consumers add 1 each.
     std::atomic<std::uint32_t> conflicts;
+    /// Permission bits of the file. Written by each producer before its post, which publishes it.
+    std::atomic<std::uint32_t> mode;
 };
 
 /// One worker's counters. Only the worker in this slot writes, so plain load and store do; a
@@ -73,7 +76,9 @@ struct alignas(64) WorkerSlot {
     std::atomic<std::uint64_t> redelivered; ///< messages that somebody had before
     std::atomic<std::uint64_t> full;        ///< allocations that had to wait for memory
     std::atomic<std::uint64_t> rereads;     ///< files that changed their size meanwhile
-    Histogram latency;                      ///< consumers: from post to read
+    std::atomic<std::uint64_t>
+        starved_by;    ///< what its allocation fails with now, as errno; 0: none
+    Histogram latency; ///< consumers: from post to read
 };
 
 /// Adds to a counter that only the caller writes.

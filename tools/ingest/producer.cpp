@@ -23,6 +23,7 @@ constexpr std::int64_t kLongestPauseNs = 5 * kMillisecond;
 struct Loaded {
     weir_ref block = WEIR_REF_NONE;
     std::uint64_t length = 0;
+    std::uint32_t mode = 0;
 };
 
 class Producer {
@@ -40,10 +41,13 @@ class Producer {
             std::uint64_t const index = file_of(session_, job);
             Outcome problem;
             Loaded loaded;
-            if (load(session_.ledger.path(index), loaded, problem))
+            if (load(session_.ledger.path(index), loaded, problem)) {
+                // relaxed: the post publishes it
+                session_.ledger.entry(index).mode.store(loaded.mode, std::memory_order_relaxed);
                 post(index, loaded);
-            else
+            } else {
                 session_.ledger.record_failure(index, problem);
+            }
             acknowledge(session_, reader_, job); // last: until here the job comes back if we die
             bump(session_.slot.messages);
         }
@@ -69,6 +73,7 @@ bool Producer::load(std::string const &path, Loaded &ret_loaded, Outcome &ret_pr
         ret_problem = {Kind::unreadable, static_cast<std::uint32_t>(why)};
         return false;
     };
+    std::uint64_t length = 0;
     for (int i = 0; i < kReadTries; ++i) {
         File const file = open_file(root_, path);
         struct stat info {};
@@ -76,7 +81,7 @@ bool Producer::load(std::string const &path, Loaded &ret_loaded, Outcome &ret_pr
             return unreadable(errno);
         if (!S_ISREG(info.st_mode))
             return unreadable(EINVAL);
-        auto const length = static_cast<std::uint64_t>(info.st_size);
+        length = static_cast<std::uint64_t>(info.st_size);
         session_.laps.lap(kReadFile);
 
         weir_ref block = WEIR_REF_NONE;
@@ -88,7 +93,7 @@ bool Producer::load(std::string const &path, Loaded &ret_loaded, Outcome &ret_pr
         int const why = errno;
         session_.laps.lap(kReadFile);
         if (readable && complete) {
-            ret_loaded = {block, length};
+            ret_loaded = {block, length, info.st_mode & 0777};
             return true;
         }
         discard(block);
@@ -96,7 +101,7 @@ bool Producer::load(std::string const &path, Loaded &ret_loaded, Outcome &ret_pr
             return unreadable(why);
         bump(session_.slot.rereads);
     }
-    ret_problem = {Kind::unstable, 0};
+    ret_problem = {Kind::unstable, length == 0};
     return false;
 }
 
@@ -128,6 +133,9 @@ int Producer::allocate(std::uint64_t length, weir_ref &ret_block, void *&ret_dat
     for (std::int64_t pause = kFirstPauseNs;; pause = std::min(2 * pause, kLongestPauseNs)) {
         int const code =
             weir_matrix_alloc(session_.matrix.get(), bytes, nullptr, &ret_block, &ret_data);
+        // relaxed: for the parent to look at now and then; also 0 after a predecessor who was killed
+        session_.slot.starved_by.store(static_cast<std::uint64_t>(code < 0 ? -code : 0),
+                                       std::memory_order_relaxed);
         if (code >= 0) {
             session_.laps.lap(kAlloc);
             return 0;

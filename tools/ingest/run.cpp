@@ -17,11 +17,16 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <cstdio>
 #include <cstdlib>
 #include <filesystem>
+#include <utility>
+#include <vector>
 
 #include <fmt/format.h>
+#include <nlohmann/json.hpp>
 
 namespace tool::ingest {
 namespace {
@@ -98,11 +103,43 @@ void announce(Options const &options, Tree const &tree)
                       tree.paths.size(), human_bytes(tree.bytes), printable(options.from),
                       options.producers, options.consumers, human_bytes(options.capacity)));
 }
-} // namespace
 
-int run(Options const &options)
+using FileId = std::pair<dev_t, ino_t>;
+
+/// A folder and all folders around it, from the inside out. What does not exist yet is left out.
+std::vector<FileId> way_up(std::string const &path)
+{
+    namespace fs = std::filesystem;
+    std::vector<FileId> found;
+    std::error_code error;
+    fs::path at = fs::weakly_canonical(path, error);
+    for (struct stat info{};; at = at.parent_path()) {
+        if (stat(at.c_str(), &info) == 0)
+            found.emplace_back(info.st_dev, info.st_ino);
+        if (at == at.parent_path())
+            return found;
+    }
+}
+
+/// Writing there would replace files that are still to be read, or read those that were written.
+void refuse_overlap(Options const &options)
+{
+    struct stat from {};
+    struct stat out {};
+    if (options.out.empty() || stat(options.from.c_str(), &from) != 0)
+        return;
+    auto const is_on = [](std::vector<FileId> const &way, struct stat const &place) {
+        return std::find(way.begin(), way.end(), FileId(place.st_dev, place.st_ino)) != way.end();
+    };
+    bool const exists = stat(options.out.c_str(), &out) == 0;
+    if (is_on(way_up(options.out), from) || (exists && is_on(way_up(options.from), out)))
+        throw BadUsage("--out and --from must not be in one another");
+}
+
+int ingest(Options const &options)
 {
     test_checksum();
+    refuse_overlap(options);
     Tree const tree = list_tree(options.from);
     announce(options, tree);
     watch_interrupts();
@@ -118,11 +155,29 @@ int run(Options const &options)
                     sum_up(segment.ledger(), options.producers),
                     verify(segment.ledger(), options),
                     {}};
+    if (was_interrupted())
+        throw Failure("interrupted");
     if (options.leave_block)
         leave_block(segment.matrix());
     summary.segment = segment.close();
     options.json ? show_json(summary) : show_text(summary);
     return summary.good() ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+} // namespace
+
+int run(Options const &options)
+{
+    try {
+        return ingest(options);
+    } catch (Failure const &failure) {
+        if (options.json)
+            print_json({{"good", false}, {"error", failure.what()}});
+        if (!was_interrupted())
+            throw;
+        fmt::print(stderr, "weir: {}\n", failure.what());
+        end_as_interrupted();
+        return EXIT_FAILURE;
+    }
 }
 
 } // namespace tool::ingest

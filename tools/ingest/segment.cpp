@@ -10,6 +10,7 @@
 #include <fcntl.h>
 
 #include <algorithm>
+#include <cerrno>
 
 #include <fmt/format.h>
 
@@ -57,9 +58,9 @@ void set_limits(Options const &options, Tree const &tree, weir_matrix_options &s
     Needs const needs(options, tree);
     if (needs.total() > options.capacity)
         throw Failure(fmt::format("--capacity {} is too small: the largest file, {}, has {}, and "
-                                  "with bookkeeping {} is needed",
+                                  "with bookkeeping --capacity {}K is needed",
                                   human_bytes(options.capacity), printable(tree.largest_path),
-                                  human_bytes(tree.largest), human_bytes(needs.total())));
+                                  human_bytes(tree.largest), needs.total() >> 10));
     std::uint64_t const spare = (options.capacity - needs.total()) / (4 * kStep) * kStep;
     shape.capacity = options.capacity;
     shape.small_limit = needs.small + spare;
@@ -109,8 +110,11 @@ Segment::Segment(Options const &options, Tree const &tree)
     shape.participants = options.producers + options.consumers + kSpareParticipants;
     char const *const name = options.name.empty() ? nullptr : options.name.c_str();
     weir_matrix *matrix = nullptr;
-    must(weir_matrix_create(name, &shape, &matrix),
-         name == nullptr ? "a segment" : printable(options.name));
+    int const code = weir_matrix_create(name, &shape, &matrix);
+    if (code == -EEXIST)
+        throw Failure(fmt::format("{}: there is one of this name (EEXIST); weir rm removes it",
+                                  printable(options.name)));
+    must(code, name == nullptr ? "a segment" : printable(options.name));
     matrix_.reset(matrix);
     name_ = options.name;
     jobs_ = create_channel(matrix_, kJobChannel);

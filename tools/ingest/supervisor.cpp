@@ -17,6 +17,7 @@ namespace {
 constexpr std::int64_t kTurnNs = 2 * kMillisecond;
 constexpr std::int64_t kPatienceNs = 1 * kSecond; ///< without a finished file, kills are withheld
 constexpr std::int64_t kStuckNs = 30 * kSecond;   ///< without a byte, the run is given up
+constexpr std::int64_t kNoSpaceNs = 2 * kSecond;  ///< without a byte, and the file system is full
 constexpr std::int64_t kShutdownNs = 5 * kSecond;
 constexpr std::uint64_t kMostFailures = 5;
 
@@ -188,9 +189,30 @@ void Supervisor::check_progress()
         last_byte_ns_ = now;
     seen_messages_ = messages;
     seen_bytes_ = bytes;
+    int const starved_by = what_starves();
+    if (now - last_byte_ns_ > kNoSpaceNs && starved_by == ENOSPC && is_idle(segment_.data()))
+        throw Failure(fmt::format("no space left where the segment is, {} (ENOSPC); it may have "
+                                  "--capacity {}, and has {}",
+                                  options_.name.empty() ? "in memory" : "on its file system",
+                                  human_bytes(options_.capacity),
+                                  human_bytes(stats_of(segment_.matrix()).committed_bytes)));
     if (now - last_byte_ns_ > kStuckNs)
-        throw Failure(fmt::format("stuck: nothing happened for {}; {} of {} files have an outcome",
-                                  human_time(kStuckNs), finished_, ledger.files()));
+        throw Failure(fmt::format(
+            "stuck: nothing happened for {}; {} of {} files have an outcome{}",
+            human_time(kStuckNs), finished_, ledger.files(),
+            starved_by == 0 ? "" : "; workers wait for memory: " + error_text(starved_by)));
+}
+
+/// What the allocations of producers fail with now, as errno; ENOSPC before others.
+int Supervisor::what_starves() const
+{
+    int found = 0;
+    for (std::uint32_t i = 0; i < options_.producers && found != ENOSPC; ++i) { // relaxed: as above
+        auto const &slot = segment_.ledger().slot(i);
+        auto const code = static_cast<int>(slot.starved_by.load(std::memory_order_relaxed));
+        found = code != 0 ? code : found;
+    }
+    return found;
 }
 
 void Supervisor::show_progress()

@@ -34,6 +34,7 @@ class Supervisor {
     Process &choose();
     bool all_done();
     void check_progress();
+    int what_starves() const;
     void show_progress();
     void shut_down();
 

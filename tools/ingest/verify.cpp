@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 // Compares what the consumers saw with the files, which are read again for it.
 #include "files.hpp"
+#include "interrupt.hpp"
 #include "summary.hpp"
 
 #include "../clock.hpp"
@@ -55,7 +56,7 @@ class Comparison {
     void work()
     try {
         auto const next = [this] { return next_.fetch_add(1, std::memory_order_relaxed); };
-        for (std::uint64_t i = next(); i < ledger_.files(); i = next())
+        for (std::uint64_t i = next(); i < ledger_.files() && !was_interrupted(); i = next())
             look_at(i);
     } catch (...) {
         std::lock_guard const guard(mutex_);
@@ -90,9 +91,13 @@ class Comparison {
         case Kind::pending:
             return "was not delivered";
         case Kind::unstable:
-            return "kept changing its size while it was read";
+            return outcome.value != 0
+                       ? "has a size of 0 and content all the same, like those of /proc"
+                       : "kept changing its size while it was read";
         case Kind::unreadable:
             return "cannot be read: " + error_text(static_cast<int>(outcome.value));
+        case Kind::unwritable:
+            return "cannot be written: " + error_text(static_cast<int>(outcome.value));
         case Kind::delivered:
             break;
         }

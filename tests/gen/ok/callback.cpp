@@ -80,7 +80,7 @@ WEIR_API int weir_bell_walk(struct weir_bell *bell, weir_ring_fn callback, void 
  * @errors
  *   -EINVAL `bell` is NULL
  * @thread any
- * @blocks no
+ * @blocks stall
  * @since 0.1
  */
 WEIR_API int weir_bell_watch(struct weir_bell *bell, weir_alarm_fn alarm, void *userdata,
