@@ -6,9 +6,34 @@
 #include "capi/src/convert.hpp"
 #include "capi/src/internal.hpp"
 
-#include "core/matrix/matrix.hpp"
+#include "core/matrix/lane_hot.hpp"
 
 using namespace weir::capi;
+
+namespace {
+/// Out of line: most allocations have no options, and find a block in their thread's lane.
+__attribute__((noinline)) int alloc_slowly(weir_matrix *matrix, size_t size,
+                                           weir_alloc_options const *options, weir_ref *ret_block,
+                                           void **ret_data) noexcept
+{
+    weir::Allocation made;
+    weir::Status status = weir::kOk;
+    if (options == nullptr) {
+        status = core(matrix)->alloc(size, made);
+    } else {
+        weir::AllocRequest request{};
+        if (int const code = to_core(options, size, request); code < 0)
+            return code;
+        status = core(matrix)->alloc(request, made);
+    }
+    if (!status.ok())
+        return status.code;
+    *ret_block = made.ref.value;
+    if (ret_data != nullptr)
+        *ret_data = made.data;
+    return 0;
+}
+} // namespace
 
 /**
  * Allocates a block of at least `size` bytes.
@@ -61,18 +86,11 @@ WEIR_API int weir_matrix_alloc(struct weir_matrix *matrix, size_t size,
 {
     if (matrix == nullptr || ret_block == nullptr)
         return -EINVAL;
-    weir::Allocation made;
-    weir::Status status = weir::kOk;
-    if (options == nullptr) {
-        status = core(matrix)->alloc(size, made);
-    } else {
-        weir::AllocRequest request{};
-        if (int const code = to_core(options, size, request); code < 0)
-            return code;
-        status = core(matrix)->alloc(request, made);
-    }
-    if (!status.ok())
-        return status.code;
+    if (options != nullptr)
+        return alloc_slowly(matrix, size, options, ret_block, ret_data);
+    weir::Allocation const made = core(matrix)->alloc_fast(size);
+    if (!WEIR_LIKELY(made.ref.value != 0))
+        return alloc_slowly(matrix, size, nullptr, ret_block, ret_data);
     *ret_block = made.ref.value;
     if (ret_data != nullptr)
         *ret_data = made.data;
@@ -107,7 +125,8 @@ WEIR_API int weir_matrix_free(struct weir_matrix *matrix, weir_ref block) noexce
 {
     if (matrix == nullptr)
         return -EINVAL;
-    return core(matrix)->free(weir::Ref{block}).code;
+    weir::Ref const ref{block};
+    return WEIR_LIKELY(core(matrix)->free_fast(ref)) ? 0 : core(matrix)->free(ref).code;
 }
 
 /**

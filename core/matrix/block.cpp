@@ -7,7 +7,6 @@
 
 namespace weir {
 namespace {
-constexpr uint64_t kOffsetMask = (uint64_t{1} << 48) - 1;
 /// Steps of a CAS loop on one word: each failure is another's success, but a scribbling peer
 /// could go on for ever.
 constexpr int kTries = 1 << 20;
@@ -35,6 +34,7 @@ WEIR_HOT int Matrix::locate(Ref ref, Place &ret) noexcept
         return -EINVAL;
     auto const head = static_cast<Granule>(inside >> sector->granule_shift());
     Granule limit = sector->limit();
+    sector->note_limit(limit);
     if (head >= limit)
         return -EINVAL;
     // acquire: pairs with hand_out() and change(); the block's bytes are visible
@@ -95,21 +95,21 @@ WEIR_HOT void Matrix::free_claimed(Place const &place, Caller const &self) noexc
 
 Status Matrix::free(Ref ref) noexcept
 {
-    // A lane that is ours says that we are a participant.
-    Lane *lane = lane_here();
-    if (!WEIR_LIKELY(lane != nullptr) && magazine_budget_ != 0)
-        lane = prepare_lane();
-    if (WEIR_LIKELY(lane != nullptr && !segment_.retired())) {
-        Place found;
-        if (int const code = find_here(ref, found); !WEIR_LIKELY(code == 0))
-            return Status{code};
-        if (WEIR_LIKELY(found.word.is(Kind::allocated) && push(*lane, found)))
-            return kOk;
-    }
+    if (magazine_budget_ == 0)
+        return free_shared(ref);
+    if (WEIR_LIKELY(free_fast(ref)))
+        return kOk;
+    WEIR_TRY(enter());
+    Place found;
+    Lane *const lane = prepare_lane();
+    if (lane != nullptr && find_here(ref, found) == 0 && found.word.is(Kind::allocated) &&
+        push(*lane, found))
+        return kOk;
     return free_shared(ref);
 }
 
-WEIR_COLD Status Matrix::free_shared(Ref ref) noexcept
+/// Without a lane, or to say why not.
+WEIR_HOT Status Matrix::free_shared(Ref ref) noexcept
 {
     WEIR_TRY(enter());
     Caller const self = caller();

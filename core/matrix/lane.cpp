@@ -19,18 +19,21 @@ unsigned sector_index(Magazine const &magazine) noexcept
 
 Status Matrix::alloc(uint64_t size, Allocation &ret) noexcept
 {
-    return WEIR_LIKELY(alloc_laned(size, 0, ret)) ? kOk : alloc_shared(size, ret);
+    if (magazine_budget_ == 0)
+        return alloc_shared(size, ret);
+    ret = alloc_fast(size);
+    if (WEIR_LIKELY(ret.ref.value != 0) || alloc_laned(size, 0, ret))
+        return kOk;
+    return alloc_shared(size, ret);
 }
 
-/// The usual way of a small allocation. False: the shared path has to serve it, or to say why not.
-WEIR_HOT bool Matrix::alloc_laned(uint64_t size, uint8_t state, Allocation &ret) noexcept
+/// A small allocation. False: the shared path has to serve it, or to say why not.
+bool Matrix::alloc_laned(uint64_t size, uint8_t state, Allocation &ret) noexcept
 {
     if (!WEIR_LIKELY(size - 1 < kLargestLaned))
         return false;
-    Lane *lane = lane_here();
-    if (!WEIR_LIKELY(lane != nullptr) && (lane = prepare_lane()) == nullptr)
-        return false;
-    if (!WEIR_LIKELY(!segment_.retired()))
+    Lane *const lane = segment_.retired() ? nullptr : prepare_lane();
+    if (lane == nullptr)
         return false;
     Magazine &magazine = lane->magazine[magazine_for(size)];
     return WEIR_LIKELY(pop(*lane, magazine, state, ret)) || refill(*lane, magazine, state, ret);
@@ -128,6 +131,8 @@ void Matrix::empty_lanes() noexcept
 /// Makes or renews the lane of this thread: after a fork its entries are the parent's.
 WEIR_COLD Lane *Matrix::prepare_lane() noexcept
 {
+    if (Lane *const lane = lane_here(); lane != nullptr)
+        return lane;
     uint32_t const number = thread_number();
     if (magazine_budget_ == 0 || number >= kLanes || !enter().ok())
         return nullptr;

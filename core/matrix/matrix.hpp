@@ -154,6 +154,8 @@ struct OpenObject {
 
 class Matrix {
   public:
+    static constexpr uint64_t kOffsetMask = (uint64_t{1} << 48) - 1; ///< of a ref
+
     static Result<Matrix *> create(char const *name, MatrixOptions const &options) noexcept;
     static Result<Matrix *> attach(char const *name, MatrixOptions const &options) noexcept;
     static Result<Matrix *> open(char const *name, MatrixOptions const &options) noexcept;
@@ -175,6 +177,10 @@ class Matrix {
     Uuid const &uuid() const noexcept { return segment_.uuid(); }
     Result<uint64_t> participant_id() noexcept;
 
+    /// The first try of the next two, inline for who includes lane_hot.hpp. Nothing is wrong if it
+    /// fails.
+    Allocation alloc_fast(uint64_t size) noexcept;
+    bool free_fast(Ref ref) noexcept;
     /// Without options: the usual way.
     Status alloc(uint64_t size, Allocation &ret) noexcept;
     Status alloc(AllocRequest const &request, Allocation &ret) noexcept;
@@ -289,6 +295,8 @@ class Matrix {
     bool alloc_small(AllocRequest const &request, Allocation &ret) noexcept;
     void begin_magazine(Magazine &magazine, unsigned sector, Granules length) const noexcept;
     bool alloc_laned(uint64_t size, uint8_t state, Allocation &ret) noexcept;
+    Allocation pop_one(Lane &lane, Magazine &magazine, uint8_t state) noexcept;
+    bool keep(Lane &lane, Magazine &magazine, Granule head, BlockWord found) noexcept;
     bool pop(Lane &lane, Magazine &magazine, uint8_t state, Allocation &ret) noexcept;
     bool refill(Lane &lane, Magazine &magazine, uint8_t state, Allocation &ret) noexcept;
     bool push(Lane &lane, Place const &place) noexcept;

@@ -36,6 +36,16 @@ class Sector {
         uint64_t const found = limit_->load(order);
         return static_cast<Granule>(found < max_ ? found : max_);
     }
+    /// A limit that once was: it only grows. Without a look at shared memory.
+    Granule known_limit() const noexcept
+    {
+        return __atomic_load_n(&known_limit_, __ATOMIC_RELAXED);
+    }
+    void note_limit(Granule limit) noexcept
+    {
+        if (limit > known_limit()) // relaxed, and a smaller one may win: it costs a look
+            __atomic_store_n(&known_limit_, limit, __ATOMIC_RELAXED);
+    }
     Granule max_granules() const noexcept { return max_; }
     unsigned granule_shift() const noexcept { return granule_shift_; }
 
@@ -243,6 +253,7 @@ class Sector {
     atomic<uint64_t> *limit_ = nullptr;
     atomic<uint64_t> *trimmed_ = nullptr;
     Granule max_ = 0;
+    Granule known_limit_ = 0;
     unsigned granule_shift_ = 0;
     Granules unit_ = 1; ///< in which memory is given back
     uint64_t data_ = 0;
