@@ -151,11 +151,11 @@ LANES = [
     rule("who keeps a block tells who waits", "lane_wait", (1, 0, 0),
          (LANE_HOT, "    tell_waiting();\n", ""), sees="forgotten"),
     rule("a pop is a CAS", "steal_back", (3, 0, 0),
-         (LANE_HOT, "        if (!WEIR_LIKELY(word.compare_exchange(found, taken, acq_rel, relaxed)))\n"
-          "            continue;\n", "        word.store(taken, seq_cst);\n"),
+         (LANE_HOT, "    if (!WEIR_LIKELY(word.compare_exchange(found, taken, acq_rel, relaxed)))\n"
+          "        return {};\n", "    word.store(taken, seq_cst);\n"),
          schedules=1000000),
     rule("a pop believes the word", "steal_back", (3, 0, 0),
-         (LANE_HOT, "            continue; // stolen\n", "            ;\n"), schedules=1000000),
+         (LANE_HOT, "        return {}; // stolen\n", "        ;\n"), schedules=1000000),
     rule("a flush is a CAS", "overflow_take", (2, 0, 0),
          (LANE, "            into.change(at, found, found.as_claimed(owner, magazine.length)))\n",
           "            (into.change(at, found, found.as_claimed(owner, magazine.length)), true))\n")),
