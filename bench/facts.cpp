@@ -178,6 +178,23 @@ Outcome open_and_map(int times)
     return outcome;
 }
 
+Outcome uncontended_cas(int pairs)
+{
+    return in_threads(1, [=](int, Counts &counts) {
+        std::atomic<std::uint64_t> word{0};
+        for (int i = 0; i < pairs; ++i) {
+            std::uint64_t before = std::uint64_t(i) * 2;
+            // acq_rel, as for a claim; there is no other thread
+            counts.failures +=
+                !word.compare_exchange_strong(before, before + 1, std::memory_order_acq_rel);
+            ++before;
+            counts.failures +=
+                !word.compare_exchange_strong(before, before + 1, std::memory_order_acq_rel);
+            ++counts.operations;
+        }
+    });
+}
+
 Overhead overhead(std::size_t least, std::size_t most, std::size_t total)
 {
     Weir matrix(std::size_t{4} << 30);

@@ -26,6 +26,9 @@ Outcome attach(int times, bool first_block);
 /// The floor of it: open a sparse file of that size, map it, unmap it.
 Outcome open_and_map(int times);
 
+/// What an allocation and a release cost at least here: one CAS each. One operation is both.
+Outcome uncontended_cas(int pairs);
+
 struct Overhead {
     double tables = 0; ///< bytes of tables and index by bytes of committed data
     double waste = 0;  ///< what blocks are larger than asked, by what was asked

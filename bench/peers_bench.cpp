@@ -260,9 +260,14 @@ std::vector<Fact> all_facts()
     return {
         healing("healing 100,000 blocks of 64 B", {}),
         healing("healing 100,000 blocks of 32 to 543 B", {100000, 32, 543, false}),
-        healing("healing 100,000 of them, each beside a live one", {100000, 32, 543, true}),
+        healing("healing 100,000, each beside a live one", {100000, 32, 543, true}),
         attaching("attaching to 64 GiB", false),
         attaching("attaching to 64 GiB, and the first block", true),
+        {"the floor of a pair: two uncontended CAS",
+         [](std::string const &name, Settings const &settings) {
+             return std::vector<Row>{measure_alone(
+                 name, "ns", 1e9, 0, [] { return uncontended_cas(1000000); }, settings.rounds)};
+         }},
         {"file of an empty matrix of 64 GiB",
          [](std::string const &name, Settings const &) {
              return std::vector<Row>{
