@@ -13,13 +13,24 @@
 
 namespace bench {
 namespace {
-using Clock = std::chrono::steady_clock;
 constexpr std::uint64_t kLarge = std::uint64_t{64} << 30;
 
-double since(Clock::time_point began)
-{
-    return std::chrono::duration<double>(Clock::now() - began).count();
-}
+/// Adds the time between its making and stop().
+class Stopwatch {
+  public:
+    explicit Stopwatch(Outcome &outcome) : outcome_(outcome) { counts_.begin(); }
+    void stop()
+    {
+        counts_.end();
+        Outcome const one = sum_up(&counts_, 1, 1, counts_.began);
+        outcome_.seconds += one.seconds;
+        outcome_.cpu_seconds += one.cpu_seconds;
+    }
+
+  private:
+    Outcome &outcome_;
+    Counts counts_;
+};
 
 struct Pipe {
     int ends[2];
@@ -126,9 +137,9 @@ Outcome heal(Dead const &dead)
     kill(child, SIGKILL);
     waitpid(child, nullptr, 0);
     weir_heal_report report = WEIR_HEAL_REPORT_INIT;
-    auto const began = Clock::now();
+    Stopwatch watch(outcome);
     int const healed = weir_matrix_heal(matrix.handle(), &report);
-    outcome.seconds = since(began);
+    watch.stop();
     outcome.operations = report.blocks_reclaimed;
     outcome.damaged += healed != 1 || report.blocks_reclaimed != std::uint64_t(dead.blocks);
     return outcome;
@@ -142,13 +153,13 @@ Outcome attach(int times, bool first_block)
         weir_matrix *matrix = nullptr;
         weir_ref ref = 0;
         void *data = nullptr;
-        auto const began = Clock::now();
+        Stopwatch watch(outcome);
         int code = weir_matrix_attach(segment.name.c_str(), nullptr, &matrix);
         if (code == 0 && first_block)
             code = weir_matrix_alloc(matrix, 64, nullptr, &ref, &data);
         if (data != nullptr)
             *static_cast<int volatile *>(data) = i;
-        outcome.seconds += since(began);
+        watch.stop();
         outcome.failures += code != 0;
         ++outcome.operations;
         weir_matrix_unref(matrix);
@@ -164,11 +175,11 @@ Outcome open_and_map(int times)
         throw std::runtime_error("no file to map");
     Outcome outcome;
     for (int i = 0; i < times; ++i) {
-        auto const began = Clock::now();
+        Stopwatch watch(outcome);
         int const fd = shm_open(name.c_str(), O_RDWR, 0);
         void *const at = mmap(nullptr, kLarge, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
         outcome.failures += at == MAP_FAILED || *static_cast<char volatile *>(at) != 0;
-        outcome.seconds += since(began);
+        watch.stop();
         ++outcome.operations;
         munmap(at, kLarge);
         close(fd);

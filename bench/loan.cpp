@@ -39,6 +39,15 @@ void LoanProgram::start(std::string const &program)
     close(answers[1]);
     questions_ = fdopen(questions[1], "w");
     answers_ = fdopen(answers[0], "r");
+    char version[32] = {};
+    if (std::fscanf(answers_, "iceoryx2 %31s", version) != 1)
+        missing_ = "its program does not start";
+    version_ = version;
+}
+
+std::string LoanProgram::version() const
+{
+    return missing_.empty() ? version_ : "not measured: " + missing_;
 }
 
 LoanProgram::~LoanProgram()

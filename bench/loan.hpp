@@ -20,12 +20,14 @@ class LoanProgram {
     ~LoanProgram();
 
     std::string const &missing() const { return missing_; }
+    /// Of iceoryx2, or why it is not measured.
+    std::string version() const;
     Outcome pairs(std::size_t size, int pairs);
 
   private:
     void start(std::string const &program);
 
-    std::string missing_;
+    std::string missing_, version_;
     std::FILE *questions_ = nullptr;
     std::FILE *answers_ = nullptr;
     pid_t process_ = -1;

@@ -24,6 +24,7 @@ using Json = nlohmann::ordered_json;
 struct Settings {
     int rounds = 5;
     int percent = 100;
+    TimeOf time = TimeOf::wall;
     std::string only, json, iceoryx2, no_iceoryx2;
 };
 
@@ -206,10 +207,11 @@ Row figure(std::string name, std::string unit, double value, double at_most, std
 
 Fact healing(std::string name, Dead dead)
 {
-    return {std::move(name), [=](std::string const &name, Settings const &settings) {
-                return std::vector<Row>{measure_alone(
-                    name, "ms", 1e8, 1, [=] { return heal(dead); }, settings.rounds)};
-            }};
+    return {
+        std::move(name), [=](std::string const &name, Settings const &settings) {
+            return std::vector<Row>{measure_alone(
+                name, "ms", 1e8, 1, [=] { return heal(dead); }, settings.rounds, settings.time)};
+        }};
 }
 
 /// Beside the floor, which takes turns with it. The promise is about the figure, not the ratio.
@@ -217,11 +219,12 @@ Fact attaching(std::string name, bool first_block)
 {
     return {std::move(name), [=](std::string const &name, Settings const &settings) {
                 std::vector<Row> rows{measure_alone(
-                    name, "ms", 1e3, 1, [=] { return attach(20, first_block); }, settings.rounds)};
+                    name, "ms", 1e3, 1, [=] { return attach(20, first_block); }, settings.rounds,
+                    settings.time)};
                 if (!first_block)
                     rows.push_back(measure_alone(
                         "  the floor: open and map a file of 64 GiB", "ms", 1e3, 0,
-                        [] { return open_and_map(20); }, settings.rounds));
+                        [] { return open_and_map(20); }, settings.rounds, settings.time));
                 return rows;
             }};
 }
@@ -266,7 +269,8 @@ std::vector<Fact> all_facts()
         {"the floor of a pair: two uncontended CAS",
          [](std::string const &name, Settings const &settings) {
              return std::vector<Row>{measure_alone(
-                 name, "ns", 1e9, 0, [] { return uncontended_cas(1000000); }, settings.rounds)};
+                 name, "ns", 1e9, 0, [] { return uncontended_cas(1000000); }, settings.rounds,
+                 settings.time)};
          }},
         {"file of an empty matrix of 64 GiB",
          [](std::string const &name, Settings const &) {
@@ -287,9 +291,8 @@ bool wanted(std::string const &name, Settings const &settings)
 }
 
 /// Prints each row as soon as it is there.
-std::vector<Row> measure_all(Settings const &settings)
+std::vector<Row> measure_all(Settings const &settings, LoanProgram &loans)
 {
-    LoanProgram loans(settings.iceoryx2, settings.no_iceoryx2);
     std::vector<Row> rows;
     auto const take = [&](std::vector<Row> const &more) {
         for (Row const &row : more)
@@ -299,7 +302,7 @@ std::vector<Row> measure_all(Settings const &settings)
     print_heading(settings.rounds);
     for (Group const &group : all_groups(20000 * settings.percent, loans))
         if (wanted(group.name, settings))
-            take(measure(group, settings.rounds));
+            take(measure(group, settings.rounds, settings.time));
     for (Fact const &fact : all_facts())
         if (wanted(fact.name, settings))
             take(fact.rows(fact.name, settings));
@@ -309,7 +312,10 @@ std::vector<Row> measure_all(Settings const &settings)
 int report(Settings const &settings)
 {
     Json document = {{"circumstances", circumstances()}, {"rounds", settings.rounds}};
-    std::vector<Row> const rows = measure_all(settings);
+    document["circumstances"]["clock"] = settings.time == TimeOf::wall ? "wall" : "cpu";
+    LoanProgram loans(settings.iceoryx2, settings.no_iceoryx2);
+    document["circumstances"]["iceoryx2"] = loans.version();
+    std::vector<Row> const rows = measure_all(settings, loans);
     int met = 0, missed = 0, unsound = 0;
     for (Row const &row : rows) {
         met += row.verdict() == "met";
@@ -341,6 +347,9 @@ int main(int count, char **arguments)
     app.add_option("--percent", settings.percent,
                    "how much work per run, 100: 2,000,000 operations")
         ->check(CLI::Range(1, 1000));
+    app.add_flag_callback(
+        "--cpu", [&] { settings.time = TimeOf::workers; },
+        "CPU time of the workers, where it is known, and not wall time: for busy machines");
     app.add_option("--only", settings.only, "only what has this text in its name");
     app.add_option("--json", settings.json, "also write JSON to this file");
     app.add_option("--iceoryx2", settings.iceoryx2, "the program built from bench/iceoryx2");

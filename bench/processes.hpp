@@ -40,8 +40,9 @@ void reference_process(Allocator &allocator, Meeting &meeting, int worker, int o
     while (!meeting.begin.load(std::memory_order_acquire))
         std::this_thread::yield();
     Counts &mine = meeting.counts[worker * kStride];
+    mine.begin();
     reference_worker(allocator, worker, operations, mine);
-    mine.ended = std::chrono::steady_clock::now();
+    mine.end();
 }
 
 /// Waits until all workers are ready, and lets them begin.

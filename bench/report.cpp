@@ -22,13 +22,23 @@ struct Series {
     std::vector<double> figures;
     bool sound = true;
 
-    void add(Outcome const &outcome, double scale)
+    void add(Outcome const &outcome, double scale, TimeOf time)
     {
         sound = sound && outcome.failures == 0 && outcome.damaged == 0 && outcome.operations != 0;
-        figures.push_back(
-            outcome.operations == 0 ? 0 : outcome.seconds / double(outcome.operations) * scale);
+        bool const wall = time == TimeOf::wall || outcome.cpu_seconds == 0;
+        double const seconds = wall ? outcome.seconds : outcome.cpu_seconds;
+        figures.push_back(outcome.operations == 0 ? 0
+                                                  : seconds / double(outcome.operations) * scale);
     }
 };
+
+std::string today()
+{
+    std::time_t const now = std::time(nullptr);
+    char text[16] = {};
+    std::strftime(text, sizeof text, "%Y-%m-%d", std::gmtime(&now));
+    return text;
+}
 
 std::string model_name()
 {
@@ -77,13 +87,13 @@ std::string Row::verdict() const
     return (has_peer() ? ratio() : figure) <= at_most ? "met" : "MISSED";
 }
 
-std::vector<Row> measure(Group const &group, int rounds)
+std::vector<Row> measure(Group const &group, int rounds, TimeOf time)
 {
     std::vector<Series> series(group.contestants.size());
     for (int round = 0; round < rounds; ++round)
         for (std::size_t i = 0; i < series.size(); ++i)
             if (group.contestants[i].run)
-                series[i].add(group.contestants[i].run(), 1e9);
+                series[i].add(group.contestants[i].run(), 1e9, time);
     std::vector<Row> rows;
     for (std::size_t i = 1; i < series.size(); ++i) {
         Contestant const &peer = group.contestants[i];
@@ -107,11 +117,11 @@ std::vector<Row> measure(Group const &group, int rounds)
 }
 
 Row measure_alone(std::string const &name, std::string const &unit, double scale, double at_most,
-                  std::function<Outcome()> const &run, int rounds)
+                  std::function<Outcome()> const &run, int rounds, TimeOf time)
 {
     Series series;
     for (int round = 0; round < rounds; ++round)
-        series.add(run(), scale);
+        series.add(run(), scale, time);
     Row row;
     row.name = name;
     row.unit = unit;
@@ -170,6 +180,7 @@ Json circumstances()
     utsname system = {};
     uname(&system);
     Json json = {
+        {"date", today()},
         {"cpu", model_name()},
         {"cores", std::thread::hardware_concurrency()},
         {"kernel", std::string(system.sysname) + " " + system.release + " " + system.machine},

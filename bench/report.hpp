@@ -45,12 +45,17 @@ struct Row {
 
 double median(std::vector<double> values);
 
+enum class TimeOf {
+    wall,
+    workers, ///< their CPU time: means something where others use the machine, with 1 thread
+};
+
 /// All contestants take turns, `rounds` times; the median of each counts. Nanoseconds per operation.
-std::vector<Row> measure(Group const &group, int rounds);
+std::vector<Row> measure(Group const &group, int rounds, TimeOf time);
 
 /// A figure that is ours alone, with a bound; `scale` turns seconds per operation into `unit`.
 Row measure_alone(std::string const &name, std::string const &unit, double scale, double at_most,
-                  std::function<Outcome()> const &run, int rounds);
+                  std::function<Outcome()> const &run, int rounds, TimeOf time);
 
 void print_heading(int rounds);
 void print(Row const &row);

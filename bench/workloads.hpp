@@ -9,13 +9,15 @@
 #include <chrono>
 #include <cstdint>
 #include <cstring>
+#include <ctime>
 #include <thread>
 #include <vector>
 
 namespace bench {
 
 struct Outcome {
-    double seconds = 0;
+    double seconds = 0;     ///< wall time
+    double cpu_seconds = 0; ///< of all workers together; 0: not known
     std::uint64_t operations = 0;
     std::uint64_t failures = 0; ///< allocations that found no memory
     std::uint64_t damaged = 0;  ///< payloads that were not what was written
@@ -23,10 +25,30 @@ struct Outcome {
     double nanoseconds_per_operation() const { return seconds / double(operations) * 1e9; }
 };
 
+/// CPU time of this thread.
+inline double cpu_seconds()
+{
+    timespec time = {};
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+    return double(time.tv_sec) + double(time.tv_nsec) / 1e9;
+}
+
 struct Counts {
     std::uint64_t operations = 0, failures = 0, damaged = 0;
-    std::chrono::steady_clock::time_point began{}; ///< not set: when all began
+    std::chrono::steady_clock::time_point began{};
     std::chrono::steady_clock::time_point ended{};
+    double cpu_began = 0, cpu_ended = 0;
+
+    void begin()
+    {
+        began = std::chrono::steady_clock::now();
+        cpu_began = cpu_seconds();
+    }
+    void end()
+    {
+        ended = std::chrono::steady_clock::now();
+        cpu_ended = cpu_seconds();
+    }
 };
 
 /// xorshift32; any seed.
@@ -45,7 +67,7 @@ class Random {
 };
 
 /// From `began` until the last worker was done; not until all threads or processes were gone. A
-/// single worker may have begun later, after a warm-up.
+/// single worker counts from where it began itself: it may have warmed up.
 inline Outcome sum_up(Counts const *counts, int workers, int stride,
                       std::chrono::steady_clock::time_point began)
 {
@@ -56,11 +78,11 @@ inline Outcome sum_up(Counts const *counts, int workers, int stride,
         outcome.operations += c.operations;
         outcome.failures += c.failures;
         outcome.damaged += c.damaged;
+        outcome.cpu_seconds += c.cpu_ended - c.cpu_began;
         ended = c.ended > ended ? c.ended : ended;
     }
-    bool const warmed_up = workers == 1 && counts->began > began;
-    outcome.seconds =
-        std::chrono::duration<double>(ended - (warmed_up ? counts->began : began)).count();
+    auto const from = workers == 1 ? counts->began : began;
+    outcome.seconds = std::chrono::duration<double>(ended - from).count();
     return outcome;
 }
 
@@ -77,8 +99,9 @@ template <class Work> Outcome in_threads(int threads, Work work)
             while (!begin.load(std::memory_order_acquire))
                 std::this_thread::yield();
             Counts &mine = counts[std::size_t(i) * kStride];
+            mine.begin();
             work(i, mine);
-            mine.ended = std::chrono::steady_clock::now();
+            mine.end();
         });
     auto const began = std::chrono::steady_clock::now();
     begin.store(true, std::memory_order_release);

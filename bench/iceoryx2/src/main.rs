@@ -55,6 +55,14 @@ fn publisher(node: &Node<ipc::Service>, size: usize) -> Result<Bytes, Box<dyn Er
         .create()?)
 }
 
+/// The one that Cargo.toml pins.
+fn version() -> &'static str {
+    let pinned = include_str!("../Cargo.toml").split("iceoryx2 = \"=").nth(1);
+    pinned
+        .and_then(|text| text.split('"').next())
+        .unwrap_or("unknown")
+}
+
 /// Files of our own, so that they can be removed: iceoryx2 leaves some of its own behind.
 struct Place {
     folder: PathBuf,
@@ -104,6 +112,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let node = NodeBuilder::new()
         .config(&place.config()?)
         .create::<ipc::Service>()?;
+    println!("iceoryx2 {}", version());
     for line in std::io::stdin().lock().lines() {
         let line = line?;
         let mut words = line.split_whitespace();
