@@ -14,8 +14,10 @@ constexpr std::size_t kTraceCapacity = std::size_t{1} << 30;
 
 /// Of 100 blocks 80 have 16 to 1024 bytes, 18 up to 64 KiB and 2 up to 2 MiB; within each range all
 /// powers of two are equally likely.
-std::uint32_t random_size(Random &random)
+std::uint32_t random_size(Random &random, Sizes sizes)
 {
+    if (sizes == Sizes::mixed)
+        return 16 + (random() >> 8) % 4081;
     std::uint32_t const dice = random() >> 8;
     unsigned const kind = dice % 100;
     unsigned const low = kind < 80 ? 4 : kind < 98 ? 10 : 16;
@@ -27,7 +29,7 @@ std::uint32_t random_size(Random &random)
 /// Calls `allocate(size)`, which may refuse, and `release(block)`, and `look(live bytes)` now and
 /// then. What is released is random, too.
 template <class Handle, class Allocate, class Release, class Look>
-void play(int operations, Allocate allocate, Release release, Look look)
+void play(Sizes sizes, int operations, Allocate allocate, Release release, Look look)
 {
     struct Live {
         Handle handle;
@@ -38,7 +40,7 @@ void play(int operations, Allocate allocate, Release release, Look look)
     bool growing = true;
     Random random{42};
     for (int i = 0; i < operations; ++i) {
-        std::uint32_t const size = random_size(random), dice = random() >> 8;
+        std::uint32_t const size = random_size(random, sizes), dice = random() >> 8;
         growing = growing ? bytes < kHigh : bytes < kLow;
         if (live.empty() || dice % 100 < (growing ? 60u : 40u)) {
             Live made{{}, size};
@@ -68,7 +70,7 @@ std::uint64_t committed(weir_matrix *matrix, Fragmentation &result)
 }
 } // namespace
 
-Fragmentation fragmentation_of_matrix(int operations)
+Fragmentation fragmentation_of_matrix(Sizes sizes, int operations)
 {
     struct Handle {
         Block block;
@@ -78,7 +80,7 @@ Fragmentation fragmentation_of_matrix(int operations)
     Fragmentation result;
     std::uint32_t mark = 0;
     play<Handle>(
-        operations,
+        sizes, operations,
         [&](Handle &handle, std::uint32_t size) {
             if (!matrix.allocate(size, handle.block))
                 return ++result.failures == 0;
@@ -97,7 +99,7 @@ Fragmentation fragmentation_of_matrix(int operations)
         },
         [&](std::uint64_t bytes, int step) {
             result.peak_live = std::max(result.peak_live, bytes);
-            if (step % 50000 == 0) // the statistics look at every block
+            if (step % 50000 == 0) // seldom: the statistics look at every block
                 result.peak_committed =
                     std::max(result.peak_committed, committed(matrix.handle(), result));
         });
@@ -105,12 +107,12 @@ Fragmentation fragmentation_of_matrix(int operations)
     return result;
 }
 
-Fragmentation fragmentation_of_good_fit(int operations)
+Fragmentation fragmentation_of_good_fit(Sizes sizes, int operations)
 {
     GoodFit memory;
     Fragmentation result;
     play<GoodFit::Offset>(
-        operations,
+        sizes, operations,
         [&](GoodFit::Offset &offset, std::uint32_t size) {
             offset = memory.allocate(size);
             return true;

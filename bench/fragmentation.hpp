@@ -17,8 +17,13 @@ struct Fragmentation {
     double largest_share() const { return double(largest_free) / double(free_bytes); }
 };
 
+enum class Sizes {
+    mixed, ///< 16 to 4096 bytes, evenly
+    all,   ///< 16 bytes to 2 MiB: many small ones, a few large ones
+};
+
 /// `operations` random ones, the same for both.
-Fragmentation fragmentation_of_matrix(int operations);
-Fragmentation fragmentation_of_good_fit(int operations);
+Fragmentation fragmentation_of_matrix(Sizes sizes, int operations);
+Fragmentation fragmentation_of_good_fit(Sizes sizes, int operations);
 
 } // namespace bench

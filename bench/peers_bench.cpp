@@ -153,7 +153,7 @@ Contestant loan_of(LoanProgram &program, std::size_t size, int n)
 
 void add_pairs(std::vector<Group> &groups, int n, LoanProgram &loans)
 {
-    for (std::size_t size = 16; size <= 16 * kMiB; size *= size == 64 * 1024 ? 16 : 4) {
+    for (std::size_t size = 16; size <= 16 * kMiB; size *= 4) {
         int const operations = size <= 64 * 1024 ? n / 2 : size < 16 * kMiB ? n / 20 : n / 200;
         Promises const promises{0, size == 64 ? 2.0 : 0, 0};
         Group group{"pair of " + bytes(size), "pairs", double(size),
@@ -229,21 +229,27 @@ Fact attaching(std::string name, bool first_block)
             }};
 }
 
-std::vector<Row> fragmentation_rows(std::string const &name, Settings const &settings)
+std::vector<Row> fragmentation_rows(Sizes sizes, std::string const &name, Settings const &settings)
 {
     int const operations = std::max(10000, 10000 * settings.percent);
-    Fragmentation const ours = fragmentation_of_matrix(operations);
-    Fragmentation const theirs = fragmentation_of_good_fit(operations);
+    Fragmentation const ours = fragmentation_of_matrix(sizes, operations);
+    Fragmentation const theirs = fragmentation_of_good_fit(sizes, operations);
     std::uint64_t const faults = ours.failures + ours.damaged;
-    Row peak = figure(name + ": peak committed by peak live", "x", ours.peak_ratio(), 1.1, faults);
-    Row largest =
-        figure(name + ": largest free by free, at the end", "x", ours.largest_share(), 0, faults);
+    Row peak = figure(name + ": committed by live, peaks", "x", ours.peak_ratio(), 1.1, faults);
+    Row largest = figure(name + ": largest free by free", "x", ours.largest_share(), 0, faults);
     peak.peer = largest.peer = "TLSF-like yard-stick";
     peak.peer_figure = theirs.peak_ratio();
     peak.peer_figures = {peak.peer_figure};
     largest.peer_figure = theirs.largest_share();
     largest.peer_figures = {largest.peer_figure};
     return {peak, largest};
+}
+
+Fact fragmented(std::string name, Sizes sizes)
+{
+    return {std::move(name), [=](std::string const &name, Settings const &settings) {
+                return fragmentation_rows(sizes, name, settings);
+            }};
 }
 
 Fact filled(std::string name, std::size_t least, std::size_t most, std::size_t total,
@@ -281,7 +287,8 @@ std::vector<Fact> all_facts()
         filled("1 KiB to 1 MiB", 1025, kMiB, 256 * kMiB, 4, 0),
         filled("1 to 16 MiB", kMiB + 1, 16 * kMiB, 512 * kMiB, 0.1, 0),
         filled("16 to 4096 B", 16, 4096, 64 * kMiB, 0, 12),
-        {"random trace", fragmentation_rows},
+        fragmented("trace of 16 to 4096 B", Sizes::mixed),
+        fragmented("trace of all sizes", Sizes::all),
     };
 }
 
