@@ -7,6 +7,7 @@
 
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -83,6 +84,7 @@ std::uint64_t fill(Weir &matrix, Dead const &dead, std::uint64_t heir)
 /// Who will be killed. Tells what failed, and who it is.
 [[noreturn]] void victim(Weir &matrix, Dead const &dead, Pipe const &pipe)
 {
+    prctl(PR_SET_PDEATHSIG, SIGKILL); // should the benchmark end before it kills us
     std::uint64_t me = 0;
     std::uint64_t failed = dead.among_the_living ? 0 : fill(matrix, dead, 0);
     failed += weir_matrix_participant_id(matrix.handle(), &me) != 0;

@@ -4,10 +4,12 @@
 
 #include "workloads.hpp"
 
+#include <csignal>
 #include <new>
 #include <stdexcept>
 
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -68,6 +70,7 @@ Outcome reference_in_processes(Allocator &allocator, int processes, int total)
     for (int i = 0; i < processes; ++i) {
         children.push_back(fork());
         if (children.back() == 0) {
+            prctl(PR_SET_PDEATHSIG, SIGKILL); // it waits for us
             reference_process(allocator, meeting, i, total / processes);
             _exit(0);
         }
