@@ -102,12 +102,15 @@ void add_reference(std::vector<Group> &groups, int n)
                           beside_all({1, 0, 0.05}, {n}, [=](auto &allocator, int operations) {
                               return reference(allocator, threads, operations);
                           })});
-    for (int threads : {2, 8})
-        groups.push_back({"freed by another thread, " + counted(threads, "thread"), "handed",
-                          double(threads),
-                          beside_all({0.5, 0, 0}, {n}, [=](auto &allocator, int operations) {
-                              return freed_by_another(allocator, threads, operations);
-                          })});
+    for (int threads : {2, 8}) {
+        auto const work = [=](auto &allocator, int operations) {
+            return freed_by_another(allocator, threads, operations);
+        };
+        Group group{"freed by another thread, " + counted(threads, "thread"), "handed",
+                    double(threads), beside_all({0.5, 0, 0}, {n}, work)};
+        group.contestants.push_back(contestant<NoAllocator>("the hand-over alone", 0, 0, n, work));
+        groups.push_back(std::move(group));
+    }
 }
 
 /// Beside the same work in as many threads.

@@ -14,7 +14,7 @@ import matplotlib.pyplot as plt  # noqa: E402
 # One colour for each allocator in all plots; they can be told apart without colour by their order.
 COLOURS = {
     "weir": "#1f5fa8", "weir without lanes": "#7fa7d4", "mimalloc": "#d98a1f", "jemalloc": "#a8451f",
-    "weir, in as many threads": "#7fa7d4", "glibc": "#6b6b6b", "Boost.Interprocess": "#4d8a3d", "iceoryx2": "#7a4fa0",
+    "weir, in as many threads": "#7fa7d4", "glibc": "#6b6b6b", "Boost.Interprocess": "#4d8a3d", "the hand-over alone": "#c8c8c8", "iceoryx2": "#7a4fa0",
 }
 VERSIONS = ("weir", "glibc", "mimalloc", "jemalloc", "Boost", "iceoryx2")
 
@@ -162,7 +162,8 @@ def page(document, plots):
         "",
         "- *Reference workload*: 32 to 543 bytes, 70 % allocations, at most 200 live blocks a thread, "
         "50 MB; an allocation and a release are an operation each; every byte is written.",
-        "- *Freed by another thread*: the same sizes; each thread hands its blocks to its neighbour.",
+        "- *Freed by another thread*: the same sizes; each thread hands its blocks to its neighbour. The "
+        "hand-over alone is the same without an allocator.",
         "- *Processes*: the same workload in processes that share one allocator, beside threads.",
         "- *Pair*: an allocation and its release. The first and the last word are written and read.",
         "- *Shared path*: without lanes (`WEIR_MATRIX_NO_LANES`), each free is seen by all at once.",
