@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-// The allocators that are compared, behind one shape: make, allocate, release.
+// The allocators in shared memory that are compared, behind one shape: make, allocate, release.
 #pragma once
 
 #include <weir.h>
@@ -24,17 +24,19 @@ struct Block {
     weir_ref ref = 0;
 };
 
+/// As it is by default: threads keep freed blocks for their next allocations.
 class Weir {
   public:
     static constexpr char const *kName = "weir";
 
-    Weir()
+    explicit Weir(std::size_t capacity = kCapacity, weir_matrix_flags flags = 0)
     {
         weir_matrix_options options = WEIR_MATRIX_OPTIONS_INIT;
-        options.capacity = kCapacity;
+        options.capacity = capacity;
+        options.flags = flags;
         int const code = weir_matrix_create(nullptr, &options, &matrix_);
         if (code < 0) {
-            std::fprintf(stderr, "matrix-bench: %s\n", weir_strerror(code));
+            std::fprintf(stderr, "bench: %s\n", weir_strerror(code));
             std::exit(1);
         }
     }
@@ -47,9 +49,18 @@ class Weir {
         return weir_matrix_alloc(matrix_, size, nullptr, &block.ref, &block.data) == 0;
     }
     void release(Block const &block) { weir_matrix_free(matrix_, block.ref); }
+    weir_matrix *handle() const { return matrix_; }
 
   private:
     weir_matrix *matrix_ = nullptr;
+};
+
+/// The shared path alone.
+class WeirShared : public Weir {
+  public:
+    static constexpr char const *kName = "weir without lanes";
+
+    explicit WeirShared(std::size_t capacity = kCapacity) : Weir(capacity, WEIR_MATRIX_NO_LANES) {}
 };
 
 #ifdef WEIR_BENCH_BOOST
@@ -57,9 +68,9 @@ class Boost {
   public:
     static constexpr char const *kName = "Boost.Interprocess";
 
-    Boost()
+    explicit Boost(std::size_t capacity = kCapacity)
         : name_("weir-bench-" + std::to_string(getpid())),
-          memory_(boost::interprocess::create_only, name_.c_str(), kCapacity)
+          memory_(boost::interprocess::create_only, name_.c_str(), capacity)
     {
     }
     Boost(Boost const &) = delete;

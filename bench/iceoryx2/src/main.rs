@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Measures iceoryx2's loan and release. Reads lines "SIZE PAIRS" from standard input and answers
+//! each with a line "NANOSECONDS PAIRS FAILED DAMAGED": so the caller can alternate it with others.
+
+use iceoryx2::port::publisher::Publisher;
+use iceoryx2::prelude::*;
+use std::error::Error;
+use std::hint::black_box;
+use std::io::{BufRead, Write};
+use std::path::PathBuf;
+use std::time::Instant;
+
+type Bytes = Publisher<ipc::Service, [u8], ()>;
+
+#[derive(Default)]
+struct Outcome {
+    nanoseconds: u128,
+    pairs: u64,
+    failed: u64,
+    damaged: u64,
+}
+
+/// The same payload as on the other side of the comparison: one word, written and read back.
+fn measure(publisher: &Bytes, size: usize, pairs: u64) -> Outcome {
+    let mut outcome = Outcome::default();
+    let began = Instant::now();
+    for i in 0..pairs {
+        let Ok(mut sample) = publisher.loan_slice_uninit(size) else {
+            outcome.failed += 1;
+            continue;
+        };
+        let word = sample.payload_mut().as_mut_ptr() as *mut u64;
+        // SAFETY: the payload has at least 8 bytes (main() sees to it).
+        let read = unsafe {
+            word.write_unaligned(i);
+            black_box(word).read_unaligned()
+        };
+        outcome.damaged += u64::from(read != i);
+        drop(sample); // not sent: the memory goes back to the publisher's pool
+        outcome.pairs += 1;
+    }
+    outcome.nanoseconds = began.elapsed().as_nanos();
+    outcome
+}
+
+fn publisher(node: &Node<ipc::Service>, size: usize) -> Result<Bytes, Box<dyn Error>> {
+    let name = format!("weir-bench/{}/{size}", std::process::id());
+    let service = node
+        .service_builder(&name.as_str().try_into()?)
+        .publish_subscribe::<[u8]>()
+        .create()?;
+    Ok(service
+        .publisher_builder()
+        .initial_max_slice_len(size)
+        .create()?)
+}
+
+/// The one that Cargo.toml pins.
+fn version() -> &'static str {
+    let pinned = include_str!("../Cargo.toml").split("iceoryx2 = \"=").nth(1);
+    pinned
+        .and_then(|text| text.split('"').next())
+        .unwrap_or("unknown")
+}
+
+/// Files of our own, so that they can be removed: iceoryx2 leaves some of its own behind.
+struct Place {
+    folder: PathBuf,
+    prefix: String,
+}
+
+impl Place {
+    fn new() -> Self {
+        let name = format!("weir_bench_{}_", std::process::id());
+        Self {
+            folder: std::env::temp_dir().join(&name),
+            prefix: name,
+        }
+    }
+
+    fn config(&self) -> Result<Config, Box<dyn Error>> {
+        let mut config = Config::default();
+        let folder = self.folder.to_str().ok_or("a path that is not UTF-8")?;
+        config.global.set_root_path(&folder.try_into()?);
+        config.global.prefix = self.prefix.as_str().try_into()?;
+        Ok(config)
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.folder);
+        for entry in std::fs::read_dir("/dev/shm")
+            .into_iter()
+            .flatten()
+            .flatten()
+        {
+            if entry
+                .file_name()
+                .to_string_lossy()
+                .starts_with(&self.prefix)
+            {
+                let _ = std::fs::remove_file(entry.path());
+            }
+        }
+    }
+}
+
+fn main() -> Result<(), Box<dyn Error>> {
+    set_log_level(LogLevel::Error);
+    let place = Place::new(); // dropped after the node
+    let node = NodeBuilder::new()
+        .config(&place.config()?)
+        .create::<ipc::Service>()?;
+    println!("iceoryx2 {}", version());
+    for line in std::io::stdin().lock().lines() {
+        let line = line?;
+        let mut words = line.split_whitespace();
+        let size: usize = words.next().ok_or("no size")?.parse()?;
+        let pairs: u64 = words.next().ok_or("no pairs")?.parse()?;
+        let publisher = publisher(&node, size.max(8))?;
+        measure(&publisher, size.max(8), pairs / 20); // first touch is not counted
+        let it = measure(&publisher, size.max(8), pairs);
+        println!(
+            "{} {} {} {}",
+            it.nanoseconds, it.pairs, it.failed, it.damaged
+        );
+        std::io::stdout().flush()?;
+    }
+    Ok(())
+}
