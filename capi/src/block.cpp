@@ -11,27 +11,38 @@
 using namespace weir::capi;
 
 namespace {
-/// Out of line: most allocations have no options, and find a block in their thread's lane.
-__attribute__((noinline)) int alloc_slowly(weir_matrix *matrix, size_t size,
-                                           weir_alloc_options const *options, weir_ref *ret_block,
-                                           void **ret_data) noexcept
+int hand_over(weir::Status status, weir::Allocation const &made, weir_ref *ret_block,
+              void **ret_data) noexcept
 {
-    weir::Allocation made;
-    weir::Status status = weir::kOk;
-    if (options == nullptr) {
-        status = core(matrix)->alloc(size, made);
-    } else {
-        weir::AllocRequest request{};
-        if (int const code = to_core(options, size, request); code < 0)
-            return code;
-        status = core(matrix)->alloc(request, made);
-    }
     if (!status.ok())
         return status.code;
     *ret_block = made.ref.value;
     if (ret_data != nullptr)
         *ret_data = made.data;
     return 0;
+}
+
+// Out of line: most allocations have no options, and find a block in their thread's lane.
+
+__attribute__((noinline)) int alloc_with(weir_matrix *matrix, size_t size,
+                                         weir_alloc_options const &options, weir_ref *ret_block,
+                                         void **ret_data) noexcept
+{
+    weir::AllocRequest request{};
+    if (int const code = to_core(&options, size, request); code < 0)
+        return code;
+    weir::Allocation made;
+    weir::Status const status = core(matrix)->alloc(request, made);
+    return hand_over(status, made, ret_block, ret_data);
+}
+
+__attribute__((noinline)) int alloc_slowly(weir_matrix *matrix, size_t size, weir_ref *ret_block,
+                                           void **ret_data) noexcept
+{
+    weir::Allocation made;
+    weir::Status const status = core(matrix)->has_lanes() ? core(matrix)->alloc(size, made)
+                                                          : core(matrix)->alloc_shared(size, made);
+    return hand_over(status, made, ret_block, ret_data);
 }
 } // namespace
 
@@ -87,14 +98,13 @@ WEIR_API int weir_matrix_alloc(struct weir_matrix *matrix, size_t size,
     if (matrix == nullptr || ret_block == nullptr)
         return -EINVAL;
     if (options != nullptr)
-        return alloc_slowly(matrix, size, options, ret_block, ret_data);
+        return alloc_with(matrix, size, *options, ret_block, ret_data);
+    if (!core(matrix)->has_lanes())
+        return alloc_slowly(matrix, size, ret_block, ret_data);
     weir::Allocation const made = core(matrix)->alloc_fast(size);
     if (!WEIR_LIKELY(made.ref.value != 0))
-        return alloc_slowly(matrix, size, nullptr, ret_block, ret_data);
-    *ret_block = made.ref.value;
-    if (ret_data != nullptr)
-        *ret_data = made.data;
-    return 0;
+        return alloc_slowly(matrix, size, ret_block, ret_data);
+    return hand_over(weir::kOk, made, ret_block, ret_data);
 }
 
 /**
@@ -126,6 +136,8 @@ WEIR_API int weir_matrix_free(struct weir_matrix *matrix, weir_ref block) noexce
     if (matrix == nullptr)
         return -EINVAL;
     weir::Ref const ref{block};
+    if (!core(matrix)->has_lanes())
+        return core(matrix)->free_shared(ref).code;
     return WEIR_LIKELY(core(matrix)->free_fast(ref)) ? 0 : core(matrix)->free(ref).code;
 }
 

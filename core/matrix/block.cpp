@@ -95,7 +95,7 @@ WEIR_HOT void Matrix::free_claimed(Place const &place, Caller const &self) noexc
 
 Status Matrix::free(Ref ref) noexcept
 {
-    if (magazine_budget_ == 0)
+    if (!has_lanes())
         return free_shared(ref);
     if (WEIR_LIKELY(free_fast(ref)))
         return kOk;
@@ -109,16 +109,18 @@ Status Matrix::free(Ref ref) noexcept
 }
 
 /// Without a lane, or to say why not.
-WEIR_HOT Status Matrix::free_shared(Ref ref) noexcept
+Status Matrix::free_shared(Ref ref) noexcept
 {
     WEIR_TRY(enter());
     Caller const self = caller();
     for (int i = 0; i < kTries; ++i) {
         Place found;
-        if (int const code = find_here(ref, found); code != 0)
-            return Status{code};
-        if (!found.word.is(Kind::allocated))
-            return error(EBUSY);
+        if (!WEIR_LIKELY(find_quickly(ref, found))) {
+            if (int const code = find_here(ref, found); code != 0)
+                return Status{code};
+            if (!found.word.is(Kind::allocated))
+                return error(EBUSY);
+        }
         BlockWord word = found.word;
         self.open();
         if (found.sector->change(found.head, word,

@@ -74,32 +74,41 @@ WEIR_HOT bool Matrix::push(Lane &lane, Place const &place) noexcept
     return keep(lane, magazine, place.head, place.word);
 }
 
+/// An ALLOCATED block by its ref. False: it is none, or only a proper look can tell.
+WEIR_HOT bool Matrix::find_quickly(Ref ref, Place &ret) noexcept
+{
+    uint64_t const offset = ref.value & kOffsetMask;
+    unsigned const index = offset < sectors_[kMedium].data_offset() ? kSmall : kMedium;
+    Sector &sector = sectors_[index];
+    uint64_t const inside = offset - sector.data_offset();
+    uint64_t const head = inside >> kGranuleShift[index];
+    Granules const limit = sector.known_limit();
+    if (!WEIR_LIKELY(head < limit && (inside & ((1u << kGranuleShift[index]) - 1)) == 0))
+        return false;
+    ret.sector = &sector;
+    ret.index = index;
+    ret.head = static_cast<Granule>(head);
+    ret.word = sector.word(ret.head, relaxed); // for who changes it: his CAS orders
+    uint64_t const generation = ref.value >> 48 ^ salt_;
+    uint64_t const expected = BlockWord::kAllocatedBits | generation << BlockWord::kGranulesBits;
+    return WEIR_LIKELY((ret.word.raw & BlockWord::kIdentityMask) == expected &&
+                       ret.word.granules() - 1 < limit - ret.head);
+}
+
 /// What most frees are. False: nothing was changed, and free() has to look properly, or to say why
 /// not.
 WEIR_HOT bool Matrix::free_fast(Ref ref) noexcept
 {
     Lane *const lane = lane_here(); // ours: then we are a participant
-    if (!WEIR_LIKELY(lane != nullptr && !segment_.retired()))
+    Place found;
+    if (!WEIR_LIKELY(lane != nullptr && !segment_.retired() && find_quickly(ref, found)))
         return false;
-    uint64_t const offset = ref.value & kOffsetMask;
-    unsigned const index = offset < sectors_[kMedium].data_offset() ? kSmall : kMedium;
-    Sector const &sector = sectors_[index];
-    uint64_t const inside = offset - sector.data_offset();
-    uint64_t const head = inside >> kGranuleShift[index];
-    Granules const limit = sector.known_limit();
-    if (!WEIR_LIKELY(head < limit && (inside & (sector.bytes_of(1) - 1)) == 0))
-        return false;
-    auto const at = static_cast<Granule>(head);
-    BlockWord const found = sector.word(at, relaxed); // the CAS orders
-    uint64_t const generation = ref.value >> 48 ^ salt_;
-    uint64_t const expected = BlockWord::kAllocatedBits | generation << BlockWord::kGranulesBits;
-    bool const same = (found.raw & BlockWord::kIdentityMask) == expected;
-    Granules const length = found.granules();
-    unsigned const kept = magazine_of(index, length);
-    if (!WEIR_LIKELY(same && kept != kMagazines && length <= limit - at))
+    unsigned const kept = magazine_of(found.index, found.word.granules());
+    if (!WEIR_LIKELY(kept != kMagazines))
         return false;
     Magazine &magazine = lane->magazine[kept];
-    return WEIR_LIKELY(magazine.count < magazine.most) && keep(*lane, magazine, at, found);
+    return WEIR_LIKELY(magazine.count < magazine.most) &&
+           keep(*lane, magazine, found.head, found.word);
 }
 
 } // namespace weir

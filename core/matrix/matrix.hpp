@@ -179,8 +179,12 @@ class Matrix {
 
     /// The first try of the next two, inline for who includes lane_hot.hpp. Nothing is wrong if it
     /// fails.
+    bool has_lanes() const noexcept { return magazine_budget_ != 0; }
     Allocation alloc_fast(uint64_t size) noexcept;
     bool free_fast(Ref ref) noexcept;
+    /// Past the lanes.
+    Status alloc_shared(uint64_t size, Allocation &ret) noexcept;
+    Status free_shared(Ref ref) noexcept;
     /// Without options: the usual way.
     Status alloc(uint64_t size, Allocation &ret) noexcept;
     Status alloc(AllocRequest const &request, Allocation &ret) noexcept;
@@ -328,7 +332,6 @@ class Matrix {
 
     // alloc.cpp
     struct Search;
-    Status alloc_shared(uint64_t size, Allocation &ret) noexcept;
     Status alloc_properly(AllocRequest const &request, Allocation &ret) noexcept;
     Status alloc_slow(Search &search) noexcept;
     /// The same, sleeping until memory comes back (wait.cpp).
@@ -400,10 +403,10 @@ class Matrix {
     {
         return make_ref(sector.offset_of(head), word);
     }
+    bool find_quickly(Ref ref, Place &ret) noexcept;
     int locate(Ref ref, Place &ret) noexcept;
     int find_here(Ref ref, Place &ret) noexcept;
     unsigned sector_of(uint64_t offset) const noexcept;
-    Status free_shared(Ref ref) noexcept;
     template <class Step> Status change_block(Ref ref, Step step) noexcept;
     void free_claimed(Place const &place, Caller const &self) noexcept;
 

@@ -232,7 +232,7 @@ class Sector {
     Run give_back(Run run, Granules listed, bool look_right, Owner me) noexcept;
     Run merge_again(Run run, Owner me) noexcept;
 
-    void set_hints(Run run) noexcept;
+    void set_hints(Run run, bool head_is_listed = false) noexcept;
     void set_granule_hint(Granule at) noexcept;
     void drop_granule_hint(Granule at) noexcept;
 

@@ -30,9 +30,10 @@ WEIR_HOT void Sector::drop_granule_hint(Granule at) noexcept
         word.fetch_and(~mask, seq_cst);
 }
 
-WEIR_HOT void Sector::set_hints(Run run) noexcept
+WEIR_HOT void Sector::set_hints(Run run, bool head_is_listed) noexcept
 {
-    set_granule_hint(run.head);
+    if (!head_is_listed)
+        set_granule_hint(run.head);
     steps_.set(size_step(run.length), chunk_of(run.head));
 }
 
@@ -134,7 +135,7 @@ WEIR_HOT Run Sector::publish(Run run, Granules listed, bool look_right, Owner me
     BlockWord published = own(run.head).as_free(run.length);
     words_[run.head].store(published, seq_cst); // [P]
     if (!WEIR_LIKELY(same_step(listed, run.length)))
-        set_hints(run); // never before [P]
+        set_hints(run, listed != 0); // never before [P]
 
     if (look_right && is_free_at(run.end()))
         return change(run.head, published, published.as_claimed(me, run.length)) ? run : Run{};
@@ -223,14 +224,14 @@ WEIR_HOT Run Sector::search_quickly(Granules length, Granule last, Caller const 
     unsigned const step = steps_.find_column(size_step_up(length));
     if (step >= steps_.columns())
         return {};
-    Granule const bound = limit();
-    if (WEIR_LIKELY(last < bound)) { // its words may be read
+    if (Granule const bound = known_limit(); WEIR_LIKELY(last < bound)) { // it may be read
         BlockWord const found = word(last, relaxed);
         // or the next step: what we cut from a block often makes it one less, and its old step stays
         if (WEIR_LIKELY(found.is(Kind::free) && found.granules() != 0 &&
                         size_step(found.granules()) - step <= 1))
             return claim_quickly(last, found, bound, self);
     }
+    Granule const bound = limit();
     uint64_t const chunk = steps_.find(step, chunk_of(last));
     if (chunk >= div_up(bound, kChunk))
         return {};
