@@ -9,7 +9,14 @@
 namespace weir {
 namespace {
 constexpr int kHealWalks = 4;
+
+void count_healed(Sector const &sector, BlockWord word, HealReport &report) noexcept
+{
+    report.interrupted += word.is(Kind::claimed) ? 1 : 0;
+    report.blocks_reclaimed += word.is_users() ? 1 : 0;
+    report.reclaimed_bytes += word.is_users() ? sector.bytes_of(word.granules()) : 0;
 }
+} // namespace
 
 Status Matrix::heal(HealReport &ret) noexcept
 {
@@ -78,6 +85,8 @@ bool Matrix::heal_sector(Sector &sector, Owner dead, HealReport &report) noexcep
             walk.resume_at(merge_if_pair(sector, run, word));
         else if (word.owner() == dead || (word.is_users() && is_left(word.owner())))
             walk.resume_at(heal_head(sector, run, word, report));
+        else if (word.is(Kind::claimed)) // it may be published without a look at the index
+            sector.ensure_hints(run);
     }
     return !walk.blocked();
 }
@@ -136,13 +145,22 @@ Granule Matrix::heal_head(Sector &sector, Run run, BlockWord word, HealReport &r
         ++report.blocks_kept;
         return run.end();
     }
-    if (!sector.change(run.head, word, word.as_claimed(me().owner, run.length)))
+    Owner const dead = word.owner();
+    Owner const self = me().owner;
+    if (!sector.change(run.head, word, word.as_claimed(self, run.length)))
         return run.head;
-    report.interrupted += word.is(Kind::claimed) ? 1 : 0;
-    report.blocks_reclaimed += users ? 1 : 0;
-    report.reclaimed_bytes += users ? sector.bytes_of(run.length) : 0;
+    count_healed(sector, word, report);
+    // What else he had right of it goes with it: one publication for all.
+    for (Granule bound = sector.limit(); run.end() < bound;) {
+        BlockWord const next = sector.word(run.end(), acquire); // as for a hop
+        bool const his = next.owner() == dead && !next.is_claimed_without_memory() &&
+                         sector.plausible(run.end(), next, bound);
+        if (!his || !sector.absorb(run, next, self))
+            break;
+        count_healed(sector, next, report);
+    }
     // writes the TAIL, which the dead one may not have
-    return sector.release_run(run, me().owner).end();
+    return sector.release_run(run, self).end();
 }
 
 } // namespace weir

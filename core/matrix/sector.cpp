@@ -26,6 +26,18 @@ void Sector::init(Segment &segment, unsigned index) noexcept
 
 Run Sector::release_run(Run run, Owner me) noexcept { return release_hot(run, me); }
 
+/// For healing: M3.1 with another's block.
+bool Sector::absorb(Run &run, BlockWord found, Owner me) noexcept
+{
+    Granule const right = run.end();
+    if (!change(right, found, found.as_claimed(me, found.granules())))
+        return false;
+    drop_granule_hint(right); // M4
+    run.length += found.granules();
+    write_merged(run, right, me);
+    return true;
+}
+
 /// A neighbour became free while we published: not the usual way.
 WEIR_COLD Run Sector::merge_again(Run run, Owner me) noexcept
 {

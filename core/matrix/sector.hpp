@@ -83,6 +83,9 @@ class Sector {
     /// A claimed run becomes a user's block.
     BlockWord hand_out(Run run, Owner me, uint8_t state) noexcept;
 
+    /// Merges the block right of a run we hold into it, whatever it is, if its word is still this one.
+    bool absorb(Run &run, BlockWord found, Owner me) noexcept;
+
     /// Gives a claimed run back: merges it with free neighbours and publishes it (rules.md M3).
     /// Returns the block that was published last: where a walk goes on behind it.
     Run release_run(Run run, Owner me) noexcept;
@@ -232,7 +235,7 @@ class Sector {
     Run give_back(Run run, Granules listed, bool look_right, Owner me) noexcept;
     Run merge_again(Run run, Owner me) noexcept;
 
-    void set_hints(Run run, bool head_is_listed = false) noexcept;
+    void set_hints(Run run) noexcept;
     void set_granule_hint(Granule at) noexcept;
     void drop_granule_hint(Granule at) noexcept;
 

@@ -30,10 +30,9 @@ WEIR_HOT void Sector::drop_granule_hint(Granule at) noexcept
         word.fetch_and(~mask, seq_cst);
 }
 
-WEIR_HOT void Sector::set_hints(Run run, bool head_is_listed) noexcept
+WEIR_HOT void Sector::set_hints(Run run) noexcept
 {
-    if (!head_is_listed)
-        set_granule_hint(run.head);
+    set_granule_hint(run.head); // first: who forgets a step looks at the heads with this hint
     steps_.set(size_step(run.length), chunk_of(run.head));
 }
 
@@ -122,10 +121,11 @@ WEIR_HOT bool Sector::is_free_at(Granule at) const noexcept
 /// least one side sees the other (store buffering; Dekker). The left word of a pair is the
 /// arbiter: both sides try to claim it, one wins, the other leaves.
 ///
-/// `listed`: the length under which this head was FREE and in the index when we claimed it, 0 if it
-/// was not. A head that stays a head of the same step is in the index still: nobody takes away the
-/// granule hint of a block we hold (M4), nor the step of a chunk in which somebody holds one
-/// (chunk_has()).
+/// `listed`: the length under which this head was FREE when we claimed it, 0 if it was not. A head
+/// that stays a head of the same step need not be listed again: nobody takes away the granule hint
+/// of a block we hold (M4), nor the step of a chunk in which somebody holds one (chunk_has()). If
+/// its last publisher has not listed it yet, he will, under this head and step; if he is dead, his
+/// healer does, who lists CLAIMED heads too (heal_sector()).
 ///
 /// Death after [P]: the block is FREE and whole; missing hints and an unmerged pair are mended by
 /// heal().
@@ -135,7 +135,7 @@ WEIR_HOT Run Sector::publish(Run run, Granules listed, bool look_right, Owner me
     BlockWord published = own(run.head).as_free(run.length);
     words_[run.head].store(published, seq_cst); // [P]
     if (!WEIR_LIKELY(same_step(listed, run.length)))
-        set_hints(run, listed != 0); // never before [P]
+        set_hints(run); // never before [P]
 
     if (look_right && is_free_at(run.end()))
         return change(run.head, published, published.as_claimed(me, run.length)) ? run : Run{};

@@ -169,7 +169,12 @@ HEALING = [
          (CHECK, "        if (before.quiet() && Snapshot::take(people).begun == before.begun)\n",
           "        if (true)\n"), sees="check finds"),
     rule("healing ensures hints", "heal_conc", (0, 1, 0),
-         (HEAL, "    sector.ensure_hints(run);\n", ""), sees="invariant 4"),
+         (HEAL, "    sector.ensure_hints(run);\n    if (run.end()", "    if (run.end()"),
+         sees="invariant 4"),
+    rule("healing lists what is in somebody's hand", "heal_listed", (2, 1, 0),
+         (HEAL, "        else if (word.is(Kind::claimed)) // it may be published without a look at the "
+          "index\n            sector.ensure_hints(run);\n", ""), sees="invariant 4",
+         schedules=1000000),
     rule("healing merges pairs", "heal_two", (1, 1, 0),
          (HEAL, "    if (run.end() >= sector.limit() || !", "    if (true || !"),
          sees="two FREE neighbours"),
@@ -190,9 +195,9 @@ HEALING = [
           "void Matrix::heal_owner(Owner dead, HealReport &report) noexcept\n{\n"
           "    participants_.close_windows(dead);\n"), sees="invariant 5", schedules=1000000),
     rule("healing is a CAS of the word that names the dead", "heal_vs_free", (2, 1, 0),
-         (HEAL, "    if (!sector.change(run.head, word, word.as_claimed(me().owner, run.length)))\n"
-          "        return run.head;\n    report", "    sector.change(run.head, word, "
-          "word.as_claimed(me().owner, run.length));\n    report"), schedules=1000000),
+         (HEAL, "    if (!sector.change(run.head, word, word.as_claimed(self, run.length)))\n"
+          "        return run.head;\n    count", "    sector.change(run.head, word, "
+          "word.as_claimed(self, run.length));\n    count"), schedules=1000000),
     rule("give looks at the slot again", "give_to", (2, 1, 0),
          (BLOCK, "    if (participants_.word_of(to) == live)\n        return kOk;\n",
           "    return kOk;\n"), schedules=1000000),

@@ -217,6 +217,8 @@ void register_hints()
                                                                  [] { cut = {}; });
                            },
                            3});
+    add("heal_listed", "what the dead one had not listed is in somebody's hand when he is healed",
+        2, {used(7), used(1)}, {frees(0), allocs(1), heals()});
     add("late_clear", "the hint of a block that was made where an absorbed one had been", 3,
         {used(2), open(2), used(4)}, {frees(0), [](Actor const &me) {
                                           Ref const right = me.alloc(2);
