@@ -4,6 +4,7 @@
 
 import argparse
 import json
+import re
 import pathlib
 
 import matplotlib
@@ -17,6 +18,11 @@ COLOURS = {
     "weir, in as many threads": "#7fa7d4", "glibc": "#6b6b6b", "Boost.Interprocess": "#4d8a3d", "the hand-over alone": "#c8c8c8", "iceoryx2": "#7a4fa0",
 }
 VERSIONS = ("weir", "glibc", "mimalloc", "jemalloc", "Boost", "iceoryx2")
+
+
+def kernel_version(text):
+    """Without what the builder of the kernel added to its version."""
+    return re.sub(r"(\d+\.\d+(\.\d+)?)-\S+", r"\1", text)
 
 
 def by_chart(rows, chart):
@@ -137,7 +143,7 @@ def page(document, plots):
         "# Benchmarks",
         "",
         f"Measured on {facts['date']} with `./dev bench --peers`: {facts['cpu']}, {facts['cores']} "
-        f"cores, {facts['kernel']}, {facts['compiler']}; load of the machine before: "
+        f"cores, {kernel_version(facts['kernel'])}, {facts['compiler']}; load of the machine before: "
         f"{facts['load_before']}. {versions}.",
         "",
         f"Each figure is the median of {document['rounds']} runs in which all contestants take turns"
