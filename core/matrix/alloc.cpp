@@ -313,7 +313,7 @@ uint64_t Matrix::missing_for(Sector const &sector, Need need) noexcept
     return end > limit ? end - limit : 1; // somebody was faster in taking what was free
 }
 
-/// How far a sector grows for a need: an eighth of what there is, so that many small growths do
+/// How far a sector grows for a need: a 64th of what there is, so that many small growths do
 /// not become many system calls; ENOMEM at the capacity or at the sector's end.
 Result<Granules> Matrix::growth_step(unsigned index, Need need) const noexcept
 {
@@ -326,7 +326,7 @@ Result<Granules> Matrix::growth_step(unsigned index, Need need) const noexcept
     if (wanted > room)
         return error(ENOMEM);
     uint64_t const step =
-        smaller(larger(wanted, round_down(total / 8, kGrowthUnit)), larger(wanted, kLargestStep));
+        smaller(larger(wanted, round_down(total / 64, kGrowthUnit)), larger(wanted, kLargestStep));
     return static_cast<Granules>(smaller(step, round_down(room, kGrowthUnit)) >>
                                  sector.granule_shift());
 }

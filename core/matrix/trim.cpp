@@ -160,7 +160,7 @@ Status Matrix::take_back(unsigned index, Need need, bool &rise) noexcept
     if (opening.lack == 0)
         return error(EBUSY);
     rise = opening.place.end() > sector.limit();
-    // As in growth: an eighth of what there is, so that many small steps are not many system calls.
+    // An eighth of what there is, so that many small steps are not many system calls.
     uint64_t more = smaller(room(), round_down(committed() / 8, kGrowthUnit));
     more >>= sector.granule_shift();
     more -= smaller(more, opening.lack);
