@@ -64,27 +64,24 @@ void in_fork_child(void *) noexcept
         g_taken[(t_number_plus_one - 1) / 64] |= bit((t_number_plus_one - 1) % 64);
 }
 
-bool prepare() noexcept
+/// When the library is loaded. Later would be too late: a fork by another thread, while the first one
+/// is here, would leave a child with a mutex that nobody resets.
+__attribute__((constructor)) void prepare() noexcept
 {
-    if (g_has_key)
-        return true;
     g_fork_hook.in_child = &in_fork_child;
     if (pthread_key_create(&g_key, &at_thread_exit) != 0)
-        return false;
-    if (!register_fork_hook(g_fork_hook).ok()) {
+        return;
+    g_has_key = register_fork_hook(g_fork_hook).ok();
+    if (!g_has_key)
         pthread_key_delete(g_key);
-        return false;
-    }
-    g_has_key = true;
-    return true;
 }
 
 /// Takes a number for this thread, for as long as it lives.
 uint32_t take_number() noexcept
 {
-    Guard const guard(g_mutex);
-    if (!prepare())
+    if (!g_has_key)
         return kNoThreadNumber;
+    Guard const guard(g_mutex);
     uint32_t const number = take_lowest();
     if (number == kNoThreadNumber)
         return number;

@@ -150,12 +150,13 @@ Granule Matrix::heal_head(Sector &sector, Run run, BlockWord word, HealReport &r
     if (!sector.change(run.head, word, word.as_claimed(self, run.length)))
         return run.head;
     count_healed(sector, word, report);
-    // What else he had right of it goes with it: one publication for all.
+    // What else of his has to go right of it goes with it: one publication for all.
+    bool const keep = segment_.geometry().request.keep_blocks;
     for (Granule bound = sector.limit(); run.end() < bound;) {
         BlockWord const next = sector.word(run.end(), acquire); // as for a hop
-        bool const his = next.owner() == dead && !next.is_claimed_without_memory() &&
-                         sector.plausible(run.end(), next, bound);
-        if (!his || !sector.absorb(run, next, self))
+        bool const goes = next.owner() == dead && !next.is_claimed_without_memory() &&
+                          !(keep && next.is_users());
+        if (!goes || !sector.plausible(run.end(), next, bound) || !sector.absorb(run, next, self))
             break;
         count_healed(sector, next, report);
     }
