@@ -9,6 +9,7 @@
 namespace weir {
 namespace {
 constexpr int kHealWalks = 4;
+constexpr int kHealedAtOnce = 256; ///< blocks; some microseconds
 
 void count_healed(Sector const &sector, BlockWord word, HealReport &report) noexcept
 {
@@ -84,7 +85,7 @@ bool Matrix::heal_sector(Sector &sector, Owner dead, HealReport &report) noexcep
         if (word.is(Kind::free))
             walk.resume_at(merge_if_pair(sector, run, word));
         else if (word.owner() == dead || (word.is_users() && is_left(word.owner())))
-            walk.resume_at(heal_head(sector, run, word, report));
+            walk.resume_at(heal_head(sector, run, word, dead, report));
         else if (word.is(Kind::claimed)) // it may be published without a look at the index
             sector.ensure_hints(run);
     }
@@ -128,7 +129,8 @@ bool Matrix::keep_block(Sector &sector, Run run, BlockWord word) noexcept
 
 /// A head that names a dead one. Returns where the walk goes on: behind the block, or at the head
 /// again if somebody else changed it meanwhile.
-Granule Matrix::heal_head(Sector &sector, Run run, BlockWord word, HealReport &report) noexcept
+Granule Matrix::heal_head(Sector &sector, Run run, BlockWord word, Owner dead,
+                          HealReport &report) noexcept
 {
     bool const users = word.is_users();
     if (word.is_claimed_without_memory()) { // trim.cpp
@@ -145,17 +147,19 @@ Granule Matrix::heal_head(Sector &sector, Run run, BlockWord word, HealReport &r
         ++report.blocks_kept;
         return run.end();
     }
-    Owner const dead = word.owner();
     Owner const self = me().owner;
     if (!sector.change(run.head, word, word.as_claimed(self, run.length)))
         return run.head;
     count_healed(sector, word, report);
-    // What else of his has to go right of it goes with it: one publication for all.
+    // What else of his has to go right of it goes with it: one publication for all. Not for who left
+    // before: his owner id may be a living one's by now.
     bool const keep = segment_.geometry().request.keep_blocks;
-    for (Granule bound = sector.limit(); run.end() < bound;) {
+    // Bounded: nobody else gets any of it until it is published.
+    Granule bound = sector.limit();
+    for (int i = 0; i < kHealedAtOnce && word.owner() == dead && run.end() < bound; ++i) {
         BlockWord const next = sector.word(run.end(), acquire); // as for a hop
-        bool const goes = next.owner() == dead && !next.is_claimed_without_memory() &&
-                          !(keep && next.is_users());
+        bool const goes =
+            next.owner() == dead && !next.is_claimed_without_memory() && !(keep && next.is_users());
         if (!goes || !sector.plausible(run.end(), next, bound) || !sector.absorb(run, next, self))
             break;
         count_healed(sector, next, report);

@@ -103,7 +103,9 @@ static_assert(magazine_for(1025) == magazine_of(kMedium, 5));
 static_assert(magazine_for(kLargestLaned) == magazine_of(kMedium, kLaneGranules));
 
 struct Lane {
-    uint64_t identity = 0; ///< Matrix::me_ when it was begun; another one: nothing in it is ours
+    /// Matrix::me_ when it was begun; another one: nothing in it is ours. Not 0: that is a fork
+    /// child that has not joined.
+    uint64_t identity = UINT64_MAX;
     WindowCounters *counters = nullptr; ///< of this thread alone
     Magazine magazine[kMagazines];
 

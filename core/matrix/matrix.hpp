@@ -393,6 +393,7 @@ class Matrix {
     void recount_trimmed() noexcept;
     // prefault.cpp
     Status grow_to(unsigned sector, Granule target) noexcept;
+    Status populate_part(unsigned sector, Granule from, Granule to) noexcept;
 
     // block.cpp
     Ref make_ref(uint64_t offset, BlockWord word) const noexcept
@@ -425,7 +426,8 @@ class Matrix {
     bool keep_block(Sector &sector, Run run, BlockWord word) noexcept;
     void heal_owner(Owner dead, HealReport &report) noexcept;
     bool heal_sector(Sector &sector, Owner dead, HealReport &report) noexcept;
-    Granule heal_head(Sector &sector, Run run, BlockWord word, HealReport &report) noexcept;
+    Granule heal_head(Sector &sector, Run run, BlockWord word, Owner dead,
+                      HealReport &report) noexcept;
     bool is_left(Owner owner) const noexcept;
     Granule merge_if_pair(Sector &sector, Run run, BlockWord word) noexcept;
 

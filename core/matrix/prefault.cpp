@@ -2,6 +2,7 @@
 // Memory before its use: commits it and puts it into this process's page tables, piece by piece.
 #include "core/base/bits.hpp"
 #include "core/matrix/matrix.hpp"
+#include "core/matrix/walker.hpp"
 
 namespace weir {
 namespace {
@@ -31,6 +32,28 @@ Status Matrix::grow_to(unsigned index, Granule target) noexcept
         }
     }
     return kOk;
+}
+
+/// All of the granules [from, to) but what has been trimmed, which stays without memory. Trimming
+/// and taking back need the ticket, so what is TRIMMED stays so meanwhile.
+Status Matrix::populate_part(unsigned index, Granule from, Granule to) noexcept
+{
+    WEIR_TRY(take_ticket(segment_.header().growth));
+    Undo give_back([this] { give_ticket(segment_.header().growth); });
+    Walker walk(sectors_[index]);
+    Granule at;
+    BlockWord word;
+    Granule done = from;
+    while (walk.next(at, word) && at < to) {
+        bool const lacks = word.is(Kind::trimmed) || word.is_claimed_without_memory();
+        Granule const end = smaller(at + word.granules(), to);
+        if (!lacks || end <= done)
+            continue;
+        if (done < at)
+            WEIR_TRY(segment_.populate(index, done, at));
+        done = end;
+    }
+    return done < to ? segment_.populate(index, done, to) : kOk;
 }
 
 Status Matrix::prefault(uint64_t bytes, ProgressFn progress, void *userdata) noexcept
@@ -63,7 +86,7 @@ Status Matrix::prefault(uint64_t bytes, ProgressFn progress, void *userdata) noe
             to = smaller(smaller(target[i], from + step), sector.limit());
             if (to <= from)
                 break;
-            WEIR_TRY(segment_.populate(i, from, to));
+            WEIR_TRY(populate_part(i, from, to));
             done += sector.bytes_of(to - from);
             if (int const code = progress == nullptr ? 0 : progress(done, total, userdata);
                 code != 0)

@@ -33,8 +33,11 @@ bool Sector::absorb(Run &run, BlockWord found, Owner me) noexcept
     if (!change(right, found, found.as_claimed(me, found.granules())))
         return false;
     drop_granule_hint(right); // M4
+    bool const had_tail = run.length > 1;
     run.length += found.granules();
     write_merged(run, right, me);
+    if (had_tail) // no head and no end any more: what write_merged() left out the last time
+        words_[right - 1].store(own(right - 1).as_interior(), relaxed); // inside our block
     return true;
 }
 

@@ -227,11 +227,12 @@ WEIR_HOT Run Sector::search_quickly(Granules length, Granule last, Caller const 
     if (Granule const bound = known_limit(); WEIR_LIKELY(last < bound)) { // it may be read
         BlockWord const found = word(last, relaxed);
         // or the next step: what we cut from a block often makes it one less, and its old step stays
-        if (WEIR_LIKELY(found.is(Kind::free) && found.granules() != 0 &&
+        if (WEIR_LIKELY(found.is(Kind::free) && found.granules() - 1 < bound - last &&
                         size_step(found.granules()) - step <= 1))
             return claim_quickly(last, found, bound, self);
     }
     Granule const bound = limit();
+    note_limit(bound);
     uint64_t const chunk = steps_.find(step, chunk_of(last));
     if (chunk >= div_up(bound, kChunk))
         return {};

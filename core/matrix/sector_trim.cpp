@@ -37,8 +37,9 @@ uint64_t Sector::lack_of(Granule from, Run place, Granule top, uint64_t &hops) c
     uint64_t sum = 0;
     Granule bound = limit();
     for (Granule at = from; at < place.end();) {
-        if (at >= top || hops-- == 0)
+        if (at >= top || hops == 0)
             return kNever;
+        --hops;
         Run piece{at, top - at}; // above the limit: as if TRIMMED
         Granules unit = unit_of(kGrowthUnit);
         bool lacks = true;

@@ -65,6 +65,7 @@ Status Matrix::trim(uint64_t keep_bytes, uint64_t &ret_bytes) noexcept
     Status last = kOk;
     for (unsigned i = kSectors; i-- > 0 && last.ok();) // the longest blocks first
         last = trim_sector(i, spare, done);
+    tell_waiting(); // another sector may grow by it
     if (done == 0)
         WEIR_TRY(last);
     ret_bytes = done;

@@ -402,9 +402,9 @@ RESIZE_RULES = [
          (RESIZE, "found.granules() < wanted ||\n        !claim_free(right, found, me))",
           "found.granules() < wanted)")),
     rule("resize: a block that is RESIZING is nobody else's to free", "resize_free", (2, 0, 0),
-         (BLOCK, "        if (!found.word.is(Kind::allocated))\n            return error(EBUSY);\n"
-          "        BlockWord word = found.word;\n        self.open();\n",
-          "        BlockWord word = found.word;\n        self.open();\n"), sees="changes the head"),
+         (BLOCK, "            if (!found.word.is(Kind::allocated))\n"
+          "                return error(EBUSY);\n        }\n", "        }\n"),
+         sees="changes the head"),
     rule("resize opens a window", "shrink_quota", (2, 0, 0),
          (RESIZE, "        window.open();\n        // acq_rel: as each change",
           "        // acq_rel: as each change"), sees="invariant 5"),

@@ -350,3 +350,28 @@ Test(matrix_lanes, trim_takes_what_lanes_keep)
         free_block(*matrix, alloc(*matrix, size).ref);
     assert_sound(*matrix);
 }
+
+/// What goes and what stays of a dead one lie side by side.
+Test(matrix_lanes, kept_blocks_stay_beside_what_a_lane_had_kept)
+{
+    MatrixOptions options = with_lanes(64 * kMiB);
+    options.geometry.keep_blocks = true;
+    Handle const matrix = make_matrix(options);
+    int const child = in_child([&] {
+        std::vector<Ref> refs;
+        Allocation made;
+        for (int i = 0; i < 200 && matrix->alloc(64, made).ok(); ++i)
+            refs.push_back(made.ref);
+        for (size_t i = 0; i < refs.size(); i += 4)
+            if (!matrix->free(refs[i]).ok())
+                return 1;
+        return refs.size() == 200 ? 0 : 2;
+    });
+    check_eq(child, 0);
+    HealReport report;
+    check_eq(matrix->heal(report).code, 0);
+    check_eq(report.blocks_kept, 150);
+    check_eq(report.blocks_reclaimed, 0);
+    check_eq(stats_of(*matrix).used_blocks, 150);
+    assert_sound(*matrix);
+}

@@ -267,3 +267,27 @@ Test(matrix_trim, a_scribbled_count_harms_nobody)
             free_block(*matrix, ref);
     }
 }
+
+Test(matrix_trim, prefault_leaves_what_is_trimmed_without_memory)
+{
+    Handle const matrix = make_matrix(32 * kMiB);
+    Ref const low = alloc(*matrix, 4 * kMiB).ref;
+    Ref const high = alloc(*matrix, 4 * kMiB).ref;
+    free_block(*matrix, low);
+    uint64_t bytes = 0;
+    check_eq(matrix->trim(0, bytes).code, 0);
+    check_ge(bytes, 4 * kMiB);
+    auto const blocks = [&] {
+        struct stat found;
+        check_eq(fstat(matrix->fd(), &found), 0);
+        return static_cast<uint64_t>(found.st_blocks) * 512;
+    };
+    uint64_t const before = blocks();
+    check_eq(matrix->prefault(0, nullptr, nullptr).code, 0);
+    check_lt(blocks(), before + kMiB);
+    MatrixStats stats;
+    check_eq(matrix->stats(stats).code, 0);
+    check_eq(stats.trimmed_bytes, bytes);
+    free_block(*matrix, high);
+    assert_sound(*matrix);
+}
