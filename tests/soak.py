@@ -313,6 +313,8 @@ class Row:
 
 
 class Soak:
+    """Keeps AT_A_TIME programs running, and the books: a row for each part."""
+
     def __init__(self, parts, build, seconds, seed, log):
         self.parts, self.build, self.log = parts, build, log
         self.began = time.monotonic()
@@ -438,6 +440,7 @@ class Soak:
         never = [name for name, row in self.rows.items() if row.runs == 0]
         counted = sum(self.rows[part.name].runs for part in self.parts if part.counts_bytes)
         wrong = sum(row.broken for row in self.rows.values())
+        some = "at least " if wrong else ""  # not every failure says how many
         print()
         self.target("kills under mixed load", Kills.name, "kills", KILLS_WANTED)
         self.target("oracle operations", Oracle.name, "operations", ORACLE_WANTED)
@@ -445,7 +448,7 @@ class Soak:
         print(f"minutes under ThreadSanitizer {races.seconds / 60:.1f}")
         print(f"kills {self.total('kills')}\noperations {self.total('operations')}\n"
               f"schedules explored {self.total('schedules')}\n"
-              f"bytes leaked {sum(row.leaked for row in self.rows.values())} "
+              f"bytes leaked {some}{sum(row.leaked for row in self.rows.values())} "
               f"(every byte counted at the end of {counted} runs)\n"
               f"invariants broken {wrong}")
         if never:
