@@ -62,7 +62,8 @@ def count_program(entry, count):
 def all_suites(root):
     """What a build with everything that weir can use has."""
     found = set()
-    for path in [*root.glob("tests/*/meson.build"), *root.glob("examples/meson.build")]:
+    for path in [*root.glob("tests/*/meson.build"), root / "tests/meson.build",
+                 *root.glob("examples/meson.build")]:
         found |= set(re.findall(r"\bsuite: '(\w+)'", path.read_text()))
     return found
 

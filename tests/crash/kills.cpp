@@ -602,20 +602,24 @@ int supervise(char const *program)
     }
     tap.ok(lost == 0, "every message that was posted was read", std::to_string(lost).c_str());
     tap.ok(twice == 0, "no message was answered twice", std::to_string(twice).c_str());
-    uint64_t kinds[kKinds] = {}, least = UINT64_MAX;
+    uint64_t kinds[kKinds] = {}, least = UINT64_MAX, operations = 0;
     for (Slot const &slot : control.slot)
         for (unsigned i = 0; i < kKinds; ++i)
             kinds[i] += slot.done[i];
-    for (uint64_t const kind : kinds)
+    for (uint64_t const kind : kinds) {
         least = std::min(least, kind);
+        operations += kind;
+    }
     tap.ok(least > 0 && info.deaths >= kills / 2, "every kind of operation was at work",
            text("least %llu, deaths %llu", static_cast<unsigned long long>(least),
                 static_cast<unsigned long long>(info.deaths))
                .c_str());
-    std::printf("# %llu kills, %llu deaths healed, %llu allocations, %llu messages, %.1f s\n",
+    std::printf("# %llu kills, %llu deaths healed, %llu allocations, %llu messages, "
+                "%llu operations, %.1f s\n",
                 static_cast<unsigned long long>(done), static_cast<unsigned long long>(info.deaths),
                 static_cast<unsigned long long>(kinds[kAlloc]),
-                static_cast<unsigned long long>(posted), seconds);
+                static_cast<unsigned long long>(posted),
+                static_cast<unsigned long long>(operations), seconds);
     weir_matrix_unlink(name.c_str());
     weir_matrix_unref(matrix);
     tap.ok(files_with(name) == 0, "nothing is left over");

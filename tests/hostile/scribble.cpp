@@ -522,7 +522,8 @@ int main(int argc, char **argv)
                     static_cast<double>(now_ns() - began) / 1e9);
         steps += sum.steps;
     }
-    tap.ok(steps >= 10000, "enough was tried");
+    // one step in each millisecond and round is little
+    tap.ok(steps >= environment("WEIR_HOSTILE_MS", 10000), "enough was tried");
     tap.ok(files_with(segment_name("hostile")) == 0, "nothing is left over");
     return tap.finish();
 }

@@ -8,6 +8,7 @@ using namespace stress;
 namespace {
 constexpr unsigned kPosters = 2;
 constexpr unsigned kReaders = 2;
+uint64_t seed = 0;
 
 /// What a message says: number * kPosters + poster.
 constexpr uint64_t kPayload = 64;
@@ -23,7 +24,7 @@ struct Counts {
 void post_all(Matrix &matrix, Channel &channel, unsigned self, bool one_mapping,
               Deadline const &deadline, Counts &counts)
 {
-    Random random(self + 1);
+    Random random(seed + self + 1);
     for (uint64_t number = 1; !deadline.passed(); ++number) {
         Allocation block;
         if (!matrix.alloc(kPayload + random.below(300), block).ok()) {
@@ -50,7 +51,7 @@ void read_all(Matrix &matrix, Channel &channel, unsigned self, bool one_mapping,
     if (!made.ok())
         return;
     Subscription &reader = **made;
-    Random random(self + 100);
+    Random random(seed + self + 100);
     uint64_t last[kPosters] = {};
     for (;;) {
         Message message;
@@ -122,6 +123,7 @@ void run(Matrix &one, Matrix &two, uint32_t capacity, Nanoseconds time)
 int main(int argc, char **argv)
 {
     Nanoseconds const time = part_time(argc, argv);
+    seed = first_seed(argc, argv);
     Matrix &one = must(Matrix::create(nullptr, options_for(8 << 20)));
     Matrix &two = must(Matrix::attach_fd(one.fd(), options_for(8 << 20)));
     run(one, one, 16, time); // posters wait for room

@@ -102,13 +102,14 @@ struct Worker {
 };
 
 std::atomic<uint64_t> trimmed_bytes{0};
+uint64_t seed = 0;
 
 void run(Matrix &even, Matrix &odd, Nanoseconds time)
 {
     static std::atomic<uint64_t> exchange[kSlots];
     run_threads(kThreads, time, [&](unsigned self, Deadline const &deadline) {
         Worker worker{self % 2 == 0 ? even : odd, self % 2 == 0 ? odd : even, exchange, self,
-                      Random(self + 1)};
+                      Random(seed + self + 1)};
         while (!deadline.passed()) {
             for (int i = 0; i < 50; ++i)
                 worker.step();
@@ -134,6 +135,7 @@ void run(Matrix &even, Matrix &odd, Nanoseconds time)
 int main(int argc, char **argv)
 {
     Nanoseconds const time = part_time(argc, argv);
+    seed = first_seed(argc, argv);
     for (uint64_t capacity : {256 << 10, 8 << 20}) // mostly full, and never full
         for (bool lanes : {false, true}) {
             Matrix &watcher = must(Matrix::create(nullptr, options_for(capacity)));

@@ -92,6 +92,12 @@ template <class Work> void run_threads(unsigned count, Nanoseconds time, Work wo
         thread.join();
 }
 
+/// What random numbers begin with: the second argument.
+inline uint64_t first_seed(int argc, char **argv)
+{
+    return argc > 2 ? std::strtoull(argv[2], nullptr, 0) : 0;
+}
+
 /// Seconds for each part of a program: the first argument, or 2.
 inline Nanoseconds part_time(int argc, char **argv)
 {
