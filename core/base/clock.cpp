@@ -3,7 +3,9 @@
 #include "core/base/clock.hpp"
 
 #include <sched.h>
+#include <sys/syscall.h>
 #include <time.h>
+#include <unistd.h>
 
 namespace weir {
 namespace {
@@ -22,7 +24,9 @@ Nanoseconds real_now() noexcept { return read_clock(CLOCK_REALTIME); }
 void sleep_for(Nanoseconds duration) noexcept
 {
     timespec const time{duration / kSecond, static_cast<long>(duration % kSecond)};
-    nanosleep(&time, nullptr); // a signal may end it early: all callers loop
+    // A signal may end it early: all callers loop. By number, because the C library's function is a
+    // cancellation point, and a thread that is cancelled must not end inside the core.
+    syscall(SYS_clock_nanosleep, CLOCK_MONOTONIC, 0, &time, nullptr);
 }
 
 void yield_processor() noexcept { sched_yield(); }

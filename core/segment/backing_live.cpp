@@ -7,6 +7,7 @@
 
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 namespace weir {
@@ -30,7 +31,9 @@ int allocate_piece(int fd, int mode, uint64_t offset, uint64_t length) noexcept
 {
     constexpr int kTries = 1000; // interrupted that often, something is wrong
     for (int i = 0; i < kTries; ++i) {
-        if (fallocate(fd, mode, static_cast<off_t>(offset), static_cast<off_t>(length)) == 0)
+        // Not by the C library, whose function is a cancellation point: a thread that is cancelled
+        // must not end with a ticket in its hand.
+        if (syscall(SYS_fallocate, fd, mode, offset, length) == 0)
             return 0;
         if (errno != EINTR)
             return errno;
