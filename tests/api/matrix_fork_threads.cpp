@@ -127,6 +127,9 @@ Test(matrix_fork_threads, a_fork_child_works_while_the_parents_threads_attach, .
 /// A thread that is cancelled ends outside the library: nothing stays in its hand.
 Test(matrix_fork_threads, a_cancelled_thread_leaves_nothing_in_the_middle, .timeout = 60)
 {
+    if (API_ASAN)
+        cr_skip_test(
+            "AddressSanitizer takes the stack of a cancelled thread for used after its scope");
     weir_matrix *const matrix = unnamed(64 * kMiB);
     for (int round = 0; round < 60; ++round) {
         std::atomic<int> turns{0};

@@ -67,7 +67,7 @@ def check_configure(tap, root, folder):
 
 
 def entry(suite, result="OK"):
-    return json.dumps({"name": "a test", "suite": ["weir:" + suite], "result": result,
+    return json.dumps({"name": f"weir:{suite} / a test", "result": result,
                        "stdout": "1..1\nok 1 - fine\n"})
 
 
