@@ -45,15 +45,20 @@ class Waiting {
     /// By a healer: who was about to wake may have died, so always.
     void wake_always() noexcept
     {
-        for (uint32_t seen = word_.load(seq_cst); !count_up(seen);) {
+        uint32_t seen = word_.load(seq_cst);
+        for (int i = 0; i < kTries && !count_up(seen); ++i) {
         }
     }
 
   private:
+    /// Each failure is a change by somebody else. A peer that scribbles must not hold us up; sleeps
+    /// are bounded.
+    static constexpr int kTries = 1000;
+
     /// Static: the address of a Waiting would cost the usual way a store.
     WEIR_COLD static void wake_sleepers(atomic<uint32_t> &word, uint32_t seen) noexcept
     {
-        while ((seen & 1) != 0)
+        for (int i = 0; i < kTries && (seen & 1) != 0; ++i)
             if (Waiting(word).count_up(seen))
                 return;
     }

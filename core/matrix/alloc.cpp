@@ -131,7 +131,8 @@ Status Matrix::alloc(AllocRequest const &request, Allocation &ret) noexcept
     if (!is_valid(request))
         return error(EINVAL);
     unsigned const home = sector_for(request.size);
-    if (request.alignment <= sectors_[home].bytes_of(1) && alloc_small(request, ret)) {
+    if (request.alignment <= sectors_[home].bytes_of(1) &&
+        alloc_laned(request.size, request.state, ret)) {
         if (request.zero)
             std::memset(ret.data, 0, request.size);
         return kOk;

@@ -41,7 +41,7 @@ struct BlockWord {
     static constexpr unsigned kUserShift = 52;
     static constexpr uint64_t kGenerationBitsMask = uint64_t{kGenerationMask} << kGranulesBits;
 
-    static constexpr uint64_t kAllocatedBits = uint64_t{4} << 60;
+    static constexpr uint64_t kAllocatedBits = static_cast<uint64_t>(Kind::allocated) << 60;
     /// Kind and generation. What is compared with it may have more than 14 bits of generation:
     /// then it is equal to none.
     static constexpr uint64_t kIdentityMask = uint64_t{15} << 60 | kGenerationBitsMask;

@@ -133,27 +133,26 @@ Granule Matrix::heal_head(Sector &sector, Run run, BlockWord word, Owner dead,
                           HealReport &report) noexcept
 {
     bool const users = word.is_users();
+    bool const keep = segment_.geometry().request.keep_blocks;
+    Owner const self = me().owner;
     if (word.is_claimed_without_memory()) { // trim.cpp
-        Owner const self = me().owner;
         if (!sector.change(run.head, word, word.as_claimed_without_memory(self, run.length)))
             return run.head;
         sector.publish_trimmed(run);
         ++report.interrupted;
         return run.end();
     }
-    if (users && segment_.geometry().request.keep_blocks) {
+    if (users && keep) {
         if (!keep_block(sector, run, word))
             return run.head;
         ++report.blocks_kept;
         return run.end();
     }
-    Owner const self = me().owner;
     if (!sector.change(run.head, word, word.as_claimed(self, run.length)))
         return run.head;
     count_healed(sector, word, report);
     // What else of his has to go right of it goes with it: one publication for all. Not for who left
     // before: his owner id may be a living one's by now.
-    bool const keep = segment_.geometry().request.keep_blocks;
     // Bounded: nobody else gets any of it until it is published.
     Granule bound = sector.limit();
     for (int i = 0; i < kHealedAtOnce && word.owner() == dead && run.end() < bound; ++i) {

@@ -39,11 +39,6 @@ bool Matrix::alloc_laned(uint64_t size, uint8_t state, Allocation &ret) noexcept
     return WEIR_LIKELY(pop(*lane, magazine, state, ret)) || refill(*lane, magazine, state, ret);
 }
 
-bool Matrix::alloc_small(AllocRequest const &request, Allocation &ret) noexcept
-{
-    return alloc_laned(request.size, request.state, ret);
-}
-
 /// Takes a FREE block that serves the request, as the shared path would, and cuts as many blocks
 /// from it as it gives, up to the batch. The first is the caller's, the others are kept.
 WEIR_COLD bool Matrix::refill(Lane &lane, Magazine &magazine, uint8_t state,

@@ -51,8 +51,8 @@ WEIR_HOT bool Matrix::keep(Lane &lane, Magazine &magazine, Granule head, BlockWo
 {
     BlockWord const mine{(found.raw & BlockWord::kGenerationBitsMask) | magazine.cached};
     lane.open(); // memory appears
-    // acq_rel: as Sector::change()
-    bool const ours = magazine.words[head].compare_exchange(found, mine, acq_rel, relaxed);
+    // seq_cst: before the look for sleepers in tell_waiting()
+    bool const ours = magazine.words[head].compare_exchange(found, mine, seq_cst, relaxed);
     if (WEIR_LIKELY(ours)) {
         magazine.entry[magazine.count++] = head;
         Lane::bump(lane.counters->frees, relaxed); // for people

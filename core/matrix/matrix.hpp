@@ -296,7 +296,6 @@ class Matrix {
             lane != nullptr && lane->identity == __atomic_load_n(&me_, __ATOMIC_RELAXED);
         return WEIR_LIKELY(ours) ? lane : nullptr; // relaxed: the thread made its lane itself
     }
-    bool alloc_small(AllocRequest const &request, Allocation &ret) noexcept;
     void begin_magazine(Magazine &magazine, unsigned sector, Granules length) const noexcept;
     bool alloc_laned(uint64_t size, uint8_t state, Allocation &ret) noexcept;
     Allocation pop_one(Lane &lane, Magazine &magazine, uint8_t state) noexcept;
