@@ -113,6 +113,10 @@ class Params {
             fail("pointer-kind", name() + " points to a sized struct but does not say 'sized'");
         if (!needed && word("sized"))
             fail("pointer-kind", name() + " says 'sized' but points to no options or info");
+        bool const part = structure != nullptr && structure->doc.kind.value == "part";
+        bool const given = param_->doc.direction == Direction::in && word("array") && depth() == 1;
+        if (part && !given)
+            fail("pointer-kind", name() + " is a part and no [in] 'array(len=…)'");
     }
 
     void ownership()

@@ -116,7 +116,7 @@ class Types {
             return fail(item.at, "struct-kind", describe(item) + " has no fields");
         if (item.doc.kind.given() && item.doc.kind.value == "id")
             fail(item.doc.kind.at, "struct-kind",
-                 describe(item) + " is none of options, info, record");
+                 describe(item) + " is none of options, info, record, part");
         Member const &first = item.members[0];
         bool const size = first.name == "size" && first.array == 0 && spell(first.type) == "size_t";
         if (is_sized(item) && !size)
@@ -125,6 +125,8 @@ class Types {
             fail(item.at, "struct-kind", describe(item) + " is larger than 4096 bytes");
         if (item.doc.kind.value == "record")
             record(item);
+        if (item.doc.kind.value == "part")
+            part(item);
     }
 
     void record(Item const &item)
@@ -137,9 +139,42 @@ class Types {
                      "field " + quoted(member.name) + " of record " + quoted(item.name) +
                          " is a pointer");
         }
+        without_size(item);
+    }
+
+    /// A piece of the caller's memory: each of its pointers says how long it is.
+    void part(Item const &item)
+    {
+        std::size_t pointers = 0;
+        for (Member const &member : item.members) {
+            if (member.type.pointers.empty())
+                continue;
+            ++pointers;
+            Word const *const bytes = find_word(member.doc.words, "bytes");
+            if (bytes == nullptr || !is_length(item, bytes->value))
+                fail(member.at, "struct-kind",
+                     "field " + quoted(member.name) + " of part " + quoted(item.name) +
+                         " is not 'bytes(len=…)' of a field that is a 'size_t'");
+        }
+        if (pointers == 0)
+            fail(item.at, "struct-kind", "part " + quoted(item.name) + " points to nothing");
+        without_size(item);
+    }
+
+    static bool is_length(Item const &item, std::string const &name)
+    {
+        for (Member const &member : item.members)
+            if (member.name == name && spell(member.type) == "size_t")
+                return true;
+        return false;
+    }
+
+    /// Frozen ones have none.
+    void without_size(Item const &item)
+    {
         if (item.members[0].name == "size")
             fail(item.members[0].at, "struct-kind",
-                 "record " + quoted(item.name) + " begins with 'size'");
+                 item.doc.kind.value + " " + quoted(item.name) + " begins with 'size'");
     }
 
     static std::string bytes(std::uint64_t count)

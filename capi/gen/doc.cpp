@@ -301,7 +301,7 @@ class DocParser {
             doc_.kind.value = "id";
             doc_.kind.argument = text.substr(3, text.size() - 4);
         } else {
-            doc_.kind = one_of(block, "options info record id(NAME)");
+            doc_.kind = one_of(block, "options info record part id(NAME)");
         }
     }
 

@@ -96,7 +96,7 @@ struct Doc {
     Tag since;      ///< value: M.N
     Tag deprecated; ///< value: M.N, argument: the replacement
     Tag scope;
-    Tag kind; ///< value: options, info, record or id; argument: the guard type's name
+    Tag kind; ///< value: options, info, record, part or id; argument: the guard type's name
     Tag file;
     std::vector<SkipDoc> skips;
     std::vector<std::string> notes;

@@ -256,3 +256,34 @@ WEIR_API const void *weir_o(void) noexcept { return 0; }
  * @since 0.1
  */
 WEIR_API int weir_p(void) noexcept { return 0; }
+
+/**
+ * A piece of the caller's memory.
+ *
+ * @kind part
+ * @since 0.1
+ */
+WEIR_STRUCT(weir_piece) {
+    /** bytes(len=len); its first byte */
+    const void *data;
+    /** bytes */
+    size_t len;
+};
+
+/**
+ * Does it.
+ *
+ * @class library static
+ * @param[in]  one        one piece
+ * @param[out] ret_pieces array(len=3); pieces
+ * @return ok
+ * @errors
+ *   -EINVAL a pointer is NULL
+ * @thread any
+ * @blocks no
+ * @since 0.1
+ */
+WEIR_API int weir_q(const struct weir_piece *one, struct weir_piece *ret_pieces) noexcept
+{
+    return 0;
+}

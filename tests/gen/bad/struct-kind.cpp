@@ -109,3 +109,40 @@ WEIR_STRUCT(weir_h) {
     /** text */
     weir_call_fn callback;
 };
+
+/**
+ * A thing.
+ *
+ * @kind part
+ * @since 0.1
+ */
+WEIR_STRUCT(weir_i) {
+    /** text */
+    const void *pointer;
+    /** text */
+    size_t length;
+};
+
+/**
+ * A thing.
+ *
+ * @kind part
+ * @since 0.1
+ */
+WEIR_STRUCT(weir_j) {
+    /** bytes(len=length); text */
+    const void *pointer;
+    /** text */
+    uint64_t length;
+};
+
+/**
+ * A thing.
+ *
+ * @kind part
+ * @since 0.1
+ */
+WEIR_STRUCT(weir_k) {
+    /** text */
+    size_t size;
+};

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-// Input of the generator's tests: structs of all three kinds, with every type a field may have.
+// Input of the generator's tests: structs of all kinds, with every type a field may have.
 
 /**
  * A mode.
@@ -143,6 +143,43 @@ WEIR_API int weir_chest_create(const char *name, const struct weir_chest_options
  */
 WEIR_API int weir_chest_inquire(struct weir_chest *chest, size_t count, struct weir_chest_info *ret_info,
                               struct weir_chest_entry *ret_entries) noexcept
+{
+    return -EINVAL;
+}
+
+/**
+ * A piece of the caller's memory.
+ *
+ * @kind part
+ * @since 0.1
+ */
+WEIR_STRUCT(weir_piece) {
+    /** bytes(len=len) nullable; its first byte */
+    const void *data;
+    /** bytes */
+    size_t len;
+    /** any number */
+    uint32_t tag;
+    /** 0 */
+    uint32_t reserved0;
+};
+
+/**
+ * Puts pieces into a chest.
+ *
+ * @class weir_chest method
+ * @param[in] chest  the chest
+ * @param[in] pieces array(len=count); the pieces
+ * @param[in] count  how many
+ * @return ok
+ * @errors
+ *   -EINVAL a pointer is NULL
+ * @thread any
+ * @blocks no
+ * @since 0.1
+ */
+WEIR_API int weir_chest_fill(struct weir_chest *chest, const struct weir_piece *pieces,
+                             size_t count) noexcept
 {
     return -EINVAL;
 }
