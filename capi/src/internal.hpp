@@ -13,6 +13,8 @@ namespace weir {
 class Matrix;
 class Channel;
 class Subscription;
+class Log;
+class LogReader;
 
 namespace capi {
 
@@ -65,6 +67,14 @@ inline Channel *core(weir_channel *c) noexcept { return reinterpret_cast<Channel
 inline Subscription *core(weir_subscription *s) noexcept
 {
     return reinterpret_cast<Subscription *>(s);
+}
+inline Log *core(weir_log *l) noexcept { return reinterpret_cast<Log *>(l); }
+inline Log const *core(weir_log const *l) noexcept { return reinterpret_cast<Log const *>(l); }
+inline LogReader *core(weir_log_reader *r) noexcept { return reinterpret_cast<LogReader *>(r); }
+inline weir_log *handle(Log *l) noexcept { return reinterpret_cast<weir_log *>(l); }
+inline weir_log_reader *handle(LogReader *r) noexcept
+{
+    return reinterpret_cast<weir_log_reader *>(r);
 }
 inline weir_matrix *handle(Matrix *m) noexcept { return reinterpret_cast<weir_matrix *>(m); }
 inline weir_channel *handle(Channel *c) noexcept { return reinterpret_cast<weir_channel *>(c); }

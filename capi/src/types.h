@@ -27,13 +27,13 @@ WEIR_ENUM(weir_error) {
     WEIR_E_STALE = 4096,
     /** the segment or file contradicts itself */
     WEIR_E_CORRUPT = 4097,
-    /** an earlier input or output error ended this object; no function of this version returns it */
+    /** an earlier input or output error ended this object */
     WEIR_E_POISONED = 4098,
     /** the object was retired */
     WEIR_E_RETIRED = 4099,
     /** made by a version that this library cannot work with */
     WEIR_E_VERSION = 4100,
-    /** the reader was overtaken by the writers; no function of this version returns it */
+    /** the reader was overtaken by the writers */
     WEIR_E_LAPPED = 4101,
     /** the object is of another type */
     WEIR_E_TYPE = 4102,

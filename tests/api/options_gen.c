@@ -113,6 +113,33 @@ static void init_weir_channel_info(void *into)
     memcpy(into, &value, sizeof value);
 }
 
+static const size_t released_weir_log_options[] = {184};
+
+static void init_weir_log_options(void *into)
+{
+    const struct weir_log_options value = WEIR_LOG_OPTIONS_INIT;
+
+    memcpy(into, &value, sizeof value);
+}
+
+static const size_t released_weir_log_report[] = {176};
+
+static void init_weir_log_report(void *into)
+{
+    const struct weir_log_report value = WEIR_LOG_REPORT_INIT;
+
+    memcpy(into, &value, sizeof value);
+}
+
+static const size_t released_weir_log_info[] = {872};
+
+static void init_weir_log_info(void *into)
+{
+    const struct weir_log_info value = WEIR_LOG_INFO_INIT;
+
+    memcpy(into, &value, sizeof value);
+}
+
 static int call_weir_matrix_create_matrix_options(void *object, void *data)
 {
     struct weir_matrix *arg_ret_matrix = NULL;
@@ -245,6 +272,41 @@ static int call_weir_channel_inquire_channel_info(void *object, void *data)
     return weir_channel_inquire(object, data);
 }
 
+static int call_weir_log_open_log_options(void *object, void *data)
+{
+    struct weir_log *arg_ret_log = NULL;
+    int code;
+
+    (void)object;
+    code = weir_log_open("", data, &arg_ret_log);
+    if (code >= 0)
+        (void)weir_log_close(arg_ret_log);
+    return code;
+}
+
+static int call_weir_log_stats_log_info(void *object, void *data)
+{
+    return weir_log_stats(object, data);
+}
+
+static int call_weir_log_verify_log_report(void *object, void *data)
+{
+    (void)object;
+    return weir_log_verify("", data);
+}
+
+static int call_weir_log_repair_log_options(void *object, void *data)
+{
+    (void)object;
+    return weir_log_repair("", NULL, data, NULL);
+}
+
+static int call_weir_log_repair_log_report(void *object, void *data)
+{
+    (void)object;
+    return weir_log_repair("", NULL, NULL, data);
+}
+
 const struct options_case options_cases[] = {
     {"weir_matrix_options", "options",
      "weir_matrix_create", NULL,
@@ -326,6 +388,31 @@ const struct options_case options_cases[] = {
      SIZES(weir_channel_info),
      init_weir_channel_info,
      call_weir_channel_inquire_channel_info},
+    {"weir_log_options", "options",
+     "weir_log_open", NULL,
+     SIZES(weir_log_options),
+     init_weir_log_options,
+     call_weir_log_open_log_options},
+    {"weir_log_info", "info",
+     "weir_log_stats", "weir_log",
+     SIZES(weir_log_info),
+     init_weir_log_info,
+     call_weir_log_stats_log_info},
+    {"weir_log_report", "info",
+     "weir_log_verify", NULL,
+     SIZES(weir_log_report),
+     init_weir_log_report,
+     call_weir_log_verify_log_report},
+    {"weir_log_options", "options",
+     "weir_log_repair", NULL,
+     SIZES(weir_log_options),
+     init_weir_log_options,
+     call_weir_log_repair_log_options},
+    {"weir_log_report", "info",
+     "weir_log_repair", NULL,
+     SIZES(weir_log_report),
+     init_weir_log_report,
+     call_weir_log_repair_log_report},
 };
 
-const size_t options_count = 16;
+const size_t options_count = 21;

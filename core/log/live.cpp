@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+// Mapping LIVE, and moving its watermarks.
+#include "core/log/live.hpp"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+#include "core/base/futex.hpp"
+#include "core/flush/system.hpp"
+
+#include <cstring>
+
+namespace weir {
+namespace {
+
+int open_in(char const *folder, int flags, uint32_t mode) noexcept
+{
+    int const at = sys::open_at(AT_FDCWD, folder, O_RDONLY | O_DIRECTORY, 0);
+    if (at < 0)
+        return at;
+    int const fd = sys::open_at(at, "LIVE", flags | O_NOFOLLOW, mode);
+    sys::close(at);
+    return fd;
+}
+
+/// -kCorrupt: not a file, or too short to be mapped without SIGBUS.
+Status check_file(int fd) noexcept
+{
+    struct stat about;
+    if (fstat(fd, &about) != 0)
+        return error(errno);
+    bool const good =
+        S_ISREG(about.st_mode) && about.st_size >= static_cast<off_t>(sizeof(LivePage));
+    return good ? kOk : error(kCorrupt);
+}
+
+/// Never back.
+void raise(atomic<uint64_t> &word, uint64_t value) noexcept
+{
+    uint64_t found = word.load(relaxed); // the CAS orders
+    while (found < value && !word.compare_exchange(found, value, acq_rel, relaxed)) {
+    }
+}
+
+} // namespace
+
+Status Live::map(int fd, bool writable) noexcept
+{
+    int const access = PROT_READ | (writable ? PROT_WRITE : 0);
+    void *const place = mmap(nullptr, sizeof(LivePage), access, MAP_SHARED, fd, 0);
+    if (place == MAP_FAILED)
+        return error(errno);
+    page_ = static_cast<LivePage *>(place);
+    writable_ = writable;
+    return kOk;
+}
+
+Status Live::publish(char const *folder, uint32_t mode, uint8_t const (&uuid)[16], uint64_t epoch,
+                     Lsn durable, Lsn truncated) noexcept
+{
+    int const fd = open_in(folder, O_RDWR | O_CREAT, mode);
+    if (fd < 0)
+        return error(-fd);
+    // Not shortened: a reader that has it mapped must not meet SIGBUS.
+    Status status =
+        sys::fallocate(fd, 0, 0, sizeof(LivePage)) == 0 || ftruncate(fd, sizeof(LivePage)) == 0
+            ? check_file(fd)
+            : error(errno);
+    if (status.ok())
+        status = map(fd, true);
+    sys::close(fd);
+    WEIR_TRY(status);
+
+    LivePage &page = *page_;
+    page.epoch.store(0, release); // readers that look now see nobody
+    std::memcpy(page.magic, kLiveMagic, sizeof page.magic);
+    page.version = kLogVersion;
+    page.reserved = 0;
+    std::memcpy(page.uuid, uuid, sizeof page.uuid);
+    page.written.store(durable, release);
+    page.durable.store(durable, release);
+    page.truncated.store(truncated, release);
+    page.epoch.store(epoch, release); // pairs with the readers' acquire: all of the above is there
+    wake();
+    return kOk;
+}
+
+Status Live::open(char const *folder) noexcept
+{
+    int fd = open_in(folder, O_RDWR, 0);
+    bool const writable = fd >= 0;
+    if (!writable)
+        fd = open_in(folder, O_RDONLY, 0);
+    if (fd < 0)
+        return error(-fd);
+    Status status = check_file(fd);
+    if (status.ok())
+        status = map(fd, writable);
+    sys::close(fd);
+    return status;
+}
+
+void Live::close() noexcept
+{
+    if (page_ != nullptr)
+        munmap(page_, sizeof *page_);
+    page_ = nullptr;
+}
+
+void Live::wake() noexcept
+{
+    page_->wake.fetch_add(1, seq_cst); // [W] pairs with the sleepers' count in Reader's wait
+    if (page_->sleepers.load(seq_cst) != 0)
+        futex_wake_all(page_->wake);
+}
+
+void Live::advance(Lsn written, Lsn durable) noexcept
+{
+    raise(page_->written, written);
+    raise(page_->durable, durable);
+    wake();
+}
+
+void Live::truncated(Lsn lsn) noexcept { raise(page_->truncated, lsn); }
+
+void Live::end() noexcept
+{
+    page_->epoch.store(0, release);
+    wake();
+}
+
+} // namespace weir

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+// A reader of a log in a folder: the files, LIVE, and waiting for more.
+#pragma once
+
+#include "core/flush/io_posix.hpp"
+#include "core/log/live.hpp"
+#include "core/log/reader.hpp"
+
+namespace weir {
+
+/// One thread at a time.
+class LogReader {
+  public:
+    /// -ENOENT: no log there. Otherwise as Reader::open().
+    static Status open(char const *folder, Lsn from, unsigned flags, LogReader *&ret) noexcept;
+    static void close(LogReader *reader) noexcept;
+
+    /// As Reader::next().
+    Status next(RecordView &ret) noexcept;
+    /// Until next() has something to say. -ETIMEDOUT.
+    Status wait(Nanoseconds timeout) noexcept;
+    Status seek(Lsn lsn) noexcept;
+    Reader const &reader() const noexcept { return *reader_; }
+
+  private:
+    LogReader() noexcept = default;
+    ~LogReader() = default;
+    friend void destroy<LogReader>(LogReader *) noexcept;
+    friend LogReader *make<LogReader>() noexcept;
+
+    void sleep_on_page(uint32_t seen, Nanoseconds left) noexcept;
+
+    PosixFiles *files_ = nullptr;
+    Live live_{};
+    Reader *reader_ = nullptr;
+    /// What wait() has read ahead; next() gives it out.
+    bool ahead_ = false;
+    Status ahead_status_{};
+    RecordView ahead_record_{};
+};
+
+} // namespace weir
