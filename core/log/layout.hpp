@@ -107,10 +107,41 @@ template <class Page> uint32_t page_crc(Page const &page) noexcept
     return Crc32c().add(&page, 4092).value();
 }
 
+/// How positions map to files.
+struct LogGeometry {
+    uint64_t segment_size = 0; ///< power of two
+    uint32_t block = 0;        ///< power of two, at most half a segment
+
+    uint64_t number(Lsn lsn) const noexcept { return lsn / segment_size; }
+    Lsn base(Lsn lsn) const noexcept { return round_down(lsn, segment_size); }
+    uint64_t offset(Lsn lsn) const noexcept { return lsn & (segment_size - 1); }
+    /// A segment's base and its first batch are one position, written as the batch's. What is
+    /// compared with another position passes here first.
+    Lsn place(Lsn lsn) const noexcept { return larger(lsn, base(lsn) + block); }
+};
+
 /// `seg-<base LSN as %020u>.log`
 inline constexpr size_t kSegmentNameBytes = 32;
 void segment_name(Lsn base, char (&ret)[kSegmentNameBytes]) noexcept;
 /// False: it is no segment's name.
 bool parse_segment_name(char const *name, Lsn &ret_base) noexcept;
+/// `spare-<k>.seg`
+void spare_name(uint64_t number, char (&ret)[kSegmentNameBytes]) noexcept;
+bool parse_spare_name(char const *name, uint64_t &ret_number) noexcept;
+inline constexpr char kLockName[] = "LOCK";
+inline constexpr char kMetaName[] = "META";
+inline constexpr char kNewMetaName[] = "META.new";
+inline constexpr char kLiveName[] = "LIVE";
+inline constexpr char kCursorFolder[] = "cursors";
+inline constexpr char kQuarantineFolder[] = "quarantine";
+
+/// A header for segment `number` of the log that `superblock` describes.
+void make_segment_header(Superblock const &superblock, uint64_t number, uint32_t reused,
+                         SegmentHeader &ret) noexcept;
+/// True: the bytes are the header of segment `number` of that log.
+bool segment_header_fits(SegmentHeader const &header, Superblock const &superblock,
+                         uint64_t number) noexcept;
+/// Whole in itself, of whatever log: for repair, which has no superblock.
+bool segment_header_whole(SegmentHeader const &header) noexcept;
 
 } // namespace weir
