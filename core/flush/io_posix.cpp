@@ -310,7 +310,7 @@ struct PosixCalls {
         int const fd = open_any(place, flags, mode, files.btrfs_);
         if (fd < 0)
             return from(fd);
-        if ((flags & kOpenDirect) != 0 && !files.kind_.volatile_fs)
+        if ((flags & kOpenDirect) != 0 && files.direct_ && !files.kind_.volatile_fs)
             try_direct(fd);
         return fd;
     }
@@ -554,7 +554,7 @@ Result<File> PosixFiles::scratch(unsigned flags) noexcept
     }
     if (btrfs_)
         keep_in_place(fd);
-    if ((flags & kOpenDirect) != 0 && !kind_.volatile_fs)
+    if ((flags & kOpenDirect) != 0 && direct_ && !kind_.volatile_fs)
         try_direct(fd);
     return fd;
 }

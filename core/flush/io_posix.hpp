@@ -31,6 +31,8 @@ class PosixFiles {
 
     /// What is known of the whole file system; alignments are those of kOps.limits().
     Limits const &kind() const noexcept { return kind_; }
+    /// kOpenDirect does not count from now on.
+    void never_direct() noexcept { direct_ = false; }
     /// A file for reading and writing that has no name any more; kOpenDirect counts.
     Result<File> scratch(unsigned flags) noexcept;
 
@@ -40,6 +42,7 @@ class PosixFiles {
     int folder_ = -1;
     pid_t process_ = 0;
     bool btrfs_ = false;
+    bool direct_ = true;
     Limits kind_;
 };
 

@@ -115,13 +115,12 @@ class Log {
     /// How long until the next round is due; INT64_MAX: when something happens.
     Nanoseconds tend() noexcept;
 
+    Log() noexcept = default; // make<Log>() alone
+    Log(Log const &) = delete;
+    Log &operator=(Log const &) = delete;
+
   private:
     static constexpr Nanoseconds kWhenCalled = INT64_MAX;
-
-    Log() noexcept = default;
-    ~Log() = default;
-    friend void destroy<Log>(Log *) noexcept;
-    friend Log *make<Log>() noexcept;
 
     // log_open.cpp
     static Status open_folder(char const *folder, Log &log) noexcept;

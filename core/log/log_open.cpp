@@ -237,7 +237,7 @@ void Log::free_all() noexcept
     segments_.close();
     if (!forked_)
         meta_.close(io_);
-    release(io_, recovered_);
+    release_recovered(io_, recovered_);
     if (uint32_t const fd = event_fd_.load(relaxed); fd != 0) // nobody else is here
         sys::close(static_cast<int>(fd) - 1);
     if (own_backend_)

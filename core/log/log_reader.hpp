@@ -22,12 +22,11 @@ class LogReader {
     Status seek(Lsn lsn) noexcept;
     Reader const &reader() const noexcept { return *reader_; }
 
-  private:
-    LogReader() noexcept = default;
-    ~LogReader() = default;
-    friend void destroy<LogReader>(LogReader *) noexcept;
-    friend LogReader *make<LogReader>() noexcept;
+    LogReader() noexcept = default; // make<LogReader>() alone
+    LogReader(LogReader const &) = delete;
+    LogReader &operator=(LogReader const &) = delete;
 
+  private:
     void sleep_on_page(uint32_t seen, Nanoseconds left) noexcept;
 
     PosixFiles *files_ = nullptr;

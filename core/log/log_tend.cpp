@@ -185,7 +185,7 @@ Status Log::forget_before(Lsn lsn) noexcept
         if (live_.page() != nullptr)
             live_.truncated(lsn);
     }
-    LogGeometry const geometry = geometry_of(meta_.now());
+    LogGeometry const geometry{meta_.now().segment_size, meta_.now().block};
     uint64_t const end = removable_before(geometry, meta_.now().truncate_before, ring_->durable());
     return segments_.remove_before(end * segments_.size());
 }

@@ -96,7 +96,7 @@ struct Recovered {
 /// -EINVAL, kCorrupt, kVersion. After a failure nothing is held.
 Status recover(Io const &io, RecoverOptions const &options, Recovered &ret) noexcept;
 /// Closes what `recovered` still holds (File is kNoFile, open is null: taken over).
-void release(Io const &io, Recovered &recovered) noexcept;
+void release_recovered(Io const &io, Recovered &recovered) noexcept;
 
 /// Segments below this number may go when everything below `truncate_before` may and `durable` is
 /// durable (invariant 4).
