@@ -109,6 +109,9 @@ class Verbs {
         add_trim();
         add_rm();
         add_bench();
+        add_log();
+        add_record();
+        add_replay();
         add_ingest();
         add_ingest_worker();
         add_fixture();
@@ -151,6 +154,10 @@ class Verbs {
     void add_trim();
     void add_rm();
     void add_bench();
+    void add_log();
+    void add_log_bench(CLI::App &log);
+    void add_record();
+    void add_replay();
     void add_ingest();
     void add_ingest_worker();
     void add_fixture();
@@ -318,6 +325,102 @@ void Verbs::add_bench()
     on_choice<BenchOptions>(matrix, options, bench_matrix);
 }
 
+void Verbs::add_log()
+{
+    CLI::App *const log = app_.add_subcommand("log", "look into a durable log, verify, repair it");
+    log->require_subcommand(1);
+    auto const with_target = [log](char const *name, char const *purpose, LogTarget &target) {
+        CLI::App *const verb = log->add_subcommand(name, purpose);
+        verb->add_option("DIR", target.folder, "the log's folder")
+            ->check(is_not_empty())
+            ->required();
+        verb->add_flag("--json", target.json, "print JSON");
+        return verb;
+    };
+
+    auto const info = std::make_shared<LogTarget>();
+    on_choice<LogTarget>(with_target("info", "what opening it would find", *info), info, show_log);
+
+    auto const dump = std::make_shared<LogDumpOptions>();
+    CLI::App *verb = with_target("dump", "its records", dump->target);
+    verb->add_option("--from", dump->from, "the first LSN; default: the oldest");
+    verb->add_option("--to", dump->to, "records below this LSN");
+    verb->add_flag("--hex", dump->hex, "payloads as hexadecimal bytes");
+    verb->add_flag("--salvage", dump->salvage, "go on behind damage; ~ marks what follows a gap");
+    on_choice<LogDumpOptions>(verb, dump, dump_log);
+
+    auto const verify = std::make_shared<LogTarget>();
+    on_choice<LogTarget>(
+        with_target("verify", "read all of it; exit code 0 whole, 1 torn tail, 2 corrupt", *verify),
+        verify, verify_log);
+
+    auto const tail = std::make_shared<LogTailOptions>();
+    verb = with_target("tail", "its last records", tail->target);
+    verb->add_option("-n,--count", tail->count, "how many")->capture_default_str();
+    verb->add_flag("-f,--follow", tail->follow, "and those that come, until interrupted");
+    verb->add_flag("--hex", tail->hex, "payloads as hexadecimal bytes");
+    on_choice<LogTailOptions>(verb, tail, tail_log);
+
+    auto const repair = std::make_shared<LogRepairOptions>();
+    verb = with_target("repair", "make a damaged log one that opens", repair->target);
+    CLI::Option *const in_time = verb->add_flag(
+        "--point-in-time", repair->point_in_time,
+        "end it in front of the first damage; the rest goes to the folder quarantine in it");
+    verb->add_option("--salvage-to", repair->salvage_to,
+                     "copy every record that is whole to a new log there; this one stays")
+        ->check(is_not_empty())
+        ->excludes(in_time);
+    on_choice<LogRepairOptions>(verb, repair, repair_log);
+    add_log_bench(*log);
+}
+
+void Verbs::add_log_bench(CLI::App &log)
+{
+    auto const options = std::make_shared<LogBenchOptions>();
+    CLI::App *const verb =
+        log.add_subcommand("bench", "appends beside memcpy with CRC, and beside bare writes");
+    verb->add_option("DIR", options->folder,
+                     "where files are written and removed; default: the current folder")
+        ->check(is_not_empty());
+    verb->add_option("--seconds", options->seconds, "per figure and side")
+        ->check(CLI::Number & is_seconds())
+        ->capture_default_str();
+    verb->add_option("--threads", options->threads, "that append")
+        ->delimiter(',')
+        ->check(CLI::Range(1u, kMostThreads))
+        ->capture_default_str();
+    verb->add_flag("--json", options->json, "print one JSON object");
+    on_choice<LogBenchOptions>(verb, options, bench_log);
+}
+
+void Verbs::add_record()
+{
+    auto const options = std::make_shared<RecordOptions>();
+    CLI::App *const verb =
+        app_.add_subcommand("record", "append the messages of a channel to a durable log");
+    verb->add_option("--matrix", options->matrix, "the matrix of the channel")->required();
+    verb->add_option("CHANNEL", options->channel, "made if there is none")->required();
+    verb->add_option("DIR", options->folder, "the log's folder, made if there is none")
+        ->check(is_not_empty())
+        ->required();
+    verb->add_option("--count", options->count, "end after so many messages");
+    verb->add_flag("--json", options->json, "print one JSON object");
+    on_choice<RecordOptions>(verb, options, record_channel);
+}
+
+void Verbs::add_replay()
+{
+    auto const options = std::make_shared<ReplayOptions>();
+    CLI::App *const verb =
+        app_.add_subcommand("replay", "post what weir record has recorded to a channel");
+    verb->add_option("--matrix", options->matrix, "the matrix of the channel")->required();
+    verb->add_option("DIR", options->folder, "the log's folder")->check(is_not_empty())->required();
+    verb->add_option("CHANNEL", options->channel, "made if there is none")->required();
+    verb->add_option("--from", options->from, "the first LSN; default: the oldest record");
+    verb->add_flag("--json", options->json, "print one JSON object");
+    on_choice<ReplayOptions>(verb, options, replay_log);
+}
+
 void Verbs::add_ingest()
 {
     struct Given {
@@ -333,11 +436,16 @@ void Verbs::add_ingest()
         ->check(is_not_empty())
         ->required();
     verb->add_option("--out", options.out, "write the files to this folder")->check(is_not_empty());
+    CLI::Option *const log =
+        verb->add_option("--log", options.log,
+                         "append the files to the durable log in this folder; one consumer")
+            ->check(is_not_empty());
     verb->add_option("--producers", options.producers, "processes that read files")
         ->check(CLI::Range(1, kMostWorkers))
         ->capture_default_str();
     verb->add_option("--consumers", options.consumers, "processes that verify them")
         ->check(CLI::Range(1, kMostWorkers))
+        ->excludes(log)
         ->capture_default_str();
     verb->add_option("--capacity", given->capacity, "most bytes of block data")
         ->check(is_bytes())
@@ -353,6 +461,8 @@ void Verbs::add_ingest()
     verb->add_flag("--leave-block", options.leave_block)->group(""); // for tests
     on_choice<Given>(verb, given, [](Given const &all) {
         ingest::Options chosen = all.options;
+        if (!chosen.log.empty())
+            chosen.consumers = 1; // one process has a log open
         chosen.capacity = parse_bytes(all.capacity);
         chosen.kill_every_ns = all.kill.empty() ? 0 : parse_duration(all.kill);
         return ingest::run(chosen);
@@ -372,6 +482,7 @@ void Verbs::add_ingest_worker()
     verb->add_option("--fd", options->matrix_fd)->required();
     verb->add_option("--from", options->from)->required();
     verb->add_option("--out", options->out);
+    verb->add_option("--log", options->log);
     verb->add_option("--scratch", options->scratch);
     on_choice<ingest::WorkerOptions>(verb, options, ingest::run_worker);
 }
@@ -402,7 +513,7 @@ bool is_verb(CLI::App const &app, std::string const &word)
 
 Request read_command_line(int argc, char **argv)
 {
-    CLI::App app{"Looks into weir's shared-memory segments, repairs and measures them."};
+    CLI::App app{"Looks into weir's shared-memory segments and logs, repairs and measures them."};
     Request request;
     app.set_version_flag("--version", std::string("weir ") + weir_version_string());
     app.require_subcommand(1);

@@ -70,6 +70,56 @@ struct BenchOptions {
     bool json = false;
 };
 
+/// What all verbs on a log share.
+struct LogTarget {
+    std::string folder;
+    bool json = false;
+};
+
+struct LogDumpOptions {
+    LogTarget target;
+    std::uint64_t from = 0;
+    std::uint64_t to = 0; ///< 0: the end
+    bool hex = false;
+    bool salvage = false;
+};
+
+struct LogTailOptions {
+    LogTarget target;
+    std::size_t count = 10;
+    bool follow = false;
+    bool hex = false;
+};
+
+struct LogRepairOptions {
+    LogTarget target;
+    bool point_in_time = false;
+    std::string salvage_to; ///< empty: in place
+};
+
+struct RecordOptions {
+    std::string matrix;
+    std::string channel;
+    std::string folder;
+    std::uint64_t count = 0; ///< 0: until the channel is retired or the command is interrupted
+    bool json = false;
+};
+
+struct ReplayOptions {
+    std::string matrix;
+    std::string channel;
+    std::string folder;
+    std::uint64_t from = 0;
+    bool json = false;
+};
+
+struct LogBenchOptions {
+    std::string folder; ///< empty: one of its own, in the current folder
+    double seconds = 1; ///< per figure and side
+    std::vector<unsigned> threads = {1, 2, 8};
+    bool json = false;
+};
+
 /// Hidden: makes blocks for the tests of the other verbs.
 struct FixtureOptions {
     std::string name;
@@ -92,6 +142,14 @@ int heal_segment(Target const &target);
 int trim_segment(TrimOptions const &options);
 int show_top(TopOptions const &options);
 int bench_matrix(BenchOptions const &options);
+int show_log(LogTarget const &target);
+int dump_log(LogDumpOptions const &options);
+int verify_log(LogTarget const &target);
+int tail_log(LogTailOptions const &options);
+int repair_log(LogRepairOptions const &options);
+int record_channel(RecordOptions const &options);
+int replay_log(ReplayOptions const &options);
+int bench_log(LogBenchOptions const &options);
 int make_fixture(FixtureOptions const &options);
 
 } // namespace tool

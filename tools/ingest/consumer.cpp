@@ -2,10 +2,12 @@
 // A consumer: checksums a block where it is, writes it out if asked to, records the outcome.
 #include "checksum.hpp"
 #include "files.hpp"
+#include "run_log.hpp"
 #include "worker.hpp"
 
 #include "../error.hpp"
 
+#include <memory>
 #include <utility>
 
 #include <fmt/format.h>
@@ -20,14 +22,17 @@ class Consumer {
     {
         if (!session.options.out.empty())
             out_ = open_folder(session.options.out);
+        if (!session.options.log.empty())
+            log_ = std::make_unique<LogWriter>(session, reader_);
     }
 
     void run()
     {
         weir_message message{};
-        while (take(session_, reader_, message)) {
+        while (next(message)) {
             note_latency(message);
-            deliver(message);
+            if (!deliver(message))
+                continue;                            // the log answers when it is durable
             acknowledge(session_, reader_, message); // last: frees the block
             bump(session_.slot.messages);
             bump(session_.slot.bytes, message.length);
@@ -35,6 +40,17 @@ class Consumer {
     }
 
   private:
+    /// With a log: what was appended is made durable before it is waited for more.
+    bool next(weir_message &ret_message)
+    {
+        if (log_ && !log_->is_empty()) {
+            if (!log_->is_full() && take_at_once(session_, reader_, ret_message))
+                return true;
+            log_->flush();
+        }
+        return take(session_, reader_, ret_message);
+    }
+
     void note_latency(weir_message const &message)
     {
         // A redelivered message waited for a dead process, which is another question.
@@ -43,7 +59,8 @@ class Consumer {
                 static_cast<std::uint64_t>(session_.laps.since() - message.posted_at_ns));
     }
 
-    void deliver(weir_message const &message)
+    /// False: it is answered later.
+    bool deliver(weir_message const &message)
     {
         std::uint64_t const index = file_of(session_, message);
         void *data = nullptr;
@@ -54,8 +71,13 @@ class Consumer {
         std::uint32_t const checksum = crc32c(0, data, message.length);
         session_.laps.lap(kChecksum);
         if (out_ && !write(index, data, message.length))
-            return;
+            return true;
+        if (log_) {
+            log_->add(message, index, data, checksum);
+            return false;
+        }
         session_.ledger.record_delivery(index, message.length, checksum);
+        return true;
     }
 
     /// False if it cannot be written, which is recorded: a problem of this file alone.
@@ -79,6 +101,7 @@ class Consumer {
     Subscription reader_;
     std::string scratch_;
     File out_;
+    std::unique_ptr<LogWriter> log_;
 };
 } // namespace
 

@@ -12,8 +12,12 @@
 //     there only after its outcome is in the ledger: every file is delivered at least once.
 //  2. A worker that dies between its last step and its acknowledgement causes a second delivery.
 //     The ledger counts deliveries, so duplicates are seen; they must agree with the first.
-//  3. The run is over when every entry has an outcome and both channels are empty.
-// Afterwards the parent reads every file itself and compares lengths and checksums.
+//  3. With --log the one consumer is the log's writer: it appends straight from the blocks, and an
+//     outcome is in the ledger only when the log said that the record is durable. A successor of a
+//     killed one opens the log anew and goes on.
+//  4. The run is over when every entry has an outcome and both channels are empty.
+// Afterwards the parent reads every file itself and compares lengths and checksums, and
+// the records of the log with them.
 #pragma once
 
 #include <cstddef>
@@ -26,6 +30,7 @@ namespace tool::ingest {
 struct Options {
     std::string from;
     std::string out;  ///< folder to write the files to; empty: only checksums
+    std::string log;  ///< folder of a log to append the files to; empty: none
     std::string name; ///< of the segment; empty: without a name, passed by descriptor
     std::uint32_t producers = 3;
     std::uint32_t consumers = 2;
@@ -50,6 +55,7 @@ struct WorkerOptions {
     std::string role;
     std::string from;
     std::string out;
+    std::string log;
     std::string scratch; ///< folder in `out` for files that are being written
     int matrix_fd = -1;
     int parent = 0;

@@ -27,6 +27,7 @@ enum Phase : std::size_t {
     kTake,     ///< both: weir_channel_read that got a message
     kChecksum, ///< consumer
     kWrite,    ///< consumer: the file of --out
+    kLog,      ///< consumer: append to the log of --log, and waiting until it is durable
     kAck,      ///< both: weir_channel_ack, which frees the block
     kWait,     ///< both: for a message, for room in the channel or in the matrix
     kPhases,
@@ -63,6 +64,8 @@ struct Entry {
     std::atomic<std::uint32_t> deliveries;
     /// Deliveries that differ from the first. Consumers add 1 each.
     std::atomic<std::uint32_t> conflicts;
+    /// Position + 1 of its record in the log, 0: none. Written by the log's writer before `outcome`.
+    std::atomic<std::uint64_t> logged;
     /// Permission bits of the file. Written by each producer before its post, which publishes it.
     std::atomic<std::uint32_t> mode;
 };

@@ -57,6 +57,8 @@ void Process::start()
                                       "--from",   options_.from};
     if (!options_.out.empty())
         words.insert(words.end(), {"--out", options_.out, "--scratch", options_.scratch});
+    if (!options_.log.empty())
+        words.insert(words.end(), {"--log", options_.log});
     std::vector<char *> arguments;
     for (auto &word : words)
         arguments.push_back(word.data());

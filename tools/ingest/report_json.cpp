@@ -15,7 +15,8 @@ using Json = nlohmann::ordered_json;
 
 constexpr std::pair<Phase, char const *> kPhaseNames[] = {
     {kReadFile, "read_file"}, {kAlloc, "alloc"}, {kPost, "post"}, {kTake, "read"},
-    {kChecksum, "checksum"},  {kWrite, "write"}, {kAck, "free"},  {kWait, "wait"},
+    {kChecksum, "checksum"},  {kWrite, "write"}, {kLog, "log"},   {kAck, "free"},
+    {kWait, "wait"},
 };
 
 Json problems(Summary const &s)

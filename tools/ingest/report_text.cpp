@@ -26,6 +26,7 @@ constexpr Share kShares[] = {
     {kTake, "read"},
     {kChecksum, "checksum"},
     {kWrite, "writing the files"},
+    {kLog, "append, until durable"},
     {kAck, "free (ack)"},
 };
 
@@ -96,6 +97,14 @@ std::string deliveries(Summary const &s)
                        s.work.redelivered_jobs, s.work.redelivered_blocks);
 }
 
+std::string log(LogState const &state)
+{
+    return fmt::format("{} records, {}, all as the files are; {} of them duplicates; opened {} "
+                       "times, {} records made durable with {} writes; {}",
+                       state.records, human_bytes(state.bytes), state.duplicates, state.openings,
+                       state.records, state.batches, state.verdict);
+}
+
 std::string latency(Work const &work)
 {
     auto const time = [](std::uint64_t ns) { return human_time(static_cast<double>(ns)); };
@@ -153,6 +162,8 @@ void show_text(Summary const &s)
     if (s.options.kill_every_ns > 0 || ended)
         text += line("kills", workers(s));
     text += line("deliveries", deliveries(s));
+    if (!s.options.log.empty())
+        text += line("log", log(s.log));
     text += line("post to read", latency(s.work));
     if (s.work.full > 0)
         text += line("memory full",

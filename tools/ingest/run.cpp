@@ -4,6 +4,7 @@
 #include "files.hpp"
 #include "ingest.hpp"
 #include "interrupt.hpp"
+#include "run_log.hpp"
 #include "segment.hpp"
 #include "summary.hpp"
 #include "supervisor.hpp"
@@ -145,6 +146,7 @@ int ingest(Options const &options)
     watch_interrupts();
     Scratch const scratch(options.out);
     Segment segment(options, tree);
+    RunLog const run_log(options);
     Supervision const supervision = Supervisor(options, segment, tree.bytes, scratch.name()).run();
     if (!options.hold.empty())
         hold(options.hold);
@@ -154,7 +156,10 @@ int ingest(Options const &options)
                     supervision,
                     sum_up(segment.ledger(), options.producers),
                     verify(segment.ledger(), options),
+                    {},
                     {}};
+    if (!options.log.empty())
+        summary.log = run_log.compare(segment.ledger(), summary.verification);
     if (was_interrupted())
         throw Failure("interrupted");
     if (options.leave_block)

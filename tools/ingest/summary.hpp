@@ -79,18 +79,30 @@ struct SegmentState {
     }
 };
 
+/// The log of --log when its last writer has closed it.
+struct LogState {
+    std::uint64_t records = 0; ///< of this run
+    std::uint64_t bytes = 0;   ///< of their files
+    std::uint64_t duplicates = 0;
+    std::uint64_t openings = 0; ///< by writers, the parent's not counted
+    std::uint64_t batches = 0;
+    std::string verdict; ///< of weir_log_verify()
+    bool whole = true;
+};
+
 struct Summary {
     Options const &options;
     Tree const &tree;
     Supervision supervision;
     Work work;
     Verification verification;
+    LogState log;
     SegmentState segment;
 
     bool good() const
     {
-        return verification.problems.empty() && tree.unreadable.empty() && segment.whole() &&
-               supervision.failed_workers == 0 && supervision.hung_workers == 0;
+        return log.whole && verification.problems.empty() && tree.unreadable.empty() &&
+               segment.whole() && supervision.failed_workers == 0 && supervision.hung_workers == 0;
     }
 };
 

@@ -60,6 +60,7 @@ void Supervisor::start_workers()
         worker.role = producer ? "producer" : "consumer";
         worker.from = options_.from;
         worker.out = options_.out;
+        worker.log = options_.log;
         worker.scratch = scratch_;
         worker.matrix_fd = weir_matrix_fd(segment_.matrix().get());
         workers_.emplace_back(producer ? Role::producer : Role::consumer, worker);

@@ -98,6 +98,16 @@ bool take(Session const &session, Subscription const &reader, weir_message &ret_
     return true;
 }
 
+bool take_at_once(Session const &session, Subscription const &reader, weir_message &ret_message)
+{
+    if (weir_channel_read(reader.get(), 0, &ret_message) < 0)
+        return false; // take() tells what it is
+    session.laps.lap(kTake);
+    if (ret_message.redeliveries > 0)
+        bump(session.slot.redelivered);
+    return true;
+}
+
 void acknowledge(Session const &session, Subscription const &reader, weir_message const &message)
 {
     int code = weir_channel_ack(reader.get(), &message);

@@ -45,6 +45,9 @@ Channel join(Session const &session, char const *name);
 /// Waits in short turns, so that the library looks for dead peers in between.
 bool take(Session const &session, Subscription const &reader, weir_message &ret_message);
 
+/// The same without waiting: false if there is none now.
+bool take_at_once(Session const &session, Subscription const &reader, weir_message &ret_message);
+
 /// Answers a message: it is done.
 void acknowledge(Session const &session, Subscription const &reader, weir_message const &message);
 

@@ -1,0 +1,704 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+// What the log refuses: arguments, options, places, other processes, and a disk that fails.
+#include "tests/api/log_support.hpp"
+
+#include <sys/file.h>
+
+#include <thread>
+
+using namespace api;
+
+TestSuite(log_errors);
+
+namespace {
+/// Every function on the files of a log answers with `code`, in `folder`.
+void all_say(int code, char const *folder, char const *what, bool writers = true)
+{
+    weir_log *log = nullptr;
+    weir_log_reader *reader = nullptr;
+    uint64_t lsn = 0;
+    weir_log_options existing = small_log();
+    existing.flags = WEIR_LOG_NO_CREATE;
+    check_eq(weir_log_reader_open(folder, 0, 0, &reader), code, "reader, %s", what);
+    check_eq(weir_log_cursor_load(folder, "cursor", &lsn), code, "load, %s", what);
+    check_eq(weir_log_verify(folder, nullptr), code, "verify, %s", what);
+    if (writers) {
+        check_eq(weir_log_open(folder, &existing, &log), code, "open, %s", what);
+        check_eq(weir_log_cursor_store(folder, "cursor", 1, 0), code, "store, %s", what);
+        check_eq(weir_log_repair(folder, nullptr, nullptr, nullptr), code, "repair, %s", what);
+    }
+    check(log == nullptr && reader == nullptr);
+}
+
+int child_all_say(int code, char const *folder)
+{
+    weir_log *log = nullptr;
+    weir_log_reader *reader = nullptr;
+    uint64_t lsn = 0;
+    child_refuse(code, weir_log_open(folder, nullptr, &log));
+    child_refuse(code, weir_log_reader_open(folder, 0, 0, &reader));
+    child_refuse(code, weir_log_cursor_load(folder, "cursor", &lsn));
+    child_refuse(code, weir_log_cursor_store(folder, "cursor", 1, 0));
+    child_refuse(code, weir_log_verify(folder, nullptr));
+    child_refuse(code, weir_log_repair(folder, nullptr, nullptr, nullptr));
+    return 0;
+}
+
+void make_log(char const *folder, char const *record = "here")
+{
+    weir_log *const log = open_log(folder);
+    keep(log, record);
+    weir_log_close(log);
+    must(weir_log_cursor_store(folder, "cursor", 1, 0));
+}
+
+void overwrite(std::string const &file, off_t offset, size_t length, char with)
+{
+    int const fd = open(file.c_str(), O_WRONLY | O_CLOEXEC);
+    cr_assert_geq(fd, 0);
+    std::string const bytes(length, with);
+    check_eq(pwrite(fd, bytes.data(), length, offset), static_cast<ssize_t>(length));
+    close(fd);
+}
+std::string first_segment(LogFolder const &folder)
+{
+    return folder.file("seg-00000000000000000000.log");
+}
+} // namespace
+
+Test(log_errors, null_and_foolish_arguments_are_refused)
+{
+    LogFolder const folder;
+    weir_log *none = nullptr;
+    refuse(-EINVAL, weir_log_open(nullptr, nullptr, &none));
+    refuse(-EINVAL, weir_log_open(folder, nullptr, nullptr));
+    weir_log *const log = open_log(folder);
+    uint64_t lsn = 0;
+    void *data = nullptr;
+    weir_log_part part{"x", 1, 0, 0};
+    refuse(-EINVAL, weir_log_append(nullptr, "x", 1, &lsn));
+    refuse(-EINVAL, weir_log_append(log, nullptr, 1, &lsn));
+    refuse(-EINVAL, weir_log_try_append(nullptr, "x", 1, &lsn));
+    refuse(-EINVAL, weir_log_try_append(log, nullptr, 1, &lsn));
+    refuse(-EINVAL, weir_log_appendv(nullptr, &part, 1, &lsn));
+    refuse(-EINVAL, weir_log_appendv(log, nullptr, 1, &lsn));
+    refuse(-EINVAL, weir_log_appendv(log, &part, 0, &lsn));
+    std::vector<weir_log_part> const many(1025, part);
+    refuse(-EINVAL, weir_log_appendv(log, many.data(), many.size(), &lsn));
+    refuse(-EINVAL, weir_log_append_batch(log, many.data(), many.size(), &lsn));
+    refuse(-EINVAL, weir_log_append_batch(nullptr, &part, 1, &lsn));
+    refuse(-EINVAL, weir_log_append_batch(log, &part, 0, &lsn));
+    part.tag = 65536;
+    refuse(-EINVAL, weir_log_appendv(log, &part, 1, &lsn));
+    part = {nullptr, 1, 0, 0};
+    refuse(-EINVAL, weir_log_append_batch(log, &part, 1, &lsn));
+    part = {"x", 1, 0, 1};
+    refuse(-EINVAL, weir_log_appendv(log, &part, 1, &lsn));
+    refuse(-EINVAL, weir_log_reserve(nullptr, 1, 0, &lsn, &data));
+    refuse(-EINVAL, weir_log_reserve(log, 1, 65536, &lsn, &data));
+    refuse(-EINVAL, weir_log_reserve(log, 1, 0, nullptr, &data));
+    refuse(-EINVAL, weir_log_reserve(log, 1, 0, &lsn, nullptr));
+    refuse(-EINVAL, weir_log_commit(nullptr, 1, 1));
+    refuse(-EINVAL, weir_log_abort(nullptr, 1));
+    refuse(-WEIR_E_STALE, weir_log_commit(log, 12345, 1));
+    refuse(-WEIR_E_STALE, weir_log_abort(log, 12345));
+    refuse(-EINVAL, weir_log_wait(nullptr, 1, 0));
+    refuse(-EINVAL, weir_log_sync(nullptr));
+    refuse(-EINVAL, weir_log_fd(nullptr));
+    refuse(-EINVAL, weir_log_truncate_before(nullptr, 1));
+    refuse(-EINVAL, weir_log_stats(nullptr, nullptr));
+    weir_log_info info = WEIR_LOG_INFO_INIT;
+    info.size = 8;
+    refuse(-EINVAL, weir_log_stats(log, &info));
+    refuse(-ERANGE, weir_log_wait(log, weir_log_tail(log), 0));
+    refuse(-ERANGE, weir_log_truncate_before(log, weir_log_durable(log) + 1));
+    check_eq(weir_log_durable(nullptr), 0u);
+    check_eq(weir_log_tail(nullptr), 0u);
+    check_eq(weir_log_error(nullptr), 0u);
+    check(weir_log_close(nullptr) == nullptr);
+    check(weir_log_reader_close(nullptr) == nullptr);
+    weir_log_reader *reader = nullptr;
+    refuse(-EINVAL, weir_log_reader_open(nullptr, 0, 0, &reader));
+    refuse(-EINVAL, weir_log_reader_open(folder, 0, 4, &reader));
+    refuse(-EINVAL, weir_log_reader_open(folder, 0, 0, nullptr));
+    reader = reader_of(folder);
+    void const *bytes = nullptr;
+    size_t length = 0;
+    refuse(-EINVAL, weir_log_reader_next(nullptr, &bytes, &length, nullptr, nullptr));
+    refuse(-EINVAL, weir_log_reader_next(reader, nullptr, &length, nullptr, nullptr));
+    refuse(-EINVAL, weir_log_reader_next(reader, &bytes, nullptr, nullptr, nullptr));
+    refuse(-EINVAL, weir_log_reader_wait(nullptr, 0));
+    refuse(-EINVAL, weir_log_reader_seek(nullptr, 0));
+    weir_log_reader_close(reader);
+    refuse(-EINVAL, weir_log_cursor_store(nullptr, "x", 1, 0));
+    refuse(-EINVAL, weir_log_cursor_store(folder, nullptr, 1, 0));
+    refuse(-EINVAL, weir_log_cursor_store(folder, "x", 1, 2));
+    refuse(-EINVAL, weir_log_cursor_load(nullptr, "x", &lsn));
+    refuse(-EINVAL, weir_log_cursor_load(folder, nullptr, &lsn));
+    refuse(-EINVAL, weir_log_cursor_load(folder, "x", nullptr));
+    refuse(-EINVAL, weir_log_verify(nullptr, nullptr));
+    weir_log_report report = WEIR_LOG_REPORT_INIT;
+    report.size = 8;
+    refuse(-EINVAL, weir_log_verify(folder, &report));
+    refuse(-EINVAL, weir_log_repair(folder, nullptr, nullptr, &report));
+    refuse(-EINVAL, weir_log_repair(nullptr, nullptr, nullptr, nullptr));
+    keep(log, "still works");
+    weir_log_close(log);
+}
+
+Test(log_errors, options_out_of_range_are_refused)
+{
+    LogFolder const folder;
+    auto const with = [&folder](auto change, char const *what, int code = -EINVAL) {
+        weir_log_options bad = WEIR_LOG_OPTIONS_INIT;
+        change(bad);
+        weir_log *log = nullptr;
+        check_eq(weir_log_open(folder, &bad, &log), code, "open: %s", what);
+        check_eq(weir_log_repair(folder, nullptr, &bad, nullptr), code, "repair: %s", what);
+        check(log == nullptr && access(folder, F_OK) != 0);
+    };
+    constexpr int64_t kSecond = 1000 * kMillisecond;
+    with([](auto &o) { o.flags = 32; }, "unknown flag");
+    with([](auto &o) { o.flags = WEIR_LOG_NO_CREATE | WEIR_LOG_EXCLUSIVE; }, "neither");
+    with([](auto &o) { o.mode = 01000; }, "mode");
+    with([](auto &o) { o.recovery = 2; }, "recovery");
+    with([](auto &o) { o.durability = 3; }, "durability");
+    with([](auto &o) { o.sync_interval_ns = kMillisecond - 1; }, "short interval");
+    with([](auto &o) { o.sync_interval_ns = 3601 * kSecond; }, "long interval");
+    with([](auto &o) { o.idle_flush_ns = -2; }, "idle flush");
+    with([](auto &o) { o.evidence = 2; }, "evidence");
+    with([](auto &o) { o.commit_depth = 17; }, "commit depth");
+    with([](auto &o) { o.idle_evidence_ns = 61 * kSecond; }, "idle evidence");
+    with([](auto &o) { o.group_window_ns = -1; }, "window");
+    with([](auto &o) { o.group_window_ns = 11 * kMillisecond; }, "long window");
+    with([](auto &o) { o.write_depth = 8; }, "write depth not below buffers");
+    with([](auto &o) { o.buffer_count = 3; }, "few buffers");
+    with([](auto &o) { o.buffer_count = 6; }, "buffers, no power of two");
+    with([](auto &o) { o.buffer_count = 128; }, "many buffers");
+    with([](auto &o) { o.buffer_size = 32 * kKiB; }, "small buffer");
+    with([](auto &o) { o.buffer_size = 96 * kKiB; }, "buffer, no power of two");
+    with([](auto &o) { o.buffer_size = 32 * kMiB; }, "large buffer");
+    with([](auto &o) { o.segment_size = kMiB / 2; }, "small segment");
+    with([](auto &o) { o.segment_size = 3 * kMiB; }, "segment, no power of two");
+    with([](auto &o) { o.segment_size = 8192 * kMiB; }, "large segment");
+    with([](auto &o) { o.segment_size = kMiB, o.buffer_size = kMiB / 2; }, "buffer by segment");
+    with([](auto &o) { o.max_record = (uint64_t{1} << 30) + 1; }, "record");
+    with([](auto &o) { o.max_bytes = 64 * kMiB; }, "fewer than 4 segments");
+    with([](auto &o) { o.retain_bytes = kMiB; }, "less than a segment");
+    with([](auto &o) { o.retain_ns = kSecond - 1; }, "short age");
+    with([](auto &o) { o.retain_ns = -1; }, "negative age");
+    with([](auto &o) { o.spare_segments = 17; }, "spares");
+    with([](auto &o) { o.prepare = 3; }, "prepare");
+    with([](auto &o) { o.prepare_rate = 1000; }, "rate");
+    with([](auto &o) { o.backend = 3; }, "backend");
+    with([](auto &o) { o.direct = 2; }, "direct");
+    with([](auto &o) { o.io_threads = 17; }, "threads");
+    with([](auto &o) { o.reserved0 = 1; }, "reserved");
+    with([](auto &o) { o.append_timeout_ns = -2; }, "append timeout");
+    with([](auto &o) { o.stall_timeout_ns = kMillisecond; }, "stall timeout");
+    with([](auto &o) { o.lock_timeout_ns = 61 * kSecond; }, "lock timeout");
+    with([](auto &o) { o.lease_bytes = 4096; }, "leases", -EOPNOTSUPP);
+    struct {
+        weir_log_options known;
+        uint64_t beyond;
+    } newer = {WEIR_LOG_OPTIONS_INIT, 1};
+    newer.known.size = sizeof newer;
+    weir_log *log = nullptr;
+    refuse(-E2BIG, weir_log_open(folder, &newer.known, &log));
+    refuse(-E2BIG, weir_log_repair(folder, nullptr, &newer.known, nullptr));
+    refuse(-EOPNOTSUPP, weir_log_open(
+                            folder,
+                            [] {
+                                static weir_log_options o = WEIR_LOG_OPTIONS_INIT;
+                                o.lease_bytes = 1;
+                                return &o;
+                            }(),
+                            &log));
+    refuse(-EOPNOTSUPP, weir_log_repair(
+                            folder, nullptr,
+                            [] {
+                                static weir_log_options o = WEIR_LOG_OPTIONS_INIT;
+                                o.lease_bytes = 1;
+                                return &o;
+                            }(),
+                            nullptr));
+}
+
+// covers: weir_log_open -ENOENT -ENOTDIR -ENAMETOOLONG -ELOOP -WEIR_E_VERSION
+// covers: weir_log_reader_open -ENOENT -ENOTDIR -ENAMETOOLONG -ELOOP -WEIR_E_VERSION
+// covers: weir_log_cursor_load -ENOTDIR -ELOOP -WEIR_E_VERSION
+// covers: weir_log_cursor_store -ENOENT -ENOTDIR -ELOOP -WEIR_E_VERSION
+// covers: weir_log_verify -ENOENT -ENOTDIR -ENAMETOOLONG -ELOOP -WEIR_E_VERSION
+// covers: weir_log_repair -ENOENT -ENOTDIR -ENAMETOOLONG -ELOOP -WEIR_E_VERSION
+Test(log_errors, places_where_no_log_is)
+{
+    LogFolder const folder;
+    all_say(-ENOENT, folder, "no folder");
+    check_eq(mkdir(folder, 0700), 0);
+    all_say(-ENOENT, folder, "empty folder");
+    std::string const file = folder.beside("file");
+    close(open(file.c_str(), O_CREAT | O_WRONLY, 0600));
+    all_say(-ENOTDIR, file.c_str(), "a file");
+    std::string const long_path = "/tmp/" + std::string(5000, 'l');
+    all_say(-ENAMETOOLONG, long_path.c_str(), "long path");
+    make_log(folder);
+    overwrite(folder.file("META"), 8, 1, 9);
+    overwrite(folder.file("META"), 65536 + 8, 1, 9);
+    rename(folder.file("META").c_str(), folder.file("META.real").c_str());
+    check_eq(symlink("META.real", folder.file("META").c_str()), 0);
+    all_say(-ELOOP, folder, "META is a link");
+}
+
+// covers: weir_log_open -WEIR_E_CORRUPT
+// covers: weir_log_reader_open -WEIR_E_CORRUPT
+// covers: weir_log_cursor_load -WEIR_E_CORRUPT
+// covers: weir_log_cursor_store -WEIR_E_CORRUPT
+Test(log_errors, lost_superblocks_are_corrupt_and_repair_makes_new_ones)
+{
+    LogFolder const folder;
+    make_log(folder, "survives");
+    overwrite(folder.file("META"), 100, 1, 'x');
+    overwrite(folder.file("META"), 65536 + 100, 1, 'x');
+    weir_log *log = nullptr;
+    weir_log_reader *reader = nullptr;
+    uint64_t lsn = 0;
+    refuse(-WEIR_E_CORRUPT, weir_log_open(folder, nullptr, &log));
+    refuse(-WEIR_E_CORRUPT, weir_log_reader_open(folder, 0, 0, &reader));
+    refuse(-WEIR_E_CORRUPT, weir_log_cursor_load(folder, "cursor", &lsn));
+    refuse(-WEIR_E_CORRUPT, weir_log_cursor_store(folder, "cursor", 1, 0));
+    check_eq(verify_log(folder, WEIR_LOG_CORRUPT).finding, uint32_t(WEIR_LOG_FOUND_META));
+    weir_log_report report = WEIR_LOG_REPORT_INIT;
+    check_eq(weir_log_repair(folder, nullptr, nullptr, &report), 1);
+    check(report.mended & WEIR_LOG_MENDED_META);
+    auto const found = read_all(folder);
+    check(found.size() == 1 && found[0].text == "survives");
+    log = open_log(folder);
+    weir_log_close(log);
+    check_eq(weir_log_repair(folder, nullptr, nullptr, nullptr), 0);
+}
+
+Test(log_errors, damage_below_durable_is_told_and_nothing_is_changed)
+{
+    LogFolder const folder;
+    weir_log *log = open_log(folder);
+    uint64_t const first = keep(log, "first");
+    uint64_t const second = keep(log, std::string(5000, 'd'));
+    uint64_t const third = keep(log, "third");
+    weir_log_close(log);
+    overwrite(first_segment(folder), static_cast<off_t>(second + 100), 1, 'x');
+    weir_log_report const report = verify_log(folder, WEIR_LOG_CORRUPT);
+    check_eq(report.finding, uint32_t(WEIR_LOG_FOUND_DAMAGED_RECORD));
+    check(report.lsn <= second && report.lsn > first);
+    refuse(-WEIR_E_CORRUPT, weir_log_open(folder, nullptr, &log));
+    refuse(-WEIR_E_CORRUPT, weir_log_repair(folder, nullptr, nullptr, nullptr));
+    weir_log_reader *const reader = reader_of(folder);
+    void const *data = nullptr;
+    size_t length = 0;
+    check_eq(weir_log_reader_next(reader, &data, &length, nullptr, nullptr), 1);
+    for (int i = 0; i < 2; ++i) // and again
+        refuse(-WEIR_E_CORRUPT, weir_log_reader_next(reader, &data, &length, nullptr, nullptr));
+    weir_log_reader_close(reader);
+
+    // What is whole behind it can be had.
+    auto const salvaged = read_all(folder, 0, WEIR_READER_SALVAGE);
+    check_eq(salvaged.size(), 2u);
+    check(salvaged[0].lsn == first && salvaged[1].lsn == third);
+    std::string const other = folder.beside("salvaged");
+    weir_log_report done = WEIR_LOG_REPORT_INIT;
+    check_eq(weir_log_repair(folder, other.c_str(), nullptr, &done), 1);
+    check(done.gaps == 1);
+    auto const copied = read_all(other.c_str());
+    check(copied.size() == 2 && copied[0].text == "first" && copied[1].text == "third");
+    refuse(-EEXIST, weir_log_repair(folder, other.c_str(), nullptr, nullptr));
+
+    // Or the log may end in front of it.
+    weir_log_options in_time = small_log();
+    in_time.recovery = WEIR_LOG_RECOVERY_POINT_IN_TIME;
+    must(weir_log_open(folder, &in_time, &log));
+    keep(log, "goes on");
+    weir_log_close(log);
+    auto const now = read_all(folder);
+    check(now.size() == 2 && now[0].text == "first" && now[1].text == "goes on");
+    check(std::filesystem::exists(folder.file("quarantine")));
+    verify_log(folder, WEIR_LOG_WHOLE);
+}
+
+Test(log_errors, a_log_that_is_there_or_not_as_asked)
+{
+    LogFolder const folder;
+    weir_log *log = nullptr;
+    weir_log_options options = small_log();
+    options.flags = WEIR_LOG_NO_CREATE;
+    refuse(-ENOENT, weir_log_open(folder, &options, &log));
+    options.flags = WEIR_LOG_READ_ONLY;
+    refuse(-ENOENT, weir_log_open(folder, &options, &log));
+    options.flags = WEIR_LOG_EXCLUSIVE;
+    must(weir_log_open(folder, &options, &log));
+    keep(log, "x");
+    weir_log_close(log);
+    refuse(-EEXIST, weir_log_open(folder, &options, &log));
+    options.flags = 0;
+    options.segment_size = 2 * kMiB;
+    refuse(-EINVAL, weir_log_open(folder, &options, &log));
+    options.segment_size = 0;
+    must(weir_log_open(folder, &options, &log));
+    weir_log_close(log);
+}
+
+Test(log_errors, one_process_at_a_time)
+{
+    LogFolder const folder;
+    make_log(folder);
+    Gate ready, go;
+    pid_t const child = start([&] {
+        weir_log *log = nullptr;
+        weir_log_options const options = small_log();
+        child_must(weir_log_open(folder, &options, &log));
+        ready.open();
+        go.pass();
+        return 0;
+    });
+    ready.pass();
+    weir_log *log = nullptr;
+    weir_log_options options = small_log();
+    options.lock_timeout_ns = kMillisecond;
+    refuse(-EBUSY, weir_log_open(folder, &options, &log));
+    refuse(-EBUSY, weir_log_repair(folder, nullptr, &options, nullptr));
+    kill_and_join(child);
+    must(weir_log_open(folder, nullptr, &log));
+    refuse(-EBUSY, weir_log_open(folder, &options, &log)); // nor a second time in one process
+    weir_log_close(log);
+}
+
+Test(log_errors, a_fork_child_is_told)
+{
+    LogFolder const folder;
+    weir_log *const log = open_log(folder);
+    uint64_t const kept = keep(log, "parent");
+    pid_t const child = start([&] {
+        uint64_t lsn = 0;
+        void *data = nullptr;
+        weir_log_part const part{"x", 1, 0, 0};
+        weir_log_info info = WEIR_LOG_INFO_INIT;
+        child_refuse(-WEIR_E_FORKED, weir_log_append(log, "x", 1, &lsn));
+        child_refuse(-WEIR_E_FORKED, weir_log_try_append(log, "x", 1, &lsn));
+        child_refuse(-WEIR_E_FORKED, weir_log_appendv(log, &part, 1, &lsn));
+        child_refuse(-WEIR_E_FORKED, weir_log_append_batch(log, &part, 1, &lsn));
+        child_refuse(-WEIR_E_FORKED, weir_log_reserve(log, 1, 0, &lsn, &data));
+        child_refuse(-WEIR_E_FORKED, weir_log_commit(log, kept, 1));
+        child_refuse(-WEIR_E_FORKED, weir_log_abort(log, kept));
+        child_refuse(-WEIR_E_FORKED, weir_log_wait(log, kept, 0));
+        child_refuse(-WEIR_E_FORKED, weir_log_sync(log));
+        child_refuse(-WEIR_E_FORKED, weir_log_fd(log));
+        child_refuse(-WEIR_E_FORKED, weir_log_truncate_before(log, 0));
+        child_refuse(-WEIR_E_FORKED, weir_log_stats(log, &info));
+        weir_log_close(log);
+        return 0;
+    });
+    int const code = join(child);
+    if (code != 0)
+        cr_assert_fail("the child ended with %d: %s", code, words());
+    keep(log, "parent again");
+    weir_log *other = nullptr;
+    refuse(-EBUSY, weir_log_open(folder, nullptr, &other)); // its locks are still its own
+    weir_log_close(log);
+    check_eq(read_all(folder).size(), 2u);
+}
+
+Test(log_errors, a_dead_parent_s_child_does_not_keep_the_log)
+{
+    LogFolder const folder;
+    make_log(folder);
+    Gate forked, hold;
+    pid_t const parent = start([&] {
+        weir_log *log = nullptr;
+        child_must(weir_log_open(folder, nullptr, &log));
+        if (fork() == 0) {
+            forked.open();
+            hold.pass();
+            _exit(0);
+        }
+        pause();
+        return 0;
+    });
+    forked.pass();
+    kill_and_join(parent);
+    weir_log *log = nullptr;
+    must(weir_log_open(folder, nullptr, &log));
+    weir_log_close(log);
+    hold.open();
+}
+
+Test(log_errors, records_that_are_too_large_are_refused_and_cost_nothing)
+{
+    LogFolder const folder;
+    weir_log_options options = small_log();
+    options.max_record = 1000;
+    weir_log *log = open_log(folder, options);
+    std::string const text(1001, 'l');
+    uint64_t const tail = weir_log_tail(log);
+    weir_log_part const part{text.data(), text.size(), 0, 0};
+    uint64_t lsn = 0;
+    void *data = nullptr;
+    refuse(-EMSGSIZE, weir_log_append(log, text.data(), text.size(), &lsn));
+    refuse(-EMSGSIZE, weir_log_try_append(log, text.data(), text.size(), &lsn));
+    refuse(-EMSGSIZE, weir_log_appendv(log, &part, 1, &lsn));
+    refuse(-EMSGSIZE, weir_log_append_batch(log, &part, 1, &lsn));
+    refuse(-EMSGSIZE, weir_log_reserve(log, 1001, 0, &lsn, &data));
+    check_eq(weir_log_tail(log), tail);
+    weir_log_close(log);
+    log = open_log(folder);
+    std::string const large(100 * kKiB, 'l');
+    refuse(-EMSGSIZE, weir_log_try_append(log, large.data(), large.size(), &lsn));
+    refuse(-EMSGSIZE, weir_log_reserve(log, large.size(), 0, &lsn, &data));
+    must(weir_log_append(log, large.data(), large.size(), &lsn));
+    weir_log_close(log);
+}
+
+namespace {
+/// Fills the ring while one reservation holds everything back.
+void fill_ring(weir_log *log, uint64_t &ret_lsn)
+{
+    void *data = nullptr;
+    must(weir_log_reserve(log, 64, 0, &ret_lsn, &data));
+    std::string const text(4000, 'f');
+    int code = 0;
+    while (code == 0)
+        code = weir_log_try_append(log, text.data(), text.size(), nullptr);
+    check_eq(code, -EAGAIN);
+}
+} // namespace
+
+Test(log_errors, a_full_ring_says_so_in_time_and_goes_on)
+{
+    LogFolder const folder;
+    weir_log_options options = small_log();
+    options.append_timeout_ns = 20 * kMillisecond;
+    weir_log *const log = open_log(folder, options);
+    uint64_t held = 0;
+    fill_ring(log, held);
+    std::string const text(4000, 'f');
+    weir_log_part const part{text.data(), text.size(), 0, 0};
+    uint64_t lsn = 0;
+    void *data = nullptr;
+    refuse(-EAGAIN, weir_log_try_append(log, text.data(), text.size(), &lsn));
+    refuse(-ETIMEDOUT, weir_log_append(log, text.data(), text.size(), &lsn));
+    refuse(-ETIMEDOUT, weir_log_appendv(log, &part, 1, &lsn));
+    refuse(-ETIMEDOUT, weir_log_append_batch(log, &part, 1, &lsn));
+    refuse(-ETIMEDOUT, weir_log_reserve(log, text.size(), 0, &lsn, &data));
+    std::thread([&] { // a thread that holds nothing may wait
+        refuse(-EAGAIN, weir_log_wait(log, held + 100, 0));
+        refuse(-ETIMEDOUT, weir_log_wait(log, held + 100, 20 * kMillisecond));
+    })
+        .join();
+    must(weir_log_commit(log, held, 64));
+    must(weir_log_append(log, text.data(), text.size(), &lsn));
+    must(weir_log_sync(log));
+    weir_log_close(log);
+    verify_log(folder, WEIR_LOG_WHOLE);
+}
+
+Test(log_errors, a_writer_that_never_commits_is_given_up)
+{
+    LogFolder const folder;
+    weir_log_options options = small_log();
+    options.stall_timeout_ns = 100 * kMillisecond;
+    weir_log *const log = open_log(folder, options);
+    uint64_t held = 0, lsn = 0;
+    void *data = nullptr;
+    uint64_t const before = append(log, "before");
+    must(weir_log_reserve(log, 64, 0, &held, &data));
+    std::thread([&] {
+        uint64_t const behind = append(log, "behind");
+        must(weir_log_wait(log, behind, 20000 * kMillisecond));
+    }).join();
+    std::memset(data, 'z', 64); // late: never seen
+    refuse(-WEIR_E_STALE, weir_log_commit(log, held, 64));
+    refuse(-WEIR_E_STALE, weir_log_abort(log, held));
+    must(weir_log_append(log, "after", 5, &lsn));
+    must(weir_log_sync(log));
+    check_eq(info_of(log).evictions, 1u);
+    weir_log_close(log);
+    auto const found = read_all(folder);
+    check(found.size() == 3 && found[0].lsn == before && found[1].text == "behind" &&
+          found[2].text == "after");
+    verify_log(folder, WEIR_LOG_WHOLE);
+}
+
+Test(log_errors, a_failed_write_ends_the_log_and_loses_nothing_acknowledged)
+{
+    LogFolder const folder;
+    in_child_ok([&]() -> int {
+        weir_log_options options = small_log();
+        options.backend = WEIR_LOG_BACKEND_PWRITEV2;
+        options.idle_flush_ns = -1;
+        weir_log *log = nullptr;
+        child_must(weir_log_open(folder, &options, &log));
+        uint64_t kept = 0, lost = 0;
+        child_must(weir_log_append(log, "kept", 4, &kept));
+        child_must(weir_log_wait(log, kept, -1));
+        uint64_t const durable = weir_log_durable(log);
+        uint64_t open = 0, at = 0;
+        void *data = nullptr;
+        if (!fail_system_call(SYS_pwritev2, EIO)) // of this thread, which writes for itself
+            return kNotHere;
+        child_must(weir_log_append(log, "lost", 4, &lost));
+        child_refuse(-WEIR_E_POISONED, weir_log_wait(log, lost, -1));
+        child_check(weir_log_error(log) == EIO);
+        child_check(weir_log_durable(log) == durable);
+        weir_log_part const part{"x", 1, 0, 0};
+        child_refuse(-WEIR_E_POISONED, weir_log_append(log, "x", 1, &at));
+        child_refuse(-WEIR_E_POISONED, weir_log_try_append(log, "x", 1, &at));
+        child_refuse(-WEIR_E_POISONED, weir_log_appendv(log, &part, 1, &at));
+        child_refuse(-WEIR_E_POISONED, weir_log_append_batch(log, &part, 1, &at));
+        child_refuse(-WEIR_E_POISONED, weir_log_reserve(log, 1, 0, &open, &data));
+        child_refuse(-WEIR_E_POISONED, weir_log_sync(log));
+        child_refuse(-WEIR_E_POISONED, weir_log_truncate_before(log, kept));
+        child_must(weir_log_wait(log, kept, 0)); // what is durable stays so
+        weir_log_close(log);
+        return 0;
+    });
+    auto const found = read_all(folder);
+    check(!found.empty() && found[0].text == "kept" && found.size() <= 2);
+    weir_log *const log = open_log(folder);
+    keep(log, "goes on");
+    weir_log_close(log);
+}
+
+Test(log_errors, no_space_is_said_before_a_record_is_accepted)
+{
+    LogFolder const folder;
+    weir_log_options options = small_log();
+    options.max_bytes = 4 * kMiB;
+    weir_log *const log = open_log(folder, options);
+    std::string const text(60000, 'n');
+    uint64_t lsn = 0, last = 0;
+    int code = 0;
+    for (int i = 0; i < 1000 && code == 0; ++i) {
+        last = code == 0 && lsn != 0 ? lsn : last;
+        code = weir_log_append(log, text.data(), text.size(), &lsn);
+    }
+    check_eq(code, -ENOSPC);
+    weir_log_part const part{text.data(), text.size(), 0, 0};
+    void *data = nullptr;
+    refuse(-ENOSPC, weir_log_append(log, text.data(), text.size(), &lsn));
+    refuse(-ENOSPC, weir_log_try_append(log, text.data(), text.size(), &lsn));
+    refuse(-ENOSPC, weir_log_appendv(log, &part, 1, &lsn));
+    refuse(-ENOSPC, weir_log_append_batch(log, &part, 1, &lsn));
+    refuse(-ENOSPC, weir_log_reserve(log, text.size(), 0, &lsn, &data));
+    must(weir_log_sync(log)); // all that was accepted becomes durable
+    check_eq(weir_log_error(log), 0u);
+    must(weir_log_truncate_before(log, last));
+    int64_t const end = now_ns() + 10000 * kMillisecond;
+    do
+        code = weir_log_append(log, text.data(), text.size(), &lsn);
+    while (code == -ENOSPC && now_ns() < end);
+    check_eq(code, 0);
+    must(weir_log_wait(log, lsn, -1));
+    weir_log_close(log);
+    verify_log(folder, WEIR_LOG_WHOLE);
+}
+
+// covers: weir_log_open -EMFILE
+// covers: weir_log_reader_open -EMFILE
+// covers: weir_log_cursor_load -EMFILE
+// covers: weir_log_cursor_store -EMFILE
+// covers: weir_log_verify -EMFILE
+// covers: weir_log_repair -EMFILE
+Test(log_errors, out_of_descriptors)
+{
+    LogFolder const folder;
+    make_log(folder);
+    in_child_ok([&]() -> int {
+        weir_log *log = nullptr;
+        child_must(weir_log_open(folder.beside("other").c_str(), nullptr, &log));
+        weir_log_reader *reader = nullptr;
+        child_must(weir_log_reader_open(folder, 0, 0, &reader));
+        limit(RLIMIT_NOFILE, 0);
+        child_refuse(-EMFILE, weir_log_fd(log));
+        void const *data = nullptr;
+        size_t length = 0;
+        (void)weir_log_reader_next(reader, &data, &length, nullptr, nullptr);
+        return child_all_say(-EMFILE, folder);
+    });
+}
+
+// covers: weir_log_open -EACCES
+// covers: weir_log_reader_open -EACCES
+// covers: weir_log_cursor_load -EACCES
+// covers: weir_log_cursor_store -EACCES
+// covers: weir_log_verify -EACCES
+// covers: weir_log_repair -EACCES
+Test(log_errors, files_that_may_not_be_opened)
+{
+    LogFolder const folder;
+    make_log(folder);
+    check_eq(chmod(folder, 0700), 0);
+    in_child_ok(
+        [&]() -> int {
+            if (geteuid() == 0 && setresuid(kNobody, kNobody, kNobody) != 0)
+                return kNotHere;
+            if (geteuid() != kNobody)
+                return kNotHere;
+            return child_all_say(-EACCES, folder);
+        },
+        "needs root, to become somebody else");
+}
+
+// covers: weir_log_open -ENFILE -EIO
+// covers: weir_log_reader_open -ENFILE -EIO
+// covers: weir_log_cursor_load -ENFILE -EIO
+// covers: weir_log_cursor_store -ENFILE -EIO
+// covers: weir_log_verify -ENFILE -EIO
+// covers: weir_log_repair -ENFILE -EIO
+Test(log_errors, a_system_that_refuses)
+{
+    LogFolder const folder;
+    make_log(folder);
+    in_child_ok([&]() -> int {
+        return fail_system_call(SYS_openat, ENFILE) ? child_all_say(-ENFILE, folder) : kNotHere;
+    });
+    in_child_ok([&]() -> int {
+        return fail_system_call(SYS_pread64, EIO) ? child_all_say(-EIO, folder) : kNotHere;
+    });
+}
+
+Test(log_errors, a_reader_that_cannot_read)
+{
+    LogFolder const folder;
+    make_log(folder);
+    in_child_ok([&]() -> int {
+        weir_log_reader *reader = nullptr;
+        child_must(weir_log_reader_open(folder, 0, 0, &reader));
+        if (!fail_system_call(SYS_pread64, EIO))
+            return kNotHere;
+        void const *data = nullptr;
+        size_t length = 0;
+        child_refuse(-EIO, weir_log_reader_next(reader, &data, &length, nullptr, nullptr));
+        child_refuse(-EIO, weir_log_reader_seek(reader, 0));
+        return 0;
+    });
+}
+
+Test(log_errors, a_backend_that_cannot_be_had)
+{
+    LogFolder const folder;
+    in_child_ok([&]() -> int {
+        if (!fail_system_call(SYS_io_uring_setup, EPERM))
+            return kNotHere;
+        weir_log *log = nullptr;
+        weir_log_options options = small_log();
+        options.backend = WEIR_LOG_BACKEND_IO_URING;
+        child_refuse(-EOPNOTSUPP, weir_log_open(folder, &options, &log));
+        options.backend = WEIR_LOG_BACKEND_AUTO;
+        child_must(weir_log_open(folder, &options, &log));
+        weir_log_info info = WEIR_LOG_INFO_INIT;
+        child_must(weir_log_stats(log, &info));
+        child_check(std::string(info.backend) == "pwritev2");
+        uint64_t lsn = 0;
+        child_must(weir_log_append(log, "x", 1, &lsn));
+        child_must(weir_log_wait(log, lsn, -1));
+        weir_log_close(log);
+        return 0;
+    });
+}

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+// Owning handles over the log's part of weir.h.
+#pragma once
+
+#include "error.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include <weir.h>
+
+namespace tool {
+
+struct CloseLog {
+    void operator()(weir_log *log) const noexcept { weir_log_close(log); }
+    void operator()(weir_log_reader *reader) const noexcept { weir_log_reader_close(reader); }
+};
+using Log = std::unique_ptr<weir_log, CloseLog>;
+using LogReader = std::unique_ptr<weir_log_reader, CloseLog>;
+
+/// Opens a log; the message of a failure names the folder.
+Log open_log(std::string const &folder, weir_log_options const &options);
+LogReader read_log(std::string const &folder, std::uint64_t from, weir_reader_flags flags);
+
+/// A record while the reader stands on it.
+struct Record {
+    unsigned char const *data;
+    std::size_t length;
+    std::uint64_t lsn;
+    std::uint32_t tag;
+    bool behind_gap;
+};
+
+/// Calls `visit(Record)` until nothing more is there now, or it says false.
+template <typename Visit> void each_record(LogReader const &reader, Visit visit)
+{
+    for (;;) {
+        void const *data = nullptr;
+        Record record{};
+        int const found = must(
+            weir_log_reader_next(reader.get(), &data, &record.length, &record.lsn, &record.tag),
+            "read");
+        if (found == 0)
+            return;
+        record.data = static_cast<unsigned char const *>(data);
+        record.behind_gap = found == 2;
+        if (!visit(record))
+            return;
+    }
+}
+
+char const *finding_text(weir_log_finding finding);
+
+} // namespace tool
