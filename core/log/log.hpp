@@ -24,7 +24,7 @@
 //   hint: a durable LSN, noted in META: evidence that lies apart from what it proves.
 //
 // Threads of an open log
-//   weir-log-io   Ring::step(): writes what nobody waits for
+//   weir-log-io   FlushRing::step(): writes what nobody waits for
 //   weir-log-seg  tend(): segments ahead, the hint, retention. Sleeps without limit when all is
 //                 quiet: an idle log costs nothing.
 //
@@ -99,7 +99,7 @@ class Log {
         return ring_ == nullptr ? error(EROFS) : kOk;
     }
     bool forked() const noexcept { return forked_; }
-    Ring &ring() noexcept { return *ring_; }
+    FlushRing &ring() noexcept { return *ring_; }
     Nanoseconds append_timeout() const noexcept { return options_.ring.append_timeout; }
 
     Lsn durable() const noexcept;
@@ -156,7 +156,7 @@ class Log {
     Meta meta_{};
     Segments segments_{};
     Live live_{};
-    Ring *ring_ = nullptr;
+    FlushRing *ring_ = nullptr;
     ForkHook fork_hook_{};
     bool hooked_ = false;
     bool forked_ = false;

@@ -123,7 +123,7 @@ Status Log::make_ring() noexcept
     };
     if (options_.evidence_before_ack)
         host.evidence = [](void *self, Lsn lsn) { return static_cast<Log *>(self)->evidence(lsn); };
-    WEIR_TRY(Ring::create(with, recovered_.start, io_, host, ring_));
+    WEIR_TRY(FlushRing::create(with, recovered_.start, io_, host, ring_));
     ring_->space_ready(segments_.ready());
     return kOk;
 }
@@ -232,7 +232,7 @@ void Log::free_all() noexcept
     if (hooked_)
         unregister_fork_hook(fork_hook_);
     if (!forked_)
-        Ring::release(ring_); // in a fork child its memory is not there
+        FlushRing::release(ring_); // in a fork child its memory is not there
     live_.close();
     segments_.close();
     if (!forked_)

@@ -21,15 +21,15 @@ Test(log_basics, what_was_appended_is_read_back_in_order_after_reopening)
         check_eq(info_of(log).epoch, uint64_t(life + 1));
         for (int i = 0; i < 100; ++i)
             lsns.push_back(append(log, "record " + std::to_string(lsns.size())));
-        check(weir_log_close(log) == nullptr);
+        cr_assert(weir_log_close(log) == nullptr);
     }
     auto const found = read_all(folder);
     check_eq(found.size(), lsns.size());
     for (size_t i = 0; i < found.size(); ++i) {
         check_eq(found[i].lsn, lsns[i]);
         check_eq(found[i].tag, 0u);
-        check(found[i].text == "record " + std::to_string(i));
-        check(i == 0 || found[i].lsn > found[i - 1].lsn);
+        cr_assert(found[i].text == "record " + std::to_string(i));
+        cr_assert(i == 0 || found[i].lsn > found[i - 1].lsn);
     }
     weir_log_report const report = verify_log(folder, WEIR_LOG_WHOLE);
     check_eq(report.epoch, 3u);
@@ -45,9 +45,9 @@ Test(log_basics, durable_follows_the_tail_when_somebody_waits)
     check_eq(weir_log_durable(log), weir_log_tail(log));
     uint64_t const lsn = append(log, "one");
     check_eq(lsn, weir_log_tail(log) - 32);
-    check(weir_log_durable(log) <= lsn);
+    cr_assert(weir_log_durable(log) <= lsn);
     must(weir_log_wait(log, lsn, -1));
-    check(weir_log_durable(log) > lsn);
+    cr_assert(weir_log_durable(log) > lsn);
     check_eq(weir_log_durable(log), weir_log_tail(log));
     must(weir_log_wait(log, lsn, 0)); // already
     append(log, "two");
@@ -72,8 +72,8 @@ Test(log_basics, a_record_may_be_empty_and_may_be_larger_than_all_buffers)
     weir_log_close(log);
     auto const found = read_all(folder);
     check_eq(found.size(), 4u);
-    check(found[0].text.empty() && found[1].text == large && found[2].text == "behind" &&
-          found[3].text.empty());
+    cr_assert(found[0].text.empty() && found[1].text == large && found[2].text == "behind" &&
+              found[3].text.empty());
     verify_log(folder, WEIR_LOG_WHOLE);
 }
 
@@ -88,10 +88,10 @@ Test(log_basics, pieces_make_one_record_and_parts_of_a_batch_one_each)
     must(weir_log_wait(log, last, -1));
     auto const found = read_all(folder);
     check_eq(found.size(), 4u);
-    check(found[0].text == "alphabeta" && found[0].tag == 7 && found[0].lsn == gathered);
-    check(found[1].text == "alpha" && found[1].tag == 7);
-    check(found[2].text.empty() && found[2].tag == 8);
-    check(found[3].text == "beta" && found[3].tag == 65535 && found[3].lsn == last);
+    cr_assert(found[0].text == "alphabeta" && found[0].tag == 7 && found[0].lsn == gathered);
+    cr_assert(found[1].text == "alpha" && found[1].tag == 7);
+    cr_assert(found[2].text.empty() && found[2].tag == 8);
+    cr_assert(found[3].text == "beta" && found[3].tag == 65535 && found[3].lsn == last);
     weir_log_close(log);
 }
 
@@ -108,8 +108,8 @@ Test(log_basics, a_batch_larger_than_a_buffer_is_whole)
     auto const found = read_all(folder);
     check_eq(found.size(), parts.size());
     check_eq(found.back().lsn, last);
-    check(std::all_of(found.begin(), found.end(),
-                      [&](LogRecord const &r) { return r.text == text && r.tag == 3; }));
+    cr_assert(std::all_of(found.begin(), found.end(),
+                          [&](LogRecord const &r) { return r.text == text && r.tag == 3; }));
 }
 
 Test(log_basics, a_reservation_is_filled_in_place_shortened_or_aborted)
@@ -135,8 +135,8 @@ Test(log_basics, a_reservation_is_filled_in_place_shortened_or_aborted)
     must(weir_log_sync(log));
     auto const found = read_all(folder);
     check_eq(found.size(), 2u);
-    check(found[0].text == std::string(40, 'r') && found[0].tag == 5 && found[0].lsn == first);
-    check(found[1].text == std::string(50, 's') && found[1].tag == 6);
+    cr_assert(found[0].text == std::string(40, 'r') && found[0].tag == 5 && found[0].lsn == first);
+    cr_assert(found[1].text == std::string(50, 's') && found[1].tag == 6);
     weir_log_close(log);
     verify_log(folder, WEIR_LOG_WHOLE);
 }
@@ -180,7 +180,7 @@ Test(log_basics, threads_that_wait_share_writes)
     check_eq(wrong.load(), 0);
     weir_log_info const info = info_of(log);
     check_eq(info.records, uint64_t{kThreads * kEach});
-    check(info.batches < info.records); // not one write each
+    cr_assert(info.batches < info.records); // not one write each
     weir_log_close(log);
     std::vector<int> next(kThreads);
     for (auto const &record : read_all(folder)) { // each thread's in its order
@@ -188,7 +188,7 @@ Test(log_basics, threads_that_wait_share_writes)
         int const t = std::stoi(record.text), i = std::stoi(record.text.substr(colon + 1));
         check_eq(i, next[static_cast<size_t>(t)]++);
     }
-    check(std::all_of(next.begin(), next.end(), [](int count) { return count == kEach; }));
+    cr_assert(std::all_of(next.begin(), next.end(), [](int count) { return count == kEach; }));
 }
 
 Test(log_basics, the_descriptor_says_when_durable_grows)
@@ -205,7 +205,7 @@ Test(log_basics, the_descriptor_says_when_durable_grows)
     check_eq(poll(&waiting, 1, 10000), 1);
     uint64_t count = 0;
     check_eq(read(fd, &count, sizeof count), ssize_t{8});
-    check(weir_log_durable(log) > lsn);
+    cr_assert(weir_log_durable(log) > lsn);
     weir_log_close(log);
 }
 
@@ -217,11 +217,11 @@ Test(log_basics, a_limit_of_zero_starts_the_flush_and_does_not_wait)
     weir_log *const log = open_log(folder, options);
     uint64_t const lsn = append(log, "later");
     int code = weir_log_wait(log, lsn, 0);
-    check(code == -EAGAIN || code == 0);
+    cr_assert(code == -EAGAIN || code == 0);
     int64_t const end = now_ns() + 10000 * kMillisecond;
     while (weir_log_durable(log) <= lsn && now_ns() < end)
         sleep_ms(1);
-    check(weir_log_durable(log) > lsn);
+    cr_assert(weir_log_durable(log) > lsn);
     must(weir_log_wait(log, append(log, "in time"), 10000 * kMillisecond));
     weir_log_close(log);
 }
@@ -242,10 +242,10 @@ Test(log_basics, each_durability_makes_durable_what_is_waited_for)
                     keep(log, std::string(static_cast<size_t>(i) * 100, 'd'));
                 check_eq(weir_log_durable(log), weir_log_tail(log));
                 weir_log_info const info = info_of(log);
-                check(
+                cr_assert(
                     std::string(info.backend) == "pwritev2" ||
                     (backend == WEIR_LOG_BACKEND_AUTO && std::string(info.backend) == "io_uring"));
-                check(info.backend_reason[0] != '\0');
+                cr_assert(info.backend_reason[0] != '\0');
                 weir_log_close(log);
                 check_eq(read_all(folder).size(), 50u);
                 verify_log(folder, WEIR_LOG_WHOLE);
@@ -263,13 +263,13 @@ Test(log_basics, segments_are_made_ahead_and_used_again_after_truncation)
             must(weir_log_truncate_before(log, lsn));
     }
     weir_log_info const info = info_of(log);
-    check(info.segments_removed >= 8);
-    check(info.segments_recycled >= 4);
-    check(info.first_lsn > 0);
+    cr_assert(info.segments_removed >= 8);
+    cr_assert(info.segments_recycled >= 4);
+    cr_assert(info.first_lsn > 0);
     weir_log_close(log);
     auto const found = read_all(folder);
-    check(found.size() >= 1 && found.size() < 60);
-    check(found.back().text == text);
+    cr_assert(found.size() >= 1 && found.size() < 60);
+    cr_assert(found.back().text == text);
     verify_log(folder, WEIR_LOG_WHOLE);
 }
 
@@ -282,7 +282,7 @@ Test(log_basics, a_read_only_log_tells_and_changes_nothing)
     weir_log_options look = small_log();
     look.flags = WEIR_LOG_READ_ONLY;
     weir_log *watcher = open_log(folder, look); // beside the writer
-    check(weir_log_durable(watcher) <= durable);
+    cr_assert(weir_log_durable(watcher) <= durable);
     refuse(-EROFS, weir_log_append(watcher, "x", 1, nullptr));
     refuse(-EROFS, weir_log_try_append(watcher, "x", 1, nullptr));
     weir_log_part const part{"x", 1, 0, 0};

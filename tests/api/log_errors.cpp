@@ -27,7 +27,7 @@ void all_say(int code, char const *folder, char const *what, bool writers = true
         check_eq(weir_log_cursor_store(folder, "cursor", 1, 0), code, "store, %s", what);
         check_eq(weir_log_repair(folder, nullptr, nullptr, nullptr), code, "repair, %s", what);
     }
-    check(log == nullptr && reader == nullptr);
+    cr_assert(log == nullptr && reader == nullptr);
 }
 
 int child_all_say(int code, char const *folder)
@@ -115,8 +115,8 @@ Test(log_errors, null_and_foolish_arguments_are_refused)
     check_eq(weir_log_durable(nullptr), 0u);
     check_eq(weir_log_tail(nullptr), 0u);
     check_eq(weir_log_error(nullptr), 0u);
-    check(weir_log_close(nullptr) == nullptr);
-    check(weir_log_reader_close(nullptr) == nullptr);
+    cr_assert(weir_log_close(nullptr) == nullptr);
+    cr_assert(weir_log_reader_close(nullptr) == nullptr);
     weir_log_reader *reader = nullptr;
     refuse(-EINVAL, weir_log_reader_open(nullptr, 0, 0, &reader));
     refuse(-EINVAL, weir_log_reader_open(folder, 0, 4, &reader));
@@ -155,7 +155,7 @@ Test(log_errors, options_out_of_range_are_refused)
         weir_log *log = nullptr;
         check_eq(weir_log_open(folder, &bad, &log), code, "open: %s", what);
         check_eq(weir_log_repair(folder, nullptr, &bad, nullptr), code, "repair: %s", what);
-        check(log == nullptr && access(folder, F_OK) != 0);
+        cr_assert(log == nullptr && access(folder, F_OK) != 0);
     };
     constexpr int64_t kSecond = 1000 * kMillisecond;
     with([](auto &o) { o.flags = 32; }, "unknown flag");
@@ -269,9 +269,9 @@ Test(log_errors, lost_superblocks_are_corrupt_and_repair_makes_new_ones)
     check_eq(verify_log(folder, WEIR_LOG_CORRUPT).finding, uint32_t(WEIR_LOG_FOUND_META));
     weir_log_report report = WEIR_LOG_REPORT_INIT;
     check_eq(weir_log_repair(folder, nullptr, nullptr, &report), 1);
-    check(report.mended & WEIR_LOG_MENDED_META);
+    cr_assert(report.mended & WEIR_LOG_MENDED_META);
     auto const found = read_all(folder);
-    check(found.size() == 1 && found[0].text == "survives");
+    cr_assert(found.size() == 1 && found[0].text == "survives");
     log = open_log(folder);
     weir_log_close(log);
     check_eq(weir_log_repair(folder, nullptr, nullptr, nullptr), 0);
@@ -288,7 +288,7 @@ Test(log_errors, damage_below_durable_is_told_and_nothing_is_changed)
     overwrite(first_segment(folder), static_cast<off_t>(second + 100), 1, 'x');
     weir_log_report const report = verify_log(folder, WEIR_LOG_CORRUPT);
     check_eq(report.finding, uint32_t(WEIR_LOG_FOUND_DAMAGED_RECORD));
-    check(report.lsn <= second && report.lsn > first);
+    cr_assert(report.lsn <= second && report.lsn > first);
     refuse(-WEIR_E_CORRUPT, weir_log_open(folder, nullptr, &log));
     refuse(-WEIR_E_CORRUPT, weir_log_repair(folder, nullptr, nullptr, nullptr));
     weir_log_reader *const reader = reader_of(folder);
@@ -302,13 +302,13 @@ Test(log_errors, damage_below_durable_is_told_and_nothing_is_changed)
     // What is whole behind it can be had.
     auto const salvaged = read_all(folder, 0, WEIR_READER_SALVAGE);
     check_eq(salvaged.size(), 2u);
-    check(salvaged[0].lsn == first && salvaged[1].lsn == third);
+    cr_assert(salvaged[0].lsn == first && salvaged[1].lsn == third);
     std::string const other = folder.beside("salvaged");
     weir_log_report done = WEIR_LOG_REPORT_INIT;
     check_eq(weir_log_repair(folder, other.c_str(), nullptr, &done), 1);
-    check(done.gaps == 1);
+    cr_assert(done.gaps == 1);
     auto const copied = read_all(other.c_str());
-    check(copied.size() == 2 && copied[0].text == "first" && copied[1].text == "third");
+    cr_assert(copied.size() == 2 && copied[0].text == "first" && copied[1].text == "third");
     refuse(-EEXIST, weir_log_repair(folder, other.c_str(), nullptr, nullptr));
 
     // Or the log may end in front of it.
@@ -318,8 +318,8 @@ Test(log_errors, damage_below_durable_is_told_and_nothing_is_changed)
     keep(log, "goes on");
     weir_log_close(log);
     auto const now = read_all(folder);
-    check(now.size() == 2 && now[0].text == "first" && now[1].text == "goes on");
-    check(std::filesystem::exists(folder.file("quarantine")));
+    cr_assert(now.size() == 2 && now[0].text == "first" && now[1].text == "goes on");
+    cr_assert(std::filesystem::exists(folder.file("quarantine")));
     verify_log(folder, WEIR_LOG_WHOLE);
 }
 
@@ -520,8 +520,8 @@ Test(log_errors, a_writer_that_never_commits_is_given_up)
     check_eq(info_of(log).evictions, 1u);
     weir_log_close(log);
     auto const found = read_all(folder);
-    check(found.size() == 3 && found[0].lsn == before && found[1].text == "behind" &&
-          found[2].text == "after");
+    cr_assert(found.size() == 3 && found[0].lsn == before && found[1].text == "behind" &&
+              found[2].text == "after");
     verify_log(folder, WEIR_LOG_WHOLE);
 }
 
@@ -559,7 +559,7 @@ Test(log_errors, a_failed_write_ends_the_log_and_loses_nothing_acknowledged)
         return 0;
     });
     auto const found = read_all(folder);
-    check(!found.empty() && found[0].text == "kept" && found.size() <= 2);
+    cr_assert(!found.empty() && found[0].text == "kept" && found.size() <= 2);
     weir_log *const log = open_log(folder);
     keep(log, "goes on");
     weir_log_close(log);

@@ -57,7 +57,7 @@ Test(log_reading, a_reader_follows_a_writer_and_is_woken)
     while (next < kRecords) {
         must(weir_log_reader_wait(reader, 20000 * kMillisecond));
         for (auto const &record : read_all(reader))
-            check(record.text == std::to_string(next++));
+            cr_assert(record.text == std::to_string(next++));
     }
     writer.join();
     weir_log_reader_close(reader);
@@ -96,7 +96,7 @@ Test(log_reading, a_reader_that_is_overtaken_says_so)
     refuse(-WEIR_E_LAPPED, weir_log_reader_next(reader, &data, &length, nullptr, nullptr));
     refuse(-WEIR_E_LAPPED, weir_log_reader_seek(reader, first));
     must(weir_log_reader_seek(reader, 0)); // the oldest there is
-    check(!read_all(reader).empty());
+    cr_assert(!read_all(reader).empty());
     weir_log_reader_close(reader);
     weir_log_reader *none = nullptr;
     refuse(-WEIR_E_LAPPED, weir_log_reader_open(folder, first, 0, &none));
@@ -120,7 +120,7 @@ Test(log_reading, cursors_are_kept_and_hold_truncation_off)
     refuse(-EBUSY, weir_log_truncate_before(log, last));
     must(weir_log_cursor_store(folder, "worker", last, WEIR_CURSOR_HOLD));
     must(weir_log_truncate_before(log, last));
-    check(info_of(log).segments_removed > 0);
+    cr_assert(info_of(log).segments_removed > 0);
     weir_log_close(log);
     must(weir_log_cursor_load(folder, "worker", &found));
     check_eq(found, last);
@@ -147,9 +147,9 @@ Test(log_reading, retention_by_bytes_keeps_what_it_must)
     while (info_of(log).segments_removed < 8 && now_ns() < end)
         keep(log, text);
     weir_log_info const info = info_of(log);
-    check(info.segments_removed >= 8);
-    check(info.tail_lsn - info.first_lsn >= 2 * kMiB);
-    check(info.tail_lsn - info.first_lsn <= 6 * kMiB);
+    cr_assert(info.segments_removed >= 8);
+    cr_assert(info.tail_lsn - info.first_lsn >= 2 * kMiB);
+    cr_assert(info.tail_lsn - info.first_lsn <= 6 * kMiB);
     weir_log_close(log);
     verify_log(folder, WEIR_LOG_WHOLE);
 }

@@ -19,7 +19,7 @@ class LogFolder {
         char const *const base = std::getenv("TMPDIR");
         outer_ = std::string(base == nullptr ? "/tmp" : base) + "/weir-log-XXXXXX";
         if (mkdtemp(outer_.data()) == nullptr)
-            cr_fatal("mkdtemp: %s", strerror(errno));
+            cr_assert_fail("mkdtemp: %s", strerror(errno));
         path_ = outer_ + "/log";
     }
     LogFolder(LogFolder const &) = delete;
