@@ -70,23 +70,29 @@ struct RecordRef {
 /// Walks the records of a batch that is in memory and checks each before it is shown.
 class RecordWalk {
   public:
-    RecordWalk(uint8_t const *batch, uint32_t seed) noexcept;
+    RecordWalk() noexcept = default;
+    /// `checked`: the batch was walked before, in this memory; sums are not made again.
+    RecordWalk(uint8_t const *batch, uint32_t seed, bool checked = false) noexcept;
     /// False: at the end, or wrong() is true.
     bool next(RecordRef &ret) noexcept;
     bool wrong() const noexcept { return wrong_; }
     /// Of the record that next() would show, or that is wrong.
     Lsn lsn() const noexcept { return header_.start + at_; }
+    bool at_end() const noexcept { return at_ >= header_.length; }
+    BatchHeader const &batch() const noexcept { return header_; }
     uint32_t offset() const noexcept { return at_; }
 
   private:
     bool fail() noexcept;
+    bool sum_right(RecordRef const &record) noexcept;
 
-    uint8_t const *batch_;
-    BatchHeader header_;
-    uint32_t seed_;
+    uint8_t const *batch_ = nullptr;
+    BatchHeader header_{};
+    uint32_t seed_ = 0;
     uint32_t at_ = kBatchHeader;
     uint32_t count_ = 0;
     Crc32c digest_;
+    bool checked_ = false;
     bool wrong_ = false;
 };
 
