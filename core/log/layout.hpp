@@ -26,6 +26,8 @@ inline constexpr uint32_t kSmallestBlock = 4096;
 inline constexpr uint32_t kLargestBlock = 65536;
 inline constexpr uint64_t kSmallestSegment = uint64_t{1} << 20; ///< tests go below
 inline constexpr uint64_t kLargestSegment = uint64_t{4} << 30;
+/// Positions in files that were read are refused above this, so that no sum of them overflows.
+inline constexpr Lsn kLastLsn = uint64_t{1} << 62;
 
 struct Superblock {
     char magic[8];

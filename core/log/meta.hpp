@@ -39,14 +39,20 @@ class Meta {
     /// kVersion if the one that counts is newer than this code, or -errno. `ret` is filled in as
     /// far as it was read.
     static Status read(Io const &io, File file, MetaCopies &ret) noexcept;
-    /// Opens META for writing and reads it. -ENOENT: there is none.
-    Status open(Io const &io) noexcept;
+    /// Opens META for writing, flushes what an earlier life wrote, and reads it. As read();
+    /// -ENOENT: there is none.
+    Status open(Io const &io, MetaCopies &ret) noexcept;
+    /// The same without a right to write, and without a flush.
+    Status open_to_read(Io const &io, MetaCopies &ret) noexcept;
     /// Writes a new META of this content and gives it its name, durably.
     Status create(Io const &io, Superblock const &first, uint32_t mode) noexcept;
     void close(Io const &io) noexcept;
+    /// What counts in `copies` is now(); one of them is chosen.
+    void adopt(MetaCopies const &copies) noexcept;
 
+    File file() const noexcept { return file_; }
     Superblock const &now() const noexcept { return now_; }
-    /// One copy was invalid or older in more than the hint when it was read: write_both() mends it.
+    /// One copy was invalid when it was read; write_both() mends it.
     bool copy_is_bad() const noexcept { return copy_is_bad_; }
 
     /// Both copies, each durable. Sequence, times and sums are set here. After a failure nothing
@@ -56,12 +62,16 @@ class Meta {
     Status write_hint(Io const &io, Lsn durable) noexcept;
 
   private:
+    Status open_file(Io const &io, unsigned flags, MetaCopies &ret) noexcept;
+    /// The one that does not count: what choose_superblock() would not choose.
+    unsigned other_copy() const noexcept { return sequence_[0] < sequence_[1] ? 0 : 1; }
     Status write_copy(Io const &io, unsigned which) noexcept;
 
     Superblock now_{};
     uint64_t sequence_[2] = {};
     File file_ = kNoFile;
     bool copy_is_bad_ = false;
+    bool copy_is_behind_ = false; ///< in more than the hint: a death between two copies
 };
 
 } // namespace weir

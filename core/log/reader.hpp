@@ -17,7 +17,7 @@
 #include "core/flush/io.hpp"
 #include "core/log/buffer.hpp"
 #include "core/log/layout.hpp"
-#include "core/log/scan.hpp"
+#include "core/log/survey.hpp"
 
 #include <cstddef>
 #include <cstdint>
@@ -54,9 +54,9 @@ class Reader {
     Status next(RecordView &ret) noexcept;
     Status seek(Lsn lsn) noexcept;
 
-    /// Something beyond `limit()` is there: a cheap look without reading files. For waiting.
+    /// LIVE says that there is more than was read: a cheap look without reading files, for waiting.
     bool live_has_more() const noexcept;
-    /// Where the next record would be looked for.
+    /// Where the next record is looked for.
     Lsn position() const noexcept;
     Lsn limit() const noexcept { return limit_; }
     uint8_t const (&uuid() const noexcept)[16] { return superblock_.uuid; }
@@ -66,17 +66,83 @@ class Reader {
     Lsn finding_lsn() const noexcept { return finding_lsn_; }
     Lsn gap_begin() const noexcept { return gap_begin_; }
     Lsn gap_end() const noexcept { return gap_end_; }
+    /// Salvage: bytes of all gaps, and how many.
+    uint64_t gap_bytes() const noexcept { return gap_bytes_; }
+    uint64_t gaps() const noexcept { return gaps_; }
 
-    Reader() noexcept = default; // make<Reader>() alone
+    /// For open() and repair, which may have no META on disk.
+    static Status open_with(Io const &io, Superblock const &superblock, LivePage const *live,
+                            Lsn from, unsigned flags, bool fixed, Reader *&ret) noexcept;
+    Reader(Io const &io, Superblock const &superblock, LivePage const *live, unsigned flags,
+           bool fixed) noexcept;
     Reader(Reader const &) = delete;
     Reader &operator=(Reader const &) = delete;
 
   private:
-    Superblock superblock_{};
+    /// One record of a chain that is kept until its end was seen.
+    struct Kept {
+        Lsn lsn;
+        uint64_t offset, length;
+        uint16_t tag;
+    };
+
+    static constexpr int kGoOn = 3; ///< of the private steps: nothing to tell yet
+
+    // reader.cpp
+    Status load_batch() noexcept;
+    Status walk_batch(RecordView &ret) noexcept;
+    Status take(RecordRef const &record, ChainState::Step step, RecordView &ret) noexcept;
+    Status keep(RecordRef const &record) noexcept;
+    bool show_kept(RecordView &ret) noexcept;
+    void drop_kept() noexcept;
+    Status shown(Status status) noexcept;
+    Status fail(Status status, LogFinding finding, Lsn lsn) noexcept;
+    void restart(BatchLink const &link) noexcept;
+
+    // reader_limit.cpp
+    Status refresh_limit(Lsn at) noexcept;
+    Status refresh_meta(bool &ret_changed) noexcept;
+    bool live_limit(Lsn &ret, uint64_t &ret_epoch) const noexcept;
+    Status static_limit(Lsn at) noexcept;
+    Status walk_on(Lsn &ret_durable) noexcept;
+    Status explain(LogFinding found, Lsn lsn, bool &ret_again) noexcept;
+    bool unlimited() const noexcept { return unlimited_; }
+
+    // reader_seek.cpp
+    Status find_start(Lsn lsn, BatchLink &ret) noexcept;
+    Status hop(uint64_t segment, Lsn lsn, BatchLink &ret, bool &ret_found) noexcept;
+    Status skip_gap() noexcept;
+    Status next_whole_header(Lsn from, Lsn &ret) noexcept;
+
+    Io io_;
+    LivePage const *live_;
+    Superblock superblock_;
+    LogGeometry geometry_;
+    unsigned flags_;
+    bool fixed_;             ///< META is not read again
+    bool unlimited_ = false; ///< written, without LIVE: all that is valid
+    bool in_batch_ = false;
+    bool showing_ = false; ///< a kept chain has ended and is shown
+    bool stale_ = false;
+    bool after_gap_ = false;
+    bool salvage_over_ = false;
+    SegmentSource source_; ///< the batch under way lies in its memory
+    SegmentSource other_;  ///< for looking elsewhere
+    Scan scan_;
+    ChainState chain_; ///< where the walk is; the scan's is at the batch's end
+    RecordWalk walk_;
+    BatchHeader batch_header_{};
+    Buffer kept_bytes_, kept_list_;
+    uint64_t kept_used_ = 0;
+    size_t kept_count_ = 0, kept_shown_ = 0;
+    Lsn from_ = 0;
     Lsn limit_ = 0;
+    Lsn known_durable_ = 0;
+    Lsn evidence_from_ = 0; ///< everything behind it was read for evidence once
     LogFinding finding_ = LogFinding::none;
     Lsn finding_lsn_ = 0;
     Lsn gap_begin_ = 0, gap_end_ = 0;
+    uint64_t gap_bytes_ = 0, gaps_ = 0;
 };
 
 } // namespace weir

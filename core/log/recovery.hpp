@@ -66,6 +66,7 @@ struct RecoverOptions {
     uint32_t block = 0; ///< of a new log; 0: from the file system's limits
     Nanoseconds lock_timeout = 5 * kSecond;
     uint8_t new_uuid[16] = {}; ///< of a new log: random, the caller's
+    File held_lock = kNoFile;  ///< LOCK, if the caller has locked it; stays the caller's on failure
 };
 inline constexpr uint64_t kUsualSegment = 64 << 20;
 

@@ -15,7 +15,7 @@ enum class LogVerdict : uint32_t {
     corrupt = 2,
 };
 
-/// What was found. The first ten lie where the valid part ends.
+/// What was found. Up to segment_damaged: what lies where the valid part ends.
 enum class LogFinding : uint32_t {
     none = 0,
     zeros,
@@ -27,6 +27,7 @@ enum class LogFinding : uint32_t {
     broken_link,    ///< sequence or prev_crc is wrong
     segment_missing,
     segment_damaged, ///< too short, or its header is wrong
+    open_chain,      ///< the last batch ends inside a chain and nothing follows
     // elsewhere
     meta,           ///< no superblock is valid, or both contradict each other
     higher_epoch,   ///< a batch of an epoch that META does not know: the newer superblock is lost
@@ -36,7 +37,7 @@ enum class LogFinding : uint32_t {
     cursor,         ///< both slots of a cursor
     cursor_slot,    ///< one slot of a cursor
 };
-inline constexpr unsigned kLogFindings = 18;
+inline constexpr unsigned kLogFindings = 19;
 
 /// What recovery or repair changed, besides what each open changes.
 enum LogMended : uint32_t {

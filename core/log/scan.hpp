@@ -12,6 +12,7 @@
 // makes it void, and so does a batch of a higher epoch.
 #pragma once
 
+#include "core/base/base.hpp"
 #include "core/flush/io.hpp"
 #include "core/log/buffer.hpp"
 #include "core/log/layout.hpp"
@@ -51,6 +52,11 @@ struct ChainState {
 bool batch_header_whole(BatchHeader const &header, uint8_t const (&uuid)[16],
                         LogGeometry const &geometry) noexcept;
 
+/// The epoch is what a batch of this place must have: the superblock's from its start on, a lower
+/// one before it. A batch cannot lie across the start.
+bool right_side(BatchHeader const &header, Superblock const &superblock,
+                LogGeometry const &geometry) noexcept;
+
 /// What the first block at `link.at` is; none: a valid header that continues. `block` has at least
 /// a block of bytes.
 LogFinding judge_header(uint8_t const *block, Superblock const &superblock,
@@ -64,37 +70,44 @@ struct RecordRef {
 /// Walks the records of a batch that is in memory and checks each before it is shown.
 class RecordWalk {
   public:
-    RecordWalk(uint8_t const *batch, uint32_t seed) noexcept;
+    RecordWalk() noexcept = default;
+    /// `checked`: the batch was walked before, in this memory; sums are not made again.
+    RecordWalk(uint8_t const *batch, uint32_t seed, bool checked = false) noexcept;
     /// False: at the end, or wrong() is true.
     bool next(RecordRef &ret) noexcept;
     bool wrong() const noexcept { return wrong_; }
     /// Of the record that next() would show, or that is wrong.
     Lsn lsn() const noexcept { return header_.start + at_; }
+    bool at_end() const noexcept { return at_ >= header_.length; }
+    BatchHeader const &batch() const noexcept { return header_; }
     uint32_t offset() const noexcept { return at_; }
 
   private:
     bool fail() noexcept;
+    bool sum_right(RecordRef const &record) noexcept;
 
-    uint8_t const *batch_;
-    BatchHeader header_;
-    uint32_t seed_;
+    uint8_t const *batch_ = nullptr;
+    BatchHeader header_{};
+    uint32_t seed_ = 0;
     uint32_t at_ = kBatchHeader;
     uint32_t count_ = 0;
     Crc32c digest_;
+    bool checked_ = false;
     bool wrong_ = false;
 };
 
 struct BatchCounts {
     uint64_t records = 0, record_bytes = 0, padding_bytes = 0, void_chains = 0;
 };
+/// Where the chain stands before the first record of a batch that follows `link`. True: a chain
+/// was open and is void now.
+bool begin_batch(BatchHeader const &header, BatchLink const &link, ChainState &chain) noexcept;
 /// Checks records and chains of a batch in memory whose header was judged. `ret_lsn`: of what is
 /// wrong. True: valid, and `chain` stands at its end.
-bool batch_records_valid(uint8_t const *batch, Superblock const &superblock, ChainState &chain,
-                         uint64_t last_epoch, BatchCounts &counts, Lsn &ret_lsn) noexcept;
-/// Where the chain stands before the first record of a batch.
-void begin_batch_chain(BatchHeader const &header, bool first_seen, uint64_t last_epoch,
-                       ChainState &chain, BatchCounts &counts) noexcept;
-
+bool batch_records_valid(uint8_t const *batch, Superblock const &superblock, BatchLink const &link,
+                         ChainState &chain, BatchCounts &counts, Lsn &ret_lsn) noexcept;
+/// The link after a batch.
+BatchLink link_after(BatchHeader const &header, LogGeometry const &geometry) noexcept;
 /// Segment files for reading, one after the other; a window of bytes over the current one.
 class SegmentSource {
   public:
@@ -104,17 +117,25 @@ class SegmentSource {
     SegmentSource &operator=(SegmentSource const &) = delete;
 
     /// Opens the segment that holds `lsn`. none, segment_missing or segment_damaged in `ret`;
-    /// a Status that failed: I/O. A damaged one stays open, its bytes can be read.
+    /// a Status that failed: I/O. A damaged one stays open, its bytes can be read. Its length is
+    /// not looked at.
     Status enter(Lsn lsn, LogFinding &ret) noexcept;
-    /// `length` bytes at `lsn` of the entered segment, inside it. nullptr in `ret`: it is too short.
+    /// `length` bytes at `lsn` of the entered segment, inside it, until the next call. nullptr in
+    /// `ret`: the file is too short. `lsn` is a multiple of the block.
     Status bytes(Lsn lsn, uint64_t length, uint8_t const *&ret) noexcept;
     /// What is in memory is read again, past the page cache.
     void forget() noexcept;
+    /// What is in memory is read again.
+    void discard() noexcept { from_ = upto_ = 0; }
+    /// Bytes from here on are read only when they are asked for: somebody may be writing them.
+    void prefetch_below(Lsn lsn) noexcept { ceiling_ = lsn; }
     bool entered(Lsn lsn) const noexcept;
     void leave() noexcept;
     File file() const noexcept { return file_; }
 
   private:
+    Status open_file(Lsn base, unsigned flags) noexcept;
+    Status check_header(LogFinding &ret) noexcept;
     Status fill(uint64_t offset, uint64_t length) noexcept;
 
     Io const &io_;
@@ -124,6 +145,7 @@ class SegmentSource {
     size_t window_;
     uint64_t number_ = 0;
     uint64_t from_ = 0, upto_ = 0; ///< what of the file is in memory
+    Lsn ceiling_ = UINT64_MAX;
     File file_ = kNoFile;
     bool direct_;
 };
@@ -131,7 +153,11 @@ class SegmentSource {
 /// The scan itself: from a segment's first batch, or from a known link, to P.
 class Scan {
   public:
-    Scan(SegmentSource &source, Superblock const &superblock) noexcept;
+    Scan(SegmentSource &source, Superblock const &superblock) noexcept
+        : source_(source),
+          superblock_(superblock), geometry_{superblock.segment_size, superblock.block}
+    {
+    }
 
     /// Begins at the first batch of the segment that holds `at`.
     void begin_at_segment(Lsn at) noexcept;
@@ -152,7 +178,7 @@ class Scan {
     Lsn durable_seen() const noexcept { return durable_seen_; }
 
   private:
-    Status load(LogFinding &ret) noexcept;
+    Status load_header(BatchHeader &ret, LogFinding &finding) noexcept;
     void accept(BatchHeader const &header) noexcept;
 
     SegmentSource &source_;
@@ -166,16 +192,6 @@ class Scan {
     Lsn wrong_lsn_ = 0;
     uint8_t const *batch_ = nullptr;
 };
-
-/// What whole headers at their own place say from `from` to the end of segment `last`.
-struct Evidence {
-    Lsn durable = 0;
-    uint64_t highest_epoch = 0; ///< of any whole header
-    uint64_t batches = 0;       ///< that count
-    Lsn higher_epoch_at = 0;
-};
-Status read_evidence(SegmentSource &source, Superblock const &superblock, Lsn from,
-                     uint64_t end_segment, Evidence &ret) noexcept;
 
 inline LogGeometry geometry_of(Superblock const &superblock) noexcept
 {
