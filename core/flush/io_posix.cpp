@@ -464,7 +464,7 @@ struct PosixCalls {
         int64_t next;
         uint16_t length;
         uint8_t type;
-        char name[];
+        char name[1]; ///< and on
     };
 
     static Status read_names(int fd, bool (*visit)(void *, char const *), void *userdata) noexcept
