@@ -113,14 +113,15 @@ void keep_in_place(int fd) noexcept
     }
 }
 
-/// Who cannot go past the page cache goes through it.
-void try_direct(int fd) noexcept
+/// Not by open(): it would make the file and then refuse.
+bool set_status(int fd, long wanted) noexcept
 {
-    // Not by open(): it would make the file and then refuse.
     long const flags = sys::call(SYS_fcntl, fd, F_GETFL, 0L);
-    if (flags >= 0)
-        (void)sys::call(SYS_fcntl, fd, F_SETFL, flags | O_DIRECT);
+    return flags >= 0 && sys::call(SYS_fcntl, fd, F_SETFL, (flags & ~O_NONBLOCK) | wanted) == 0;
 }
+
+/// Who cannot go past the page cache goes through it.
+void try_direct(int fd) noexcept { (void)set_status(fd, O_DIRECT); }
 
 /// What is no file of ours: a link, a folder, a pipe, a device.
 int not_ours(int code) noexcept
@@ -132,11 +133,12 @@ int not_ours(int code) noexcept
 int open_old(Place const &place, unsigned flags) noexcept
 {
     int const access = (flags & kOpenWrite) != 0 ? O_RDWR : O_RDONLY;
-    // O_NONBLOCK: a pipe would hold us up before we see that it is one.
+    // O_NONBLOCK: a pipe would hold us up before we see that it is one. Not longer: io_uring would
+    // answer EAGAIN where a write has to wait.
     int const fd = sys::open_at(place.folder, place.last, access | O_NOFOLLOW | O_NONBLOCK, 0);
     if (fd < 0)
         return not_ours(fd);
-    if (is_regular(fd))
+    if (is_regular(fd) && set_status(fd, 0))
         return fd;
     sys::close(fd);
     return -kCorrupt;
@@ -462,7 +464,7 @@ struct PosixCalls {
         int64_t next;
         uint16_t length;
         uint8_t type;
-        char name[];
+        char name[1]; ///< and on
     };
 
     static Status read_names(int fd, bool (*visit)(void *, char const *), void *userdata) noexcept

@@ -3,7 +3,8 @@
 import re
 import subprocess
 
-ALLOWED = re.compile(r"libc\.so\.6|liburing\.so\.2|ld-linux[-\w]*\.so\.\d+")
+ALLOWED = re.compile(r"libc\.so\.6|ld-linux[-\w]*\.so\.\d+")
+LIBURING = "liburing.so.2"
 SANITIZERS = re.compile(r"lib(a|ub|t|l)san\.so")
 
 
@@ -50,6 +51,11 @@ def dynamic(library, tag):
 
 def foreign_libraries(library):
     return [name for name in dynamic(library, "NEEDED") if not ALLOWED.fullmatch(name)]
+
+
+def expected_libraries(liburing):
+    """What the library needs besides libc: liburing exactly where it was built in ("yes")."""
+    return [LIBURING] if liburing == "yes" else []
 
 
 def is_sanitized(library):

@@ -205,10 +205,11 @@ def check_symbols(tap, sources, library):
            "\n".join(differences))
     if elf.is_sanitized(library):
         tap.skip("nothing of C++ is visible", "built with a sanitizer")
-        tap.skip("only libc is needed", "built with a sanitizer")
+        tap.skip("only libc is needed, and liburing where it was built in", "built with a sanitizer")
         return
     tap.equal(elf.cplusplus_symbols(library), [], "nothing of C++ is visible")
-    tap.equal(elf.foreign_libraries(library), [], "only libc is needed")
+    tap.equal(elf.foreign_libraries(library), elf.expected_libraries(sources.args.liburing),
+              "only libc is needed, and liburing where it was built in")
 
 
 TOY = """
@@ -329,6 +330,7 @@ def main():
     parser.add_argument("--library", required=True)
     parser.add_argument("--root", required=True)
     parser.add_argument("--version", required=True)
+    parser.add_argument("--liburing", choices=["yes", "no"], required=True)
     parser.add_argument("files", nargs="+")
     args = parser.parse_args()
     args.weirgen = pathlib.Path(args.weirgen).resolve()

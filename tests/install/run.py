@@ -103,6 +103,13 @@ def changed(before, after):
                   if before.get(path) != after.get(path))
 
 
+LIBURING_PC = """Name: liburing
+Description: a stand-in
+Version: 2.3
+Libs: -luring
+"""
+
+
 class Installed:
     """The installation in a temporary folder, and how to look into it."""
 
@@ -113,6 +120,11 @@ class Installed:
         self.clean = {name: value for name, value in os.environ.items()
                       if not name.startswith(("PKG_CONFIG", "MESON", "DESTDIR"))}
         self.folder = None  # of libweir.so
+        # liburing's own file names folders of the machine; this one does not.
+        self.stand_ins = dest.parent / "stand-ins"
+        self.stand_ins.mkdir()
+        if args.liburing == "yes":
+            (self.stand_ins / "liburing.pc").write_text(LIBURING_PC)
         self.env = self.clean
 
     def install(self):
@@ -123,7 +135,7 @@ class Installed:
             self.folder = found[0].parent
             self.env = {
                 **self.clean,
-                "PKG_CONFIG_LIBDIR": str(self.folder / "pkgconfig"),
+                "PKG_CONFIG_LIBDIR": f"{self.folder / 'pkgconfig'}:{self.stand_ins}",
                 "PKG_CONFIG_SYSROOT_DIR": str(self.dest),
                 "PKG_CONFIG_ALLOW_SYSTEM_CFLAGS": "1",
                 "PKG_CONFIG_ALLOW_SYSTEM_LIBS": "1",
@@ -187,9 +199,13 @@ def check_pkg_config(tap, there):
     header = next(there.dest.rglob("weir.h"))
     tap.equal(there.words("--cflags"), [f"-I{header.parent}"], "weir.pc: Cflags")
     tap.equal(there.words("--libs"), [f"-L{there.folder}", "-lweir"], "weir.pc: Libs")
-    tap.equal(there.words("--libs", "--static"), [f"-L{there.folder}", "-lweir", "-pthread"],
-              "weir.pc: Libs with Libs.private")
+    uring = ["-luring"] if there.args.liburing == "yes" else []
+    tap.equal(there.words("--libs", "--static"),
+              [f"-L{there.folder}", "-lweir", "-pthread", *uring],
+              "weir.pc: Libs with Libs.private and Requires.private")
     text = (there.folder / "pkgconfig/weir.pc").read_text()
+    tap.equal("Requires.private: liburing" in text, uring != [],
+              "weir.pc names liburing exactly where it was built in")
     tap.ok(str(there.args.root) not in text and str(there.dest) not in text,
            "weir.pc names no folder of the build", text)
 
@@ -404,7 +420,7 @@ def check_readme_link(tap, there, folder):
 
 def main():
     parser = argparse.ArgumentParser()
-    for option in ["--root", "--build", "--version", "--tool"]:
+    for option in ["--root", "--build", "--version", "--tool", "--liburing"]:
         parser.add_argument(option, required=True)
     args = parser.parse_args()
     args.root = pathlib.Path(args.root).resolve()
