@@ -213,10 +213,7 @@ int show_log(LogTarget const &target)
                     {"finding", finding_text(i.recovered_finding)},
                     {"finding_lsn", i.recovered_lsn},
                     {"scanned_batches", i.recovered_batches},
-                    {"dropped_batches", i.recovered_dropped},
-                    {"direct", i.direct != 0},
-                    {"space_guaranteed", i.space_guaranteed != 0},
-                    {"volatile_storage", i.volatile_storage != 0}});
+                    {"dropped_batches", i.recovered_dropped}});
         return 0;
     }
     std::string text =
@@ -226,9 +223,6 @@ int show_log(LogTarget const &target)
     text += fmt::format("\nLSN        {} to {}, epoch {}\n", i.first_lsn, i.durable_lsn, i.epoch);
     text += fmt::format("recovery   would read {} batches and drop {}\n", i.recovered_batches,
                         i.recovered_dropped);
-    text += fmt::format("storage    {}{}{}\n", i.direct != 0 ? "past the page cache" : "buffered",
-                        i.space_guaranteed != 0 ? "" : ", copies on write: space is not certain",
-                        i.volatile_storage != 0 ? ", in memory: nothing survives a power cut" : "");
     print(text);
     return 0;
 }

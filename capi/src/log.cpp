@@ -165,6 +165,8 @@ WEIR_API int weir_log_try_append(struct weir_log *log, const void *data, size_t 
     weir::Log &target = *core(log);
     if (auto const status = target.usable(); !status.ok())
         return status.code;
+    if (!target.fits_a_buffer(len))
+        return -EMSGSIZE; // it would wait for its second one
     weir::Part const part{data, len, 0};
     return append(target, &part, 1, 0, ret_lsn);
 }

@@ -48,6 +48,16 @@ inline void acquire_fence() noexcept
 #endif
 }
 
+/// What was stored before it is visible before what is stored after it, also if it was no atomic.
+inline void release_fence() noexcept
+{
+#if defined(__SANITIZE_THREAD__)
+    asm volatile("" ::: "memory"); // not known to TSan, see acquire_fence()
+#else
+    __atomic_thread_fence(__ATOMIC_RELEASE);
+#endif
+}
+
 /// An atomic of 4 or 8 bytes: an integer, or a struct that wraps one. It may live in shared
 /// memory: it is address-free, its size is that of T, and zero bytes are a valid value.
 template <class T> class atomic {

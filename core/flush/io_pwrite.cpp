@@ -85,11 +85,6 @@ namespace {
 constexpr uint32_t kWoken = 1;  // bits of bell
 constexpr uint32_t kAsleep = 2; // the I/O thread sleeps, or is about to
 constexpr uint32_t kOne = 4;
-
-void futex_wake_one(atomic<uint32_t> const &word) noexcept
-{
-    ::syscall(SYS_futex, word.address(), FUTEX_WAKE, 1, nullptr, nullptr, 0);
-}
 } // namespace
 
 /// A request of the queue; nullptr: the end.

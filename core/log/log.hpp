@@ -100,6 +100,12 @@ class Log {
     }
     bool forked() const noexcept { return forked_; }
     FlushRing &ring() noexcept { return *ring_; }
+    /// Whether a record of so many bytes lies in one buffer, wherever.
+    bool fits_a_buffer(uint64_t length) const noexcept
+    {
+        uint64_t const room = options_.ring.buffer_size - options_.ring.block - kBatchHeader;
+        return length <= room && record_bytes(length) <= room;
+    }
     Nanoseconds append_timeout() const noexcept { return options_.ring.append_timeout; }
 
     Lsn durable() const noexcept;
@@ -130,8 +136,9 @@ class Log {
     Status start_threads() noexcept;
     void stop_threads() noexcept;
     void note_clean_end() noexcept;
+    void note_acknowledged() noexcept;
     void free_all() noexcept;
-    static void in_fork_child(void *self) noexcept;
+    void in_fork_child() noexcept;
     static void *run_io(void *self) noexcept;
     static void *run_tender(void *self) noexcept;
 
@@ -153,6 +160,7 @@ class Log {
     Backend backend_{};
     bool own_backend_ = false;
     Recovered recovered_{};
+    Limits limits_{}; ///< of the segments
     Meta meta_{};
     Segments segments_{};
     Live live_{};

@@ -71,6 +71,8 @@ Status Log::start(char const *folder) noexcept
     meta_ = recovered_.meta;
     recovered_.meta = Meta{}; // ours to close
     Superblock const &now = meta_.now();
+    fork_hook_.in_child = [](void *self) noexcept { static_cast<Log *>(self)->in_fork_child(); };
+    fork_hook_.handle = this;
     WEIR_TRY(register_fork_hook(fork_hook_));
     hooked_ = true;
     WEIR_TRY(open_segments());
@@ -101,6 +103,9 @@ Status Log::open_segments() noexcept
             WEIR_TRY(segments_.zero_some(segments_.size()));
         WEIR_TRY(segments_.finish_next());
     }
+    auto const limits = io_.files->limits(io_.files_self, segments_.file_at(recovered_.start.at));
+    WEIR_TRY(limits);
+    limits_ = *limits;
     return kOk;
 }
 
@@ -186,18 +191,17 @@ void Log::stop_threads() noexcept
     tender_started_ = false;
 }
 
-void Log::in_fork_child(void *self) noexcept
+void Log::in_fork_child() noexcept
 {
-    Log &log = *static_cast<Log *>(self);
-    log.forked_ = true;
+    forked_ = true;
     // Else this process would keep the locks of a parent that dies.
-    log.segments_.forget();
-    log.meta_.close(log.io_);
-    if (log.recovered_.lock != kNoFile)
-        log.io_.files->close(log.io_.files_self, log.recovered_.lock);
-    log.recovered_.lock = kNoFile;
-    if (log.own_backend_)
-        forget_backend(log.backend_);
+    segments_.forget();
+    meta_.close(io_);
+    if (recovered_.lock != kNoFile)
+        io_.files->close(io_.files_self, recovered_.lock);
+    recovered_.lock = kNoFile;
+    if (own_backend_)
+        forget_backend(backend_);
 }
 
 // ---- the end
@@ -209,8 +213,7 @@ void Log::close(Log *log) noexcept
     if (log->ring_ != nullptr && !log->forked_) {
         bool const drained = log->ring_->close().ok();
         log->stop_threads();
-        if (drained)
-            log->note_clean_end();
+        drained ? log->note_clean_end() : log->note_acknowledged();
         if (log->live_.page() != nullptr)
             log->live_.end();
     }
@@ -227,12 +230,16 @@ void Log::note_clean_end() noexcept
     (void)meta_.write_both(io_, last); // without it the next open recovers, and finds the same
 }
 
+/// After a failure: what was acknowledged before has its evidence all the same, if META can still
+/// be written.
+void Log::note_acknowledged() noexcept { (void)meta_.write_hint(io_, ring_->durable()); }
+
 void Log::free_all() noexcept
 {
     if (hooked_)
         unregister_fork_hook(fork_hook_);
     if (!forked_)
-        FlushRing::release(ring_); // in a fork child its memory is not there
+        FlushRing::destroy(ring_); // in a fork child its memory is not there
     live_.close();
     segments_.close();
     if (!forked_)

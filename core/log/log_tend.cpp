@@ -259,9 +259,9 @@ void Log::stats(LogStats &ret) noexcept
     ret.backend = own_backend_ ? backend_.name : "";
     ret.backend_reason = own_backend_ ? backend_.reason : "";
     ret.backend_code = backend_.reason_code;
-    ret.space_guaranteed = !recovered_.limits.copy_on_write;
-    ret.volatile_storage = recovered_.limits.volatile_fs;
-    ret.direct = recovered_.limits.direct;
+    ret.space_guaranteed = !limits_.copy_on_write;
+    ret.volatile_storage = limits_.volatile_fs;
+    ret.direct = limits_.direct;
     if (ring_ == nullptr)
         return;
     ring_->stats(ret.ring);

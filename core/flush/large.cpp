@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+// Units larger than a buffer: the writer keeps the duty to rotate and fills generations alone, so
+// that its fragments lie one behind the other. It can be sent away until the first is placed;
+// afterwards only poison ends it.
+#include "core/flush/ring.hpp"
+
+namespace weir {
+
+Status FlushRing::append_large(Source &source, Nanoseconds timeout, Lsn &ret) noexcept
+{
+    Deadline const deadline(timeout);
+    bool const may_wait = timeout != 0;
+    WEIR_TRY(await_segments(source.bytes(), deadline, may_wait));
+    Place place;
+    WEIR_TRY(begin_large(deadline, may_wait, place));
+    Status status;
+    for (;;) {
+        if (place.bytes != 0) {
+            Status const filled = fill(place, source, !status.ok());
+            if (status.ok())
+                status = filled;
+        }
+        uint64_t const left = source.bytes();
+        if (source.done() || !status.ok()) {
+            // An evicted fragment: the chain is void, and nothing more of it is placed.
+            open_or_decline(place.generation);
+            break;
+        }
+        if (Status const gone = await_next(place.generation, Deadline(-1), true); !gone.ok())
+            return gone;
+        uint64_t const room = options_.buffer_size - first_offset(place.generation + 1);
+        bool const last = left <= room;
+        open_next(place.generation, left, !last, &place);
+        if (last) {
+            status = fill(place, source, false);
+            break;
+        }
+    }
+    look_at_attention(status);
+    if (status.ok())
+        ret = source.lsn();
+    return status;
+}
+
+/// All segments that the unit may reach must be ready before anything is placed.
+Status FlushRing::await_segments(uint64_t bytes, Deadline const &deadline, bool may_wait) noexcept
+{
+    uint64_t const room = options_.buffer_size - options_.block - kBatchHeader - kRecordHeader;
+    uint64_t const generations = div_up(bytes, room) + 2;
+    Lsn const last = tail() + generations * options_.buffer_size;
+    want_segment_of(generation_of(last));
+    for (;;) {
+        WEIR_TRY(open_status());
+        uint32_t const seen = room_.enter();
+        bool const ready = ready_upto_.load(seq_cst) > last; // [R] pairs with space_ready()
+        uint32_t const code = space_code_.load(seq_cst);     // pairs with space_status()
+        Nanoseconds const left = ready || code != 0 ? 0 : deadline.left();
+        if (left != 0 && may_wait && open_status().ok())
+            room_.sleep(seen, left);
+        room_.leave();
+        if (ready)
+            return kOk;
+        if (code != 0)
+            return error(static_cast<int>(code));
+        if (left == 0)
+            return error(may_wait ? ETIMEDOUT : EAGAIN);
+    }
+}
+
+/// Becomes the overflower by SEAL, keeps the duty CLAIMED, and has the next buffer free. `ret` is
+/// the end of the generation.
+Status FlushRing::begin_large(Deadline const &deadline, bool may_wait, Place &ret) noexcept
+{
+    for (;;) {
+        TailWord tail{};
+        Spot none;
+        if (!add_or_seal(options_.buffer_size + 1, tail)) { // never fits
+            auto const room = await_room(deadline, may_wait, 0, none);
+            WEIR_TRY(room);
+            continue;
+        }
+        if (!locate(tail.generation(), tail.offset(), ret) || !claim(ret.generation, Duty::idle))
+            continue; // evicted
+        ret.bytes = options_.buffer_size - tail.offset();
+        Status const next =
+            open_status().ok() ? await_next(ret.generation, deadline, may_wait) : open_status();
+        if (next.ok())
+            return kOk;
+        write_pad(ret.at, ret.lsn, ret.bytes);
+        decline(ret.generation);
+        return next;
+    }
+}
+
+/// Until the buffer of the next generation is free, whose duty we have CLAIMED.
+Status FlushRing::await_next(uint64_t generation, Deadline const &deadline, bool may_wait) noexcept
+{
+    uint64_t const next = generation + 1;
+    for (;;) {
+        if (is_poisoned())
+            return error(kPoisoned);
+        uint32_t const seen = room_.enter();
+        // [D] [R] seq_cst: who frees the buffer or brings the segment wakes `room_` afterwards
+        bool const free =
+            buffer_of(next).free_for.load(seq_cst) == next && !segment_is_missing(next);
+        Nanoseconds const left = free ? 0 : deadline.left();
+        if (left != 0 && may_wait && !is_poisoned())
+            room_.sleep(seen, left);
+        room_.leave();
+        if (free)
+            return kOk;
+        if (left == 0 || !may_wait)
+            return error(may_wait ? ETIMEDOUT : EAGAIN);
+        kick(); // the generation that we have filled is the I/O thread's to cut
+    }
+}
+
+/// Nothing more of ours: the next generation is everybody's.
+void FlushRing::open_or_decline(uint64_t generation) noexcept
+{
+    if (can_open(generation + 1))
+        open_next(generation, 0, false, nullptr);
+    else
+        decline(generation);
+}
+
+} // namespace weir
