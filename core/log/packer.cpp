@@ -106,12 +106,15 @@ Status Packer::record(Part const &part, Lsn &ret) noexcept { return fragments(pa
 
 Status Packer::group(Part const *parts, size_t count, Lsn &ret) noexcept
 {
-    for (size_t i = 0; i < count; ++i) {
-        auto const flags =
-            static_cast<uint8_t>((i == 0 ? kGroupBegin : 0) | (i + 1 == count ? kGroupEnd : 0));
-        WEIR_TRY(fragments(parts[i], flags, ret));
-    }
+    for (size_t i = 0; i < count; ++i)
+        WEIR_TRY(group_part(parts[i], i == 0, i + 1 == count, ret));
     return kOk;
+}
+
+Status Packer::group_part(Part const &part, bool first, bool last, Lsn &ret) noexcept
+{
+    auto const flags = static_cast<uint8_t>((first ? kGroupBegin : 0) | (last ? kGroupEnd : 0));
+    return fragments(part, flags, ret);
 }
 
 Status Packer::cut() noexcept

@@ -26,6 +26,8 @@ class Packer {
     Status record(Part const &part, Lsn &ret) noexcept;
     /// An atomic batch. `ret` is the last one's LSN.
     Status group(Part const *parts, size_t count, Lsn &ret) noexcept;
+    /// One record of a group, for who adds them one by one.
+    Status group_part(Part const &part, bool first, bool last, Lsn &ret) noexcept;
     /// One header as it is told, for tests. It must fit the open batch.
     Status raw(RecordType type, uint8_t flags, Part const &part, Lsn &ret) noexcept;
     /// Ends the open batch if anything is in it.
@@ -35,6 +37,7 @@ class Packer {
     Lsn tail() const noexcept { return used_ == 0 ? link_.at : link_.at + used_; }
     /// Payload bytes that a record in the open batch may have, or in a new one.
     uint64_t room() const noexcept;
+    ChainState const &chain() const noexcept { return chain_; }
     BatchLink const &link() const noexcept { return link_; }
 
   private:

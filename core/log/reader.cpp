@@ -15,6 +15,8 @@ Reader::Reader(Io const &io, Superblock const &superblock, LivePage const *live,
       flags_(flags), fixed_(fixed), source_(io_, superblock_, kReaderWindow, false),
       other_(io_, superblock_, kReaderWindow, false), scan_(source_, superblock_)
 {
+    if ((flags & kReadSalvage) != 0)
+        source_.ignore_headers(), other_.ignore_headers();
 }
 
 Status Reader::open(Io const &io, LivePage const *live, Lsn from, unsigned flags,
@@ -212,10 +214,9 @@ Status Reader::load_batch() noexcept
         LogFinding found;
         WEIR_TRY(scan_.next(found));
         if (found == LogFinding::none) {
-            memcpy(&batch_header_, scan_.batch(), sizeof batch_header_);
-            if (begin_batch(batch_header_, before, chain_))
-                drop_kept();
             walk_ = RecordWalk(scan_.batch(), 0, true);
+            if (begin_batch(walk_.batch(), before, chain_))
+                drop_kept();
             in_batch_ = true;
             return Status{kGoOn};
         }

@@ -131,7 +131,6 @@ class Reader {
     Scan scan_;
     ChainState chain_; ///< where the walk is; the scan's is at the batch's end
     RecordWalk walk_;
-    BatchHeader batch_header_{};
     Buffer kept_bytes_, kept_list_;
     uint64_t kept_used_ = 0;
     size_t kept_count_ = 0, kept_shown_ = 0;

@@ -129,6 +129,8 @@ class SegmentSource {
     void discard() noexcept { from_ = upto_ = 0; }
     /// Bytes from here on are read only when they are asked for: somebody may be writing them.
     void prefetch_below(Lsn lsn) noexcept { ceiling_ = lsn; }
+    /// Salvage: a whole batch is whole, whatever the header of its file says.
+    void ignore_headers() noexcept { headers_matter_ = false; }
     bool entered(Lsn lsn) const noexcept;
     void leave() noexcept;
     File file() const noexcept { return file_; }
@@ -148,6 +150,7 @@ class SegmentSource {
     Lsn ceiling_ = UINT64_MAX;
     File file_ = kNoFile;
     bool direct_;
+    bool headers_matter_ = true;
 };
 
 /// The scan itself: from a segment's first batch, or from a known link, to P.

@@ -69,7 +69,7 @@ Status SegmentSource::enter(Lsn lsn, LogFinding &ret) noexcept
 
 Status SegmentSource::check_header(LogFinding &ret) noexcept
 {
-    ret = LogFinding::segment_damaged;
+    ret = headers_matter_ ? LogFinding::segment_damaged : LogFinding::none;
     WEIR_TRY(fill(0, geometry_.block));
     if (upto_ < sizeof(SegmentHeader))
         return kOk;

@@ -101,10 +101,11 @@ Disk::Disk(Disk const &other)
     // What is in flight happens to the copy at its power cut, as it may to the original.
     for (Parked const &parked : other.parked_) {
         auto const &from = other.handles_[static_cast<size_t>(parked.request->file)];
-        loose_.push_back({copy(from.inode), parked.request->offset,
-                          {static_cast<uint8_t const *>(parked.request->data),
-                           static_cast<uint8_t const *>(parked.request->data) +
-                               parked.request->length}});
+        loose_.push_back(
+            {copy(from.inode),
+             parked.request->offset,
+             {static_cast<uint8_t const *>(parked.request->data),
+              static_cast<uint8_t const *>(parked.request->data) + parked.request->length}});
     }
 }
 
@@ -228,8 +229,7 @@ void Disk::survive(Inode &inode, Random &random, unsigned strategy)
             return random.one_in(2);
         }
     };
-    uint64_t const size =
-        inode.size_dirty && !survives() ? inode.stable.size() : inode.seen.size();
+    uint64_t const size = inode.size_dirty && !survives() ? inode.stable.size() : inode.seen.size();
     inode.stable.resize(size);
     bool page = false;
     for (size_t s = 0; s < inode.dirty.size(); ++s) {
@@ -383,7 +383,7 @@ void Disk::check_write(Handle const &to, weir::WriteRequest const &request)
             request.offset < with.offset + with.length)
             violations_.push_back("writes in flight overlap at " + std::to_string(request.offset));
     }
-    auto &blocks = written_[to.name];
+    auto &blocks = written_[to.inode.get()];
     for (uint64_t b = request.offset / 4096; b < (request.offset + request.length) / 4096; ++b) {
         if (blocks.size() <= b)
             blocks.resize(b + 1);

@@ -66,14 +66,14 @@ struct Inode {
 
 enum class Bad {
     none,
-    eio,          ///< write, flush, read, anything
-    enospc,       ///< write, prealloc
-    short_write,  ///< half of it, then -EIO
-    lost_write,   ///< success, nothing happened
-    misdirected,  ///< success, at another block of the file
-    stale_read,   ///< another block of the file
-    flush_fails,  ///< -EIO, and what was dirty is clean and not written
-    flush_lies,   ///< success, nothing was written
+    eio,         ///< write, flush, read, anything
+    enospc,      ///< write, prealloc
+    short_write, ///< half of it, then -EIO
+    lost_write,  ///< success, nothing happened
+    misdirected, ///< success, at another block of the file
+    stale_read,  ///< another block of the file
+    flush_fails, ///< -EIO, and what was dirty is clean and not written
+    flush_lies,  ///< success, nothing was written
 };
 
 class Disk {
@@ -166,7 +166,7 @@ class Disk {
     std::vector<Parked> parked_;
     std::vector<Loose> loose_;
     std::vector<Injection> injections_;
-    std::map<std::string, std::vector<bool>> written_;
+    std::map<Inode const *, std::vector<bool>> written_; ///< blocks; a new name is a new use
     std::vector<std::string> violations_;
     uint64_t operations_ = 0, cut_at_ = UINT64_MAX;
     bool off_ = false, woken_ = false, injected_ = false;

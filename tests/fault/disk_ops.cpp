@@ -147,9 +147,9 @@ struct Ops {
         if (bad == Bad::eio)
             return error(EIO);
         uint64_t const at = bad == Bad::stale_read ? offset ^ 4096 : offset;
-        if (h->direct && (offset % d.limits.offset_alignment != 0 ||
-                          length % d.limits.offset_alignment != 0 ||
-                          reinterpret_cast<uintptr_t>(data) % d.limits.memory_alignment != 0))
+        if (h->direct &&
+            (offset % d.limits.offset_alignment != 0 || length % d.limits.offset_alignment != 0 ||
+             reinterpret_cast<uintptr_t>(data) % d.limits.memory_alignment != 0))
             return error(EINVAL);
         if (h->direct)
             h->inode->drop_clean();
@@ -210,6 +210,7 @@ struct Ops {
             return error(EIO);
         if (d.seen_.count(from) == 0)
             return error(ENOENT);
+        d.written_.erase(d.seen_[from].get());
         Disk::Change const change{Disk::Change::rename, from, to, nullptr};
         d.apply(change, d.seen_);
         d.journal_.push_back(change);
@@ -292,14 +293,14 @@ struct Ops {
 Io Disk::io()
 {
     static constexpr FileOps kFiles = {
-        Ops::open,        Ops::close,    Ops::list,      Ops::size,      Ops::modified,
-        Ops::limits,      Ops::prealloc, Ops::write_zeros, Ops::truncate, Ops::pread,
-        Ops::pwrite,      Ops::fdatasync, Ops::fdatasync, Ops::fsync_dir, Ops::drop_cache,
-        Ops::rename,      Ops::unlink,   Ops::lock,
+        Ops::open,   Ops::close,     Ops::list,        Ops::size,      Ops::modified,
+        Ops::limits, Ops::prealloc,  Ops::write_zeros, Ops::truncate,  Ops::pread,
+        Ops::pwrite, Ops::fdatasync, Ops::fdatasync,   Ops::fsync_dir, Ops::drop_cache,
+        Ops::rename, Ops::unlink,    Ops::lock,
     };
     static constexpr DataOps kData = {
-        Ops::submit, Ops::reap, Ops::wake, Ops::write_now, Ops::flush,
-        Ops::file_opened, Ops::file_closing, Ops::memory,
+        Ops::submit, Ops::reap,        Ops::wake,         Ops::write_now,
+        Ops::flush,  Ops::file_opened, Ops::file_closing, Ops::memory,
     };
     return {&kFiles, &kData, this, this};
 }
