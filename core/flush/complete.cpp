@@ -67,6 +67,8 @@ void FlushRing::complete(Batch &batch, int result) noexcept
     for (uint64_t g = first; early && g < end; ++g)
         recycle(g);
     raise_durable();
+    if (options_.durability != Durability::sync) // one of those who wait may flush now
+        wake_passed(durable_sequence_.load(seq_cst) + 1, written_sequence_.load(seq_cst));
     wake_leader();
     for (uint64_t g = first; !early && g < end; ++g)
         recycle(g);
@@ -169,7 +171,7 @@ FlushRing::Mark FlushRing::publish_durable(Mark target) noexcept
 /// The gates of all batches that the watermark passed, not of one's own alone.
 void FlushRing::wake_passed(uint64_t first, uint64_t last) noexcept
 {
-    if (last >= first + kGates)
+    if (last + 1 > first + kGates)
         first = last - kGates + 1;
     for (uint64_t s = first; s <= last; ++s) {
         gates_[s % kGates].wake_all();
