@@ -3,6 +3,7 @@
 #include "tests/unit/io_support.hpp"
 
 #include <grp.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 
 #include <atomic>
@@ -235,8 +236,15 @@ Test(io_choice, a_fork_child_leaves_the_parents_backend_alone, .timeout = 60)
             int const result = in_child([&] {
                 forget_backend(engine->backend);
                 forget_backend(engine->backend);
+                // Pages of the child's own lie where the parent has its ring.
+                std::vector<char *> pages(300);
+                for (char *&page : pages)
+                    page = static_cast<char *>(mmap(nullptr, 4096, PROT_READ | PROT_WRITE,
+                                                    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
                 if (round != 0)
                     engine.reset(); // and frees memory, without joining threads it lacks
+                for (char *const page : pages)
+                    *page = 1;
                 Engine own(files, kind);
                 return has(own) ? writes(files, own, "child") : 1;
             });
