@@ -35,6 +35,7 @@ char const *finding_text(weir_log_finding finding)
         "a batch that does not follow the one before it",
         "a segment file is missing",
         "a damaged segment file",
+        "a long record or an atomic batch that was never finished",
         "META is damaged",
         "a life of the log that META does not know",
         "META says that the log was closed elsewhere",

@@ -2670,8 +2670,8 @@ enum {
 };
 
 /**
- * What was found in a log. Up to `WEIR_LOG_FOUND_SEGMENT_DAMAGED` it is where
- * the valid part ends.
+ * What was found in a log. Up to `WEIR_LOG_FOUND_OPEN_CHAIN` it is where the
+ * valid part ends.
  *
  * Since 0.1.
  */
@@ -2697,21 +2697,24 @@ enum {
     WEIR_LOG_FOUND_SEGMENT_MISSING = 8,
     /** a segment file is too short, or its header is not whole */
     WEIR_LOG_FOUND_SEGMENT_DAMAGED = 9,
+    /** the last batch ends inside a long record or an atomic batch, and
+     *  nothing follows */
+    WEIR_LOG_FOUND_OPEN_CHAIN = 10,
     /** both superblocks are damaged or contradict each other */
-    WEIR_LOG_FOUND_META = 10,
+    WEIR_LOG_FOUND_META = 11,
     /** a batch of a life of the log that META does not know: the newer
      *  superblock is lost */
-    WEIR_LOG_FOUND_HIGHER_EPOCH = 11,
+    WEIR_LOG_FOUND_HIGHER_EPOCH = 12,
     /** META says where the log was closed, and it ends elsewhere */
-    WEIR_LOG_FOUND_CLOSED_END = 12,
+    WEIR_LOG_FOUND_CLOSED_END = 13,
     /** one superblock is damaged */
-    WEIR_LOG_FOUND_META_COPY = 13,
+    WEIR_LOG_FOUND_META_COPY = 14,
     /** a segment file that holds nothing yet is damaged */
-    WEIR_LOG_FOUND_UNUSED_SEGMENT = 14,
+    WEIR_LOG_FOUND_UNUSED_SEGMENT = 15,
     /** a cursor is damaged */
-    WEIR_LOG_FOUND_CURSOR = 15,
+    WEIR_LOG_FOUND_CURSOR = 16,
     /** one of the two places of a cursor is damaged */
-    WEIR_LOG_FOUND_CURSOR_SLOT = 16,
+    WEIR_LOG_FOUND_CURSOR_SLOT = 17,
 };
 
 /**
@@ -2922,7 +2925,7 @@ struct weir_log_info {
  *   -EINVAL         an option is out of range, `segment_size` is not that of
  *                   the log, or a required pointer is NULL
  *   -EIO            reading, writing or flushing failed
- *   -ELOOP          a file of the log is a symbolic link
+ *   -ELOOP          too many symbolic links in the path
  *   -EMFILE         too many open files in this process
  *   -ENAMETOOLONG   the path is too long
  *   -ENFILE         too many open files on this machine
@@ -3310,7 +3313,7 @@ WEIR_API int weir_log_stats(struct weir_log *log,
  *   -EACCES         the permissions of the folder or of a file are not enough
  *   -EINVAL         a pointer is NULL, or a flag is unknown
  *   -EIO            reading failed
- *   -ELOOP          a file of the log is a symbolic link
+ *   -ELOOP          too many symbolic links in the path
  *   -EMFILE         too many open files in this process
  *   -ENAMETOOLONG   the path is too long
  *   -ENFILE         too many open files on this machine
@@ -3345,7 +3348,6 @@ WEIR_API int weir_log_reader_open(
  *   -EACCES         a segment may not be read
  *   -EINVAL         a required pointer is NULL
  *   -EIO            reading failed
- *   -ELOOP          a file of the log is a symbolic link
  *   -EMFILE         too many open files in this process
  *   -ENFILE         too many open files on this machine
  *   -ENOMEM         no memory for a record that spans buffers
@@ -3391,7 +3393,6 @@ WEIR_API int weir_log_reader_wait(struct weir_log_reader *reader,
  *   -EACCES         a segment may not be read
  *   -EINVAL         `reader` is NULL
  *   -EIO            reading failed
- *   -ELOOP          a file of the log is a symbolic link
  *   -EMFILE         too many open files in this process
  *   -ENFILE         too many open files on this machine
  *   -ENOENT         the log was removed
@@ -3441,7 +3442,7 @@ WEIR_API struct weir_log_reader *weir_log_reader_close(
  *   -EBUSY          another store of this cursor does not end
  *   -EINVAL         a pointer is NULL, a bad name, or a flag is unknown
  *   -EIO            reading, writing or flushing failed
- *   -ELOOP          a file of the log is a symbolic link
+ *   -ELOOP          too many symbolic links in the path
  *   -EMFILE         too many open files in this process
  *   -ENAMETOOLONG   the name or the path is too long
  *   -ENFILE         too many open files on this machine
@@ -3470,7 +3471,7 @@ WEIR_API int weir_log_cursor_store(const char *folder, const char *name,
  *   -EACCES         the permissions of the folder or of a file are not enough
  *   -EINVAL         a pointer is NULL, or a bad name
  *   -EIO            reading failed
- *   -ELOOP          a file of the log is a symbolic link
+ *   -ELOOP          too many symbolic links in the path
  *   -EMFILE         too many open files in this process
  *   -ENAMETOOLONG   the name or the path is too long
  *   -ENFILE         too many open files on this machine
@@ -3498,7 +3499,7 @@ WEIR_API int weir_log_cursor_load(const char *folder, const char *name,
  *   -EACCES         the permissions of the folder or of a file are not enough
  *   -EINVAL         `folder` is NULL, or `size` is out of range
  *   -EIO            reading failed
- *   -ELOOP          a file of the log is a symbolic link
+ *   -ELOOP          too many symbolic links in the path
  *   -EMFILE         too many open files in this process
  *   -ENAMETOOLONG   the path is too long
  *   -ENFILE         too many open files on this machine
@@ -3538,7 +3539,7 @@ WEIR_API int weir_log_verify(const char *folder,
  *   -EEXIST         `target` is not empty
  *   -EINVAL         `folder` is NULL, an option is out of range, or `size` is
  *   -EIO            reading, writing or flushing failed
- *   -ELOOP          a file of the log is a symbolic link
+ *   -ELOOP          too many symbolic links in the path
  *   -EMFILE         too many open files in this process
  *   -ENAMETOOLONG   the path is too long
  *   -ENFILE         too many open files on this machine

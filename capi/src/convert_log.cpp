@@ -112,6 +112,19 @@ bool choices(weir_log_options const &from, LogOptions &into) noexcept
     return known && sense;
 }
 
+// The core's numbers are the public ones.
+template <class T> constexpr bool same(T core, uint32_t shown) noexcept
+{
+    return static_cast<uint32_t>(core) == shown;
+}
+static_assert(same(LogVerdict::corrupt, WEIR_LOG_CORRUPT) &&
+              same(LogFinding::open_chain, WEIR_LOG_FOUND_OPEN_CHAIN) &&
+              same(LogFinding::meta, WEIR_LOG_FOUND_META) &&
+              same(LogFinding::cursor_slot, WEIR_LOG_FOUND_CURSOR_SLOT) &&
+              kLogFindings == WEIR_LOG_FOUND_CURSOR_SLOT + 2);
+static_assert(same(kMendedMetaCopy, WEIR_LOG_MENDED_META_COPY) &&
+              same(kSalvaged, WEIR_LOG_MENDED_SALVAGED));
+
 template <size_t kSize> void copy_text(char (&into)[kSize], char const *from) noexcept
 {
     size_t const length = strnlen(from, kSize - 1);

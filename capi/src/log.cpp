@@ -43,7 +43,7 @@ static_assert(sizeof(weir_log_part) == sizeof(weir::Part));
  *   -EEXIST          there is a log, and `WEIR_LOG_EXCLUSIVE`
  *   -EINVAL          an option is out of range, `segment_size` is not that of the log, or a required pointer is NULL
  *   -EIO             reading, writing or flushing failed
- *   -ELOOP           a file of the log is a symbolic link
+ *   -ELOOP           too many symbolic links in the path
  *   -EMFILE          too many open files in this process
  *   -ENAMETOOLONG    the path is too long
  *   -ENFILE          too many open files on this machine

@@ -31,7 +31,7 @@ constexpr size_t kFirstReport = sizeof(weir_log_report);
  *   -EBUSY           another store of this cursor does not end
  *   -EINVAL          a pointer is NULL, a bad name, or a flag is unknown
  *   -EIO             reading, writing or flushing failed
- *   -ELOOP           a file of the log is a symbolic link
+ *   -ELOOP           too many symbolic links in the path
  *   -EMFILE          too many open files in this process
  *   -ENAMETOOLONG    the name or the path is too long
  *   -ENFILE          too many open files on this machine
@@ -66,7 +66,7 @@ WEIR_API int weir_log_cursor_store(const char *folder, const char *name, uint64_
  *   -EACCES          the permissions of the folder or of a file are not enough
  *   -EINVAL          a pointer is NULL, or a bad name
  *   -EIO             reading failed
- *   -ELOOP           a file of the log is a symbolic link
+ *   -ELOOP           too many symbolic links in the path
  *   -EMFILE          too many open files in this process
  *   -ENAMETOOLONG    the name or the path is too long
  *   -ENFILE          too many open files on this machine
@@ -103,7 +103,7 @@ WEIR_API int weir_log_cursor_load(const char *folder, const char *name, uint64_t
  *   -EACCES          the permissions of the folder or of a file are not enough
  *   -EINVAL          `folder` is NULL, or `size` is out of range
  *   -EIO             reading failed
- *   -ELOOP           a file of the log is a symbolic link
+ *   -ELOOP           too many symbolic links in the path
  *   -EMFILE          too many open files in this process
  *   -ENAMETOOLONG    the path is too long
  *   -ENFILE          too many open files on this machine
@@ -149,7 +149,7 @@ WEIR_API int weir_log_verify(const char *folder, struct weir_log_report *ret_rep
  *   -EEXIST          `target` is not empty
  *   -EINVAL          `folder` is NULL, an option is out of range, or `size` is
  *   -EIO             reading, writing or flushing failed
- *   -ELOOP           a file of the log is a symbolic link
+ *   -ELOOP           too many symbolic links in the path
  *   -EMFILE          too many open files in this process
  *   -ENAMETOOLONG    the path is too long
  *   -ENFILE          too many open files on this machine

@@ -30,7 +30,7 @@ static_assert(weir::kReadSalvage == WEIR_READER_SALVAGE &&
  *   -EACCES          the permissions of the folder or of a file are not enough
  *   -EINVAL          a pointer is NULL, or a flag is unknown
  *   -EIO             reading failed
- *   -ELOOP           a file of the log is a symbolic link
+ *   -ELOOP           too many symbolic links in the path
  *   -EMFILE          too many open files in this process
  *   -ENAMETOOLONG    the path is too long
  *   -ENFILE          too many open files on this machine
@@ -73,7 +73,6 @@ WEIR_API int weir_log_reader_open(const char *folder, uint64_t from_lsn, weir_re
  *   -EACCES          a segment may not be read
  *   -EINVAL          a required pointer is NULL
  *   -EIO             reading failed
- *   -ELOOP           a file of the log is a symbolic link
  *   -EMFILE          too many open files in this process
  *   -ENFILE          too many open files on this machine
  *   -ENOMEM          no memory for a record that spans buffers
@@ -135,7 +134,6 @@ WEIR_API int weir_log_reader_wait(struct weir_log_reader *reader, int64_t timeou
  *   -EACCES          a segment may not be read
  *   -EINVAL          `reader` is NULL
  *   -EIO             reading failed
- *   -ELOOP           a file of the log is a symbolic link
  *   -EMFILE          too many open files in this process
  *   -ENFILE          too many open files on this machine
  *   -ENOENT          the log was removed

@@ -240,7 +240,7 @@ WEIR_ENUM(weir_log_verdict) {
 };
 
 /**
- * What was found in a log. Up to `WEIR_LOG_FOUND_SEGMENT_DAMAGED` it is where
+ * What was found in a log. Up to `WEIR_LOG_FOUND_OPEN_CHAIN` it is where
  * the valid part ends.
  *
  * @since 0.1
@@ -266,20 +266,22 @@ WEIR_ENUM(weir_log_finding) {
     WEIR_LOG_FOUND_SEGMENT_MISSING = 8,
     /** a segment file is too short, or its header is not whole */
     WEIR_LOG_FOUND_SEGMENT_DAMAGED = 9,
+    /** the last batch ends inside a long record or an atomic batch, and nothing follows */
+    WEIR_LOG_FOUND_OPEN_CHAIN = 10,
     /** both superblocks are damaged or contradict each other */
-    WEIR_LOG_FOUND_META = 10,
+    WEIR_LOG_FOUND_META = 11,
     /** a batch of a life of the log that META does not know: the newer superblock is lost */
-    WEIR_LOG_FOUND_HIGHER_EPOCH = 11,
+    WEIR_LOG_FOUND_HIGHER_EPOCH = 12,
     /** META says where the log was closed, and it ends elsewhere */
-    WEIR_LOG_FOUND_CLOSED_END = 12,
+    WEIR_LOG_FOUND_CLOSED_END = 13,
     /** one superblock is damaged */
-    WEIR_LOG_FOUND_META_COPY = 13,
+    WEIR_LOG_FOUND_META_COPY = 14,
     /** a segment file that holds nothing yet is damaged */
-    WEIR_LOG_FOUND_UNUSED_SEGMENT = 14,
+    WEIR_LOG_FOUND_UNUSED_SEGMENT = 15,
     /** a cursor is damaged */
-    WEIR_LOG_FOUND_CURSOR = 15,
+    WEIR_LOG_FOUND_CURSOR = 16,
     /** one of the two places of a cursor is damaged */
-    WEIR_LOG_FOUND_CURSOR_SLOT = 16,
+    WEIR_LOG_FOUND_CURSOR_SLOT = 17,
 };
 
 /**

@@ -147,6 +147,8 @@ int main(void)
            (unsigned long long)WEIR_LOG_FOUND_MISDIRECTED);
     printf("enum     weir_log_finding.WEIR_LOG_FOUND_NOTHING = %llu since=0.1\n",
            (unsigned long long)WEIR_LOG_FOUND_NOTHING);
+    printf("enum     weir_log_finding.WEIR_LOG_FOUND_OPEN_CHAIN = %llu since=0.1\n",
+           (unsigned long long)WEIR_LOG_FOUND_OPEN_CHAIN);
     printf("enum     weir_log_finding.WEIR_LOG_FOUND_SEGMENT_DAMAGED = %llu since=0.1\n",
            (unsigned long long)WEIR_LOG_FOUND_SEGMENT_DAMAGED);
     printf("enum     weir_log_finding.WEIR_LOG_FOUND_SEGMENT_MISSING = %llu since=0.1\n",
