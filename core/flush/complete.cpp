@@ -163,8 +163,10 @@ void FlushRing::raise_durable() noexcept
 FlushRing::Mark FlushRing::publish_durable(Mark target) noexcept
 {
     Mark const before{durable_.load(relaxed), 0, durable_sequence_.load(relaxed)}; // under mark_
-    durable_sequence_.store(target.whole, relaxed); // a waiter that chooses an older gate is woken
-    durable_.store(target.lsn, seq_cst);            // before the wake-up; pairs with durable()
+    // In this order: gate_of() passes over the batches of durable_sequence_, so whoever does that
+    // finds durable_ moved when it looks before it sleeps. Both before the wake-up.
+    durable_.store(target.lsn, seq_cst); // pairs with durable()
+    durable_sequence_.store(target.whole, seq_cst);
     return before;
 }
 

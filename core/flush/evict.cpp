@@ -78,8 +78,6 @@ void FlushRing::seal_for_eviction(uint64_t generation) noexcept
     while (now.is_in(generation) && now.offset() <= options_.buffer_size)
         if (seal_generation(generation, now))
             return;
-        else
-            now.raw = tail_.load(seq_cst);
     if (now.is_in(generation) && claim(generation, Duty::idle))
         decline(generation);
 }

@@ -158,7 +158,7 @@ Lsn FlushRing::open_position(TailWord tail) const noexcept
 {
     if (tail.is_opened())
         return base_of(full_generation(tail));
-    return open_position_[tail.cuts()].load(acquire); // pairs with close_open_generation()
+    return open_position_[tail.cuts()].load(acquire); // pairs with cut_open()
 }
 
 Lsn FlushRing::tail() const noexcept

@@ -310,10 +310,12 @@ class FlushRing {
 
     // cut.cpp
     bool close_batch() noexcept;
-    bool close_open_generation(uint64_t generation, Lsn start, TailWord now) noexcept;
-    bool close_for_good(uint64_t generation, Lsn start, TailWord now) noexcept;
+    bool cut_open(uint64_t generation, TailWord &now) noexcept;
+    bool begin_scan_upto(uint64_t generation, uint64_t end) noexcept;
+    std::byte *memory_of(uint64_t generation) const noexcept;
+    bool close_for_good(uint64_t generation, TailWord &now, bool empty) noexcept;
     void begin_scan(Lsn start, Lsn end) noexcept;
-    bool seal_generation(uint64_t generation, TailWord now) noexcept;
+    bool seal_generation(uint64_t generation, TailWord &now) noexcept;
     bool scan() noexcept;
     bool look_at(Lsn lsn) noexcept;
     void take_in(Lsn lsn, uint64_t word0, uint64_t word1) noexcept;
