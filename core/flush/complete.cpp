@@ -67,8 +67,12 @@ void FlushRing::complete(Batch &batch, int result) noexcept
     for (uint64_t g = first; early && g < end; ++g)
         recycle(g);
     raise_durable();
-    if (options_.durability != Durability::sync) // one of those who wait may flush now
-        wake_passed(durable_sequence_.load(seq_cst) + 1, written_sequence_.load(seq_cst));
+    // Batches that are written and not durable: who waits there may have to flush, or to cut the
+    // rest of a chain.
+    wake_passed(durable_sequence_.load(seq_cst) + 1, written_sequence_.load(seq_cst));
+    if (by_waiter && options_.durability != Durability::sync &&
+        flush_upto_.load(seq_cst) > durable())
+        kick(); // the flush that somebody asked for is possible now
     wake_leader();
     for (uint64_t g = first; !early && g < end; ++g)
         recycle(g);

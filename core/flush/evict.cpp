@@ -43,8 +43,7 @@ bool FlushRing::begin_eviction(uint64_t generation) noexcept
     Cutter &c = cutter_;
     if (c.evicting == generation + 1)
         return true;
-    DutyWord const duty{duty_.load(seq_cst)};
-    if (duty.duty() == Duty::claimed && duty.generation() == generation) {
+    if (is_being_opened(generation + 1)) {
         // Only a large unit touches its user's memory while it has CLAIMED: nobody else can open
         // the next generation, or knows what the writer will do when it comes back. Others have it
         // for some instructions, which may be now: so twice the time.
@@ -69,6 +68,15 @@ bool FlushRing::begin_eviction(uint64_t generation) noexcept
     uint64_t const from = c.start - base_of(generation);
     std::memcpy(c.out + from, c.mem + from, c.scan - c.start);
     return true;
+}
+
+/// Somebody has CLAIMED the duty, or is between the two stores of open_next().
+bool FlushRing::is_being_opened(uint64_t generation) const noexcept
+{
+    DutyWord const duty{duty_.load(seq_cst)};
+    if (duty.generation() == generation)
+        return TailWord{tail_.load(seq_cst)}.is_in(generation - 1);
+    return duty.generation() == generation - 1 && duty.duty() == Duty::claimed;
 }
 
 /// So that no new unit comes into the old memory. Whoever overflowed and never said so is helped.

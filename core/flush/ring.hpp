@@ -357,6 +357,7 @@ class FlushRing {
     // evict.cpp
     bool evict_or_wait(Lsn lsn) noexcept;
     bool begin_eviction(uint64_t generation) noexcept;
+    bool is_being_opened(uint64_t generation) const noexcept;
     void seal_for_eviction(uint64_t generation) noexcept;
     bool evict_unit(Lsn lsn) noexcept;
     uint64_t stuck_bytes(Lsn lsn, uint64_t word1) noexcept;

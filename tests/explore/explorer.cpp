@@ -305,10 +305,11 @@ void point(bool shared, bool writes)
             if (i != S.running && can_run(i))
                 options.add(letter(i));
     bool const others = options.count > 1;
-    bool const stoppable = S.fibre[S.running].killable || !S.scenario->stops_killable;
+    bool const may_die = S.scenario->may_die();
+    bool const stoppable = may_die && (S.fibre[S.running].killable || !S.scenario->stops_killable);
     if (others && (any || (shared && stoppable && S.stops < S.bounds.stops)))
         options.add(kStop);
-    if (writes && S.fibre[S.running].killable && (any || S.deaths < S.bounds.deaths))
+    if (writes && may_die && S.fibre[S.running].killable && (any || S.deaths < S.bounds.deaths))
         options.add(kDie);
     if (options.count == 1)
         return;

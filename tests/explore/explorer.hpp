@@ -92,6 +92,8 @@ class Scenario {
     /// After each change of shared memory: `address` was written by fibre `who`.
     virtual void changed(void const *address, int who) { (void)address, (void)who; }
     virtual void died(int who) { (void)who; }
+    /// Whether somebody may die or be stopped now.
+    virtual bool may_die() const { return true; }
     /// A sleeper's time ran out and nobody else could run: was it forgotten?
     virtual void overslept(int who) { (void)who; }
     /// The same for one who has given up spinning and sleeps until others change something: all

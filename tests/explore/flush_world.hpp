@@ -62,6 +62,7 @@ class FlushWorld : public Scenario {
     void run() override;
     void changed(void const *address, int who) override;
     void overslept(int who) override;
+    bool may_die() const override;
 
     FlushRing &ring() { return *ring_; }
     FlushPlan const &plan() const { return plan_; }
@@ -115,6 +116,7 @@ class FlushWorld : public Scenario {
     void durable_changed();
     void be_owner(bool until_closed);
     bool others_run() const;
+    void check_duty();
     void check_at_rest();
     void check_units(flush_test::Contents const &found);
     template <class T> static T peek(atomic<T> const &word)

@@ -13,7 +13,7 @@ void add(char const *name, char const *about, int deepest, FlushPlan const &plan
 {
     scenarios().push_back({"flush", name, about,
                            [=] { return std::make_unique<FlushWorld>(plan, programs); }, deepest,
-                           0.16});
+                           0.08});
 }
 
 // Of a buffer of 512 bytes 432 are for records. 128 of them: three fit, and are not split.
@@ -53,6 +53,15 @@ void register_appending()
          appends(2)});
     add("f_full", "a full ring: who finds no room sleeps until there is some", 1, plan,
         {appends(5), appends(3)});
+    add("f_try", "nobody waits for room, and the next buffer opens by itself", 2, plan,
+        {[](Appender &me) {
+             for (int i = 0; i < 5; i++)
+                 me.append(kThird, 0);
+         },
+         [](Appender &me) {
+             for (int i = 0; i < 3; i++)
+                 me.append(kThird, 0);
+         }});
     FlushPlan reversed;
     reversed.newest_first = true;
     add("f_order", "writes that end in the wrong order", 1, reversed, {appends(8), commits(1)});
@@ -90,6 +99,8 @@ void register_waiting()
     FlushPlan none;
     none.options.durability = Durability::none;
     add("f_flush", "without RWF_DSYNC: who waits flushes", 2, none, {commits(1), commits(1)});
+    add("f_flush2", "a batch is written while another one is flushed", 1, none,
+        {commits(2), commits(1, kHalf, kSecond)});
     add("f_sync", "a sync beside a record in two pieces", 1, plan,
         {appends(3, kHalf), [](Appender &me) { me.sync(); }});
 }
@@ -124,6 +135,10 @@ void register_evictions()
         {appends(3), commits(1)});
     add("f_stopped", "a writer is evicted and comes back", 2, plan, {appends(1), commits(1)});
     add("f_stopped_later", "an evicted writer comes back when its buffer is used again", 1, plan,
+        {appends(1), commits(6)});
+    FlushPlan early = plan;
+    early.options.stall_timeout = 0;
+    add("f_early", "a writer that is only slow is evicted, and goes on", 2, early,
         {appends(1), commits(6)});
     add("f_evict_place", "a reservation is evicted, and then committed", 2, plan,
         {[](Appender &me) {
