@@ -229,6 +229,9 @@ bool FlushRing::flush_now() noexcept
         poison(failed < 0 ? -failed : failed, upto);
     raise_durable();
     flush_gate_.wake_all();
+    // The I/O thread may have come meanwhile, and gone because we were at it.
+    if (flush_upto_.load(seq_cst) > durable() || eager_.load(seq_cst) != 0)
+        kick();
     if (host_.advanced != nullptr && !is_poisoned())
         host_.advanced(host_.self, written(), durable());
     return true;
