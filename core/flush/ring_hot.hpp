@@ -49,7 +49,10 @@ WEIR_HOT void FlushRing::look_at_attention(Status &status) noexcept
 WEIR_HOT Status FlushRing::append_short(Part const &part, Nanoseconds timeout, Lsn &ret) noexcept
 {
     auto const *const source = static_cast<char const volatile *>(part.data);
-    if (part.length != 0) { // a bad pointer faults here, before anything is reserved
+    if (part.length != 0) {
+        if (!WEIR_LIKELY(source != nullptr))
+            return error(EINVAL);
+        // A bad pointer faults here, before anything is reserved.
         static_cast<void>(source[0]);
         static_cast<void>(source[part.length - 1]);
     }

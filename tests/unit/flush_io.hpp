@@ -92,6 +92,10 @@ class MemoryDisk {
     {
         return locked([&] { return own_writes_; });
     }
+    uint64_t reaps()
+    {
+        return locked([&] { return reaps_; });
+    }
     uint64_t flushes()
     {
         return locked([&] { return flushes_; });
@@ -165,6 +169,7 @@ class MemoryDisk {
     {
         MemoryDisk &disk = of(self);
         std::unique_lock<std::mutex> lock(disk.mutex_);
+        ++disk.reaps_;
         auto const ready = [&] { return disk.woken_ || (!disk.held_ && !disk.pending_.empty()); };
         if (timeout < 0 || timeout > 3600 * weir::kSecond)
             disk.changed_.wait(lock, ready);
@@ -222,7 +227,7 @@ class MemoryDisk {
     bool held_ = false, reversed_ = false, woken_ = false;
     int fail_write_ = -1, fail_code_ = 0, fail_flush_ = -1, flush_code_ = 0;
     Nanoseconds delay_ = 0;
-    uint64_t writes_ = 0, own_writes_ = 0, flushes_ = 0;
+    uint64_t writes_ = 0, own_writes_ = 0, flushes_ = 0, reaps_ = 0;
     unsigned in_flight_ = 0, most_in_flight_ = 0;
     std::string mistakes_;
 };
@@ -233,7 +238,8 @@ struct Setup {
     weir::RingOptions options;
     weir::RingStart start;
     bool thread = true;
-    bool space = true; ///< every segment is ready
+    bool space = true;   ///< every segment is ready
+    weir::RingHost host; ///< instead of the disk's own, if it has a file_at
     Setup()
     {
         options.buffer_size = 64 << 10;
@@ -244,10 +250,10 @@ struct Setup {
 
 class Log {
   public:
-    explicit Log(Setup const &setup = Setup())
-        : setup_(setup), disk(setup.options.segment_size, setup.options.block)
+    explicit Log(Setup const &wanted = Setup())
+        : setup(wanted), disk(setup.options.segment_size, setup.options.block)
     {
-        weir::RingHost host = disk.host();
+        weir::RingHost const host = setup.host.file_at != nullptr ? setup.host : disk.host();
         code = FlushRing::create(setup.options, setup.start, disk.io(), host, ring).code;
         if (code != 0)
             return;
@@ -295,6 +301,24 @@ class Log {
         last = ring->append(&part, 1, timeout, lsn).code;
         return lsn;
     }
+    /// As a record to compare with.
+    Record appended(std::string const &bytes, Nanoseconds timeout = -1)
+    {
+        return {append(bytes, 0, timeout), 0, bytes};
+    }
+    /// Of any thread; 0 if it failed.
+    Lsn append_from(unsigned thread, std::string const &bytes)
+    {
+        weir::Part const part{bytes.data(), bytes.size(), static_cast<uint16_t>(thread)};
+        Lsn lsn = 0;
+        return ring->append(&part, 1, -1, lsn).ok() ? lsn : 0;
+    }
+    weir::RingStats stats() const
+    {
+        weir::RingStats found;
+        ring->stats(found);
+        return found;
+    }
     Lsn append_batch(std::vector<std::string> const &all, Nanoseconds timeout = -1)
     {
         std::vector<weir::Part> parts;
@@ -307,11 +331,11 @@ class Log {
     Contents read()
     {
         return LogReader([this](uint64_t n) { return disk.segment(n); }, disk.segment_size(),
-                         setup_.start, setup_.options.block)
+                         setup.start, setup.options.block)
             .read();
     }
 
-    Setup const setup_;
+    Setup const setup;
     MemoryDisk disk;
     FlushRing *ring = nullptr;
     int code = 0;
