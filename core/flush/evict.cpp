@@ -138,7 +138,7 @@ uint64_t FlushRing::stuck_bytes(Lsn lsn, uint64_t word1) noexcept
     uint64_t const most = c.end - lsn;
     std::byte *const at = c.mem + (lsn - base_of(c.generation));
     if (record_type(word1) == kReserved) {
-        uint64_t const bytes = words_at(at).word0.load(relaxed) >> 32; // published by word 1
+        uint64_t const bytes = reserved_bytes(word1);
         return bytes >= kRecordHeader && bytes <= most ? bytes : most;
     }
     for (uint64_t step = kRecordHeader; step < most; step += kRecordAlignment) {

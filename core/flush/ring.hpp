@@ -477,9 +477,6 @@ class FlushRing {
     } count_;
 };
 
-/// Until core/log says FlushRing: core/channel has a Ring of its own.
-using Ring = FlushRing;
-
 } // namespace weir
 
 #include "core/flush/ring_hot.hpp"

@@ -401,7 +401,7 @@ void FlushWorld::check_at_rest()
     if (!found.wrong.empty())
         return fail("invariant 8: what was written is wrong: %s", found.wrong.c_str());
     bool const poisoned = peek(ring_->poison_) != 0;
-    if (poisoned && !plan_.poisons)
+    if (poisoned && static_cast<int>(peek(ring_->poison_)) != plan_.poison)
         return fail("the ring is poisoned by %d", static_cast<int>(peek(ring_->poison_)));
     for (unsigned i = 0; i < state_.durable_count; i++)
         if (found.outside.count(state_.durable_seen[i]) == 0 && state_.durable_seen[i] < found.end)

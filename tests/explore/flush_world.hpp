@@ -20,7 +20,7 @@ struct FlushPlan {
     int fail_write = -1;       ///< which write fails
     int fail_flush = -1;
     bool has_owner = true; ///< the last fibre is the I/O thread
-    bool poisons = false;  ///< the log may end poisoned
+    int poison = 0;        ///< with what the log may end poisoned
     bool deaths = false;   ///< the killable fibres may die
 
     FlushPlan();

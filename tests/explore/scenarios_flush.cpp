@@ -108,18 +108,18 @@ void register_waiting()
 void register_ends()
 {
     FlushPlan broken;
-    broken.poisons = true;
+    broken.poison = EIO;
     broken.fail_write = 0;
     add("f_poison", "the first write fails", 2, broken, {commits(1), commits(1)});
     add("f_poison_full", "a write fails while others sleep for room", 1, broken,
         {appends(4), appends(4)});
     FlushPlan flushless;
-    flushless.poisons = true;
+    flushless.poison = EIO;
     flushless.fail_flush = 0;
     flushless.options.durability = Durability::none;
     add("f_poison_flush", "a flush fails", 2, flushless, {commits(1), commits(1)});
     FlushPlan called;
-    called.poisons = true;
+    called.poison = EIO;
     add("f_poisoned", "poison from outside, beside appends and a rotation", 2, called,
         {appends(4), [](Appender &me) { me.ring().poison(5, 0); }});
 }
@@ -128,7 +128,7 @@ void register_evictions()
 {
     FlushPlan plan;
     plan.deaths = true;
-    plan.poisons = true; // who dies with the duty takes the log with him
+    plan.poison = ETIMEDOUT; // who dies with the duty takes the log with him
     plan.options.stall_timeout = kMillisecond;
     add("f_dead", "a writer dies between reserve and commit", 1, plan, {appends(1), commits(1)});
     add("f_dead_last", "a writer dies as the last one of a buffer", 1, plan,
