@@ -511,6 +511,10 @@ FLUSH = [
     rule("flush: who waits for a flush is woken by the write", "f_flush", (2, 0, 0),
          (COMPLETE, "    wake_passed(durable_sequence_.load(seq_cst) + 1, "
           "written_sequence_.load(seq_cst));\n", ""), sees="forgotten|sleeps"),
+    rule("flush: the size of a stuck unit stands in the word that is taken", "f_dead", (0, 1, 0),
+         (EVICT, "        uint64_t const bytes = reserved_bytes(word1);\n",
+          "        uint64_t const bytes = words_at(at).word0.load(relaxed) >> 32;\n"),
+         sees="poisoned|wrong|invariant"),
     rule("flush: poison wakes all", "f_poison_full", (1, 0, 0),
          (FLUSH_RING, "    wake_everybody();\n    kick();\n", "    kick();\n"),
          sees="forgotten|sleeps"),
