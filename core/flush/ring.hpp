@@ -44,7 +44,7 @@ struct RingStart {
 };
 
 /// What the ring asks of whoever owns the files. Called without locks of the ring held, but for
-/// file_at(), and never in a way that waits for the ring.
+/// file_at() and want_space(), and never in a way that waits for the ring.
 struct RingHost {
     void *self = nullptr;
     /// The file that holds `lsn`, for I/O. Any thread that writes. kNoFile poisons the log.
@@ -297,6 +297,7 @@ class FlushRing {
     // large.cpp
     Status append_large(Source &source, Nanoseconds timeout, Lsn &ret) noexcept;
     Status begin_large(Deadline const &deadline, bool may_wait, Place &ret) noexcept;
+    Lsn last_of(Lsn from, uint64_t bytes) const noexcept;
     Status await_segments(uint64_t bytes, Deadline const &deadline, bool may_wait) noexcept;
     Status await_next(uint64_t generation, Deadline const &deadline, bool may_wait) noexcept;
     void open_or_decline(uint64_t generation) noexcept;
@@ -379,7 +380,6 @@ class FlushRing {
     bool is_closed() const noexcept;
     bool is_cut_due() noexcept;
     bool needs_flush_any() const noexcept;
-    Nanoseconds cutter_poll() const noexcept;
     void notice_tail() noexcept;
     Nanoseconds sleep_limit() noexcept;
 
@@ -466,7 +466,8 @@ class FlushRing {
         Nanoseconds last_change; ///< of the tail
         Nanoseconds last_flush;
         bool has_uncut;
-        bool blocked; ///< the scan waits for somebody
+        bool blocked;     ///< the scan waits for somebody
+        Nanoseconds poll; ///< and so long until it looks again
     } owner_;
 
     struct alignas(kCacheLine) Counters {
