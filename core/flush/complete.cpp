@@ -67,8 +67,12 @@ void FlushRing::complete(Batch &batch, int result) noexcept
     for (uint64_t g = first; early && g < end; ++g)
         recycle(g);
     raise_durable();
-    if (options_.durability != Durability::sync) // one of those who wait may flush now
-        wake_passed(durable_sequence_.load(seq_cst) + 1, written_sequence_.load(seq_cst));
+    // Batches that are written and not durable: who waits there may have to flush, or to cut the
+    // rest of a chain.
+    wake_passed(durable_sequence_.load(seq_cst) + 1, written_sequence_.load(seq_cst));
+    if (by_waiter && options_.durability != Durability::sync &&
+        flush_upto_.load(seq_cst) > durable())
+        kick(); // the flush that somebody asked for is possible now
     wake_leader();
     for (uint64_t g = first; !early && g < end; ++g)
         recycle(g);
@@ -163,8 +167,10 @@ void FlushRing::raise_durable() noexcept
 FlushRing::Mark FlushRing::publish_durable(Mark target) noexcept
 {
     Mark const before{durable_.load(relaxed), 0, durable_sequence_.load(relaxed)}; // under mark_
-    durable_sequence_.store(target.whole, relaxed); // a waiter that chooses an older gate is woken
-    durable_.store(target.lsn, seq_cst);            // before the wake-up; pairs with durable()
+    // In this order: gate_of() passes over the batches of durable_sequence_, so whoever does that
+    // finds durable_ moved when it looks before it sleeps. Both before the wake-up.
+    durable_.store(target.lsn, seq_cst); // pairs with durable()
+    durable_sequence_.store(target.whole, seq_cst);
     return before;
 }
 
@@ -223,6 +229,9 @@ bool FlushRing::flush_now() noexcept
         poison(failed < 0 ? -failed : failed, upto);
     raise_durable();
     flush_gate_.wake_all();
+    // The I/O thread may have come meanwhile, and gone because we were at it.
+    if (flush_upto_.load(seq_cst) > durable() || eager_.load(seq_cst) != 0)
+        kick();
     if (host_.advanced != nullptr && !is_poisoned())
         host_.advanced(host_.self, written(), durable());
     return true;

@@ -31,9 +31,7 @@ Status FlushRing::fill(Place const &place, Source &source, bool abort) noexcept
 void FlushRing::mark_reserved(Place const &place) noexcept
 {
     RecordWords &words = words_at(place.at);
-    words.word0.store(place.bytes << 32, relaxed); // ours: nobody reads it before word 1
-    // release: pairs with look_at() and evict_unit()
-    words.word1.store(record_word1(kReserved, 0, 0, place.lsn), release);
+    words.word1.store(reserved_word1(place.bytes, place.lsn), release); // pairs with evict_unit()
     release_fence(); // the header before any byte of the payload, which are plain stores
 }
 

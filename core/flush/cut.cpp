@@ -32,98 +32,86 @@ bool FlushRing::close_batch() noexcept
     uint64_t const generation = generation_of(cutter_.position);
     Lsn const start = batch_start(cutter_.position);
     // acquire: pairs with the appenders' RMW; what they reserved is scanned
-    TailWord const now{tail_.load(acquire)};
+    TailWord now{tail_.load(acquire)};
     if (now.is_in(generation - 1))
         return false; // the next one is not open yet
-    if (!now.is_in(generation) || now.offset() > options_.buffer_size) {
-        begin_scan(start, base_of(generation + 1));
-        return true;
-    }
-    return close_open_generation(generation, start, now);
-}
-
-/// Moves the tail behind the block, so that the batch ends there; the gap becomes ours.
-bool FlushRing::close_open_generation(uint64_t generation, Lsn start, TailWord now) noexcept
-{
-    if (state_.load(seq_cst) == static_cast<uint32_t>(State::closing)) // [C]
-        return close_for_good(generation, start, now);
-    uint64_t const base = base_of(generation);
+    // [C] pairs with close()
+    bool const for_good = state_.load(seq_cst) == static_cast<uint32_t>(State::closing);
     for (;;) {
-        if (now.offset() > options_.buffer_size) {
+        if (!now.is_in(generation) || now.offset() > options_.buffer_size) {
             begin_scan(start, base_of(generation + 1));
             return true;
         }
-        if (base + now.offset() == start + kBatchHeader)
+        bool const empty = base_of(generation) + now.offset() == start + kBatchHeader;
+        if (empty && !for_good)
             return false;
-        uint64_t const end = round_up(now.offset(), options_.block);
-        if (end == options_.buffer_size) {
-            if (!seal_generation(generation, now)) {
-                now.raw = tail_.load(acquire); // as in close_batch()
-                continue;
-            }
-            begin_scan(start, base + end);
-            return true;
-        }
-        unsigned const cuts = (now.cuts() + 1) % TailWord::kCuts;
-        // Before the tail that names it; release: pairs with tail(). If the CAS fails, nobody
-        // asks for this number.
-        open_position_[cuts].store(base + end, release);
-        // seq_cst: as an appender's RMW
-        if (!tail_.compare_exchange(
-                now.raw, TailWord::cut(generation, end + kBatchHeader, cuts).raw, seq_cst, acquire))
-            continue;
-        auto *const mem = reinterpret_cast<std::byte *>(
-            buffer_of(generation).mem.load(relaxed)); // the token's: recycled only after our cut
-        write_pad(mem + now.offset(), base + now.offset(), end - now.offset());
-        begin_scan(start, base + end);
-        return true;
+        if (for_good ? close_for_good(generation, now, empty) : cut_open(generation, now))
+            return cutter_.closed;
     }
+}
+
+/// Moves the tail behind the block, so that the batch ends there; the gap becomes ours. False: the
+/// tail has moved, to what `now` says, perhaps into the next generation.
+bool FlushRing::cut_open(uint64_t generation, TailWord &now) noexcept
+{
+    uint64_t const offset = now.offset(), end = round_up(offset, options_.block);
+    if (end == options_.buffer_size)
+        return seal_generation(generation, now) && begin_scan_upto(generation, end);
+    unsigned const cuts = (now.cuts() + 1) % TailWord::kCuts;
+    // Before the tail that names it; release: pairs with tail(). If the CAS fails, nobody asks for
+    // this number.
+    open_position_[cuts].store(base_of(generation) + end, release);
+    // seq_cst: as an appender's RMW
+    if (!tail_.compare_exchange(now.raw, TailWord::cut(generation, end + kBatchHeader, cuts).raw,
+                                seq_cst, acquire))
+        return false;
+    write_pad(memory_of(generation) + offset, base_of(generation) + offset, end - offset);
+    return begin_scan_upto(generation, end);
+}
+
+bool FlushRing::begin_scan_upto(uint64_t generation, uint64_t end) noexcept
+{
+    begin_scan(batch_start(cutter_.position), base_of(generation) + end);
+    return true;
+}
+
+/// For the holder of the token, which alone lets a generation be recycled that is not cut.
+std::byte *FlushRing::memory_of(uint64_t generation) const noexcept
+{
+    return reinterpret_cast<std::byte *>(buffer_of(generation).mem.load(relaxed)); // see above
 }
 
 /// Seals the open generation at its tail and acts as its overflower. False: the tail has moved.
-bool FlushRing::seal_generation(uint64_t generation, TailWord now) noexcept
+bool FlushRing::seal_generation(uint64_t generation, TailWord &now) noexcept
 {
-    if (!tail_.compare_exchange(now.raw, now.raw | TailWord::kSeal, seq_cst, relaxed))
-        return false;
-    auto *const mem = reinterpret_cast<std::byte *>(
-        buffer_of(generation).mem.load(relaxed)); // as in close_open_generation()
     uint64_t const offset = now.offset();
+    // seq_cst: as an appender's RMW
+    if (!tail_.compare_exchange(now.raw, now.raw | TailWord::kSeal, seq_cst, acquire))
+        return false;
     bool const mine = claim(generation, Duty::idle);
     WEIR_ASSERT(mine);
     static_cast<void>(mine);
-    if (can_open(generation + 1))
-        open_next(generation, 0, false, nullptr);
-    else
-        decline(generation);
-    write_pad(mem + offset, base_of(generation) + offset, options_.buffer_size - offset);
+    open_or_decline(generation);
+    write_pad(memory_of(generation) + offset, base_of(generation) + offset,
+              options_.buffer_size - offset);
     return true;
 }
 
-/// The last cut: nothing can be reserved after it, and nobody has the duty to open more.
-bool FlushRing::close_for_good(uint64_t generation, Lsn start, TailWord now) noexcept
+/// The last cut: nothing can be reserved after it, and nobody has the duty to open more. False: the
+/// tail has moved.
+bool FlushRing::close_for_good(uint64_t generation, TailWord &now, bool empty) noexcept
 {
-    uint64_t const base = base_of(generation);
-    uint64_t end = 0;
-    for (;;) {
-        if (now.offset() > options_.buffer_size) {
-            begin_scan(start, base_of(generation + 1));
-            return true;
-        }
-        bool const empty = base + now.offset() == start + kBatchHeader;
-        end = empty ? 0 : round_up(now.offset(), options_.block);
-        if (tail_.compare_exchange(now.raw, now.raw | TailWord::kSeal, seq_cst, acquire))
-            break;
-    }
+    uint64_t const offset = now.offset(), end = round_up(offset, options_.block);
+    // seq_cst: as an appender's RMW
+    if (!tail_.compare_exchange(now.raw, now.raw | TailWord::kSeal, seq_cst, acquire))
+        return false;
     cutter_.sealed_for_close = true;
     // release: pairs with tail()
-    sealed_at_.store(end == 0 ? cutter_.position : base + end, release);
-    if (end == 0)
-        return false;
-    auto *const mem = reinterpret_cast<std::byte *>(
-        buffer_of(generation).mem.load(relaxed)); // as in close_open_generation()
-    write_pad(mem + now.offset(), base + now.offset(), end - now.offset());
-    begin_scan(start, base + end);
-    return true;
+    sealed_at_.store(empty ? cutter_.position : base_of(generation) + end, release);
+    if (empty)
+        return true;
+    write_pad(memory_of(generation) + offset, base_of(generation) + offset, end - offset);
+    return begin_scan_upto(generation, end);
 }
 
 void FlushRing::begin_scan(Lsn start, Lsn end) noexcept
@@ -134,8 +122,7 @@ void FlushRing::begin_scan(Lsn start, Lsn end) noexcept
     c.end = end;
     c.scan = start + kBatchHeader;
     c.generation = generation_of(start);
-    c.mem = reinterpret_cast<std::byte *>(
-        buffer_of(c.generation).mem.load(relaxed)); // as in close_open_generation()
+    c.mem = memory_of(c.generation);
     c.digest = Crc32c();
     c.records = c.first_outside = 0;
     c.flags = c.inside ? uint32_t{kBeginsInsideChain} : 0;
@@ -230,21 +217,21 @@ FlushRing::Batch &FlushRing::finalise() noexcept
     batch.request = WriteRequest{};
     batch.request.data = data;
     batch.request.length = static_cast<uint32_t>(c.end - c.start);
-    batch.end.store(c.end, relaxed); // published by next_sequence_ and by the state
-    // release: pairs with begin_write(); what is written of the batch
-    batch.word.store(BatchWord::of(c.sequence, BatchState::ready).raw, release);
+    batch.end.store(c.end, relaxed);      // published by next_sequence_ and by the state
     count_.batches.fetch_add(1, relaxed); // for people
     count_.batch_bytes.fetch_add(c.end - c.start, relaxed);
 
     c.closed = false;
     c.position = c.end;
-    ++c.sequence;
     if (c.end == base_of(c.generation + 1))
         end_eviction();
-    // seq_cst, all three: who sleeps for an LSN looks at them after enter()
-    next_sequence_.store(c.sequence, seq_cst);
+    // seq_cst, these and next_sequence_: who sleeps for an LSN looks at them after enter(). They
+    // come before anybody can write the batch, so that `written` stays below (invariant 9).
     cut_.store(c.end, seq_cst);
     cut_whole_.store(c.inside ? c.chain : c.end, seq_cst);
+    // release: pairs with begin_write(); what is written of the batch
+    batch.word.store(BatchWord::of(c.sequence, BatchState::ready).raw, release);
+    next_sequence_.store(++c.sequence, seq_cst); // after READY: the I/O thread looks once
     return batch;
 }
 

@@ -132,9 +132,11 @@ Status FlushRing::check_own(Lsn lsn) noexcept
         return kOk;
     // A cut takes all of a generation that is there.
     Lsn const bound = lsn < closed ? closed : base_of(generation_of(lsn) + 1);
+    Lsn const cut = cut_.load(acquire); // pairs with finalise(); what is open below was evicted
     Locked const guard(desk_lock_);
     for (Opening const &entry : openings_)
-        if (entry.lsn != 0 && entry.thread == this_thread() && entry.lsn < bound)
+        if (entry.lsn >= cut && entry.lsn < bound && entry.lsn != 0 &&
+            entry.thread == this_thread())
             return error(EDEADLK);
     return kOk;
 }

@@ -17,6 +17,24 @@ constexpr Nanoseconds kLongestPoll = kMillisecond;
 constexpr Nanoseconds kMostCounted = 100 * kMillisecond;
 
 RecordWords &words_at(std::byte *at) noexcept { return *reinterpret_cast<RecordWords *>(at); }
+
+/// Where a header may be, or the payload of a writer that comes back at this moment: what it
+/// writes is no atomic, and does no harm, since such a word names its own place by accident only.
+#if defined(__SANITIZE_THREAD__)
+__attribute__((no_sanitize("thread"), noinline))
+#endif
+uint64_t
+word1_in_passing(std::byte const *at) noexcept
+{
+    auto const &words = *reinterpret_cast<RecordWords const *>(at);
+    return __atomic_load_n(words.word1.address(), __ATOMIC_ACQUIRE); // as in look_at()
+}
+
+constexpr bool is_record_type(uint8_t type) noexcept
+{
+    return type == kData || type == kPad || type == kAborted || type == kReserved ||
+           type == kEvicted;
+}
 } // namespace
 
 /// The unit at `lsn` is not committed. True: it is evicted, and the scan may go on.
@@ -43,8 +61,7 @@ bool FlushRing::begin_eviction(uint64_t generation) noexcept
     Cutter &c = cutter_;
     if (c.evicting == generation + 1)
         return true;
-    DutyWord const duty{duty_.load(seq_cst)};
-    if (duty.duty() == Duty::claimed && duty.generation() == generation) {
+    if (is_being_opened(generation + 1)) {
         // Only a large unit touches its user's memory while it has CLAIMED: nobody else can open
         // the next generation, or knows what the writer will do when it comes back. Others have it
         // for some instructions, which may be now: so twice the time.
@@ -71,6 +88,15 @@ bool FlushRing::begin_eviction(uint64_t generation) noexcept
     return true;
 }
 
+/// Somebody has CLAIMED the duty, or is between the two stores of open_next().
+bool FlushRing::is_being_opened(uint64_t generation) const noexcept
+{
+    DutyWord const duty{duty_.load(seq_cst)};
+    if (duty.generation() == generation)
+        return TailWord{tail_.load(seq_cst)}.is_in(generation - 1);
+    return duty.generation() == generation - 1 && duty.duty() == Duty::claimed;
+}
+
 /// So that no new unit comes into the old memory. Whoever overflowed and never said so is helped.
 void FlushRing::seal_for_eviction(uint64_t generation) noexcept
 {
@@ -78,8 +104,6 @@ void FlushRing::seal_for_eviction(uint64_t generation) noexcept
     while (now.is_in(generation) && now.offset() <= options_.buffer_size)
         if (seal_generation(generation, now))
             return;
-        else
-            now.raw = tail_.load(seq_cst);
     if (now.is_in(generation) && claim(generation, Duty::idle))
         decline(generation);
 }
@@ -132,12 +156,12 @@ uint64_t FlushRing::stuck_bytes(Lsn lsn, uint64_t word1) noexcept
     uint64_t const most = c.end - lsn;
     std::byte *const at = c.mem + (lsn - base_of(c.generation));
     if (record_type(word1) == kReserved) {
-        uint64_t const bytes = words_at(at).word0.load(relaxed) >> 32; // published by word 1
+        uint64_t const bytes = reserved_bytes(word1);
         return bytes >= kRecordHeader && bytes <= most ? bytes : most;
     }
     for (uint64_t step = kRecordHeader; step < most; step += kRecordAlignment) {
-        uint64_t const there = words_at(at + step).word1.load(acquire); // as in look_at()
-        if (record_type(there) != kEmpty && there >> 32 == ((lsn + step) & UINT32_MAX))
+        uint64_t const there = word1_in_passing(at + step);
+        if (is_record_type(record_type(there)) && there >> 32 == ((lsn + step) & UINT32_MAX))
             return step;
     }
     return most;

@@ -10,6 +10,10 @@
 
 namespace weir {
 
+namespace explore {
+class FlushWorld;
+}
+
 inline constexpr Nanoseconds kForEver = INT64_MAX;
 
 /// An eventcount. The sleeper: enter() [S], look again, sleep(), leave(). Who changed something,
@@ -46,6 +50,8 @@ class alignas(kCacheLine) Gate {
 
 /// A lock: 0 free, 1 held, 2 held and somebody may sleep (U. Drepper, "Futexes Are Tricky", 2011).
 class alignas(kCacheLine) Lock {
+    friend class explore::FlushWorld;
+
   public:
     /// seq_cst: who fails has looked after all he did before (the wake-up of a leader needs that).
     bool try_lock() noexcept

@@ -10,9 +10,16 @@ Status FlushRing::append_large(Source &source, Nanoseconds timeout, Lsn &ret) no
 {
     Deadline const deadline(timeout);
     bool const may_wait = timeout != 0;
-    WEIR_TRY(await_segments(source.bytes(), deadline, may_wait));
     Place place;
-    WEIR_TRY(begin_large(deadline, may_wait, place));
+    for (;;) {
+        WEIR_TRY(await_segments(source.bytes(), deadline, may_wait));
+        WEIR_TRY(begin_large(deadline, may_wait, place));
+        // [R] others may have come far meanwhile
+        if (ready_upto_.load(seq_cst) > last_of(place.lsn, source.bytes()))
+            break;
+        write_pad(place.at, place.lsn, place.bytes);
+        decline(place.generation);
+    }
     Status status;
     for (;;) {
         if (place.bytes != 0) {
@@ -42,12 +49,17 @@ Status FlushRing::append_large(Source &source, Nanoseconds timeout, Lsn &ret) no
     return status;
 }
 
+/// An LSN that a large unit does not reach if it begins at `from`.
+Lsn FlushRing::last_of(Lsn from, uint64_t bytes) const noexcept
+{
+    uint64_t const room = options_.buffer_size - options_.block - kBatchHeader - kRecordHeader;
+    return from + (div_up(bytes, room) + 2) * options_.buffer_size;
+}
+
 /// All segments that the unit may reach must be ready before anything is placed.
 Status FlushRing::await_segments(uint64_t bytes, Deadline const &deadline, bool may_wait) noexcept
 {
-    uint64_t const room = options_.buffer_size - options_.block - kBatchHeader - kRecordHeader;
-    uint64_t const generations = div_up(bytes, room) + 2;
-    Lsn const last = tail() + generations * options_.buffer_size;
+    Lsn const last = last_of(tail(), bytes);
     want_segment_of(generation_of(last));
     for (;;) {
         WEIR_TRY(open_status());

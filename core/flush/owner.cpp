@@ -73,6 +73,7 @@ bool FlushRing::cut_with_token() noexcept
     while (is_cut_due() && close_batch()) {
         if (!scan()) {
             owner_.blocked = !is_poisoned();
+            owner_.poll = cutter_.poll;
             break;
         }
         finalise();
@@ -176,7 +177,7 @@ bool FlushRing::flush_due() noexcept
 Nanoseconds FlushRing::sleep_limit() noexcept
 {
     if (owner_.blocked)
-        return larger(cutter_poll(), kMicrosecond);
+        return larger(owner_.poll, kMicrosecond);
     if (state_.load(seq_cst) != static_cast<uint32_t>(State::open))
         return kClosingPoll;
     bool const flushes = options_.durability == Durability::periodic && needs_flush_any();
@@ -202,9 +203,6 @@ bool FlushRing::needs_flush_any() const noexcept
     Locked const guard(mark_);
     return safe_.lsn > provable_.lsn;
 }
-
-/// A guess is good enough: another holder of the token may be looking.
-Nanoseconds FlushRing::cutter_poll() const noexcept { return 100 * kMicrosecond; }
 
 // ---- the end
 

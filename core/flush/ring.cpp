@@ -66,39 +66,42 @@ Status FlushRing::set_up(RingOptions const &options, RingStart const &start, Io 
     return kOk;
 }
 
-/// Relaxed: nobody else has the ring yet.
+/// Nobody else has the ring yet.
 void FlushRing::set_up_words(RingStart const &start) noexcept
 {
+    auto const put = [](auto &word, uint64_t value) {
+        word.store(value, relaxed); // see above
+    };
     uint64_t const first = generation_of(start.at);
     for (uint64_t g = first; g < first + options_.buffer_count; ++g) {
         Buffer &buffer = buffer_of(g);
-        buffer.gen.store(g, relaxed);
+        put(buffer.gen, g);
         auto *const mem = arena_ + (g & buffer_mask_) * options_.buffer_size;
-        buffer.mem.store(reinterpret_cast<uintptr_t>(mem), relaxed);
-        buffer.free_for.store(g, relaxed);
+        put(buffer.mem, reinterpret_cast<uintptr_t>(mem));
+        put(buffer.free_for, g);
     }
     uint64_t const offset = batch_start(start.at) - base_of(first) + kBatchHeader;
-    tail_.store(TailWord::cut(first, offset, 0).raw, relaxed);
-    duty_.store(DutyWord::of(first, Duty::idle).raw, relaxed);
-    open_position_[0].store(start.at, relaxed);
+    put(tail_, TailWord::cut(first, offset, 0).raw);
+    put(duty_, DutyWord::of(first, Duty::idle).raw);
+    put(open_position_[0], start.at);
     Lsn const segment_end = round_down(start.at, options_.segment_size) + options_.segment_size;
-    ready_upto_.store(segment_end, relaxed);
-    wanted_upto_.store(segment_end, relaxed);
-    cut_.store(start.at, relaxed);
-    cut_whole_.store(start.at, relaxed);
-    closed_.store(start.at, relaxed);
-    written_.store(start.at, relaxed);
-    durable_.store(start.at, relaxed);
-    next_sequence_.store(start.sequence, relaxed);
-    written_sequence_.store(start.sequence - 1, relaxed);
-    durable_sequence_.store(start.sequence - 1, relaxed);
+    put(ready_upto_, segment_end);
+    put(wanted_upto_, segment_end);
+    put(cut_, start.at);
+    put(cut_whole_, start.at);
+    put(closed_, start.at);
+    put(written_, start.at);
+    put(durable_, start.at);
+    put(next_sequence_, start.sequence);
+    put(written_sequence_, start.sequence - 1);
+    put(durable_sequence_, start.sequence - 1);
     safe_ = provable_ = {start.at, start.sequence - 1, start.sequence - 1};
     flushed_ = start.at;
     cutter_.position = start.at;
     cutter_.sequence = start.sequence;
     cutter_.prev_crc = start.prev_crc;
     owner_.next_submit = start.sequence;
-    owner_.last_tail.raw = tail_.load(relaxed);
+    owner_.last_tail = TailWord::cut(first, offset, 0);
     owner_.last_flush = owner_.last_change = monotonic_now();
     ranges_ = &first_ranges_;
 }
@@ -158,7 +161,7 @@ Lsn FlushRing::open_position(TailWord tail) const noexcept
 {
     if (tail.is_opened())
         return base_of(full_generation(tail));
-    return open_position_[tail.cuts()].load(acquire); // pairs with close_open_generation()
+    return open_position_[tail.cuts()].load(acquire); // pairs with cut_open()
 }
 
 Lsn FlushRing::tail() const noexcept

@@ -44,7 +44,7 @@ struct RingStart {
 };
 
 /// What the ring asks of whoever owns the files. Called without locks of the ring held, but for
-/// file_at(), and never in a way that waits for the ring.
+/// file_at() and want_space(), and never in a way that waits for the ring.
 struct RingHost {
     void *self = nullptr;
     /// The file that holds `lsn`, for I/O. Any thread that writes. kNoFile poisons the log.
@@ -297,6 +297,7 @@ class FlushRing {
     // large.cpp
     Status append_large(Source &source, Nanoseconds timeout, Lsn &ret) noexcept;
     Status begin_large(Deadline const &deadline, bool may_wait, Place &ret) noexcept;
+    Lsn last_of(Lsn from, uint64_t bytes) const noexcept;
     Status await_segments(uint64_t bytes, Deadline const &deadline, bool may_wait) noexcept;
     Status await_next(uint64_t generation, Deadline const &deadline, bool may_wait) noexcept;
     void open_or_decline(uint64_t generation) noexcept;
@@ -310,10 +311,12 @@ class FlushRing {
 
     // cut.cpp
     bool close_batch() noexcept;
-    bool close_open_generation(uint64_t generation, Lsn start, TailWord now) noexcept;
-    bool close_for_good(uint64_t generation, Lsn start, TailWord now) noexcept;
+    bool cut_open(uint64_t generation, TailWord &now) noexcept;
+    bool begin_scan_upto(uint64_t generation, uint64_t end) noexcept;
+    std::byte *memory_of(uint64_t generation) const noexcept;
+    bool close_for_good(uint64_t generation, TailWord &now, bool empty) noexcept;
     void begin_scan(Lsn start, Lsn end) noexcept;
-    bool seal_generation(uint64_t generation, TailWord now) noexcept;
+    bool seal_generation(uint64_t generation, TailWord &now) noexcept;
     bool scan() noexcept;
     bool look_at(Lsn lsn) noexcept;
     void take_in(Lsn lsn, uint64_t word0, uint64_t word1) noexcept;
@@ -355,6 +358,7 @@ class FlushRing {
     // evict.cpp
     bool evict_or_wait(Lsn lsn) noexcept;
     bool begin_eviction(uint64_t generation) noexcept;
+    bool is_being_opened(uint64_t generation) const noexcept;
     void seal_for_eviction(uint64_t generation) noexcept;
     bool evict_unit(Lsn lsn) noexcept;
     uint64_t stuck_bytes(Lsn lsn, uint64_t word1) noexcept;
@@ -376,7 +380,6 @@ class FlushRing {
     bool is_closed() const noexcept;
     bool is_cut_due() noexcept;
     bool needs_flush_any() const noexcept;
-    Nanoseconds cutter_poll() const noexcept;
     void notice_tail() noexcept;
     Nanoseconds sleep_limit() noexcept;
 
@@ -463,7 +466,8 @@ class FlushRing {
         Nanoseconds last_change; ///< of the tail
         Nanoseconds last_flush;
         bool has_uncut;
-        bool blocked; ///< the scan waits for somebody
+        bool blocked;     ///< the scan waits for somebody
+        Nanoseconds poll; ///< and so long until it looks again
     } owner_;
 
     struct alignas(kCacheLine) Counters {
@@ -473,9 +477,6 @@ class FlushRing {
         uint64_t latency[64]; ///< under mark_
     } count_;
 };
-
-/// Until core/log says FlushRing: core/channel has a Ring of its own.
-using Ring = FlushRing;
 
 } // namespace weir
 

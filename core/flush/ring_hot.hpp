@@ -28,7 +28,7 @@ WEIR_HOT bool FlushRing::locate(uint64_t tail_generation, uint64_t offset,
 WEIR_HOT Status FlushRing::commit_unit(Place const &place, uint64_t word1) noexcept
 {
     auto &words = *reinterpret_cast<RecordWords *>(place.at);
-    uint64_t expected = record_word1(kReserved, 0, 0, place.lsn);
+    uint64_t expected = reserved_word1(place.bytes, place.lsn);
     // seq_cst: [Q]; also: the unit's bytes are visible to whoever loads the type by acquire
     if (!words.word1.compare_exchange(expected, word1, seq_cst, relaxed))
         return error(kStale);
@@ -49,7 +49,10 @@ WEIR_HOT void FlushRing::look_at_attention(Status &status) noexcept
 WEIR_HOT Status FlushRing::append_short(Part const &part, Nanoseconds timeout, Lsn &ret) noexcept
 {
     auto const *const source = static_cast<char const volatile *>(part.data);
-    if (part.length != 0) { // a bad pointer faults here, before anything is reserved
+    if (part.length != 0) {
+        if (!WEIR_LIKELY(source != nullptr))
+            return error(EINVAL);
+        // A bad pointer faults here, before anything is reserved.
         static_cast<void>(source[0]);
         static_cast<void>(source[part.length - 1]);
     }
@@ -66,8 +69,8 @@ WEIR_HOT Status FlushRing::append_short(Part const &part, Nanoseconds timeout, L
     if (!WEIR_LIKELY(locate(tail.generation(), tail.offset(), place)))
         return error(kStale);
     auto &words = *reinterpret_cast<RecordWords *>(place.at);
-    words.word0.store(need << 32, relaxed); // ours: nobody reads it before word 1
-    words.word1.store(record_word1(kReserved, 0, 0, place.lsn), release); // pairs with look_at()
+    place.bytes = need;
+    words.word1.store(reserved_word1(need, place.lsn), release); // pairs with evict_unit()
     release_fence(); // the header before any byte of the payload, which are plain stores
 
     auto const length = static_cast<uint32_t>(part.length);

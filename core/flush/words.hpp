@@ -70,13 +70,26 @@ struct BatchWord {
 
 /// A record's header in memory.
 struct RecordWords {
-    /// {crc, length}; {0, bytes of the unit} while RESERVED. Writer: the unit's.
+    /// {crc, length}. Writer: the unit's.
     atomic<uint64_t> word0;
-    /// {type, flags, tag, lsn_low}. Writers: the unit's, and by CAS who evicts it. Committed types
+    /// {type, flags, tag, lsn_low}; see reserved_word1(). Writers: the unit's, and by CAS who evicts it. Committed types
     /// protect word 0 and the unit's bytes.
     atomic<uint64_t> word1;
 };
 static_assert(sizeof(RecordWords) == sizeof(RecordHeader));
+
+/// RESERVED: 24 bits count the unit's bytes in 16s, and a buffer has at most 2^20 of these. Here
+/// and not in word 0: who evicts takes size and state at once, and word 0 becomes {crc, length}
+/// while the unit is still RESERVED.
+constexpr uint64_t reserved_word1(uint64_t bytes, Lsn lsn) noexcept
+{
+    return kReserved | bytes / kRecordAlignment << 8 | lsn << 32;
+}
+constexpr uint64_t reserved_bytes(uint64_t word1) noexcept
+{
+    return (word1 >> 8 & (bit(24) - 1)) * kRecordAlignment;
+}
+static_assert(kMostBatchBytes / kRecordAlignment < bit(24));
 
 constexpr uint8_t record_type(uint64_t word1) noexcept { return static_cast<uint8_t>(word1); }
 constexpr uint8_t record_flags(uint64_t word1) noexcept { return static_cast<uint8_t>(word1 >> 8); }

@@ -34,6 +34,11 @@ PEOPLE = "core/segment/participants.cpp"
 RING = "core/channel/ring.cpp"
 RING_HEAL = "core/channel/ring_heal.cpp"
 WAITING = "core/base/waiting.hpp"
+ROTATE = "core/flush/rotate.cpp"
+COMPLETE = "core/flush/complete.cpp"
+CUT = "core/flush/cut.cpp"
+EVICT = "core/flush/evict.cpp"
+FLUSH_RING = "core/flush/ring.cpp"
 
 
 def rule(name, scenario, bounds, *edits, sees="", schedules=200000, also=()):
@@ -462,6 +467,59 @@ ROOT_RULES = [
           "    Status const done = bind_held(name, kind, ref);\n")),
 ]
 
+FLUSH = [
+    rule("flush: the duty goes before the tail", "f_full", (1, 0, 0),
+         (ROTATE, "    duty_.store(DutyWord::of(next, duty).raw, release);\n", ""),
+         (ROTATE, "    if (is_poisoned()) // [P] either",
+          "    duty_.store(DutyWord::of(next, duty).raw, release);\n"
+          "    if (is_poisoned()) // [P] either"), sees="3.3|invariant"),
+    rule("flush: who frees a buffer takes the duty", "f_try", (2, 0, 0),
+         (COMPLETE, "    static_cast<void>(try_rotate(0, nullptr));\n", ""), sees="invariant 4"),
+    rule("flush: a leader is woken", "f_wait2", (2, 0, 0),
+         (COMPLETE, "        gate.wake_one();\n", "        static_cast<void>(gate);\n"),
+         sees="forgotten|sleeps"),
+    rule("flush: the gates of all batches that were passed", "f_depth2", (2, 0, 0),
+         (COMPLETE, "    for (uint64_t s = first; s <= last; ++s) {",
+          "    for (uint64_t s = first; s <= last && s == first; ++s) {"), sees="forgotten"),
+    rule("flush: quarantined never falls", "f_stopped_later", (1, 0, 1),
+         (COMPLETE, "    buffer.gen.store(next, release);",
+          "    buffer.quarantined.store(0, relaxed);\n    buffer.gen.store(next, release);"),
+         sees="invariant 13"),
+    rule("flush: an evicted writer's memory is not used again", "f_early", (2, 0, 0),
+         (EVICT, "    buffer.fresh = c.out;\n", "    buffer.fresh = nullptr;\n"),
+         sees="invariant|wrong"),
+    rule("flush: quarantined before the first eviction", "f_stopped", (1, 0, 1),
+         (EVICT, "    buffer.quarantined.store(generation + 1, seq_cst); // [Q] before any CAS of "
+          "evict_unit()\n", ""), sees="invariant 13"),
+    rule("flush: a buffer opens zeroed", "f_full", (1, 0, 0),
+         (COMPLETE, "    std::memset(mem, 0, options_.buffer_size);\n", ""), sees="invariant 7"),
+    rule("flush: durable before its sequence", "f_timed", (2, 0, 0),
+         (COMPLETE, "    durable_.store(target.lsn, seq_cst); // pairs with durable()\n"
+          "    durable_sequence_.store(target.whole, seq_cst);\n",
+          "    durable_sequence_.store(target.whole, seq_cst);\n"
+          "    durable_.store(target.lsn, seq_cst); // pairs with durable()\n"),
+         sees="forgotten|sleeps"),
+    rule("flush: a cut that lost looks which generation is open", "f_wait", (2, 0, 0),
+         (CUT, "        if (!now.is_in(generation) || now.offset() > options_.buffer_size) {",
+          "        if (now.offset() > options_.buffer_size) {"), sees="invariant"),
+    rule("flush: a flush proves what was written before it", "f_flush2", (2, 0, 0),
+         (COMPLETE, "            provable_ = proven;\n", "            provable_ = safe_;\n"),
+         sees="invariant 10"),
+    rule("flush: durable does not point into a chain", "f_sync", (1, 0, 0),
+         (CUT, "    batch.safe = !c.inside ? c.end : c.chain >= c.start ? c.chain : 0;\n",
+          "    batch.safe = c.end;\n"), sees="into a chain"),
+    rule("flush: who waits for a flush is woken by the write", "f_flush", (2, 0, 0),
+         (COMPLETE, "    wake_passed(durable_sequence_.load(seq_cst) + 1, "
+          "written_sequence_.load(seq_cst));\n", ""), sees="forgotten|sleeps"),
+    rule("flush: the size of a stuck unit stands in the word that is taken", "f_dead", (0, 1, 0),
+         (EVICT, "        uint64_t const bytes = reserved_bytes(word1);\n",
+          "        uint64_t const bytes = words_at(at).word0.load(relaxed) >> 32;\n"),
+         sees="poisoned|wrong|invariant"),
+    rule("flush: poison wakes all", "f_poison_full", (1, 0, 0),
+         (FLUSH_RING, "    wake_everybody();\n    kick();\n", "    kick();\n"),
+         sees="forgotten|sleeps"),
+]
+
 RULES = (INDEX + MATRIX + LANES + HEALING + PARTICIPANTS + GROWTH + TRIMMING + RESIZE_RULES
          + WAIT_RULES + CHANNEL
-         + ROOT_RULES)
+         + ROOT_RULES + FLUSH)

@@ -305,9 +305,11 @@ void point(bool shared, bool writes)
             if (i != S.running && can_run(i))
                 options.add(letter(i));
     bool const others = options.count > 1;
-    if (others && (any || (shared && S.stops < S.bounds.stops)))
+    bool const may_die = S.scenario->may_die();
+    bool const stoppable = may_die && (S.fibre[S.running].killable || !S.scenario->stops_killable);
+    if (others && (any || (shared && stoppable && S.stops < S.bounds.stops)))
         options.add(kStop);
-    if (writes && S.fibre[S.running].killable && (any || S.deaths < S.bounds.deaths))
+    if (writes && may_die && S.fibre[S.running].killable && (any || S.deaths < S.bounds.deaths))
         options.add(kDie);
     if (options.count == 1)
         return;
@@ -631,6 +633,7 @@ int current() { return S.running != kNoFibre ? S.running : S.acting; }
 void act_as(int fibre) { S.acting = fibre; }
 bool is_dead(int fibre) { return fibre < S.count && S.fibre[fibre].state == State::dead; }
 bool has_ended(int fibre) { return fibre < S.count && S.fibre[fibre].state == State::ended; }
+bool is_stopped(int fibre) { return fibre < S.count && S.fibre[fibre].state == State::stopped; }
 bool anybody_died() { return S.deaths > 0; }
 bool anybody_stopped() { return S.stops > 0; }
 int fibres() { return S.count; }
@@ -674,7 +677,7 @@ void sleep_on(void const *address, Nanoseconds limit)
     say("sleeps on %s", S.scenario->name_of(address).c_str());
     f.state = State::asleep;
     f.sleeps_on = address;
-    f.wake_at = virtual_now() + limit;
+    f.wake_at = virtual_now() + (limit < kLongestSleep ? limit : kLongestSleep);
     give_way();
 }
 
@@ -684,6 +687,17 @@ void wake(void const *address)
         if (S.fibre[i].state == State::asleep && S.fibre[i].sleeps_on == address)
             S.fibre[i].state = State::ready;
 }
+
+void wake_one(void const *address)
+{
+    for (int i = 0; i < S.count; i++)
+        if (S.fibre[i].state == State::asleep && S.fibre[i].sleeps_on == address) {
+            S.fibre[i].state = State::ready;
+            return;
+        }
+}
+
+bool is_asleep(int fibre) { return S.fibre[fibre].state == State::asleep; }
 
 void const *slept_on(int fibre) { return S.fibre[fibre].sleeps_on; }
 

@@ -92,6 +92,8 @@ class Scenario {
     /// After each change of shared memory: `address` was written by fibre `who`.
     virtual void changed(void const *address, int who) { (void)address, (void)who; }
     virtual void died(int who) { (void)who; }
+    /// Whether somebody may die or be stopped now.
+    virtual bool may_die() const { return true; }
     /// A sleeper's time ran out and nobody else could run: was it forgotten?
     virtual void overslept(int who) { (void)who; }
     /// The same for one who has given up spinning and sleeps until others change something: all
@@ -117,6 +119,8 @@ class Scenario {
     /// Spinning may also go on until the code gives it up by itself, before anybody else runs
     /// (else it ends with the next change). For scenarios of what comes after the spinning.
     bool may_spin_on = false;
+    /// Only killable fibres are stopped. For worlds with locks, whose holders do not vanish.
+    bool stops_killable = false;
 
   private:
     struct Named {
@@ -128,11 +132,12 @@ class Scenario {
 };
 
 struct Entry {
-    std::string group; ///< index, participants, matrix, growth, resize, wait, channel
+    std::string group; ///< index, participants, matrix, growth, resize, wait, channel, flush
     std::string name;
     std::string about;
     std::function<std::unique_ptr<Scenario>()> make;
-    int deepest = 2; ///< the largest P that ends in a second or so: the default bound
+    int deepest = 2;  ///< the largest P that ends in a second or so: the default bound
+    double share = 1; ///< of the seconds that a scenario may usually take
 };
 
 /// All scenarios, in the order of registration.
@@ -157,6 +162,7 @@ int current();
 void act_as(int fibre);
 bool is_dead(int fibre);
 bool has_ended(int fibre);
+bool is_stopped(int fibre);
 bool anybody_died();
 bool anybody_stopped();
 int fibres();
@@ -172,6 +178,11 @@ void wait_for_change(Nanoseconds limit, Wait kind);
 /// Sleeps on `address` until wake(address), at most `limit`.
 void sleep_on(void const *address, Nanoseconds limit);
 void wake(void const *address);
+/// One of them: the lowest letter. Which one a kernel takes is its secret.
+void wake_one(void const *address);
+bool is_asleep(int fibre);
+/// No sleep is longer: who says "for ever" is woken then, and was forgotten.
+inline constexpr Nanoseconds kLongestSleep = 3600 * kSecond;
 /// What a sleeper sleeps on, or slept on last.
 void const *slept_on(int fibre);
 Nanoseconds virtual_now();

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 // A disk of a ring's tests, in memory: it keeps the bytes, can hold, refuse and reverse writes, and
-// notices bytes that change under it. And a reader of what was written, which believes nothing.
+// notices bytes that change under it.
 #pragma once
 
 #include "core/flush/ring.hpp"
+#include "tests/unit/flush_reader.hpp"
 
 #include <algorithm>
 #include <chrono>
@@ -17,12 +18,9 @@
 #include <vector>
 
 namespace flush_test {
-using weir::BatchHeader;
 using weir::File;
 using weir::FlushRing;
-using weir::Lsn;
 using weir::Nanoseconds;
-using weir::RecordHeader;
 using weir::WriteRequest;
 
 class MemoryDisk {
@@ -93,6 +91,10 @@ class MemoryDisk {
     uint64_t own_writes()
     {
         return locked([&] { return own_writes_; });
+    }
+    uint64_t reaps()
+    {
+        return locked([&] { return reaps_; });
     }
     uint64_t flushes()
     {
@@ -167,6 +169,7 @@ class MemoryDisk {
     {
         MemoryDisk &disk = of(self);
         std::unique_lock<std::mutex> lock(disk.mutex_);
+        ++disk.reaps_;
         auto const ready = [&] { return disk.woken_ || (!disk.held_ && !disk.pending_.empty()); };
         if (timeout < 0 || timeout > 3600 * weir::kSecond)
             disk.changed_.wait(lock, ready);
@@ -224,172 +227,9 @@ class MemoryDisk {
     bool held_ = false, reversed_ = false, woken_ = false;
     int fail_write_ = -1, fail_code_ = 0, fail_flush_ = -1, flush_code_ = 0;
     Nanoseconds delay_ = 0;
-    uint64_t writes_ = 0, own_writes_ = 0, flushes_ = 0;
+    uint64_t writes_ = 0, own_writes_ = 0, flushes_ = 0, reaps_ = 0;
     unsigned in_flight_ = 0, most_in_flight_ = 0;
     std::string mistakes_;
-};
-
-// ---- reading what was written
-
-struct Record {
-    Lsn lsn;
-    uint16_t tag;
-    std::string bytes;
-    bool operator==(Record const &o) const
-    {
-        return lsn == o.lsn && tag == o.tag && bytes == o.bytes;
-    }
-};
-
-struct Contents {
-    std::vector<Record> records; ///< delivered ones: no PAD, no ABORTED, no void chain
-    unsigned batches = 0, pads = 0, aborted = 0, voided = 0, fragments = 0;
-    Lsn end = 0;     ///< behind the last valid batch
-    Lsn durable = 0; ///< the highest that a header tells
-    uint64_t sequence = 0;
-    std::string wrong; ///< what is not as it must be; "" at a clean end
-};
-
-class LogReader {
-  public:
-    LogReader(MemoryDisk &disk, weir::RingStart const &start, uint32_t block)
-        : disk_(disk), block_(block), epoch_(start.epoch),
-          seed_(weir::epoch_seed(start.uuid, start.epoch)), at_(start.at),
-          sequence_(start.sequence), prev_(start.prev_crc)
-    {
-        out_.durable = start.at;
-    }
-
-    Contents read()
-    {
-        while (out_.wrong.empty() && batch()) {
-        }
-        out_.end = at_;
-        out_.sequence = sequence_;
-        return std::move(out_);
-    }
-
-  private:
-    bool wrong(std::string what)
-    {
-        out_.wrong = what + " at " + std::to_string(at_);
-        return false;
-    }
-    bool batch()
-    {
-        uint64_t const size = disk_.segment_size();
-        Lsn const start = at_ % size == 0 ? at_ + block_ : at_;
-        auto const bytes = disk_.segment(start / size);
-        if (bytes.empty())
-            return false;
-        uint64_t const offset = start % size;
-        BatchHeader header;
-        std::memcpy(&header, bytes.data() + offset, sizeof header);
-        if (header.magic == 0)
-            return false; // the end
-        if (header.magic != weir::kBatchMagic || header.crc != weir::batch_crc(seed_, header))
-            return wrong("header");
-        if (header.start != start || header.sequence != sequence_ || header.epoch != epoch_ ||
-            header.prev_crc != prev_ || header.reserved != 0 ||
-            (header.flags & ~uint32_t{weir::kKnownBatchFlags}) != 0)
-            return wrong("chain of batches");
-        if (header.length % block_ != 0 || header.length == 0 || offset + header.length > size)
-            return wrong("length");
-        if (header.durable < out_.durable || header.durable > start)
-            return wrong("durable");
-        if (((header.flags & weir::kBeginsInsideChain) != 0) != inside_)
-            return wrong("begins inside a chain");
-        uint32_t count = 0, outside = 0;
-        weir::Crc32c digest;
-        uint64_t at = weir::kBatchHeader;
-        while (at < header.length) {
-            if (!inside_ && outside == 0)
-                outside = static_cast<uint32_t>(at);
-            uint64_t const took =
-                record(bytes.data() + offset + at, start + at, header.length - at, digest);
-            if (took == 0)
-                return false;
-            at += took;
-            ++count;
-        }
-        if (count != header.records || digest.value() != header.digest)
-            return wrong("count or digest");
-        if (outside != header.first_outside)
-            return wrong("first record outside a chain");
-        if (((header.flags & weir::kEndsInsideChain) != 0) != inside_)
-            return wrong("ends inside a chain");
-        out_.durable = header.durable;
-        ++out_.batches;
-        at_ = start + header.length;
-        ++sequence_;
-        prev_ = header.crc;
-        return true;
-    }
-    uint64_t record(char const *at, Lsn lsn, uint64_t space, weir::Crc32c &digest)
-    {
-        RecordHeader header;
-        std::memcpy(&header, at, sizeof header);
-        uint64_t const bytes = weir::record_bytes(header.length);
-        if (bytes > space || header.lsn_low != static_cast<uint32_t>(lsn))
-            return static_cast<void>(wrong("record's length or place")), 0;
-        uint64_t word1;
-        std::memcpy(&word1, at + 8, 8);
-        weir::Crc32c sum = weir::begin_record_crc(seed_, lsn, header.length, word1);
-        sum.add(at + sizeof header, bytes - sizeof header);
-        if (sum.value() != header.crc)
-            return static_cast<void>(wrong("record's sum, LSN " + std::to_string(lsn))), 0;
-        digest.add32(header.crc);
-        for (uint64_t i = sizeof header + header.length; i < bytes; ++i)
-            if (at[i] != 0)
-                return static_cast<void>(wrong("padding")), 0;
-        return take(header, lsn, at + sizeof header) ? bytes : 0;
-    }
-    bool take(RecordHeader const &header, Lsn lsn, char const *payload)
-    {
-        if (header.type == weir::kPad || header.type == weir::kAborted) {
-            for (uint32_t i = 0; i < header.length; ++i)
-                if (payload[i] != 0)
-                    return wrong("payload of a gap");
-            ++(header.type == weir::kPad ? out_.pads : out_.aborted);
-            if (header.type == weir::kAborted && inside_)
-                ++out_.voided, chain_.clear(), inside_ = fragment_ = group_ = false;
-            return true;
-        }
-        if (header.type != weir::kData || (header.flags & ~weir::kKnownRecordFlags) != 0)
-            return wrong("type");
-        bool const begins = (header.flags & weir::kFirst) != 0;
-        if (begins == fragment_)
-            return wrong("a fragment's place");
-        if (!inside_)
-            group_ = (header.flags & weir::kGroupBegin) != 0;
-        else if ((header.flags & weir::kGroupBegin) != 0 || (begins && !group_))
-            return wrong("a unit inside a chain");
-        if (begins)
-            chain_.push_back({lsn, header.tag, ""});
-        else
-            ++out_.fragments;
-        if (chain_.back().tag != header.tag)
-            return wrong("a fragment's tag");
-        chain_.back().bytes.append(payload, header.length);
-        fragment_ = (header.flags & weir::kLast) == 0;
-        inside_ = fragment_ || (group_ && (header.flags & weir::kGroupEnd) == 0);
-        if (!inside_) {
-            out_.records.insert(out_.records.end(), chain_.begin(), chain_.end());
-            chain_.clear();
-        }
-        return true;
-    }
-
-    MemoryDisk &disk_;
-    uint32_t const block_;
-    uint64_t const epoch_;
-    uint32_t const seed_;
-    Lsn at_;
-    uint64_t sequence_;
-    uint32_t prev_;
-    bool inside_ = false, fragment_ = false, group_ = false;
-    std::vector<Record> chain_;
-    Contents out_;
 };
 
 // ---- a ring with its disk, and perhaps its thread
@@ -398,7 +238,8 @@ struct Setup {
     weir::RingOptions options;
     weir::RingStart start;
     bool thread = true;
-    bool space = true; ///< every segment is ready
+    bool space = true;   ///< every segment is ready
+    weir::RingHost host; ///< instead of the disk's own, if it has a file_at
     Setup()
     {
         options.buffer_size = 64 << 10;
@@ -409,10 +250,10 @@ struct Setup {
 
 class Log {
   public:
-    explicit Log(Setup const &setup = Setup())
-        : setup_(setup), disk(setup.options.segment_size, setup.options.block)
+    explicit Log(Setup const &wanted = Setup())
+        : setup(wanted), disk(setup.options.segment_size, setup.options.block)
     {
-        weir::RingHost host = disk.host();
+        weir::RingHost const host = setup.host.file_at != nullptr ? setup.host : disk.host();
         code = FlushRing::create(setup.options, setup.start, disk.io(), host, ring).code;
         if (code != 0)
             return;
@@ -460,6 +301,24 @@ class Log {
         last = ring->append(&part, 1, timeout, lsn).code;
         return lsn;
     }
+    /// As a record to compare with.
+    Record appended(std::string const &bytes, Nanoseconds timeout = -1)
+    {
+        return {append(bytes, 0, timeout), 0, bytes};
+    }
+    /// Of any thread; 0 if it failed.
+    Lsn append_from(unsigned thread, std::string const &bytes)
+    {
+        weir::Part const part{bytes.data(), bytes.size(), static_cast<uint16_t>(thread)};
+        Lsn lsn = 0;
+        return ring->append(&part, 1, -1, lsn).ok() ? lsn : 0;
+    }
+    weir::RingStats stats() const
+    {
+        weir::RingStats found;
+        ring->stats(found);
+        return found;
+    }
     Lsn append_batch(std::vector<std::string> const &all, Nanoseconds timeout = -1)
     {
         std::vector<weir::Part> parts;
@@ -469,9 +328,14 @@ class Log {
         last = ring->append_batch(parts.data(), parts.size(), timeout, lsn).code;
         return lsn;
     }
-    Contents read() { return LogReader(disk, setup_.start, setup_.options.block).read(); }
+    Contents read()
+    {
+        return LogReader([this](uint64_t n) { return disk.segment(n); }, disk.segment_size(),
+                         setup.start, setup.options.block)
+            .read();
+    }
 
-    Setup const setup_;
+    Setup const setup;
     MemoryDisk disk;
     FlushRing *ring = nullptr;
     int code = 0;

@@ -1,32 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 // The ring from outside: what is appended is written, read back and waited for.
-#include "tests/unit/flush_io.hpp"
-#include "tests/unit/support.hpp"
+#include "tests/unit/flush_support.hpp"
 
 using namespace flush_test;
 using weir::kSecond;
-
-namespace {
-std::string pattern(uint64_t seed, size_t length)
-{
-    std::string bytes(length, '\0');
-    for (size_t i = 0; i < length; ++i)
-        bytes[i] = static_cast<char>(seed * 31 + i * 7 + (i >> 8));
-    return bytes;
-}
-
-void check_contents(Log &log, std::vector<Record> const &expected)
-{
-    cr_assert_eq(log.disk.mistakes(), "", "%s", log.disk.mistakes().c_str());
-    Contents const found = log.read();
-    cr_assert_eq(found.wrong, "", "%s", found.wrong.c_str());
-    check_eq(found.records.size(), expected.size());
-    for (size_t i = 0; i < expected.size(); ++i) {
-        check_eq(found.records[i].lsn, expected[i].lsn, "record %zu", i);
-        cr_assert(found.records[i] == expected[i], "record %zu", i);
-    }
-}
-} // namespace
 
 Test(flush, the_first_record_is_where_the_format_says)
 {
