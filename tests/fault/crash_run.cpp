@@ -144,9 +144,8 @@ std::string CrashRun::other_outcomes(Disk const &disk)
             return "outcome " + std::to_string(i) + ": " + why;
         why = oracle.check(copy.io());
         if (clean_ && counts_.nested == nested && recovered.report.verdict != LogVerdict::whole)
-            why = std::string("closed cleanly, but ") +
-                  log_finding_text(recovered.report.finding) + " at " +
-                  std::to_string(recovered.report.lsn);
+            why = std::string("closed cleanly, but ") + log_finding_text(recovered.report.finding) +
+                  " at " + std::to_string(recovered.report.lsn);
         release_recovered(copy.io(), recovered);
         if (!why.empty())
             return "outcome " + std::to_string(i) + ": " + why;

@@ -61,6 +61,7 @@ void Inode::flush_range(uint64_t offset, uint64_t length)
 
 void Inode::lose_dirty()
 {
+    apart = true;
     dirty.assign(dirty.size(), false);
     stable.resize(seen.size());
     size_dirty = false;
@@ -68,6 +69,8 @@ void Inode::lose_dirty()
 
 void Inode::drop_clean()
 {
+    if (!apart)
+        return;
     for (size_t s = 0; s < dirty.size(); ++s) {
         uint64_t const from = s * kSector;
         uint64_t const to = std::min<uint64_t>({from + kSector, seen.size(), stable.size()});
@@ -165,6 +168,13 @@ std::vector<uint8_t> *Disk::content(std::string const &name)
 {
     auto const at = seen_.find(name);
     return at == seen_.end() ? nullptr : &at->second->seen;
+}
+
+void Disk::rot(std::string const &name, uint64_t offset, uint8_t mask, uint64_t length)
+{
+    Inode &inode = *seen_.at(name);
+    for (uint64_t i = offset; i < offset + length; ++i)
+        inode.seen[i] = inode.stable[i] = static_cast<uint8_t>(inode.stable[i] ^ mask);
 }
 
 void Disk::put(std::string const &name, std::vector<uint8_t> const &bytes)
