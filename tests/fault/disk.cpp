@@ -38,7 +38,16 @@ void Inode::write(uint64_t offset, void const *data, size_t length)
 
 void Inode::flush()
 {
-    stable = seen;
+    if (apart) { // only what is dirty is written
+        stable.resize(seen.size());
+        for (size_t s = 0; s < dirty.size(); ++s) {
+            uint64_t const from = s * kSector, to = std::min<uint64_t>(from + kSector, seen.size());
+            if (dirty[s] && from < to)
+                memcpy(stable.data() + from, seen.data() + from, to - from);
+        }
+    } else {
+        stable = seen;
+    }
     dirty.assign(dirty.size(), false);
     size_dirty = false;
 }
