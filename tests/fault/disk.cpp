@@ -111,14 +111,27 @@ Disk::Disk(Disk const &other)
         journal_.push_back(change);
     }
     // What is in flight happens to the copy at its power cut, as it may to the original.
-    for (Parked const &parked : other.parked_) {
-        auto const &from = other.handles_[static_cast<size_t>(parked.request->file)];
-        loose_.push_back(
-            {copy(from.inode),
-             parked.request->offset,
-             {static_cast<uint8_t const *>(parked.request->data),
-              static_cast<uint8_t const *>(parked.request->data) + parked.request->length}});
-    }
+    for (Parked const &parked : other.parked_)
+        loose_.push_back(other.loose_from(parked));
+    for (Loose const &loose : other.loose_)
+        loose_.push_back(loose);
+    for (Loose &loose : loose_)
+        loose.inode = copy(loose.inode);
+}
+
+Disk::Loose Disk::loose_from(Parked const &parked) const
+{
+    weir::WriteRequest const &request = *parked.request;
+    auto const *const bytes = static_cast<uint8_t const *>(request.data);
+    return {handles_[static_cast<size_t>(request.file)].inode, request.offset,
+            {bytes, bytes + request.length}};
+}
+
+void Disk::orphan()
+{
+    for (Parked const &parked : parked_)
+        loose_.push_back(loose_from(parked));
+    parked_.clear();
 }
 
 void Disk::apply(Change const &change, Names &names)
@@ -265,13 +278,7 @@ void Disk::survive(Inode &inode, Random &random, unsigned strategy)
 
 void Disk::power_cut(Random &random)
 {
-    for (Parked const &parked : parked_) {
-        auto const &request = *parked.request;
-        auto const &inode = handles_[static_cast<size_t>(request.file)].inode;
-        if (!random.one_in(3))
-            inode->write(request.offset, request.data, request.length);
-    }
-    parked_.clear();
+    orphan();
     for (Loose const &loose : loose_)
         if (!random.one_in(3))
             loose.inode->write(loose.offset, loose.bytes.data(), loose.bytes.size());
@@ -301,12 +308,13 @@ void Disk::power_cut(Random &random)
 
 void Disk::kill(Random &random)
 {
-    while (!parked_.empty()) {
-        size_t const which = static_cast<size_t>(random.below(parked_.size()));
-        Parked const parked = parked_[which];
-        parked_.erase(parked_.begin() + static_cast<long>(which));
-        if (!random.one_in(4)) // one that was not taken up yet
-            finish(parked);
+    orphan();
+    while (!loose_.empty()) {
+        size_t const which = static_cast<size_t>(random.below(loose_.size()));
+        Loose const loose = loose_[which];
+        loose_.erase(loose_.begin() + static_cast<long>(which));
+        if (!random.one_in(4)) // else it was not taken up
+            loose.inode->write(loose.offset, loose.bytes.data(), loose.bytes.size());
     }
     handles_.clear();
     off_ = false;

@@ -94,6 +94,8 @@ class Disk {
     void power_cut(Random &random);
     /// The process dies, the machine goes on: files close, requests in flight finish.
     void kill(Random &random);
+    /// Requests in flight no longer look at the memory of who made them, who dies now.
+    void orphan();
     /// Everything that is dirty reaches the disk; for tests that want no doubt.
     void settle();
 
@@ -152,6 +154,7 @@ class Disk {
         uint64_t after;
     };
 
+    Loose loose_from(Parked const &parked) const;
     bool step(); ///< counts; false: no power
     Bad bad_for(char const *kind, std::string const &name);
     Handle *handle(weir::File file);

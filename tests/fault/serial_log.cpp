@@ -103,6 +103,7 @@ SerialLog::SerialLog(Disk &disk, Oracle &oracle, SerialOptions const &options)
 
 SerialLog::~SerialLog()
 {
+    disk_.orphan();
     for (auto const &[number, file] : segments_)
         io_.files->close(io_.files_self, file);
     recovered_.open_count = 0;
