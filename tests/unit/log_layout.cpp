@@ -129,20 +129,26 @@ Test(log_layout, chains)
     using C = ChainState;
     std::vector<std::vector<Step>> const runs = {
         {{kData, kWhole, 0, C::outside}, {kPad, 0, 0, C::outside}, {kAborted, 0, 0, C::outside}},
-        {{kData, kFirst, 1, C::goes_on}, {kPad, 0, 0, C::goes_on}, {kData, 0, 1, C::goes_on},
+        {{kData, kFirst, 1, C::goes_on},
+         {kPad, 0, 0, C::goes_on},
+         {kData, 0, 1, C::goes_on},
          {kData, kLast, 1, C::ends}},
         {{kData, kFirst, 1, C::goes_on}, {kData, kLast, 2, C::wrong}},
         {{kData, kFirst, 1, C::goes_on}, {kData, kWhole, 1, C::wrong}},
         {{kData, kLast, 1, C::wrong}},
         {{kData, kFirst, 1, C::goes_on}, {kAborted, 0, 0, C::voided}, {kData, kLast, 1, C::wrong}},
         {{kData, kWhole | kGroupBegin | kGroupEnd, 0, C::outside}},
-        {{kData, kWhole | kGroupBegin, 0, C::goes_on}, {kData, kWhole, 5, C::goes_on},
-         {kData, kFirst, 6, C::goes_on}, {kData, kLast | kGroupEnd, 6, C::ends}},
+        {{kData, kWhole | kGroupBegin, 0, C::goes_on},
+         {kData, kWhole, 5, C::goes_on},
+         {kData, kFirst, 6, C::goes_on},
+         {kData, kLast | kGroupEnd, 6, C::ends}},
         {{kData, kWhole | kGroupBegin, 0, C::goes_on}, {kData, kWhole | kGroupBegin, 0, C::wrong}},
         {{kData, kWhole | kGroupEnd, 0, C::wrong}},
         {{kData, kFirst | kGroupEnd, 0, C::wrong}},
-        {{kData, kFirst | kGroupBegin, 3, C::goes_on}, {kData, kLast, 3, C::goes_on},
-         {kAborted, 0, 0, C::voided}, {kData, kWhole, 0, C::outside}},
+        {{kData, kFirst | kGroupBegin, 3, C::goes_on},
+         {kData, kLast, 3, C::goes_on},
+         {kAborted, 0, 0, C::voided},
+         {kData, kWhole, 0, C::outside}},
     };
     for (size_t i = 0; i < runs.size(); ++i) {
         ChainState chain;

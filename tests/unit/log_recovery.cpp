@@ -413,7 +413,7 @@ Test(log_recovery, point_in_time_that_is_cut_stays_corrupt_for_strict)
         if (code == 0 || (strict == 0 && report.epoch > 1))
             ++finished; // META says so
         else
-check_eq(strict, -kCorrupt, "cut %u", static_cast<unsigned>(cut)), ++corrupt;
+            check_eq(strict, -kCorrupt, "cut %u", static_cast<unsigned>(cut)), ++corrupt;
         check_eq(world.open(how), 0);
         check_eq(world.report().end, damage);
     }
