@@ -123,7 +123,8 @@ Disk::Loose Disk::loose_from(Parked const &parked) const
 {
     weir::WriteRequest const &request = *parked.request;
     auto const *const bytes = static_cast<uint8_t const *>(request.data);
-    return {handles_[static_cast<size_t>(request.file)].inode, request.offset,
+    return {handles_[static_cast<size_t>(request.file)].inode,
+            request.offset,
             {bytes, bytes + request.length}};
 }
 

@@ -175,6 +175,63 @@ Test(log_recovery, rows_behind_the_durable_lsn)
     }
 }
 
+namespace {
+/// Another payload under right sums, as no fault makes it: of the record alone, or of its batch.
+void forge(World &world, Lsn batch, bool whole_batch)
+{
+    std::string const name = segment_of(world, batch);
+    auto bytes = *world.disk.content(name);
+    uint8_t *const at = &bytes[batch % world.options.segment_size];
+    BatchHeader header;
+    memcpy(&header, at, sizeof header);
+    uint32_t const seed = epoch_seed(world.recover_options().new_uuid, header.epoch);
+    Crc32c digest;
+    for (uint32_t r = kBatchHeader; r < header.length;) {
+        RecordHeader record;
+        memcpy(&record, at + r, sizeof record);
+        if (r == kBatchHeader)
+            at[r + kRecordHeader] ^= 1;
+        uint64_t word1;
+        memcpy(&word1, at + r + 8, sizeof word1);
+        record.crc = begin_record_crc(seed, batch + r, record.length, word1)
+                         .add(at + r + kRecordHeader, round_up(record.length, kRecordAlignment))
+                         .value();
+        memcpy(at + r, &record, sizeof record);
+        digest.add32(record.crc);
+        r += static_cast<uint32_t>(record_bytes(record.length));
+    }
+    header.digest = digest.value();
+    header.crc = batch_crc(seed, header);
+    if (whole_batch)
+        memcpy(at, &header, sizeof header);
+    world.disk.put(name, bytes);
+}
+} // namespace
+
+Test(log_recovery, the_digest_commits_to_the_records)
+{
+    ThreeBatches log;
+    forge(log.world, log.begin[1], false);
+    LogReport report;
+    check_eq(log.world.open(log.world.recover_options(), &report), -kCorrupt);
+    check_eq(report.finding, LogFinding::damaged_record);
+    check_eq(report.end, log.begin[1]);
+}
+
+Test(log_recovery, the_link_commits_to_the_batch_before)
+{
+    ThreeBatches log;
+    forge(log.world, log.begin[0], true);
+    LogReport report;
+    check_eq(log.world.open(log.world.recover_options(), &report), -kCorrupt);
+    check_eq(report.finding, LogFinding::broken_link);
+    check_eq(report.lsn, log.begin[1]);
+    ThreeBatches end;
+    forge(end.world, end.begin[1], true);
+    check_eq(end.world.report().verdict, LogVerdict::torn, "above all evidence");
+    check_eq(end.world.report().at_end, LogFinding::broken_link);
+}
+
 Test(log_recovery, a_damaged_batch_is_proved_durable_by_those_behind_it)
 {
     ThreeBatches log;
