@@ -72,8 +72,11 @@ void segment_name(Lsn base, char (&ret)[kSegmentNameBytes]) noexcept
 bool parse_segment_name(char const *name, Lsn &ret_base) noexcept
 {
     unsigned digits = 0;
-    return parse_number(name, kSegmentPrefix, kSegmentSuffix, digits, ret_base) &&
-           digits == kDigits;
+    Lsn base = 0;
+    if (!parse_number(name, kSegmentPrefix, kSegmentSuffix, digits, base) || digits != kDigits)
+        return false;
+    ret_base = base;
+    return true;
 }
 
 void spare_name(uint64_t number, char (&ret)[kSegmentNameBytes]) noexcept

@@ -123,7 +123,13 @@ Status Reader::walk_batch(RecordView &ret) noexcept
         chain_.reset();
     if (chain_.unknown)
         return Status{kGoOn};
-    return take(record, chain_.next(record.header, record.lsn), ret);
+    ChainState const before = chain_;
+    Status const taken = take(record, chain_.next(record.header, record.lsn), ret);
+    if (!taken.ok()) { // no memory: it is taken again
+        chain_ = before;
+        walk_.step_back(record.header);
+    }
+    return taken;
 }
 
 Status Reader::take(RecordRef const &record, ChainState::Step step, RecordView &ret) noexcept
@@ -152,6 +158,8 @@ Status Reader::keep(RecordRef const &record) noexcept
     uint64_t const length = record.header.length;
     bool const first = (record.header.flags & kFirst) != 0;
     uint64_t const at = first ? round_up(kept_used_, kRecordAlignment) : kept_used_;
+    if (!first && kept_count_ == 0) // cannot be: the chain was checked
+        return fail(error(kCorrupt), LogFinding::damaged_record, record.lsn);
     if (at + length > uint64_t{kLargestRecord} * 2)
         return fail(error(kCorrupt), LogFinding::damaged_record, record.lsn);
     if (at + length > kept_bytes_.size())

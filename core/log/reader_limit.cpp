@@ -143,7 +143,8 @@ Status Reader::explain(LogFinding found, Lsn lsn, bool &ret_again) noexcept
     uint64_t epoch;
     if (live_limit(limit, epoch)) // acquire: pairs with the log's release store
         truncated = larger(truncated, live_->truncated.load(acquire));
-    if (geometry_.place(truncated) > scan_.link().at)
+    // What lies below the place that was asked for may be gone all the time.
+    if (geometry_.place(truncated) > larger(scan_.link().at, from_))
         return fail(error(kLapped), found, lsn);
     return kOk;
 }

@@ -165,8 +165,8 @@ Status lock_and_flush(Recovery &r) noexcept
     WEIR_TRY(r.io.files->fsync_dir(r.io.files_self, ""));
     WEIR_TRY(r.segments.read(r.io, r.geometry()));
     uint64_t const first = survey_start(r.out.meta.now(), r.segments);
-    r.out.open = static_cast<OpenSegment *>(
-        allocate(larger(r.segments.count(), size_t{1}) * sizeof(OpenSegment)));
+    r.out.open =
+        static_cast<OpenSegment *>(allocate((r.segments.count() + 1) * sizeof(OpenSegment)));
     if (r.out.open == nullptr)
         return error(ENOMEM);
     for (size_t i = 0; i < r.segments.count(); ++i)
@@ -308,6 +308,16 @@ Status clean_up(Recovery &r) noexcept
 
 // ---- the whole
 
+/// The log may end far before the segments that were opened.
+Status open_end_segment(Recovery &r) noexcept
+{
+    uint64_t const own = r.geometry().number(r.survey.end.at);
+    for (size_t i = 0; i < r.out.open_count; ++i)
+        if (r.out.open[i].number == own)
+            return kOk;
+    return r.segments.has(own) ? lock_segment(r, own) : kOk;
+}
+
 Status decide(Recovery &r) noexcept
 {
     if (r.survey.verdict != LogVerdict::corrupt) {
@@ -328,7 +338,8 @@ Status decide(Recovery &r) noexcept
     close_from(r, r.geometry().number(r.survey.end.at) + 1);
     WEIR_TRY(quarantine(r.io, r.out.meta.now(), r.segments, r.survey.end.at,
                         r.survey.end_segment_usable, r.out.report));
-    return r.segments.read(r.io, r.geometry());
+    WEIR_TRY(r.segments.read(r.io, r.geometry()));
+    return open_end_segment(r);
 }
 
 Status look_only(Recovery &r) noexcept

@@ -85,7 +85,8 @@ struct Recovered {
     /// Existing whole segments: [first_segment, end_segment) without a gap. The one that holds
     /// start.at may be missing (then end_segment is its number).
     uint64_t first_segment = 0, end_segment = 0;
-    /// Those of them that are open: from the one that holds the hint on. READ_ONLY: none.
+    /// Those of them that are open, ascending: from the one with the last batch below the hint on,
+    /// and always the one that holds start.at, if it is there. READ_ONLY: none.
     OpenSegment *open = nullptr;
     size_t open_count = 0;
     Limits limits; ///< of META's file system

@@ -17,8 +17,22 @@ struct Repair {
     bool rebuilt = false; ///< META on disk is of no use
 };
 
+/// An empty folder gets no LOCK.
+Status something_is_there(Io const &io) noexcept
+{
+    SegmentList segments;
+    WEIR_TRY(segments.read(io, LogGeometry{1, 1}));
+    if (segments.count() != 0)
+        return kOk;
+    Result<File> const meta = io.files->open(io.files_self, kMetaName, kOpenRead, 0);
+    WEIR_TRY(meta);
+    io.files->close(io.files_self, *meta);
+    return kOk;
+}
+
 Status lock_log(Repair &r) noexcept
 {
+    WEIR_TRY(something_is_there(r.io));
     Result<File> const lock = r.io.files->open(r.io.files_self, kLockName, kOpenWrite | kOpenCreate,
                                                r.options.permissions);
     WEIR_TRY(lock);
@@ -44,12 +58,8 @@ Status find_superblock(Repair &r) noexcept
     }
     if (!status.ok() && status.code != -kCorrupt && status.code != -ENOENT)
         return status;
-    if (status.code == -ENOENT) {
-        WEIR_TRY(segments.read(r.io, LogGeometry{1, 1}));
-        if (segments.count() == 0)
-            return error(ENOENT);
+    if (status.code == -ENOENT)
         blame(r.report, LogVerdict::corrupt, LogFinding::meta);
-    }
     r.rebuilt = true;
     return rebuild_superblock(r.io, r.superblock, r.report);
 }

@@ -78,6 +78,12 @@ class RecordWalk {
     bool wrong() const noexcept { return wrong_; }
     /// Of the record that next() would show, or that is wrong.
     Lsn lsn() const noexcept { return header_.start + at_; }
+    /// The record that next() showed last is shown again.
+    void step_back(RecordHeader const &record) noexcept
+    {
+        at_ -= static_cast<uint32_t>(record_bytes(record.length));
+        --count_;
+    }
     bool at_end() const noexcept { return at_ >= header_.length; }
     BatchHeader const &batch() const noexcept { return header_; }
     uint32_t offset() const noexcept { return at_; }

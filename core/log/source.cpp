@@ -53,6 +53,7 @@ Status SegmentSource::enter(Lsn lsn, LogFinding &ret) noexcept
         return kOk;
     }
     WEIR_TRY(opened);
+    Undo undo([&] { leave(); }); // half entered is not entered
     if (direct_) {
         Result<Limits> const limits = io_.files->limits(io_.files_self, file_);
         WEIR_TRY(limits);
@@ -64,7 +65,9 @@ Status SegmentSource::enter(Lsn lsn, LogFinding &ret) noexcept
         }
         forget();
     }
-    return check_header(ret);
+    WEIR_TRY(check_header(ret));
+    undo.cancel();
+    return kOk;
 }
 
 Status SegmentSource::check_header(LogFinding &ret) noexcept

@@ -12,7 +12,8 @@
 namespace fault {
 
 struct CrashCounts {
-    uint64_t states = 0, nested = 0, epochs = 0, units = 0, kills = 0, torn = 0, truncated = 0;
+    uint64_t states = 0, nested = 0, epochs = 0, units = 0, kills = 0, torn = 0, truncated = 0,
+             repaired = 0;
     void add(CrashCounts const &other)
     {
         states += other.states;
@@ -22,6 +23,7 @@ struct CrashCounts {
         kills += other.kills;
         torn += other.torn;
         truncated += other.truncated;
+        repaired += other.repaired;
     }
 };
 
@@ -51,6 +53,8 @@ class CrashRun {
     std::string live(weir::Recovered &recovered);
     std::string recover_cut_by_cuts(Disk &disk, weir::Recovered &ret);
     std::string other_outcomes(Disk const &disk);
+    std::string outcome(Disk &disk);
+    std::string repair_cut_by_cuts(Disk &disk);
     void say(std::string const &what);
 
     uint64_t seed_;

@@ -40,12 +40,14 @@ int main(int argc, char **argv)
     }
     std::chrono::duration<double> const took = std::chrono::steady_clock::now() - begin;
     printf("ok 1 - power cuts\n# %llu states (%llu of them in recovery), %llu epochs, %llu units, "
-           "%llu kills, %.0f states/s\n1..1\n",
+           "%llu kills, %llu repaired, %.0f states/s\n1..1\n",
            static_cast<unsigned long long>(sum.states), static_cast<unsigned long long>(sum.nested),
            static_cast<unsigned long long>(sum.epochs), static_cast<unsigned long long>(sum.units),
            static_cast<unsigned long long>(sum.kills),
+           static_cast<unsigned long long>(sum.repaired),
            static_cast<double>(sum.states) / took.count());
     // What never happened was not tested.
-    bool const all = sum.nested > 0 && sum.kills > 0 && sum.torn > 0 && sum.truncated > 0;
+    bool const all =
+        sum.nested > 0 && sum.kills > 0 && sum.torn > 0 && sum.truncated > 0 && sum.repaired > 0;
     return all || states < 1000 ? 0 : failed(0, "some kind of run never came up");
 }

@@ -38,7 +38,16 @@ void Inode::write(uint64_t offset, void const *data, size_t length)
 
 void Inode::flush()
 {
-    stable = seen;
+    if (apart) { // only what is dirty is written
+        stable.resize(seen.size());
+        for (size_t s = 0; s < dirty.size(); ++s) {
+            uint64_t const from = s * kSector, to = std::min<uint64_t>(from + kSector, seen.size());
+            if (dirty[s] && from < to)
+                memcpy(stable.data() + from, seen.data() + from, to - from);
+        }
+    } else {
+        stable = seen;
+    }
     dirty.assign(dirty.size(), false);
     size_dirty = false;
 }
@@ -61,6 +70,7 @@ void Inode::flush_range(uint64_t offset, uint64_t length)
 
 void Inode::lose_dirty()
 {
+    apart = true;
     dirty.assign(dirty.size(), false);
     stable.resize(seen.size());
     size_dirty = false;
@@ -68,6 +78,8 @@ void Inode::lose_dirty()
 
 void Inode::drop_clean()
 {
+    if (!apart)
+        return;
     for (size_t s = 0; s < dirty.size(); ++s) {
         uint64_t const from = s * kSector;
         uint64_t const to = std::min<uint64_t>({from + kSector, seen.size(), stable.size()});
@@ -99,14 +111,28 @@ Disk::Disk(Disk const &other)
         journal_.push_back(change);
     }
     // What is in flight happens to the copy at its power cut, as it may to the original.
-    for (Parked const &parked : other.parked_) {
-        auto const &from = other.handles_[static_cast<size_t>(parked.request->file)];
-        loose_.push_back(
-            {copy(from.inode),
-             parked.request->offset,
-             {static_cast<uint8_t const *>(parked.request->data),
-              static_cast<uint8_t const *>(parked.request->data) + parked.request->length}});
-    }
+    for (Parked const &parked : other.parked_)
+        loose_.push_back(other.loose_from(parked));
+    for (Loose const &loose : other.loose_)
+        loose_.push_back(loose);
+    for (Loose &loose : loose_)
+        loose.inode = copy(loose.inode);
+}
+
+Disk::Loose Disk::loose_from(Parked const &parked) const
+{
+    weir::WriteRequest const &request = *parked.request;
+    auto const *const bytes = static_cast<uint8_t const *>(request.data);
+    return {handles_[static_cast<size_t>(request.file)].inode,
+            request.offset,
+            {bytes, bytes + request.length}};
+}
+
+void Disk::orphan()
+{
+    for (Parked const &parked : parked_)
+        loose_.push_back(loose_from(parked));
+    parked_.clear();
 }
 
 void Disk::apply(Change const &change, Names &names)
@@ -165,6 +191,13 @@ std::vector<uint8_t> *Disk::content(std::string const &name)
 {
     auto const at = seen_.find(name);
     return at == seen_.end() ? nullptr : &at->second->seen;
+}
+
+void Disk::rot(std::string const &name, uint64_t offset, uint8_t mask, uint64_t length)
+{
+    Inode &inode = *seen_.at(name);
+    for (uint64_t i = offset; i < offset + length; ++i)
+        inode.seen[i] = inode.stable[i] = static_cast<uint8_t>(inode.stable[i] ^ mask);
 }
 
 void Disk::put(std::string const &name, std::vector<uint8_t> const &bytes)
@@ -246,13 +279,7 @@ void Disk::survive(Inode &inode, Random &random, unsigned strategy)
 
 void Disk::power_cut(Random &random)
 {
-    for (Parked const &parked : parked_) {
-        auto const &request = *parked.request;
-        auto const &inode = handles_[static_cast<size_t>(request.file)].inode;
-        if (!random.one_in(3))
-            inode->write(request.offset, request.data, request.length);
-    }
-    parked_.clear();
+    orphan();
     for (Loose const &loose : loose_)
         if (!random.one_in(3))
             loose.inode->write(loose.offset, loose.bytes.data(), loose.bytes.size());
@@ -282,12 +309,13 @@ void Disk::power_cut(Random &random)
 
 void Disk::kill(Random &random)
 {
-    while (!parked_.empty()) {
-        size_t const which = static_cast<size_t>(random.below(parked_.size()));
-        Parked const parked = parked_[which];
-        parked_.erase(parked_.begin() + static_cast<long>(which));
-        if (!random.one_in(4)) // one that was not taken up yet
-            finish(parked);
+    orphan();
+    while (!loose_.empty()) {
+        size_t const which = static_cast<size_t>(random.below(loose_.size()));
+        Loose const loose = loose_[which];
+        loose_.erase(loose_.begin() + static_cast<long>(which));
+        if (!random.one_in(4)) // else it was not taken up
+            loose.inode->write(loose.offset, loose.bytes.data(), loose.bytes.size());
     }
     handles_.clear();
     off_ = false;

@@ -55,6 +55,7 @@ struct Inode {
     std::vector<uint8_t> seen, stable;
     std::vector<bool> dirty; ///< of sectors
     bool size_dirty = false;
+    bool apart = false; ///< something clean is not what is stored
     int64_t modified = 0;
     void write(uint64_t offset, void const *data, size_t length);
     void resize(uint64_t size);
@@ -93,6 +94,8 @@ class Disk {
     void power_cut(Random &random);
     /// The process dies, the machine goes on: files close, requests in flight finish.
     void kill(Random &random);
+    /// Requests in flight no longer look at the memory of who made them, who dies now.
+    void orphan();
     /// Everything that is dirty reaches the disk; for tests that want no doubt.
     void settle();
 
@@ -104,6 +107,8 @@ class Disk {
 
     // ---- for tests that look at or change what is stored
     std::vector<uint8_t> *content(std::string const &name); ///< stable and seen are set by put()
+    /// Rot: what is stored changes behind everybody's back. `length` bytes are XORed with `mask`.
+    void rot(std::string const &name, uint64_t offset, uint8_t mask, uint64_t length = 1);
     void put(std::string const &name, std::vector<uint8_t> const &bytes);
     void remove(std::string const &name);
     bool has(std::string const &name) const { return seen_.count(name) != 0; }
@@ -149,6 +154,7 @@ class Disk {
         uint64_t after;
     };
 
+    Loose loose_from(Parked const &parked) const;
     bool step(); ///< counts; false: no power
     Bad bad_for(char const *kind, std::string const &name);
     Handle *handle(weir::File file);

@@ -48,8 +48,8 @@ std::string Oracle::compare(Reader &reader, size_t &ret_units)
             truncated = std::min(view.lsn, truncated);
         settle();
         // What is left of an atomic batch whose beginning was truncated may be gone with it.
-        if (first && status.code != kNoRecord && unit < units_.size() &&
-            units_[unit].lsn < truncated && units_[unit].records[record].lsn != view.lsn)
+        if (first && unit < units_.size() && units_[unit].lsn < truncated &&
+            (status.code == kNoRecord || units_[unit].records[record].lsn != view.lsn))
             record = units_[unit].records.size(), settle();
         first = false;
         if (status.code == kNoRecord)
@@ -85,7 +85,11 @@ std::string Oracle::check(Io const &io)
     // Units without visible records at the end say nothing; those before a visible one were skipped.
     for (size_t i = there; i < units_.size(); ++i)
         if (!units_[i].records.empty() && units_[i].last < durable_)
-            return "acknowledged and lost: " + std::to_string(units_[i].lsn);
+            return "acknowledged and lost: " + std::to_string(units_[i].lsn) + ".." +
+                   std::to_string(units_[i].last) + " of " +
+                   std::to_string(units_[i].records.size()) + " records, durable " +
+                   std::to_string(durable_) + ", " + std::to_string(there) + " of " +
+                   std::to_string(units_.size()) + " units are there";
     units_.resize(there);
     return "";
 }
@@ -99,6 +103,7 @@ SerialLog::SerialLog(Disk &disk, Oracle &oracle, SerialOptions const &options)
 
 SerialLog::~SerialLog()
 {
+    disk_.orphan();
     for (auto const &[number, file] : segments_)
         io_.files->close(io_.files_self, file);
     recovered_.open_count = 0;
