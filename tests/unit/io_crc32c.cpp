@@ -125,8 +125,7 @@ Test(io_crc32c, the_sum_is_that_of_the_copy_while_the_source_changes, .timeout =
         char before[24] = {};
         uint64_t changes = 0;
         Nanoseconds const limit = monotonic_now() + 15 * kSecond; // on a machine that is busy
-        for (int round = 0; round < 300000 || (changes < 1000 && monotonic_now() < limit);
-             ++round) {
+        for (int round = 0; round < 300000 || (changes < 50 && monotonic_now() < limit); ++round) {
             uint32_t const sum = crc32c_by(way, target, source, length);
             check_eq(sum, crc32c_by_table(target, length), "way %d", static_cast<int>(way));
             changes += std::memcmp(before, target, sizeof before) != 0;
@@ -134,6 +133,6 @@ Test(io_crc32c, the_sum_is_that_of_the_copy_while_the_source_changes, .timeout =
         }
         stop.store(true);
         changer.join();
-        check_ge(changes, 1000, "nobody changed anything");
+        check_ge(changes, 50, "nobody changed anything");
     }
 }
