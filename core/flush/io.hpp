@@ -102,7 +102,7 @@ struct DataOps {
     /// Open file for the data group, so that a backend may register it. Errors are not told.
     void (*file_opened)(void *self, File file);
     void (*file_closing)(void *self, File file);
-    /// Buffers whose bytes requests will point into; before the first submit.
+    /// Buffers whose bytes requests will point into; once, before the first submit or reap.
     void (*memory)(void *self, void *begin, size_t length);
 };
 

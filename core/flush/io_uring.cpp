@@ -81,7 +81,8 @@ Status try_ring(UringData &data, File scratch, uint32_t alignment, UringRefusal 
         return refuse(refusal, "io_uring: the probe's write does not end", -ETIMEDOUT);
     if (data.by_pwrite() != 0)
         return refuse(refusal, "io_uring: writing is refused", data.by_pwrite());
-    if (request.result != 0)
+    bool const full = request.result == -ENOSPC || request.result == -EDQUOT; // no refusal
+    if (request.result != 0 && !full)
         return refuse(refusal, "io_uring: the probe's write failed", request.result);
     int const bell = data.try_bell(kPatience);
     return bell == 0 ? kOk : refuse(refusal, "io_uring: reading an eventfd is refused", bell);

@@ -23,9 +23,8 @@ int writes(Files &files, Engine &engine, char const *name)
         return 50;
     if (files.ops.write_zeros(files.files, *file, 0, 1 << 20).code != 0)
         return 51;
-    Pages const source(1 << 16);
-    std::memset(source.bytes, 0x42, 1 << 16);
-    engine.memory(source.bytes, 1 << 16);
+    char *const source = engine.own_memory();
+    std::memset(source, 0x42, Engine::kOwn);
     engine.opened(*file);
     WriteRequest requests[2];
     for (uint64_t i = 0; i < 2; ++i) {
@@ -33,7 +32,7 @@ int writes(Files &files, Engine &engine, char const *name)
         requests[i].durable = true;
         requests[i].length = 1 << 15;
         requests[i].offset = i << 16;
-        requests[i].data = source.bytes;
+        requests[i].data = source;
     }
     WriteRequest *done = nullptr;
     if (engine.submit(&requests[0]) != 0 || engine.reap_some(&done, 1) != 1 ||

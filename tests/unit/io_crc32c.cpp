@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 // CRC32C: every way gives the sum of the tables, whatever length and alignment, and copies exactly.
+#include "core/base/clock.hpp"
 #include "core/flush/crc32c.hpp"
 #include "tests/unit/support.hpp"
 
@@ -111,7 +112,6 @@ Test(io_crc32c, pieces_make_the_same_sum_in_every_way)
 Test(io_crc32c, the_sum_is_that_of_the_copy_while_the_source_changes, .timeout = 60)
 {
     alignas(64) static char source[512], target[512];
-    uint64_t changes = 0;
     for (CrcWay const way : {CrcWay::table, CrcWay::lanes, CrcWay::folding}) {
         if (!crc32c_can(way))
             continue;
@@ -123,7 +123,9 @@ Test(io_crc32c, the_sum_is_that_of_the_copy_while_the_source_changes, .timeout =
                 word[i % 3] = i * 0x9e3779b97f4a7c15u;
         });
         char before[24] = {};
-        for (int round = 0; round < 300000; ++round) {
+        uint64_t changes = 0;
+        Nanoseconds const limit = monotonic_now() + 15 * kSecond; // on a machine that is busy
+        for (int round = 0; round < 300000 || (changes < 50 && monotonic_now() < limit); ++round) {
             uint32_t const sum = crc32c_by(way, target, source, length);
             check_eq(sum, crc32c_by_table(target, length), "way %d", static_cast<int>(way));
             changes += std::memcmp(before, target, sizeof before) != 0;
@@ -131,6 +133,6 @@ Test(io_crc32c, the_sum_is_that_of_the_copy_while_the_source_changes, .timeout =
         }
         stop.store(true);
         changer.join();
+        check_ge(changes, 50, "nobody changed anything");
     }
-    check_ge(changes, 1000, "nobody changed anything");
 }

@@ -133,9 +133,22 @@ class Engine {
         check_ge(count, 1, "a request never ends");
         return count;
     }
+    /// Memory of the backend's own, told to it once, as the ring does.
+    char *own_memory()
+    {
+        if (own_ == nullptr) {
+            own_ = std::make_unique<Pages>(kOwn);
+            memory(own_->bytes, kOwn);
+        }
+        return own_->bytes;
+    }
+    static constexpr size_t kOwn = 1 << 16;
     DataOps const &data() const { return *backend.io.data; }
     Backend backend;
     Status status;
+
+  private:
+    std::unique_ptr<Pages> own_;
 };
 
 inline constexpr BackendKind kBoth[] = {BackendKind::pwritev2, BackendKind::io_uring};
