@@ -372,6 +372,7 @@ void MatrixWorld::check_at_rest()
 {
     if (anybody_died() && handle(0).segment().retired())
         return; // nobody heals it any more
+    uint64_t committed = 0;
     for (unsigned i = 0; i < kSectors; i++) {
         monitors_[i].check_at_rest();
         if (has_failed())
@@ -381,6 +382,7 @@ void MatrixWorld::check_at_rest()
         if (tool.trimmed() != tool.count_trimmed())
             return fail("T3: %u granules are counted as TRIMMED, there are %u", tool.trimmed(),
                         tool.count_trimmed());
+        committed += tool.bytes_of(tool.limit() - tool.trimmed());
         for (Granule at = 0; at < monitors_[i].limit(); at += monitors_[i].word(at).granules()) {
             BlockWord const head = monitors_[i].word(at);
             if (head.is(Kind::free) && !tool.findable({at, head.granules()}))
@@ -388,6 +390,10 @@ void MatrixWorld::check_at_rest()
                             monitors_[i].layout().c_str());
         }
     }
+    if (uint64_t const capacity = geometry().request.capacity; committed > capacity)
+        return fail("T4: %llu bytes have memory, the capacity is %llu",
+                    static_cast<unsigned long long>(committed),
+                    static_cast<unsigned long long>(capacity));
     check_people();
     check_exhausted();
     if (extra_check && !has_failed())
