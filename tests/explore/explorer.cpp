@@ -630,6 +630,13 @@ bool tracing() { return S.tracing; }
 int current() { return S.running != kNoFibre ? S.running : S.acting; }
 void act_as(int fibre) { S.acting = fibre; }
 bool is_dead(int fibre) { return fibre < S.count && S.fibre[fibre].state == State::dead; }
+void die_too(int fibre)
+{
+    if (fibre < S.count && S.fibre[fibre].state != State::dead) {
+        S.fibre[fibre].state = State::dead;
+        note_change();
+    }
+}
 bool has_ended(int fibre) { return fibre < S.count && S.fibre[fibre].state == State::ended; }
 bool anybody_died() { return S.deaths > 0; }
 bool anybody_stopped() { return S.stops > 0; }
