@@ -120,6 +120,8 @@ void report(Matrix const &matrix, CreateOptions const &options)
         text += fmt::format("{} in memory\n", human_bytes(got.resident_bytes));
     if (options.huge_pages && got.huge_error != 0 && got.pages == WEIR_PAGES_NORMAL)
         text += fmt::format("no huge pages ({})\n", weir_error_name(got.huge_error));
+    else if (options.huge_pages && options.prefault == 0 && got.huge_bytes == 0)
+        text += "no huge pages yet: they are made where --prefault touches memory\n";
     else if (options.huge_pages)
         text += fmt::format("{} in huge pages\n", human_bytes(got.huge_bytes));
     if (options.node >= 0 && got.numa_error != 0)

@@ -140,9 +140,12 @@ Result<Matrix *> Matrix::attach_with(char const *name, int fd,
                              : made->segment_.attach_fd(fd, options.access, options.memory));
     WEIR_TRY(made->start(options));
     undo.cancel();
-    if (!options.access.read_only)
-        made->heal_dead(
-            &made->healed_at_attach_); // whoever comes new pays for the dead, not who works
+    if (options.access.read_only)
+        return made;
+    Nanoseconds const began = monotonic_now();
+    HealReport &healed = made->healed_at_attach_;
+    if (made->heal_dead(&healed)) // whoever comes new pays for the dead, not who works
+        healed.duration_ns = monotonic_now() - began;
     return made;
 }
 

@@ -30,7 +30,8 @@
 //   A request for which nothing is FREE takes back what it lacks, before the sector grows and
 //   also in sectors that may not grow for it. The place is one that lacks no more than the
 //   capacity has left, counted together with the room above the limit (find_opening). -ENOMEM is
-//   said only if there is none (or if the search gave up after very many short blocks, sector_trim.cpp); what the file system refuses (-ENOSPC) stays TRIMMED.
+//   said only if there is none, or if the search has given up after very many short blocks
+//   (sector_trim.cpp); what the file system refuses (-ENOSPC) stays TRIMMED.
 //   A block that grows (resize.cpp) takes back what is behind it and nothing else.
 #include "core/base/bits.hpp"
 #include "core/base/clock.hpp"

@@ -27,6 +27,8 @@ def test_create_reports_what_is_only_tried(tool):
     name = tool.free_name()
     out, _ = tool.run("create", name, "--prefault", "8M", "--huge-pages", "--node", "0")
     assert re.search(r"^(\d.* in huge pages|no huge pages \(E[A-Z]+\))$", out, re.M), out
+    out2, _ = tool.run("create", tool.free_name(), "--huge-pages")
+    assert re.fullmatch(r"no huge pages( yet: .*| \(E[A-Z]+\))\n", out2), out2
     assert re.search(r"^(on node 0 while it has memory|not on node 0 \(E[A-Z]+\))$", out, re.M), out
 
 

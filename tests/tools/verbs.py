@@ -239,6 +239,18 @@ def test_top_tells_who_has_and_does_what(tool):
         assert re.search(rf"^weir +{child.pid} +live +5 ", out, re.M) and "\x1b" not in out, out
 
 
+def test_top_leaves_the_dead_to_be_seen(tool):
+    name = tool.segment()
+    child = holder(tool, name)
+    kill(child)
+    for _ in range(2):  # it heals nobody, and is no participant itself
+        [row] = tool.json("top", name, "--interval", "50ms")["owners"]
+        assert (row["pid"], row["state"], row["blocks"]) == (child.pid, "dead", 5), row
+    healed = tool.json("heal", name)
+    assert healed["participants"] == 1 and healed["blocks_reclaimed"] == 5, healed
+    assert healed["duration_ns"] > 1000, healed  # five blocks; attaching did it
+
+
 def read_until(fd, text, seconds=20):
     """What a terminal shows until `text` comes."""
     seen = b""
