@@ -1084,6 +1084,10 @@ WEIR_API int weir_matrix_uuid(const struct weir_matrix *matrix,
 WEIR_API int weir_matrix_participant_id(
         struct weir_matrix *matrix, uint64_t *ret_participant) WEIR_NOEXCEPT;
 
+/* ==========================================================================
+ * Inside a matrix
+ * ========================================================================== */
+
 /**
  * Reads sizes and counters. It walks over all blocks; others go on meanwhile.
  *
@@ -1272,6 +1276,10 @@ WEIR_API int weir_matrix_check(
 WEIR_API int weir_matrix_heal(
         struct weir_matrix *matrix,
         struct weir_heal_report *ret_report) WEIR_NOEXCEPT;
+
+/* ==========================================================================
+ * Names of blocks
+ * ========================================================================== */
 
 /**
  * Gives a block a name in the matrix, and to nobody: from now on it outlives
