@@ -545,7 +545,8 @@ def self_test(build, seed):
 
 def main():
     parser = argparse.ArgumentParser(prog="./dev soak", description=__doc__.split("\n")[0])
-    parser.add_argument("--minutes", type=float, default=10.0)
+    parser.add_argument("--minutes", type=float, default=10.0,
+                        help="how long, for all programs together; 10 if not given")
     parser.add_argument("--seed", type=int, help="of the seeds of all runs")
     parser.add_argument("--build", type=pathlib.Path, required=True, help=argparse.SUPPRESS)
     parser.add_argument("--self-test", action="store_true", help=argparse.SUPPRESS)

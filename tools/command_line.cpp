@@ -30,6 +30,9 @@ constexpr double kLongestSeconds = 3600;
 // Shorter and hardly any worker would live long enough to attach.
 constexpr std::int64_t kShortestKillNs = kMillisecond;
 constexpr std::int64_t kLongestWaitNs = 86400 * kSecond;
+constexpr std::int64_t kHighestNode = 1023;
+constexpr std::uint32_t kOwnMode = 0600;
+constexpr std::uint32_t kGroupMode = 0660;
 
 using Action = std::function<int()>;
 
@@ -59,10 +62,10 @@ CLI::Validator is_seconds()
     return CLI::Validator(check, "SECONDS");
 }
 
-CLI::Validator is_not_empty()
+CLI::Validator is_not_empty(std::string const &what = "path")
 {
-    auto const check = [](std::string const &text) -> std::string {
-        return text.empty() ? "an empty text is no path" : "";
+    auto const check = [what](std::string const &text) -> std::string {
+        return text.empty() ? "an empty text is no " + what : "";
     };
     return CLI::Validator(check, "");
 }
@@ -180,7 +183,8 @@ void Verbs::add_create()
     struct Given {
         CreateOptions options;
         std::string capacity = "256MiB";
-        std::string mode = "0600";
+        std::string mode;
+        std::string prefault = "0";
     };
     auto const given = std::make_shared<Given>();
     CLI::App *const verb = app_.add_subcommand("create", "make an empty named segment");
@@ -189,15 +193,30 @@ void Verbs::add_create()
     verb->add_option("--capacity", given->capacity, "most bytes of block data")
         ->check(is_bytes())
         ->capture_default_str();
-    verb->add_option("--mode", given->mode, "permission bits, octal")
-        ->check(check_with(parse_mode, "MODE"))
-        ->capture_default_str();
+    verb->add_option("--mode", given->mode,
+                     "permission bits, octal; default: 600, with --group 660")
+        ->check(check_with(parse_mode, "MODE"));
+    verb->add_option("--group", given->options.group, "the file's group, a name or a number")
+        ->check(is_not_empty("group"));
     verb->add_flag("--isolate", given->options.isolate,
                    "serve requests from the sector of their size");
+    verb->add_option("--prefault", given->prefault,
+                     "bytes of block data that are committed and in memory from the start")
+        ->check(is_bytes())
+        ->capture_default_str();
+    verb->add_flag("--huge-pages", given->options.huge_pages,
+                   "transparent huge pages for what is prefaulted, if there are some");
+    verb->add_option("--node", given->options.node,
+                     "the NUMA node that the memory comes from while it has some")
+        ->check(CLI::Range(std::int64_t{0}, kHighestNode));
+    verb->add_flag("--lock", given->options.lock,
+                   "keep in memory what is prefaulted; stays until it is interrupted");
     on_choice<Given>(verb, given, [](Given const &all) {
         CreateOptions options = all.options;
         options.capacity = parse_bytes(all.capacity);
-        options.mode = parse_mode(all.mode);
+        options.prefault = parse_bytes(all.prefault);
+        bool const shared = !options.group.empty();
+        options.mode = all.mode.empty() ? (shared ? kGroupMode : kOwnMode) : parse_mode(all.mode);
         return create_segment(options);
     });
 }

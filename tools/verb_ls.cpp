@@ -48,6 +48,8 @@ void look_into(Row &row, bool foreign)
         row.stats = stats_of(matrix);
     } catch (Failure const &failure) {
         row.problem = failure.what();
+        if (std::string const known = printable(row.name) + ": "; row.problem.rfind(known, 0) == 0)
+            row.problem.erase(0, known.size()); // the row says so
     }
 }
 

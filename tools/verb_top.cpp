@@ -160,6 +160,10 @@ void show_json(std::string const &name, Sample const &before, Sample const &now)
                 {"free_bytes", s.free_bytes},
                 {"cached_bytes", s.cached_bytes},
                 {"trimmed_bytes", s.trimmed_bytes},
+                {"failures", s.failures},
+                {"stalls", s.stalls},
+                {"deaths", s.deaths},
+                {"trimmed_bytes", s.trimmed_bytes},
                 {"allocs_per_second", per_second(before.stats.allocs, s.allocs, seconds)},
                 {"frees_per_second", per_second(before.stats.frees, s.frees, seconds)},
                 {"owners", rows_json(before, now)}});
@@ -179,7 +183,8 @@ void show_live(Matrix const &matrix, TopOptions const &options, Sample before)
 
 int show_top(TopOptions const &options)
 {
-    Matrix const matrix = attach_matrix(options.target.name, options.target.foreign);
+    // For looking alone: who attached would heal the dead, and what they leave is what one looks for.
+    Matrix const matrix = observe_matrix(options.target.name, options.target.foreign);
     Sample const before = take_sample(matrix);
     if (!options.once && !options.target.json && isatty(STDOUT_FILENO) == 1) {
         show_live(matrix, options, before);

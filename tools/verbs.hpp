@@ -26,6 +26,11 @@ struct CreateOptions {
     std::uint64_t capacity = 0;
     std::uint32_t mode = 0;
     bool isolate = false;
+    std::uint64_t prefault = 0; ///< bytes of block data that are in memory from the start
+    bool huge_pages = false;
+    bool lock = false;      ///< and stay, because a lock ends with its process
+    std::int64_t node = -1; ///< of NUMA; negative: any
+    std::string group;      ///< name or number; empty: the caller's
 };
 
 struct RemoveOptions {

@@ -1082,6 +1082,10 @@ WEIR_API int weir_matrix_uuid(const struct weir_matrix *matrix,
 WEIR_API int weir_matrix_participant_id(
         struct weir_matrix *matrix, uint64_t *ret_participant) WEIR_NOEXCEPT;
 
+/* ==========================================================================
+ * Inside a matrix
+ * ========================================================================== */
+
 /**
  * Reads sizes and counters. It walks over all blocks; others go on meanwhile.
  *
@@ -1270,6 +1274,10 @@ WEIR_API int weir_matrix_check(
 WEIR_API int weir_matrix_heal(
         struct weir_matrix *matrix,
         struct weir_heal_report *ret_report) WEIR_NOEXCEPT;
+
+/* ==========================================================================
+ * Names of blocks
+ * ========================================================================== */
 
 /**
  * Gives a block a name in the matrix, and to nobody: from now on it outlives
@@ -1792,9 +1800,10 @@ WEIR_API int weir_matrix_free_many(struct weir_matrix *matrix,
  * Makes a block larger or smaller where it is. Its ref and its bytes stay.
  *
  * A smaller size gives the rest back. A larger one takes from the free memory
- * right behind the block; if that is not enough, or not free at this moment,
- * nothing changes: weir_matrix_realloc() moves the block then. New bytes are
- * unspecified.
+ * right behind the block, also from what weir_matrix_trim() gave back there, if
+ * the capacity and the file system have room for it; if that is not enough, or
+ * not free at this moment, nothing changes: weir_matrix_realloc() moves the
+ * block then. New bytes are unspecified.
  *
  * A block shrinks where it is even if blocks of the new size are kept
  * elsewhere. In a matrix with `WEIR_MATRIX_ISOLATE` it does not grow beyond the
@@ -1812,7 +1821,8 @@ WEIR_API int weir_matrix_free_many(struct weir_matrix *matrix,
  *   -EINVAL         `matrix` is NULL, `size` is 0 or above the capacity, or
  *                   `block` cannot be a block of this matrix
  *   -EMFILE         in a fork child: too many open files
- *   -ENOSPC         there is not so much free memory behind it; nothing has
+ *   -ENOSPC         there is not so much free memory behind it, or the file
+ *                   system has no room for what was trimmed there; nothing has
  *                   changed
  *   -EPERM          the block is not this participant's
  *   -EROFS          the handle is read-only

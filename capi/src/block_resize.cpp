@@ -14,9 +14,10 @@ using namespace weir::capi;
  * Makes a block larger or smaller where it is. Its ref and its bytes stay.
  *
  * A smaller size gives the rest back. A larger one takes from the free memory
- * right behind the block; if that is not enough, or not free at this moment,
- * nothing changes: weir_matrix_realloc() moves the block then. New bytes are
- * unspecified.
+ * right behind the block, also from what weir_matrix_trim() gave back there, if
+ * the capacity and the file system have room for it; if that is not enough, or
+ * not free at this moment, nothing changes: weir_matrix_realloc() moves the block
+ * then. New bytes are unspecified.
  *
  * A block shrinks where it is even if blocks of the new size are kept elsewhere.
  * In a matrix with `WEIR_MATRIX_ISOLATE` it does not grow beyond the sizes of its
@@ -33,7 +34,7 @@ using namespace weir::capi;
  *   -EBUSY          another thread is changing its size, or, in a fork child, all participant slots are taken
  *   -EINVAL         `matrix` is NULL, `size` is 0 or above the capacity, or `block` cannot be a block of this matrix
  *   -EMFILE         in a fork child: too many open files
- *   -ENOSPC         there is not so much free memory behind it; nothing has changed
+ *   -ENOSPC         there is not so much free memory behind it, or the file system has no room for what was trimmed there; nothing has changed
  *   -EPERM          the block is not this participant's
  *   -EROFS          the handle is read-only
  *   -WEIR_E_CORRUPT the segment contradicts itself

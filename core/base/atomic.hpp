@@ -58,6 +58,17 @@ inline void release_fence() noexcept
 #endif
 }
 
+/// What was stored before it is visible to all before anything that comes after it is loaded.
+inline void full_fence() noexcept
+{
+#if defined(__SANITIZE_THREAD__)
+    // TSan does not know fences, and runs on machines where each seq_cst operation is one.
+    asm volatile("" ::: "memory");
+#else
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+#endif
+}
+
 /// An atomic of 4 or 8 bytes: an integer, or a struct that wraps one. It may live in shared
 /// memory: it is address-free, its size is that of T, and zero bytes are a valid value.
 template <class T> class atomic {

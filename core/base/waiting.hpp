@@ -3,11 +3,18 @@
 //
 // One word: {count, somebody sleeps}. A sleeper reads the word, looks at what he waits for, sets
 // the bit, looks again, and sleeps while the word is what he set. Who makes a change looks for the
-// bit afterwards; if it is set he counts up, clears it and wakes all. Both sides are seq_cst
-// (Dekker): the change and then the load of the bit [W]; the bit [B] and then the second look. So
-// either the sleeper's second look sees the change, or the changer sees the bit.
+// bit afterwards; if it is set he counts up, clears it and wakes all (Dekker).
 //
-// A changer may die before [W]: sleeps are bounded, and a healer wakes all.
+// The changer: the change [C], then the load of the bit [W]; both are seq_cst, or a full fence
+// stands between them. The sleeper: the bit [B], or the load that finds it set by another sleeper,
+// both seq_cst; then a full fence [F]; then the second look, whose loads may have any order. If [W]
+// does not see the bit, it is before [B] in the one order of seq_cst operations, so [C] is before
+// [F], and the second look sees the change. Without [F] a look of relaxed loads could be done before
+// the bit is visible, on machines whose atomic read-modify-write is no full barrier.
+//
+// A changer may die before [W]: sleeps are bounded, and a healer wakes all. A peer may scribble
+// over the word: no loop in here goes round for ever by it, and who cannot announce himself sleeps
+// a little without being woken.
 #pragma once
 
 #include "core/base/base.hpp"
@@ -21,20 +28,25 @@ class Waiting {
 
     uint32_t begin() const noexcept { return word_.load(seq_cst); }
 
-    /// Says that somebody is going to sleep. False: the word changed since begin(); look again.
-    bool announce(uint32_t &seen) noexcept
+    /// Says that somebody is going to sleep, on `ret_seen`. The second look comes after it. False: a
+    /// peer changes the word all the time, so do not count on being woken.
+    bool announce(uint32_t &ret_seen) noexcept
     {
-        if ((seen & 1) != 0)
-            return true;                                               // another one said so
-        if (!word_.compare_exchange(seen, seen | 1, seq_cst, relaxed)) // [B]
-            return false;
-        seen |= 1;
+        uint32_t seen = begin(); // [B] if another one said so already
+        for (int i = 0; (seen & 1) == 0; ++i) {
+            if (i == kTries)
+                return false;
+            if (word_.compare_exchange(seen, seen | 1, seq_cst, relaxed)) // [B] pairs with [W]
+                seen |= 1;
+        }
+        full_fence(); // [F] pairs with [C] and [W]
+        ret_seen = seen;
         return true;
     }
 
     void sleep(uint32_t seen, Nanoseconds limit) const noexcept { futex_wait(word_, seen, limit); }
 
-    /// After a change, which was seq_cst.
+    /// After a change [C].
     void wake() noexcept
     {
         uint32_t const seen = word_.load(seq_cst); // [W] pairs with [B]

@@ -12,6 +12,10 @@ namespace weir {
 namespace {
 /// The longest sleep before a look for dead participants.
 constexpr Nanoseconds kSlice = 250 * kMillisecond;
+/// While a peer scribbles over the word to sleep on.
+constexpr Nanoseconds kBlindSlice = kMillisecond;
+/// Wake-ups in vain before a look for dead participants.
+constexpr unsigned kVainWakes = 1000;
 constexpr int kSpins = 100;
 constexpr int kOpenTries = 100;
 
@@ -46,20 +50,22 @@ Status wait_for(WaitWord &word, Nanoseconds timeout, Matrix &matrix, Enter enter
             return done;
     }
     Waiting waiting(word.word);
-    for (;;) {
+    for (unsigned turn = 1;; ++turn) {
         WEIR_TRY(enter());
-        uint32_t seen = waiting.begin();
-        if (done = attempt(); done.code != -EAGAIN)
+        if (done = attempt(); done.code != -EAGAIN) // first: an announcement costs who wakes us
             return done;
-        if (!waiting.announce(seen) && !deadline.passed())
-            continue;
-        if (done = attempt(); done.code != -EAGAIN) // [B] after the announcement
+        uint32_t seen = 0;
+        bool const announced = waiting.announce(seen);
+        if (done = attempt(); done.code != -EAGAIN) // [F] after the announcement
             return done;
         Nanoseconds const left = deadline.left();
         if (left == 0)
             return error(ETIMEDOUT);
-        waiting.sleep(seen, smaller(left, kSlice));
-        if (waiting.begin() == seen)
+        if (announced)
+            waiting.sleep(seen, smaller(left, kSlice));
+        else
+            sleep_for(smaller(left, kBlindSlice));
+        if (waiting.begin() == seen || turn % kVainWakes == 0)
             matrix.heal_dead(); // nobody woke us: perhaps he who should have is dead
     }
 }

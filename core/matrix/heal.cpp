@@ -29,7 +29,7 @@ Status Matrix::heal(HealReport &ret) noexcept
         healed_at_attach_ = {};
     }
     heal_dead(&ret);
-    ret.duration_ns = monotonic_now() - began;
+    ret.duration_ns += monotonic_now() - began; // attaching may have healed before
     return kOk;
 }
 

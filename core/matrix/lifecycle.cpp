@@ -2,6 +2,7 @@
 // A matrix handle's life: made, attached, forked, left.
 #include "core/base/alloc.hpp"
 #include "core/base/bits.hpp"
+#include "core/base/cancel.hpp"
 #include "core/matrix/matrix.hpp"
 #include "core/segment/name.hpp"
 
@@ -96,6 +97,7 @@ Result<Matrix *> Matrix::create(char const *name, MatrixOptions const &options) 
 {
     if (options.access.read_only)
         return error(EINVAL); // nobody could ever write to it
+    NoCancel const whole;
     MemoryWish memory = options.memory;
     memory.hugetlb = name == nullptr && memory.huge_pages != Effort::none;
     auto const made = create_with(name, options, memory);
@@ -129,6 +131,7 @@ Result<Matrix *> Matrix::create_with(char const *name, MatrixOptions const &opti
 Result<Matrix *> Matrix::attach_with(char const *name, int fd,
                                      MatrixOptions const &options) noexcept
 {
+    NoCancel const whole;
     auto const handle = make_handle(name);
     WEIR_TRY(handle);
     Matrix *const made = *handle;
@@ -137,9 +140,12 @@ Result<Matrix *> Matrix::attach_with(char const *name, int fd,
                              : made->segment_.attach_fd(fd, options.access, options.memory));
     WEIR_TRY(made->start(options));
     undo.cancel();
-    if (!options.access.read_only)
-        made->heal_dead(
-            &made->healed_at_attach_); // whoever comes new pays for the dead, not who works
+    if (options.access.read_only)
+        return made;
+    Nanoseconds const began = monotonic_now();
+    HealReport &healed = made->healed_at_attach_;
+    if (made->heal_dead(&healed)) // whoever comes new pays for the dead, not who works
+        healed.duration_ns = monotonic_now() - began;
     return made;
 }
 
@@ -157,6 +163,7 @@ Result<Matrix *> Matrix::open(char const *name, MatrixOptions const &options) no
 {
     if (options.access.read_only)
         return error(EINVAL);
+    NoCancel const whole;
     // Bounded: others may make and unlink the name all the time.
     for (int i = 0; i < kOpenTries; ++i) {
         auto const attached = attach(name, options);
@@ -174,7 +181,11 @@ Result<Matrix *> Matrix::open(char const *name, MatrixOptions const &options) no
     return error(EBUSY);
 }
 
-Status Matrix::unlink(char const *name) noexcept { return unlink_name(name); }
+Status Matrix::unlink(char const *name) noexcept
+{
+    NoCancel const whole;
+    return unlink_name(name);
+}
 
 void Matrix::ref() noexcept
 {
@@ -186,6 +197,7 @@ void Matrix::unref() noexcept
     // acq_rel: the last one sees what all others did with the handle
     if (__atomic_sub_fetch(&references_, 1, __ATOMIC_ACQ_REL) != 0)
         return;
+    NoCancel const whole;
     leave();
     discard(this);
 }
@@ -206,6 +218,7 @@ Status Matrix::retire() noexcept
 {
     if (segment_.read_only())
         return error(EROFS);
+    NoCancel const whole;
     uint32_t ready = kStateReady;
     // acq_rel: pairs with nothing but itself; one of two who retire is told that it was done
     if (!segment_.header().state.compare_exchange(ready, kStateRetired, acq_rel, relaxed))
@@ -233,6 +246,7 @@ Status Matrix::attach_again() noexcept
 {
     if (segment_.read_only())
         return error(EROFS);
+    NoCancel const whole;
     Guard const guard(mutex_);
     if (me().owner != kNobody)
         return kOk; // another thread was faster: he held the mutex until he had joined

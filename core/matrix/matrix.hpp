@@ -189,7 +189,8 @@ class Matrix {
     Status alloc(uint64_t size, Allocation &ret) noexcept;
     Status alloc(AllocRequest const &request, Allocation &ret) noexcept;
     Status free(Ref ref) noexcept;
-    /// In place. ENOSPC: the free memory on its right is not enough; nothing has changed.
+    /// In place. ENOSPC: the free memory on its right, with what was trimmed there, is not enough;
+    /// nothing has changed.
     Status resize(Ref ref, uint64_t size) noexcept;
     /// Moves the block if it must; `ret` says where it is now. After an error it is where it was.
     Status realloc(Ref ref, AllocRequest const &request, Allocation &ret) noexcept;
@@ -387,6 +388,9 @@ class Matrix {
     bool find_opening(unsigned index, Need need, bool may_rise, Opening &ret) const noexcept;
     bool has_room(unsigned index, Need need, bool may_rise) const noexcept;
     Status take_back(unsigned index, Need need, bool &rise) noexcept;
+    Status take_place(unsigned index, Granule from, Run place, uint64_t more) noexcept;
+    bool may_take_back(unsigned index, Run place) const noexcept;
+    void take_back_right(unsigned index, Run place) noexcept;
     Status take_part(unsigned index, Run piece, BlockWord word, Run part, uint64_t &more) noexcept;
     Status add_memory(unsigned index, Run run) noexcept;
     void recount_trimmed() noexcept;
@@ -418,6 +422,7 @@ class Matrix {
     {
         return static_cast<unsigned>(&sector - sectors_);
     }
+    bool could_grow_block(Sector const &sector, Run run, uint64_t bytes) const noexcept;
     Status move_block(Ref ref, AllocRequest const &request, Allocation &ret) noexcept;
     Status take_place_of(Ref old, Allocation const &moved) noexcept;
 

@@ -8,7 +8,10 @@
 //   and nobody else changes the word, so free, give, take and state changes say EBUSY.
 //
 // Growing: the FREE block on the right is claimed, merged as a whole, and what is too much is cut
-// off again, which is a shrink. Shrinking: TAIL and head of the rest are written inside the block;
+// off again, which is a shrink. What is TRIMMED on the right is taken back before, under the growth
+// ticket (trim.cpp): then it is FREE, and like any FREE block somebody else's to take as well. That
+// is done while the block is RESIZING: so its end stays the head of the next one. Nobody waits for
+// the ticket then, because his window is open. Shrinking: TAIL and head of the rest are written inside the block;
 // the store that makes the block ALLOCATED with its new size makes the rest a head of its own,
 // CLAIMED by me. After that store the block is the user's, and anybody may free it at once: nothing
 // is written into it any more. Then the rest is given back like any freed run.
@@ -23,6 +26,7 @@
 //
 // Death in each state                             (healed as ALLOCATED(dead), heal.cpp)
 //   RESIZING, nothing else yet: as ALLOCATED.
+//   RESIZING, something on the right being taken back: as a death in trim.cpp, by itself.
 //   RESIZING, the right one CLAIMED, not merged: two heads of the dead; each is healed by itself.
 //   RESIZING, merged, or the rest's words written inside: the head tells the whole length, the TAIL
 //     may be that of another length. By policy it is freed, which writes the TAIL, or kept: then
@@ -70,7 +74,8 @@ void Sector::steal_right(Run run, Granules length, Window &window) noexcept
             return;
         Run const next{at, found.granules()};
         Run const now = found.is(Kind::cached) ? steal(next, found, window) : next;
-        if (now.length == 0 || !(found.is(Kind::cached) || found.is(Kind::free)))
+        if (now.length == 0 ||
+            !(found.is(Kind::cached) || found.is(Kind::free) || found.is(Kind::trimmed)))
             return;
         at = now.end(); // further than before: the loop ends
     }
@@ -114,13 +119,23 @@ void Sector::settle(Run run, Granules length, Owner me) noexcept
 
 // ---- in place
 
+/// Whether a block could have so many bytes where it is: a look, nothing is changed.
+bool Matrix::could_grow_block(Sector const &sector, Run run, uint64_t bytes) const noexcept
+{
+    if (segment_.geometry().request.isolate && sector_for(bytes) != index_of(sector))
+        return false;
+    if (sector.could_extend(run, bytes))
+        return true;
+    return bytes <= sector.bytes_of(sector.max_granules()) &&
+           may_take_back(index_of(sector), sector.behind(run, bytes));
+}
+
 /// A block may be of a size for which another sector is meant: shrinking never moves it, and it
 /// grows as far as it can unless sectors are isolated.
 Status Matrix::resize(Ref ref, uint64_t size) noexcept
 {
     WEIR_TRY(enter());
-    Geometry const &geometry = segment_.geometry();
-    if (size - 1 >= geometry.request.capacity)
+    if (size - 1 >= segment_.geometry().request.capacity)
         return error(EINVAL);
     Caller const self = caller();
     Window window(self);
@@ -134,8 +149,7 @@ Status Matrix::resize(Ref ref, uint64_t size) noexcept
         bool const grows = size > sector.bytes_of(run.length);
         if (grows) // before the window: what lanes keep on its right can be had
             sector.steal_right(run, sector.granules_for(size), window);
-        bool const strange = geometry.request.isolate && sector_for(size) != index_of(sector);
-        if (grows && (strange || !sector.could_extend(run, size)))
+        if (grows && !could_grow_block(sector, run, size))
             return error(ENOSPC);
         Granules const length = sector.granules_for(size);
         if (length == run.length)
@@ -147,6 +161,8 @@ Status Matrix::resize(Ref ref, uint64_t size) noexcept
             window.close(); // its state or owner changed, or somebody freed it: look again
             continue;
         }
+        if (grows && !sector.could_extend(run, size))
+            take_back_right(index_of(sector), sector.behind(run, size));
         if (grows)
             run = sector.extend(run, length - run.length, self.owner());
         bool const enough = length <= run.length;

@@ -98,6 +98,11 @@ class Sector {
     // Resizing (resize.cpp). The block at the run's head is RESIZING and ours, our window is open.
     /// Whether a FREE block on its right would make it `bytes` long: a look, nothing is changed.
     bool could_extend(Run run, uint64_t bytes) const noexcept;
+    /// What it lacks for so many bytes, which are no more than the sector has.
+    Run behind(Run run, uint64_t bytes) const noexcept
+    {
+        return {run.end(), granules_for(bytes) - run.length};
+    }
     /// Merges the FREE block on its right, if that has at least `wanted` granules. Returns the run
     /// as it is then.
     Run extend(Run run, Granules wanted, Owner me) noexcept;
@@ -145,6 +150,9 @@ class Sector {
     Granules count_trimmed() const noexcept;
     /// Where a need fits if at most `room` granules of memory are added, and none above `top`.
     bool find_opening(Need need, Granule top, uint64_t room, Opening &ret) const noexcept;
+    /// Granules that a place lacks which begins where a block does, in whole units; more than there
+    /// are if it is not all FREE and TRIMMED.
+    uint64_t lack_at(Run place) const noexcept;
     /// Claims a part of a FREE block that carries the need; empty: somebody was faster.
     Run claim_part(Run run, BlockWord word, Need part, Owner me) noexcept;
     /// CLAIMED by us -> CLAIMED by us, without memory.

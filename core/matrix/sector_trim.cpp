@@ -61,6 +61,12 @@ uint64_t Sector::lack_of(Granule from, Run place, Granule top, uint64_t &hops) c
     return sum;
 }
 
+uint64_t Sector::lack_at(Run place) const noexcept
+{
+    uint64_t hops = kMostHops;
+    return lack_of(place.head, place, limit(), hops);
+}
+
 /// Wherever the best place is, it can be moved until it begins where a block begins, or ends where
 /// a FREE one ends, and lacks no more. So these are tried, in the order of addresses.
 bool Sector::find_opening(Need need, Granule top, uint64_t room, Opening &ret) const noexcept

@@ -30,7 +30,9 @@
 //   A request for which nothing is FREE takes back what it lacks, before the sector grows and
 //   also in sectors that may not grow for it. The place is one that lacks no more than the
 //   capacity has left, counted together with the room above the limit (find_opening). -ENOMEM is
-//   said only if there is none; what the file system refuses (-ENOSPC) stays TRIMMED.
+//   said only if there is none, or if the search has given up after very many short blocks
+//   (sector_trim.cpp); what the file system refuses (-ENOSPC) stays TRIMMED.
+//   A block that grows (resize.cpp) takes back what is behind it and nothing else.
 #include "core/base/bits.hpp"
 #include "core/base/clock.hpp"
 #include "core/matrix/matrix.hpp"
@@ -65,6 +67,7 @@ Status Matrix::trim(uint64_t keep_bytes, uint64_t &ret_bytes) noexcept
     Status last = kOk;
     for (unsigned i = kSectors; i-- > 0 && last.ok();) // the longest blocks first
         last = trim_sector(i, spare, done);
+    full_fence();   // [C] of waiting.hpp: how much is TRIMMED is no seq_cst store
     tell_waiting(); // another sector may grow by it
     if (done == 0)
         WEIR_TRY(last);
@@ -165,17 +168,43 @@ Status Matrix::take_back(unsigned index, Need need, bool &rise) noexcept
     uint64_t more = smaller(room(), round_down(committed() / 8, kGrowthUnit));
     more >>= sector.granule_shift();
     more -= smaller(more, opening.lack);
+    return take_place(index, opening.from, opening.place, more);
+}
+
+/// By the ticket's holder: what is TRIMMED in `place` becomes FREE. Hops from `from` lead there.
+Status Matrix::take_place(unsigned index, Granule from, Run place, uint64_t more) noexcept
+{
+    Sector &sector = sectors_[index];
     Walker walk(sector);
-    walk.resume_at(opening.from);
+    walk.resume_at(from);
     Granule at;
     BlockWord word;
-    while (walk.next(at, word) && at < opening.place.end()) {
+    while (walk.next(at, word) && at < place.end()) {
         Run const piece{at, word.granules()};
-        Run const part = piece.units_for(opening.place, sector.unit());
+        Run const part = piece.units_for(place, sector.unit());
         if (word.is(Kind::trimmed) && part.length != 0)
             WEIR_TRY(take_part(index, piece, word, part, more));
     }
     return kOk;
+}
+
+/// Whether all that `place` lacks could be had within the capacity.
+bool Matrix::may_take_back(unsigned index, Run place) const noexcept
+{
+    Sector const &sector = sectors_[index];
+    return sector.trimmed() != 0 && sector.lack_at(place) <= room() >> sector.granule_shift();
+}
+
+/// For a block of ours that is RESIZING, with our window open: what is TRIMMED in `place`, right
+/// behind it, becomes FREE. If not, the block does not get it.
+void Matrix::take_back_right(unsigned index, Run place) noexcept
+{
+    Ticket ticket(segment_.header().growth);
+    if (!ticket.try_take(me().owner))
+        return;
+    if (may_take_back(index, place)) // what was seen without the ticket was a hint
+        static_cast<void>(take_place(index, place.head, place, 0));
+    ticket.give_back(me().owner);
 }
 
 /// Makes a part of a TRIMMED block FREE, and `more` beside it if the file system has that too.

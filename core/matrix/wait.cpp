@@ -3,12 +3,15 @@
 //
 // One word in the header, `memory`, on which all who wait sleep (waiting.hpp has the protocol). A
 // sleeper sets its bit [B], then tries once more, then sleeps. Whoever made memory FREE looks for
-// the bit afterwards: free and resize after their last publication, growth, healing and retirement.
+// the bit afterwards: free and resize after their last publication, trim, growth, healing and
+// retirement.
 //
 // Why nobody is forgotten: the second try is exact out-of-memory (rules.md M7), so at a moment
 // after [B] nothing FREE could serve and nobody had anything in hand. What can serve later was
-// FREE'd by an operation that began after that moment; its publication is seq_cst, and the load of
-// the bit comes after it [W]. So it sees the bit.
+// FREE'd by an operation that began after that moment; its publication [C] is seq_cst, and the load
+// of the bit comes after it [W]. So it sees the bit. The search loads relaxed and acquire: the fence
+// [F] in announce() keeps it behind [B]. What trim changes for others, how much is TRIMMED, is no
+// seq_cst store, so it has a fence of its own.
 //
 // What does not fit into that argument is covered by the bounded sleep: a freer who died before
 // [W] (healing wakes; a try heals), and -EBUSY, where a stopped process may be an allocator that
@@ -25,6 +28,8 @@ namespace {
 /// is stopped.
 constexpr Nanoseconds kSlice = kSecond;
 constexpr Nanoseconds kBusySlice = 10 * kMillisecond;
+/// While a peer scribbles over the word.
+constexpr Nanoseconds kBlindSlice = kMillisecond;
 
 /// What may be otherwise when somebody has freed something.
 bool is_shortage(Status status) noexcept
@@ -53,17 +58,19 @@ WEIR_COLD Status Matrix::alloc_waiting(AllocRequest const &request, Allocation &
         return done;
     Waiting waiting(segment_.header().memory);
     for (;;) {
-        uint32_t seen = waiting.begin();
-        if (!waiting.announce(seen) && !deadline.passed())
-            continue;
-        WEIR_TRY(enter());                   // after begin(): who retires counts up afterwards
-        done = alloc_properly(request, ret); // after [B]
+        uint32_t seen = 0;
+        bool const announced = waiting.announce(seen);
+        WEIR_TRY(enter());                   // after [B]: who retires counts up afterwards
+        done = alloc_properly(request, ret); // after [F]
         if (!is_shortage(done))
             return done;
         Nanoseconds const left = deadline.left();
         if (left == 0)
             return error(ETIMEDOUT);
-        waiting.sleep(seen, smaller(left, done.code == -EBUSY ? kBusySlice : kSlice));
+        if (announced)
+            waiting.sleep(seen, smaller(left, done.code == -EBUSY ? kBusySlice : kSlice));
+        else
+            sleep_for(smaller(left, kBlindSlice));
     }
 }
 

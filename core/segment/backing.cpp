@@ -4,6 +4,7 @@
 
 #include "core/base/base.hpp"
 #include "core/base/bits.hpp"
+#include "core/base/cancel.hpp"
 #include "core/base/fork.hpp"
 #include "core/segment/name.hpp"
 
@@ -245,6 +246,7 @@ void Backing::drop_inherited_locks() noexcept
 
 bool named_segments_work() noexcept
 {
+    NoCancel const whole;
     int const fd = ::open("/dev/shm", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
     if (fd < 0)
         return false;
@@ -258,6 +260,7 @@ bool named_segments_work() noexcept
 
 bool memfd_segments_work() noexcept
 {
+    NoCancel const whole;
     int const fd = memfd_create("weir", MFD_CLOEXEC | MFD_ALLOW_SEALING);
     if (fd < 0)
         return false;

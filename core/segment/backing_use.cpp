@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 // How much memory a mapping uses, as the kernel tells in /proc/self/smaps.
 #include "core/base/bits.hpp"
+#include "core/base/cancel.hpp"
 #include "core/segment/backing.hpp"
 
 #include <fcntl.h>
@@ -95,6 +96,7 @@ bool begins_mapping(char const *line, uint64_t from, uint64_t to, bool &ret_insi
 
 MemoryUse Backing::measure(std::byte const *base, uint64_t length) const noexcept
 {
+    NoCancel const whole;
     MemoryUse use;
     use.mapped = round_up(length, kind_.page_bytes);
     struct stat found;

@@ -27,16 +27,20 @@ class Ticket {
     void give_back(Owner me) noexcept
     {
         uint64_t found = word_.load(relaxed); // ours: only a healer of ours could change it
-        while (owner_of(found) == me) {
+        for (int i = 0; owner_of(found) == me; ++i) {
             // release: pairs with try_take()
             if (word_.compare_exchange(found, next(found), acq_rel, relaxed))
                 return;
+            if (i == kTries) // nobody but a scribbler changes what is ours
+                return word_.store(next(found), release); // as above
         }
     }
 
     Owner holder() const noexcept { return owner_of(word_.load(acquire)); }
 
   private:
+    static constexpr int kTries = 1000;
+
     static Owner owner_of(uint64_t word) noexcept { return word & 0xffff; }
     static uint64_t next(uint64_t word) noexcept { return (word >> 16 << 16) + 0x10000; }
 

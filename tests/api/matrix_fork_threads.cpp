@@ -123,35 +123,3 @@ Test(matrix_fork_threads, a_fork_child_works_while_the_parents_threads_attach, .
     check_eq(check_well(matrix).used_blocks, 0);
     weir_matrix_unref(matrix);
 }
-
-/// A thread that is cancelled ends outside the library: nothing stays in its hand.
-Test(matrix_fork_threads, a_cancelled_thread_leaves_nothing_in_the_middle, .timeout = 60)
-{
-    if (API_ASAN)
-        cr_skip_test(
-            "AddressSanitizer takes the stack of a cancelled thread for used after its scope");
-    weir_matrix *const matrix = unnamed(64 * kMiB);
-    for (int round = 0; round < 60; ++round) {
-        std::atomic<int> turns{0};
-        std::thread worker([&] {
-            for (;;) {
-                weir_ref block = 0;
-                if (weir_matrix_alloc(matrix, 3 * kMiB, nullptr, &block, nullptr) == 0)
-                    must(weir_matrix_free(matrix, block));
-                must(weir_matrix_trim(matrix, 0,
-                                      nullptr)); // so that the next one has to ask the system
-                turns.fetch_add(1);
-                pthread_testcancel(); // outside: here it may end
-            }
-        });
-        while (turns.load() < 1 + round % 4)
-            sched_yield();
-        check_eq(pthread_cancel(worker.native_handle()), 0);
-        worker.join();
-        weir_ref block = 0;
-        must(weir_matrix_alloc(matrix, 60 * kMiB, nullptr, &block, nullptr));
-        must(weir_matrix_free(matrix, block));
-    }
-    check_eq(check_well(matrix).used_blocks, 0);
-    weir_matrix_unref(matrix);
-}

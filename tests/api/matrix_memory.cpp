@@ -412,12 +412,22 @@ Test(matrix_memory, a_numa_node_is_bound_or_the_reason_reported)
     wanted.flags = WEIR_MATRIX_ON_NODE;
     weir_matrix *matrix = create(nullptr, wanted);
     auto const info = memory(matrix);
+    // The kernel's own words: for all who map the file.
+    Raw const other(matrix);
+    int policy = -1;
+    unsigned long nodes[16] = {};
+    constexpr unsigned long kOfAddress = 2; // MPOL_F_ADDR
+    long const told =
+        syscall(SYS_get_mempolicy, &policy, nodes, 8 * sizeof nodes + 1, other.base(), kOfAddress);
     weir_matrix_unref(matrix);
     if (info.numa_error != 0) {
         check_eq(info.numa_node, -1);
         cr_skip_test("this kernel binds no memory to nodes: %s", weir_strerror(info.numa_error));
     }
     check_eq(info.numa_node, 0);
+    check_eq(told, 0);
+    check_eq(policy, 1); // MPOL_PREFERRED
+    check_eq(nodes[0], 1);
     wanted.numa_node = 1023; // there is none of this number
     refuse(-EINVAL, weir_matrix_create(nullptr, &wanted, &matrix));
     Name const name("no-node");

@@ -161,6 +161,11 @@ LANES = [
          schedules=1000000),
     rule("a pop believes the word", "steal_back", (3, 0, 0),
          (LANE_HOT, "        return {}; // stolen\n", "        ;\n"), schedules=1000000),
+    rule("a pop is a CAS, also between threads of one participant", "threads_swap", (2, 0, 0),
+         (LANE_HOT, "    if (!WEIR_LIKELY(word.compare_exchange(found, taken, acq_rel, relaxed)))\n"
+          "        return {};\n", "    word.store(taken, seq_cst);\n")),
+    rule("an entry that is the other thread's by now is none", "threads_entry", (2, 0, 0),
+         (LANE_HOT, "        return {}; // stolen\n", "        ;\n")),
     rule("a flush is a CAS", "overflow_take", (2, 0, 0),
          (LANE, "            into.change(at, found, found.as_claimed(owner, magazine.length)))\n",
           "            (into.change(at, found, found.as_claimed(owner, magazine.length)), true))\n")),
@@ -357,7 +362,7 @@ CHANNEL = [
          sees="C6"),
     rule("C11: the second look before the sleep", "w_one", (2, 0, 0),
          ("core/channel/channel.cpp",
-          "        if (done = attempt(); done.code != -EAGAIN) // [B] after the announcement\n"
+          "        if (done = attempt(); done.code != -EAGAIN) // [F] after the announcement\n"
           "            return done;\n", ""), sees="C6"),
     rule("who makes room wakes posters", "w_room", (2, 0, 0),
          (RING, "    Waiting(header_->room.word).wake();\n", ""), sees="C6"),
@@ -421,6 +426,25 @@ RESIZE_RULES = [
          (HEAL, "        if (!sector.change(run.head, word, ours))\n            return false;\n"
           "        sector.write_tail(run);\n        word = ours;\n",
           "        sector.write_tail(run);\n"), sees="does not hold|changes the head"),
+    rule("resize: what is TRIMMED is taken back under the ticket", "grow_trimmed_alloc", (2, 0, 0),
+         (TRIM, "    if (!ticket.try_take(me().owner))\n        return;\n    if (may_take_back",
+          "    if (may_take_back")),
+    rule("resize: what is taken back counts against the capacity", "grow_trimmed_room", (2, 0, 0),
+         (TRIM, "    if (may_take_back(index, place)) // what", "    if (true) // what"), sees="T4"),
+    rule("resize: a block takes back within the capacity", "grow_trimmed_tight", (0, 0, 0),
+         (TRIM, "sector.trimmed() != 0 && sector.lack_at(place) <= room() >> sector.granule_shift()",
+          "sector.trimmed() != 0 && sector.lack_at(place) <= sector.max_granules()"),
+         sees="more than the capacity"),
+    rule("resize: what is TRIMMED behind a block is taken back", "grow_trimmed", (0, 0, 0),
+         (RESIZE, "            take_back_right(index_of(sector), sector.behind(run, size));\n",
+          "            ;\n"), sees="is refused"),
+    rule("resize: it is taken back with the window open", "grow_trimmed_alloc", (2, 0, 0),
+         (RESIZE, "            take_back_right(index_of(sector), sector.behind(run, size));\n",
+          "            ;\n"),
+         (RESIZE, "        window.open();\n        // acq_rel: as each change",
+          "        if (grows && !sector.could_extend(run, size))\n"
+          "            take_back_right(index_of(sector), sector.behind(run, size));\n"
+          "        window.open();\n        // acq_rel: as each change")),
     rule("resize: a kept block is never CLAIMED", "keep_two", (0, 2, 0),
          (HEAL, "        BlockWord const ours = word.with_owner(me().owner);\n"
           "        if (!sector.change(run.head, word, ours))\n            return false;\n",
@@ -440,10 +464,9 @@ WAIT_RULES = [
           "        BlockWord word = found.word;\n        tell_waiting();\n        self.open();\n"),
          sees="forgotten"),
     rule("wait: the bit is set before the last look", "wait_free", (2, 0, 0),
-         (WAIT, "        if (!waiting.announce(seen) && !deadline.passed())\n            continue;\n",
-          ""),
+         (WAIT, "        bool const announced = waiting.announce(seen);\n", ""),
          (WAIT, "        Nanoseconds const left = deadline.left();\n",
-          "        if (!waiting.announce(seen) && !deadline.passed())\n            continue;\n"
+          "        bool const announced = waiting.announce(seen);\n"
           "        Nanoseconds const left = deadline.left();\n"), sees="forgotten"),
     rule("wait: a block that shrinks wakes", "wait_shrink", (1, 0, 0),
          (RESIZE, "        window.close();\n        tell_waiting();\n        return enough",

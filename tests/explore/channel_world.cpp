@@ -401,7 +401,7 @@ void ChannelWorld::block_changed(int number, int who)
     m.ref = Ref{}; // from now on the block is somebody else's business
 }
 
-void ChannelWorld::died(int) {}
+void ChannelWorld::died(int who) { MatrixWorld::died(who); }
 
 /// C6, when a sleeper's time runs out. Somebody who died before waking others has to be healed
 /// first; the sleeper then does it himself.

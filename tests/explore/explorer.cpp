@@ -1,126 +1,20 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-// The scheduler and the search: who runs next, which schedules are tried, how they are replayed.
+// The scheduler: who runs next, what a step is, and what scenarios and seams ask for.
 #include "tests/explore/explorer.hpp"
 
-#include "tests/explore/fibre.hpp"
+#include "tests/explore/scheduler.hpp"
 
 #include <algorithm>
-#include <chrono>
 #include <cstdarg>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 
 namespace weir::explore {
-namespace {
-
-constexpr std::size_t kStackSize = 256 * 1024;
-constexpr std::size_t kWordSize = 4; // the smallest atomic
-constexpr Nanoseconds kStepTime = 100;
-constexpr Nanoseconds kStartOfTime = 1000 * kSecond;
-constexpr uint64_t kWarmUp = 150; // random schedules that learn who touches what
-
-enum class State { ready, waiting, asleep, stopped, ended, dead };
-enum class Mode { depth_first, at_random, by_seed };
-
-struct Fibre {
-    Context context;
-    char *stack = nullptr;
-    std::function<void()> program;
-    bool killable = false;
-    bool spins_on = false; ///< in a spin loop that nobody interrupts
-    bool looked = true;    ///< has accessed memory since it last waited
-    Wait waits_by = Wait::spin;
-    State state = State::ended;
-    uint64_t own_changes = 0;  ///< of memory, by this fibre
-    uint64_t seen_changes = 0; ///< of others, when it last began to look
-    Nanoseconds wake_at = 0;
-    void const *sleeps_on = nullptr;
-};
-
-/// Who loads and who writes a word, one bit per fibre.
-struct Touch {
-    uint8_t loads = 0;
-    uint8_t writes = 0;
-};
-
-/// One place where the search may go on in several ways.
-struct Choice {
-    uint8_t taken;
-    uint8_t count;
-};
-
-/// A choice that was not the obvious one: 'a'… switch to that fibre, 'x' die, 's' stop, 'z' spin on.
-struct Deviation {
-    uint64_t step;
-    char action;
-};
-
-constexpr char kGoOn = '.';
-constexpr char kDie = 'x';
-constexpr char kStop = 's';
-constexpr char kSpinOn = 'z';
-
-/// Up to one option per fibre, and go on, die, stop. The first is the obvious one.
-struct Options {
-    char action[kMaxFibres + 4];
-    int count = 0;
-    void add(char a) { action[count++] = a; }
-};
-
-struct Scheduler {
-    Scenario *scenario = nullptr;
-    Bounds bounds;
-    Mode mode = Mode::depth_first;
-
-    // one schedule
-    Fibre fibre[kMaxFibres];
-    Context main;
-    int count = 0;
-    int running = kNoFibre;
-    int acting = kNoFibre;
-    int phase = 0;
-    int preemptions = 0, deaths = 0, stops = 0;
-    uint64_t steps = 0;
-    uint64_t changes = 0;
-    Nanoseconds advanced = 0;
-    bool failed = false;
-    std::string why;
-    std::vector<Deviation> deviations;
-
-    // the search
-    std::vector<Choice> path;
-    std::size_t depth = 0;
-    uint64_t random = 1;
-    uint64_t switch_odds = 4, death_odds = 40;
-    std::vector<Deviation> plan;
-    std::size_t plan_next = 0;
-
-    // the image
-    char *image = nullptr;
-    std::size_t image_size = 0;
-    std::vector<char> image_copy;
-    struct Kept {
-        void *object;
-        std::vector<char> copy;
-    };
-    std::vector<Kept> kept;
-    std::vector<Touch> touch, frozen;
-    std::vector<bool> watched;
-
-    bool tracing = false;
-    std::string trace;
-};
 
 Scheduler S;
 
-uint64_t next_random()
-{
-    S.random ^= S.random << 13;
-    S.random ^= S.random >> 7;
-    S.random ^= S.random << 17;
-    return S.random >> 11;
-}
+namespace {
 
 uint64_t changes_of_others(int fibre) { return S.changes - S.fibre[fibre].own_changes; }
 
@@ -346,11 +240,6 @@ bool in_image(void const *address)
     return static_cast<std::size_t>(static_cast<char const *>(address) - S.image) < S.image_size;
 }
 
-std::size_t index_of(void const *address)
-{
-    return static_cast<std::size_t>(static_cast<char const *>(address) - S.image) / kWordSize;
-}
-
 void learn(std::size_t index, bool load, bool write)
 {
     if (S.phase != 1)
@@ -373,196 +262,9 @@ bool is_shared(std::size_t index, bool write)
     return (by & others) != 0 || (write && S.watched[index]);
 }
 
-bool learnt_something()
-{
-    return !std::equal(S.touch.begin(), S.touch.end(), S.frozen.begin(),
-                       [](Touch a, Touch b) { return a.loads == b.loads && a.writes == b.writes; });
-}
-
-// ---- one schedule
-
-void restore_memory()
-{
-    if (S.image_size != 0)
-        std::memcpy(S.image, S.image_copy.data(), S.image_size);
-    for (auto const &kept : S.kept)
-        std::memcpy(kept.object, kept.copy.data(), kept.copy.size());
-}
-
-void run_one()
-{
-    S.count = 0;
-    S.running = S.acting = kNoFibre;
-    S.phase = 0;
-    S.preemptions = S.deaths = S.stops = 0;
-    S.steps = S.changes = 0;
-    S.advanced = 0;
-    S.failed = false;
-    S.why.clear();
-    S.deviations.clear();
-    S.depth = 0;
-    S.plan_next = 0;
-    restore_memory();
-    S.scenario->run();
-    S.running = kNoFibre;
-}
-
-std::string seed_text()
-{
-    std::string text;
-    for (auto const &d : S.deviations)
-        text += std::to_string(d.step) + d.action;
-    return text.empty() ? "0" : text;
-}
-
-std::vector<Deviation> parse_seed(std::string const &text)
-{
-    std::vector<Deviation> plan;
-    uint64_t step = 0;
-    for (char c : text) {
-        if (c >= '0' && c <= '9')
-            step = step * 10 + static_cast<uint64_t>(c - '0');
-        else {
-            plan.push_back({step, c});
-            step = 0;
-        }
-    }
-    return plan;
-}
-
-void prepare(Scenario &scenario)
-{
-    if (S.image != nullptr)
-        std::free(S.image);
-    S.image = nullptr;
-    S.image_size = 0;
-    S.kept.clear();
-    S.touch.clear();
-    S.frozen.clear();
-    S.watched.clear();
-    S.scenario = &scenario;
-    S.running = S.acting = kNoFibre;
-    S.failed = false;
-    S.count = 0;
-    S.steps = 0;
-    scenario.prepare();
-    S.image_copy.assign(S.image, S.image + S.image_size);
-    for (auto &kept : S.kept)
-        std::memcpy(kept.copy.data(), kept.object, kept.copy.size());
-}
-
-class Clock {
-  public:
-    double seconds() const
-    {
-        return std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
-    }
-
-  private:
-    std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
-};
-
-/// Counts what was run; true if the search is over.
-bool account(Outcome &outcome, Bounds const &bounds, Clock const &clock)
-{
-    outcome.schedules++;
-    outcome.steps += S.steps;
-    if (S.failed) {
-        outcome.failed = true;
-        outcome.why = S.why;
-        outcome.seed = seed_text();
-        return true;
-    }
-    return outcome.schedules >= bounds.max_schedules ||
-           ((outcome.schedules & 63) == 0 && clock.seconds() > bounds.seconds);
-}
-
-bool next_path()
-{
-    while (!S.path.empty() && S.path.back().taken + 1 >= S.path.back().count)
-        S.path.pop_back();
-    if (S.path.empty())
-        return false;
-    S.path.back().taken++;
-    return true;
-}
-
-/// True if the search is over: failed, or a bound was hit.
-bool random_runs(Outcome &outcome, Bounds const &bounds, Clock const &clock, uint64_t count)
-{
-    S.mode = Mode::at_random;
-    for (uint64_t i = 0; i < count; i++) {
-        S.switch_odds = uint64_t{2} << (next_random() % 5);
-        S.death_odds = uint64_t{4} << (next_random() % 6);
-        run_one();
-        if (account(outcome, bounds, clock))
-            return true;
-    }
-    return false;
-}
-
 } // namespace
 
-// ---- scenario
-
-std::vector<Entry> &scenarios()
-{
-    static std::vector<Entry> all;
-    return all;
-}
-
-std::string Scenario::name_of(void const *address) const
-{
-    auto const *const at = static_cast<char const *>(address);
-    for (auto const &named : names_) {
-        if (at < named.begin || at >= named.begin + named.count * named.size)
-            continue;
-        auto const offset = static_cast<std::size_t>(at - named.begin);
-        std::string text = named.label;
-        if (named.count > 1)
-            text += '[' + std::to_string(offset / named.size) + ']';
-        if (offset % named.size != 0)
-            text += '+' + std::to_string(offset % named.size);
-        return text;
-    }
-    return "image+" + std::to_string(at - S.image);
-}
-
-void Scenario::name(void const *begin, std::size_t count, std::size_t size, std::string label)
-{
-    names_.push_back({static_cast<char const *>(begin), count, size, std::move(label)});
-}
-
-std::string Scenario::value_of(void const *, uint64_t value) const
-{
-    char text[40];
-    std::snprintf(text, sizeof text, "%#llx", static_cast<unsigned long long>(value));
-    return text;
-}
-
-char *Scenario::reserve_image(std::size_t size, std::size_t live)
-{
-    constexpr std::size_t kAlign = 65536;
-    std::size_t const rounded = (size + kAlign - 1) / kAlign * kAlign;
-    S.image = static_cast<char *>(std::aligned_alloc(kAlign, rounded));
-    std::memset(S.image, 0, rounded);
-    S.image_size = live;
-    S.touch.assign(live / kWordSize + 1, Touch{});
-    S.frozen = S.touch;
-    S.watched.assign(S.touch.size(), false);
-    return S.image;
-}
-
-void Scenario::keep(void *object, std::size_t size)
-{
-    S.kept.push_back({object, std::vector<char>(size)});
-}
-
-void Scenario::watch(void const *begin, void const *end)
-{
-    for (std::size_t i = index_of(begin); i < index_of(end); i++)
-        S.watched[i] = true;
-}
+// ---- for scenarios
 
 int spawn(bool killable, std::function<void()> program)
 {
@@ -632,6 +334,13 @@ bool tracing() { return S.tracing; }
 int current() { return S.running != kNoFibre ? S.running : S.acting; }
 void act_as(int fibre) { S.acting = fibre; }
 bool is_dead(int fibre) { return fibre < S.count && S.fibre[fibre].state == State::dead; }
+void die_too(int fibre)
+{
+    if (fibre < S.count && S.fibre[fibre].state != State::dead) {
+        S.fibre[fibre].state = State::dead;
+        note_change();
+    }
+}
 bool has_ended(int fibre) { return fibre < S.count && S.fibre[fibre].state == State::ended; }
 bool is_stopped(int fibre) { return fibre < S.count && S.fibre[fibre].state == State::stopped; }
 bool anybody_died() { return S.deaths > 0; }
@@ -744,58 +453,5 @@ void after(void const *address, Access access, uint64_t value, bool changed) noe
     note_change();
     S.scenario->changed(address, S.running);
 }
-
-// ---- the search
-
-Outcome search(Scenario &scenario, Bounds const &bounds)
-{
-    constexpr int kPasses = 6; // until nothing new is learnt
-    Clock const clock;
-    Outcome outcome;
-    prepare(scenario);
-    S.bounds = bounds;
-    S.random = 88172645463325252u;
-    bool over = random_runs(outcome, bounds, clock, kWarmUp);
-    S.mode = Mode::depth_first;
-    for (int pass = 0; pass < kPasses && !over && !outcome.complete; pass++) {
-        S.frozen = S.touch;
-        S.path.clear();
-        do {
-            run_one();
-            over = account(outcome, bounds, clock);
-        } while (!over && next_path());
-        outcome.complete = !over && !learnt_something();
-    }
-    outcome.seconds = clock.seconds();
-    return outcome;
-}
-
-Outcome walk_at_random(Scenario &scenario, Bounds const &bounds, uint64_t random_seed)
-{
-    Clock const clock;
-    Outcome outcome;
-    prepare(scenario);
-    S.bounds = bounds;
-    S.random = 88172645463325252u ^ (random_seed * 0x9e3779b97f4a7c15u);
-    random_runs(outcome, bounds, clock, UINT64_MAX);
-    outcome.seconds = clock.seconds();
-    return outcome;
-}
-
-std::string replay(Scenario &scenario, std::string const &seed, Outcome &outcome)
-{
-    prepare(scenario);
-    S.mode = Mode::by_seed;
-    S.plan = parse_seed(seed);
-    S.tracing = true;
-    S.trace.clear();
-    Clock const clock;
-    run_one();
-    S.tracing = false;
-    account(outcome, Bounds{}, clock);
-    return std::move(S.trace);
-}
-
-std::string current_seed() { return seed_text(); }
 
 } // namespace weir::explore

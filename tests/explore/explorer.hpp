@@ -11,7 +11,8 @@
 //
 // Glossary
 //   scenario    memory, a few fibres with a few operations each, and what must hold
-//   fibre       one participant: a process with one thread. Named a, b, c … in order of spawn()
+//   fibre       one participant: a process with one thread, or one of the threads of a process.
+//               Named a, b, c … in order of spawn()
 //   step        one access of an atomic, one call into a seam (lock, futex), or one forced switch
 //   preemption  a switch away from a fibre that could have gone on. A switch because a fibre ended,
 //               died or waits is free
@@ -161,6 +162,8 @@ int current();
 /// Set-up code attaches participants in the name of a later fibre.
 void act_as(int fibre);
 bool is_dead(int fibre);
+/// In died(): another thread of the process that has just died.
+void die_too(int fibre);
 bool has_ended(int fibre);
 bool is_stopped(int fibre);
 bool anybody_died();

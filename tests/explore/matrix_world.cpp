@@ -183,23 +183,44 @@ void MatrixWorld::prepare()
 void MatrixWorld::attach_all()
 {
     int const count = outsider();
-    number_threads(!plan_.lanes);
+    number_threads(!plan_.lanes || plan_.one_process);
     for (int i = 0; i <= count; i++) {
         act_as(i < count ? i : kOutsider);
-        handles_.push_back(std::make_unique<Matrix>());
-        Matrix &matrix = *handles_.back();
-        MatrixOptions options;
-        options.stall = 3 * kMillisecond;
-        options.root_ops = root_ops;
-        options.lanes = plan_.lanes;
-        must(matrix.adopt(base(), geometry(), options), "adopt");
-        if (matrix.me().owner != owner_of(i))
-            must(error(EINVAL), "owner id");
-        if (Lane *const lane = matrix.prepare_lane(); lane != nullptr)
-            keep(lane, sizeof *lane);
-        keep(&matrix, sizeof matrix);
+        attach(i);
+    }
+    for (int i = 1; i < programs() && plan_.one_process; i++) {
+        act_as(i);
+        add_lane(handle(0));
     }
     act_as(kNoFibre);
+}
+
+/// Where all programs are one process, the others' participants only leave their slots taken.
+void MatrixWorld::attach(int number)
+{
+    handles_.push_back(std::make_unique<Matrix>());
+    Matrix &matrix = *handles_.back();
+    MatrixOptions options;
+    options.stall = 3 * kMillisecond;
+    options.root_ops = root_ops;
+    options.lanes = plan_.lanes;
+    must(matrix.adopt(base(), geometry(), options), "adopt");
+    if (matrix.me().owner != static_cast<Owner>(number) + 1)
+        must(error(EINVAL), "owner id");
+    add_lane(matrix);
+    keep(&matrix, sizeof matrix);
+}
+
+void MatrixWorld::add_lane(Matrix &matrix)
+{
+    if (Lane *const lane = matrix.prepare_lane(); lane != nullptr)
+        keep(lane, sizeof *lane);
+}
+
+void MatrixWorld::died(int who)
+{
+    for (int i = 0; i < programs() && is_thread(who); i++)
+        die_too(i);
 }
 
 void MatrixWorld::lay_out(unsigned sector)
@@ -372,6 +393,7 @@ void MatrixWorld::check_at_rest()
 {
     if (anybody_died() && handle(0).segment().retired())
         return; // nobody heals it any more
+    uint64_t committed = 0;
     for (unsigned i = 0; i < kSectors; i++) {
         monitors_[i].check_at_rest();
         if (has_failed())
@@ -381,6 +403,7 @@ void MatrixWorld::check_at_rest()
         if (tool.trimmed() != tool.count_trimmed())
             return fail("T3: %u granules are counted as TRIMMED, there are %u", tool.trimmed(),
                         tool.count_trimmed());
+        committed += tool.bytes_of(tool.limit() - tool.trimmed());
         for (Granule at = 0; at < monitors_[i].limit(); at += monitors_[i].word(at).granules()) {
             BlockWord const head = monitors_[i].word(at);
             if (head.is(Kind::free) && !tool.findable({at, head.granules()}))
@@ -388,6 +411,10 @@ void MatrixWorld::check_at_rest()
                             monitors_[i].layout().c_str());
         }
     }
+    if (uint64_t const capacity = geometry().request.capacity; committed > capacity)
+        return fail("T4: %llu bytes have memory, the capacity is %llu",
+                    static_cast<unsigned long long>(committed),
+                    static_cast<unsigned long long>(capacity));
     check_people();
     check_exhausted();
     if (extra_check && !has_failed())

@@ -39,6 +39,9 @@ struct MatrixPlan {
     bool isolate = true;
     bool keep_blocks = false;
     bool lanes = false; ///< each program has a lane; a free goes there first
+    /// The programs are threads of the first one's participant: they share its handle and die
+    /// together.
+    bool one_process = false;
 };
 
 class MatrixWorld;
@@ -88,14 +91,15 @@ class MatrixWorld : public SegmentWorld {
     void prepare() override;
     void run() override;
     void changed(void const *address, int who) override;
+    void died(int who) override;
     void stalled(int who) override;
     void overslept(int who) override;
     std::string value_of(void const *address, uint64_t value) const override;
 
-    Matrix &handle(int fibre) { return *handles_[static_cast<std::size_t>(fibre)]; }
+    Matrix &handle(int fibre) { return *handles_[static_cast<std::size_t>(process_of(fibre))]; }
     SectorMonitor &monitor(unsigned sector) { return monitors_[sector]; }
     SectorMonitor const &monitor(unsigned sector) const { return monitors_[sector]; }
-    Owner owner_of(int fibre) const { return static_cast<Owner>(fibre) + 1; }
+    Owner owner_of(int fibre) const { return static_cast<Owner>(process_of(fibre)) + 1; }
     uint64_t now() const { return now_; }
     /// Where a ref leads, by its offset alone.
     bool place_of(Ref ref, unsigned &sector, Granule &head) const;
@@ -135,6 +139,10 @@ class MatrixWorld : public SegmentWorld {
         uint64_t begin, end;
     };
 
+    bool is_thread(int fibre) const { return plan_.one_process && fibre < programs(); }
+    int process_of(int fibre) const { return is_thread(fibre) ? 0 : fibre; }
+    void attach(int number);
+    void add_lane(Matrix &matrix);
     void lay_out(unsigned sector);
     void check_memory(unsigned sector, void const *address) const;
     void attach_all();

@@ -21,6 +21,18 @@ void add(char const *name, char const *about, int deepest, Pieces small, Program
                            [=] { return std::make_unique<MatrixWorld>(plan, programs); }, deepest});
 }
 
+/// The programs are threads of one participant: their blocks and entries have the same owner id.
+void add_threads(char const *name, char const *about, int deepest, Pieces small, Programs programs,
+                 bool keep = false)
+{
+    MatrixPlan plan;
+    plan.pieces[kSmall] = std::move(small);
+    plan.lanes = plan.one_process = true;
+    plan.keep_blocks = keep;
+    scenarios().push_back({"lanes", name, about,
+                           [=] { return std::make_unique<MatrixWorld>(plan, programs); }, deepest});
+}
+
 MatrixProgram frees(std::vector<std::size_t> pieces)
 {
     return [=](Actor const &me) {
@@ -140,10 +152,37 @@ void register_flushes()
                  fail("check finds errors: %d", status.code);
          }});
 }
+
+void register_threads()
+{
+    add_threads("threads_pairs", "two threads of one process allocate and free again", 2, {open(6)},
+                {pairs(1, 2), pairs(1, 2)});
+    add_threads("threads_pass", "a block freed by the other thread goes to its lane", 2,
+                {used(1), used(1), open(2)}, {frees_and_takes(0, 1), frees_and_takes(1, 1)});
+    add_threads("threads_steal", "one thread needs what the lane of the other keeps", 2,
+                {used(1), used(1), used(2)}, {frees({0, 1}), allocs(2)});
+    add_threads("threads_swap", "the same while its owner takes it again", 2,
+                {used(2), used(1), used(1)}, {frees_and_takes(0, 2), frees_and_takes(1, 2)});
+    // Whose entry a block is cannot be told by its word: both have the same owner id.
+    add_threads("threads_entry", "an entry of one lane is meanwhile one of the other", 2,
+                {used(2), used(1), used(1)}, {frees_and_takes(0, 2), [](Actor const &me) {
+                                                  Ref const got = me.alloc(2); // steals it
+                                                  if (got.value == 0)
+                                                      return;
+                                                  me.free(got);
+                                                  me.alloc(2);
+                                              }});
+    add_threads("threads_three", "three threads, and memory is short", 1,
+                {used(1), used(1), used(1), used(1)},
+                {frees_and_takes(0, 1), frees_and_takes(1, 1), frees_and_takes(2, 2)});
+    add_threads("threads_keep", "a process of two threads dies and its blocks are kept", 2,
+                {used(1, 0), used(1, 0), open(2)}, {pairs(1, 2), frees_and_takes(0, 1)}, true);
+}
 } // namespace
 
 void register_lanes()
 {
+    register_threads();
     register_pops();
     register_refills();
     register_thefts();

@@ -143,10 +143,54 @@ void register_taking()
         {take_on_a_full_disk});
 }
 
+/// Nobody else works, and the capacity allows it.
+void must_grow(Actor const &me, Granules granules)
+{
+    if (!me.resize(me.piece(0), granules))
+        fail("the block is refused %u granules, although those behind it are trimmed", granules);
+}
+
+void register_growing()
+{
+    add("grow_trimmed", "a block takes back what is trimmed behind it", 3,
+        small({used(2, 0), open(2), gone(8), used(4)}),
+        {[](Actor const &me) { must_grow(me, 6); }});
+    add("grow_trimmed_row", "the same over two trimmed blocks, and all of them", 3,
+        small({used(4, 0), gone(4), open(4), gone(4)}),
+        {[](Actor const &me) { must_grow(me, 16); }});
+    add("grow_trimmed_tight", "no more than the capacity allows", 2,
+        tight({used(4, 0), gone(8)}, 256), {[](Actor const &me) {
+            me.resize(me.piece(0), 12);
+            must_grow(me, 8);
+            if (me.resize(me.piece(0), 9))
+                fail("the block has more than the capacity");
+        }});
+    add("grow_trimmed_alloc", "somebody else takes it back as well", 2,
+        small({used(2, 0), open(2), gone(8), used(4)}),
+        {[](Actor const &me) { me.resize(me.piece(0), 8); }, alloc_free(6)});
+    add("grow_trimmed_room", "two blocks, and the capacity has room for one", 2,
+        tight({used(4, 0), gone(4), used(4, 1), gone(4)}, 256),
+        {[](Actor const &me) { me.resize(me.piece(0), 8); },
+         [](Actor const &me) { me.resize(me.piece(2), 8); }});
+    add("grow_trimmed_trim", "somebody trims meanwhile, and the neighbour is freed", 2,
+        small({used(2, 0), open(2), gone(4), used(4)}),
+        {[](Actor const &me) { me.resize(me.piece(0), 8); }, trims(), frees(3)});
+    add("grow_trimmed_heal", "a heal beside it", 2, small({used(4, 0), gone(4), used(4)}),
+        {[](Actor const &me) { me.resize(me.piece(0), 6); }, heals(), alloc_free(3)});
+    add("grow_trimmed_full", "a file system that is full leaves the block as it was", 3,
+        small({used(4, 0), gone(8)}), {[](Actor const &me) {
+            fail_commit_after(0);
+            if (me.resize(me.piece(0), 8))
+                fail("a block has grown over memory that the file system refused");
+            must_grow(me, 8);
+        }});
+}
+
 } // namespace
 
 void register_trim()
 {
+    register_growing();
     register_giving();
     register_taking();
 }

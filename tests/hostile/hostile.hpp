@@ -99,7 +99,8 @@ class Victim {
     void scribble(Random &random, bool everywhere) noexcept;
     /// One turn of an attack on one mechanism.
     void attack(Random &random, unsigned kind) noexcept;
-    static constexpr unsigned kAttacks = 14;
+    static constexpr unsigned kAttacks = 15;
+    static constexpr unsigned kForgetSleepers = 14;
     /// Undoes what would make each call end at once: the header's constants and state.
     void mend() noexcept;
     /// Sets the sectors' limits back to where they were at the last look.

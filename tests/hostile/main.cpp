@@ -14,6 +14,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <chrono>
 #include <csignal>
 #include <cstdarg>
@@ -246,6 +247,53 @@ void scribble_tables(Scenario const &scenario) { scribble_in_a_process(scenario,
 void scribble_all(Scenario const &scenario) { scribble_in_a_process(scenario, Aim::everything); }
 void scribble_attacks(Scenario const &scenario) { scribble_in_a_process(scenario, Aim::attacks); }
 
+/// The word on which sleepers sleep says nothing any more, the tickets' counts run away: who waits
+/// for ever gets what is freed, who waits for a moment is told when it is over.
+void scribble_over_sleepers(Scenario const &scenario)
+{
+    Random random(scenario.seed);
+    Victim victim;
+    victim.make(1 << 20);
+    pid_t const parent = getpid();
+    pid_t const scribbler = fork();
+    if (scribbler == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        while (getppid() == parent) {
+            victim.attack(random, Victim::kForgetSleepers);
+            __atomic_fetch_add(&board->rounds, 1, __ATOMIC_RELAXED);
+        }
+        _exit(0);
+    }
+    size_t const large = 600 << 10; // there is room for one
+    weir_ref taken = 0;
+    weir_alloc_options wait = WEIR_ALLOC_OPTIONS_INIT;
+    if (CALL(weir_matrix_alloc(victim.matrix(), large, nullptr, &taken, nullptr)) < 0)
+        fail("no memory to begin with");
+    for (uint64_t turn = 0; turn < scenario.count(4); ++turn) {
+        weir_ref next = 0;
+        wait.timeout_ns = 20000000;
+        if (int const code = CALL(weir_matrix_alloc(victim.matrix(), large, &wait, &next, nullptr));
+            code != -ETIMEDOUT)
+            fail("a wait in vain ends with %d", code);
+        wait.timeout_ns = WEIR_WAIT_FOREVER;
+        std::thread sleeper([&] {
+            sit_down(1);
+            if (int const code =
+                    CALL(weir_matrix_alloc(victim.matrix(), large, &wait, &next, nullptr));
+                code != 0)
+                fail("who waits for ever gets %d", code);
+        });
+        std::this_thread::sleep_for(std::chrono::milliseconds(50));
+        if (CALL(weir_matrix_free(victim.matrix(), taken)) < 0)
+            fail("what was allocated cannot be freed");
+        sleeper.join();
+        taken = next;
+    }
+    kill(scribbler, SIGKILL);
+    waitpid(scribbler, nullptr, 0);
+    victim.leave();
+}
+
 // ---- the watchdog
 
 /// The call that runs for too long, if there is one.
@@ -301,6 +349,7 @@ constexpr Case kCases[] = {
     {"a process scribbles over the tables", scribble_tables},
     {"a process scribbles over everything", scribble_all},
     {"a process attacks one mechanism after the other", scribble_attacks},
+    {"who waits for memory is not forgotten for ever", scribble_over_sleepers},
 };
 
 bool run_case(Case const &test, Scenario const &scenario) noexcept

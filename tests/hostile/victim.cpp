@@ -298,6 +298,10 @@ void Victim::attack(Random &random, unsigned kind) noexcept
         put(word_at(limit), limits_[sector] / 2);
         put(word_at(of.map), 0);
         return;
+    case kForgetSleepers: // whoever waits for memory is called back, or forgotten
+        __atomic_fetch_add(reinterpret_cast<uint32_t *>(base_ + offsetof(Header, memory)),
+                           random.one_in(2) ? 2 : 1, __ATOMIC_RELAXED);
+        return;
     default:
         if (uint64_t const at = channel(); at != 0)
             attack_channel(random, kind, at);

@@ -15,7 +15,6 @@ import shlex
 import shutil
 import sys
 import tempfile
-import textwrap
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.dont_write_bytecode = True
@@ -340,24 +339,6 @@ def check_subproject(tap, there, folder):
 
 # -- the README ------------------------------------------------------------------------------------
 
-README_C = """
-#include <stdio.h>
-#include <string.h>
-%(includes)s
-
-static void fill(void *bytes, size_t length) { memset(bytes, 1, length); }
-
-int main(void)
-{
-%(code)s
-    if (r == 0)
-        r = weir_matrix_unlink("camera");
-    weir_matrix_unref(m);
-    printf(r == 0 ? "consumer of weir %%s\\n" : "failed\\n", weir_version_string());
-    return r != 0;
-}
-"""
-
 # What a user changes, and only here: in a mount namespace of its own, on top of what is there.
 README_SANDBOX = """
 set -e
@@ -379,26 +360,6 @@ def readme_blocks(there, kind, heading):
     text = (there.args.root / "README.md").read_text()
     section = re.search(rf"^## {heading}$(.*?)(?=^## |\Z)", text, re.M | re.S).group(1)
     return re.findall(rf"^```{kind}\n(.*?)^```$", section, re.M | re.S)
-
-
-def check_readme_example(tap, there, folder):
-    [example] = readme_blocks(there, "c", "Example")
-    includes = "\n".join(re.findall(r"^#include.*$", example, re.M))
-    code = textwrap.indent(re.sub(r"^#include.*$", "", example, flags=re.M), "    ")
-    source = folder / "readme.c"
-    source.write_text(README_C % {"includes": includes, "code": code})
-    out = folder / "readme"
-    built = run("cc", "-std=c99", *STRICT, source, "-o", out, *there.words("--cflags", "--libs"))
-    # /dev/shm/weir.camera may be somebody's
-    private_shm = ["unshare", "-m", "sh", "-c", 'mount -t tmpfs none /dev/shm && "$0"']
-    if run(*private_shm, "true").returncode != 0:
-        tap.ok(built.returncode == 0, "the README's example compiles", built.stderr)
-        return
-    done = built
-    if built.returncode == 0:
-        done = run(*private_shm, out, env=there.env, timeout=60)
-    tap.ok(done.returncode == 0 and done.stdout.startswith("consumer of weir"),
-           "the README's example compiles and runs", done.stdout + done.stderr)
 
 
 def check_readme_link(tap, there, folder):
@@ -437,7 +398,6 @@ def main():
             check_pkg_config(tap, there)
             check_tool(tap, there)
             check_uninstalled(tap, there, folder)
-            check_readme_example(tap, there, folder)
             check_readme_link(tap, there, folder)
             check_compilers(tap, there, folder)
             check_cmake(tap, there, folder / "cmake")

@@ -70,6 +70,10 @@ def test_bad_usage_exits_with_2(tool):
            ["create", "x", "--mode", "1777"], ["ingest", "--from", ""], ["map", "x", "-o", ""],
            ["blocks", "x", "--older-than", "soon"], ["blocks", "x", "--older-than", "0"],
            ["blocks", "x", "--older-than", "1s", "--all"], ["trim", "x", "--keep", "much"],
+           ["create", "x", "--prefault", "much"], ["create", "x", "--node", "-1"],
+           ["create", "x", "--node", "1024"], ["create", "x", "--group", ""],
+           ["create", "x", "--group", "no such group"], ["create", "x", "--group", "4294967295"],
+           ["create", "x", "--capacity", "1M", "--prefault", "2M"],
            ["top", "x", "--interval", "1ms"], ["top", "x", "--interval", "2000m"]]
     for arguments in bad:
         out, err = tool.run(*arguments, code=2)
@@ -86,6 +90,10 @@ def test_what_is_invalid_is_explained(tool):
     for bad in ["", "a/b", "x" * 9 + "\n"]:
         _, err = tool.run("create", bad, code=1)
         assert "1 to 200 bytes without a slash" in err, err
+    node = next(n for n in range(1024) if not os.path.exists(f"/sys/devices/system/node/node{n}"))
+    _, err = tool.run("create", name, "--node", node, code=1)
+    assert f"no NUMA node {node} (EINVAL)" in err, err
+    assert not shm_file(name).exists()
     os.mkfifo(shm_file(name))
     _, err = tool.run("stat", name, code=1)
     assert "not a segment" in err, err
@@ -229,6 +237,18 @@ def test_top_tells_who_has_and_does_what(tool):
     for once in [["--once"], []]:  # without a terminal it is the same
         out, _ = tool.run("top", name, "--interval", "100ms", *once)
         assert re.search(rf"^weir +{child.pid} +live +5 ", out, re.M) and "\x1b" not in out, out
+
+
+def test_top_leaves_the_dead_to_be_seen(tool):
+    name = tool.segment()
+    child = holder(tool, name)
+    kill(child)
+    for _ in range(2):  # it heals nobody, and is no participant itself
+        [row] = tool.json("top", name, "--interval", "50ms")["owners"]
+        assert (row["pid"], row["state"], row["blocks"]) == (child.pid, "dead", 5), row
+    healed = tool.json("heal", name)
+    assert healed["participants"] == 1 and healed["blocks_reclaimed"] == 5, healed
+    assert healed["duration_ns"] > 1000, healed  # five blocks; attaching did it
 
 
 def read_until(fd, text, seconds=20):

@@ -231,14 +231,12 @@ class Oracle {
         unsigned const who = static_cast<unsigned>(random_.below(2));
         uint64_t const size = size_near(block);
         uint64_t const length = rounded_in(block, size);
-        bool const fits = length <= block.length + room_behind(block);
+        bool const fits = size <= kCapacity && fits_in_place(block, length);
         int const expected = size > kCapacity          ? -EINVAL
                              : block.owner != id_[who] ? -EPERM
                              : fits                    ? 0
                                                        : -ENOSPC;
         int const code = matrix_[who]->resize(block.ref, size).code;
-        if (expected == 0 && code == -ENOSPC)
-            return truth(is_trimmed_behind(block, length), "resize refused");
         same(static_cast<uint64_t>(-code), static_cast<uint64_t>(-expected), "resize");
         if (code != 0)
             return;
@@ -249,14 +247,22 @@ class Oracle {
         write(block);
     }
 
-    /// What has no memory is no room for growing in place.
-    bool is_trimmed_behind(Live const &block, uint64_t length)
+    /// Exactly: nothing but free memory behind it, and for what was trimmed there the capacity has
+    /// room.
+    bool fits_in_place(Live const &block, uint64_t length)
     {
-        uint64_t const from = offset_of(block.ref);
-        for (BlockInfo const &info : blocks_of(*matrix_[0]))
-            if (info.kind == Kind::trimmed && info.offset >= from && info.offset < from + length)
-                return true;
-        return false;
+        if (length > block.length + room_behind(block))
+            return false;
+        MatrixStats stats;
+        truth(matrix_[0]->stats(stats).ok(), "stats");
+        std::vector<BlockInfo> trimmed;
+        if (length > block.length && stats.trimmed_bytes != 0)
+            for (BlockInfo const &info : blocks_of(*matrix_[0]))
+                if (info.kind == Kind::trimmed)
+                    trimmed.push_back(info);
+        uint64_t const begin = offset_of(block.ref);
+        return lack_of(trimmed, begin + block.length, begin + length) <=
+               kCapacity - stats.committed_bytes;
     }
 
     void realloc_one(size_t place)
@@ -267,8 +273,7 @@ class Oracle {
         AllocRequest const request{size_near(before), random_alignment(), random_.percent(5), 0};
         bool const aligned = offset_of(before.ref) % request.alignment == 0;
         uint64_t const length = rounded_in(before, request.size);
-        bool const in_place = aligned && length <= before.length + room_behind(before) &&
-                              !(length > before.length && is_trimmed_behind(before, length));
+        bool const in_place = aligned && request.size <= kCapacity && fits_in_place(before, length);
         Allocation now;
         int const code = matrix_[who]->realloc(before.ref, request, now).code;
         if (request.size > kCapacity || before.owner != id_[who]) {

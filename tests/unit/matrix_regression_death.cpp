@@ -313,3 +313,43 @@ Test(matrix_regression, all_cached_blocks_can_be_had)
     free_block(*matrix, rest);
     assert_all_free(*matrix);
 }
+
+/// A block can name an id that belongs to nobody: it was given to somebody who was healed at that
+/// moment, and the giver died before he took it back. The next healer of anybody gives it back, and
+/// touches nothing else.
+Test(matrix_regression, a_block_of_an_id_that_left_comes_back)
+{
+    for (bool const keep : {false, true}) {
+        MatrixOptions options = options_for(kMiB, 8);
+        options.geometry.keep_blocks = keep;
+        Handle const matrix = make_matrix(options);
+        Handle const other = second_handle(*matrix);
+        Owner const self = matrix->me().owner;
+        Owner const left = 7;
+        check_eq(static_cast<int>(matrix->people().word_of(left).state()),
+                 static_cast<int>(SlotState::free));
+        // Side by side, and each of another owner; 999 is beyond the participants of this matrix.
+        Owner const owners[] = {self, left, other->me().owner, kNobody, left, 999, self};
+        std::vector<Ref> blocks;
+        for (Owner const owner : owners) {
+            blocks.push_back(alloc(*matrix, 64).ref);
+            auto &word = words_of(*matrix, kSmall)[granule_of(*matrix, blocks.back())];
+            word.store(word.load(seq_cst).with_owner(owner), seq_cst);
+        }
+        check_eq(in_child([&] { return matrix->participant_id().ok() ? 0 : 1; }), 0); // he dies
+        HealReport report;
+        check_eq(matrix->heal(report).code, 0);
+        check_eq(report.participants, 1);
+        check_eq(report.blocks_reclaimed, keep ? 0 : 2);
+        check_eq(report.blocks_kept, keep ? 2 : 0);
+        for (size_t i = 0; i < blocks.size(); ++i) {
+            BlockWord const word =
+                words_of(*matrix, kSmall)[granule_of(*matrix, blocks[i])].load(seq_cst);
+            bool const was_left = owners[i] == left;
+            check_eq(word.is(Kind::allocated), !was_left || keep, "block %zu", i);
+            if (word.is(Kind::allocated))
+                check_eq(word.owner(), was_left ? kNobody : owners[i], "block %zu", i);
+        }
+        assert_sound(*matrix);
+    }
+}

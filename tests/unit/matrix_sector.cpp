@@ -18,9 +18,9 @@ struct OwnSector {
     Sector sector;
     Identity me;
 
-    explicit OwnSector(Granules granules, unsigned index = kSmall)
+    explicit OwnSector(Granules granules, unsigned index = kSmall, uint64_t capacity = 4 * kMiB)
     {
-        MatrixOptions const options = options_for(4 * kMiB, 2);
+        MatrixOptions const options = options_for(capacity, 2);
         check_eq(segment.create(nullptr, options.geometry).code, 0);
         people.init(segment);
         bool dead = false;
@@ -380,4 +380,31 @@ Test(matrix_check, repair_makes_a_hidden_block_findable)
     check_eq(report.unfindable, 1);
     check_eq(report.repaired, 1);
     assert_all_free(*matrix);
+}
+
+/// Each place that is tried costs hops. In a long row of short trimmed blocks, of which none lacks
+/// little enough, that would be quadratic: the search ends, and what lies further on is not found.
+Test(matrix_sector, the_search_for_a_place_to_take_back_is_bounded)
+{
+    constexpr Granules kNeed = 600;
+    struct Row {
+        Granule free_at; ///< a place with this granule lacks one less: that can be had
+        bool found;
+    };
+    for (Row const row : {Row{1000, true}, Row{3000, false}}) {
+        OwnSector own(1, kLarge, 1024 * kMiB);
+        Run const all{1, 4000};
+        own.sector.raise_limit(all, own.me.owner);
+        atomic<BlockWord> *const words = own.sector.words();
+        for (Granule at = all.head; at < all.end(); ++at)
+            words[at].store(at == row.free_at ? BlockWord{}.as_free(1) : BlockWord{}.as_trimmed(1),
+                            seq_cst);
+        words[0].store(BlockWord{}.as_allocated(own.me.owner, 0, 1), seq_cst);
+        Opening opening;
+        check_eq(own.sector.find_opening({kNeed, 1}, all.end(), kNeed, opening), true);
+        check_eq(opening.place.head, 1);
+        check_eq(own.sector.find_opening({kNeed, 1}, all.end(), kNeed - 1, opening), row.found);
+        if (row.found)
+            check_eq(opening.lack, kNeed - 1);
+    }
 }

@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <cstring>
 
 using namespace unit;
@@ -289,5 +290,52 @@ Test(matrix_trim, prefault_leaves_what_is_trimmed_without_memory)
     check_eq(matrix->stats(stats).code, 0);
     check_eq(stats.trimmed_bytes, bytes);
     free_block(*matrix, high);
+    assert_sound(*matrix);
+}
+
+/// In place, so that a realloc of a large block copies nothing: free and trimmed memory alternate.
+Test(matrix_trim, a_block_grows_over_what_was_trimmed_behind_it)
+{
+    Handle const matrix = make_matrix(8 * kMiB);
+    std::vector<Allocation> blocks;
+    for (int i = 0; i < 4; ++i)
+        blocks.push_back(alloc(*matrix, 2 * kMiB));
+    std::sort(blocks.begin(), blocks.end(), [](Allocation const &a, Allocation const &b) {
+        return offset_of(a.ref) < offset_of(b.ref);
+    });
+    std::memset(blocks[0].data, 7, 2 * kMiB);
+    free_block(*matrix, blocks[1].ref);
+    check_eq(trim(*matrix), 2 * kMiB);
+    free_block(*matrix, blocks[2].ref);
+    uint64_t const before = granted_bytes(*matrix);
+    check_eq(matrix->resize(blocks[0].ref, 3 * kMiB).code, 0);
+    check_eq(granted_bytes(*matrix), before + kMiB, "no more than it needs");
+    assert_sound(*matrix);
+    check_eq(matrix->resize(blocks[0].ref, 6 * kMiB).code, 0);
+    check_eq(granted_bytes(*matrix), before + 2 * kMiB);
+    auto *const bytes = static_cast<unsigned char *>(blocks[0].data);
+    std::memset(bytes + 2 * kMiB, 8, 4 * kMiB);
+    for (uint64_t i = 0; i < 2 * kMiB; ++i)
+        check_eq(bytes[i], 7);
+    check_eq(matrix->resize(blocks[0].ref, 6 * kMiB + 1).code, -ENOSPC);
+    assert_sound(*matrix);
+}
+
+/// What others have made of the capacity meanwhile cannot be taken back.
+Test(matrix_trim, a_block_does_not_grow_beyond_the_capacity)
+{
+    Handle const matrix = make_matrix(4 * kMiB);
+    Allocation block = alloc(*matrix, 2 * kMiB);
+    Allocation const other = alloc(*matrix, 2 * kMiB);
+    if (offset_of(other.ref) < offset_of(block.ref))
+        block = other;
+    Ref const behind = block.ref == other.ref ? Ref{} : other.ref;
+    cr_assert(behind.value != 0, "blocks of a sector that grows come one after the other");
+    free_block(*matrix, behind);
+    check_eq(trim(*matrix), 2 * kMiB);
+    alloc(*matrix, kMiB); // of another sector
+    check_eq(matrix->resize(block.ref, 3 * kMiB + 1).code, -ENOSPC);
+    check_eq(matrix->resize(block.ref, 3 * kMiB).code, 0);
+    refuse(*matrix, 64);
     assert_sound(*matrix);
 }

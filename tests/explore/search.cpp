@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+// The search: which schedules are tried, how they are told by a seed and replayed.
+#include "tests/explore/explorer.hpp"
+#include "tests/explore/scheduler.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <cstdlib>
+#include <cstring>
+
+namespace weir::explore {
+namespace {
+constexpr uint64_t kWarmUp = 150; // random schedules that learn who touches what
+
+bool learnt_something()
+{
+    return !std::equal(S.touch.begin(), S.touch.end(), S.frozen.begin(),
+                       [](Touch a, Touch b) { return a.loads == b.loads && a.writes == b.writes; });
+}
+
+// ---- one schedule
+
+void restore_memory()
+{
+    if (S.image_size != 0)
+        std::memcpy(S.image, S.image_copy.data(), S.image_size);
+    for (auto const &kept : S.kept)
+        std::memcpy(kept.object, kept.copy.data(), kept.copy.size());
+}
+
+void run_one()
+{
+    S.count = 0;
+    S.running = S.acting = kNoFibre;
+    S.phase = 0;
+    S.preemptions = S.deaths = S.stops = 0;
+    S.steps = S.changes = 0;
+    S.advanced = 0;
+    S.failed = false;
+    S.why.clear();
+    S.deviations.clear();
+    S.depth = 0;
+    S.plan_next = 0;
+    restore_memory();
+    S.scenario->run();
+    S.running = kNoFibre;
+}
+
+std::string seed_text()
+{
+    std::string text;
+    for (auto const &d : S.deviations)
+        text += std::to_string(d.step) + d.action;
+    return text.empty() ? "0" : text;
+}
+
+std::vector<Deviation> parse_seed(std::string const &text)
+{
+    std::vector<Deviation> plan;
+    uint64_t step = 0;
+    for (char c : text) {
+        if (c >= '0' && c <= '9')
+            step = step * 10 + static_cast<uint64_t>(c - '0');
+        else {
+            plan.push_back({step, c});
+            step = 0;
+        }
+    }
+    return plan;
+}
+
+void prepare(Scenario &scenario)
+{
+    if (S.image != nullptr)
+        std::free(S.image);
+    S.image = nullptr;
+    S.image_size = 0;
+    S.kept.clear();
+    S.touch.clear();
+    S.frozen.clear();
+    S.watched.clear();
+    S.scenario = &scenario;
+    S.running = S.acting = kNoFibre;
+    S.failed = false;
+    S.count = 0;
+    S.steps = 0;
+    scenario.prepare();
+    S.image_copy.assign(S.image, S.image + S.image_size);
+    for (auto &kept : S.kept)
+        std::memcpy(kept.copy.data(), kept.object, kept.copy.size());
+}
+
+class Clock {
+  public:
+    double seconds() const
+    {
+        return std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
+    }
+
+  private:
+    std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
+};
+
+/// Counts what was run; true if the search is over.
+bool account(Outcome &outcome, Bounds const &bounds, Clock const &clock)
+{
+    outcome.schedules++;
+    outcome.steps += S.steps;
+    if (S.failed) {
+        outcome.failed = true;
+        outcome.why = S.why;
+        outcome.seed = seed_text();
+        return true;
+    }
+    return outcome.schedules >= bounds.max_schedules ||
+           ((outcome.schedules & 63) == 0 && clock.seconds() > bounds.seconds);
+}
+
+bool next_path()
+{
+    while (!S.path.empty() && S.path.back().taken + 1 >= S.path.back().count)
+        S.path.pop_back();
+    if (S.path.empty())
+        return false;
+    S.path.back().taken++;
+    return true;
+}
+
+/// True if the search is over: failed, or a bound was hit.
+bool random_runs(Outcome &outcome, Bounds const &bounds, Clock const &clock, uint64_t count)
+{
+    S.mode = Mode::at_random;
+    for (uint64_t i = 0; i < count; i++) {
+        S.switch_odds = uint64_t{2} << (next_random() % 5);
+        S.death_odds = uint64_t{4} << (next_random() % 6);
+        run_one();
+        if (account(outcome, bounds, clock))
+            return true;
+    }
+    return false;
+}
+
+} // namespace
+
+// ---- the search
+
+Outcome search(Scenario &scenario, Bounds const &bounds)
+{
+    constexpr int kPasses = 6; // until nothing new is learnt
+    Clock const clock;
+    Outcome outcome;
+    prepare(scenario);
+    S.bounds = bounds;
+    S.random = 88172645463325252u;
+    bool over = random_runs(outcome, bounds, clock, kWarmUp);
+    S.mode = Mode::depth_first;
+    for (int pass = 0; pass < kPasses && !over && !outcome.complete; pass++) {
+        S.frozen = S.touch;
+        S.path.clear();
+        do {
+            run_one();
+            over = account(outcome, bounds, clock);
+        } while (!over && next_path());
+        outcome.complete = !over && !learnt_something();
+    }
+    outcome.seconds = clock.seconds();
+    return outcome;
+}
+
+Outcome walk_at_random(Scenario &scenario, Bounds const &bounds, uint64_t random_seed)
+{
+    Clock const clock;
+    Outcome outcome;
+    prepare(scenario);
+    S.bounds = bounds;
+    S.random = 88172645463325252u ^ (random_seed * 0x9e3779b97f4a7c15u);
+    random_runs(outcome, bounds, clock, UINT64_MAX);
+    outcome.seconds = clock.seconds();
+    return outcome;
+}
+
+std::string replay(Scenario &scenario, std::string const &seed, Outcome &outcome)
+{
+    prepare(scenario);
+    S.mode = Mode::by_seed;
+    S.plan = parse_seed(seed);
+    S.tracing = true;
+    S.trace.clear();
+    Clock const clock;
+    run_one();
+    S.tracing = false;
+    account(outcome, Bounds{}, clock);
+    return std::move(S.trace);
+}
+
+std::string current_seed() { return seed_text(); }
+
+} // namespace weir::explore
