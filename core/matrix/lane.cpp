@@ -4,6 +4,7 @@
 
 #include "core/base/alloc.hpp"
 #include "core/base/bits.hpp"
+#include "core/matrix/depot.hpp"
 #include "core/matrix/lane_hot.hpp"
 #include "core/matrix/sector_hot.hpp"
 
@@ -14,6 +15,17 @@ namespace {
 unsigned sector_index(Magazine const &magazine) noexcept
 {
     return magazine.shift == kGranuleShift[kSmall] ? kSmall : kMedium;
+}
+
+unsigned index_in(Lane const &lane, Magazine const &magazine) noexcept
+{
+    return static_cast<unsigned>(&magazine - lane.magazine);
+}
+
+void drop_oldest(Magazine &magazine, unsigned count) noexcept
+{
+    magazine.count = static_cast<uint16_t>(magazine.count - count);
+    std::memmove(magazine.entry, magazine.entry + count, magazine.count * sizeof(Granule));
 }
 } // namespace
 
@@ -36,7 +48,39 @@ bool Matrix::alloc_laned(uint64_t size, uint8_t state, Allocation &ret) noexcept
     if (lane == nullptr)
         return false;
     Magazine &magazine = lane->magazine[magazine_for(size)];
-    return WEIR_LIKELY(pop(*lane, magazine, state, ret)) || refill(*lane, magazine, state, ret);
+    return WEIR_LIKELY(pop(*lane, magazine, state, ret)) || restock(*lane, magazine, state, ret) ||
+           refill(*lane, magazine, state, ret);
+}
+
+/// From what other threads of this handle had too much of. Bounded, because they may go on.
+WEIR_COLD bool Matrix::restock(Lane &lane, Magazine &magazine, uint8_t state,
+                               Allocation &ret) noexcept
+{
+    for (unsigned i = 0; i < kShelves && take_batch(lane, magazine); ++i)
+        if (pop(lane, magazine, state, ret))
+            return true;
+    return false;
+}
+
+/// A batch of the depot into a magazine that is empty. False: there is none.
+bool Matrix::take_batch(Lane const &lane, Magazine &magazine) noexcept
+{
+    if (depot_ == nullptr)
+        return false;
+    unsigned const taken = depot_->take(index_in(lane, magazine), magazine.entry);
+    magazine.count = static_cast<uint16_t>(taken);
+    return taken != 0;
+}
+
+/// The `count` oldest entries, for who runs empty. False: this thread is alone, or nobody needs any.
+bool Matrix::put_batch(Lane const &lane, Magazine &magazine, unsigned count) noexcept
+{
+    unsigned const lanes = __atomic_load_n(&lane_count_, __ATOMIC_RELAXED); // a number, no more
+    if (depot_ == nullptr || lanes < 2 ||
+        !depot_->put(index_in(lane, magazine), magazine.entry, count, lanes))
+        return false;
+    drop_oldest(magazine, count);
+    return true;
 }
 
 /// Takes a FREE block that serves the request, as the shared path would, and cuts as many blocks
@@ -72,10 +116,12 @@ WEIR_COLD bool Matrix::refill(Lane &lane, Magazine &magazine, uint8_t state,
     return true;
 }
 
-/// Gives half of a full magazine back. False: it keeps nothing.
+/// Gives half of a full magazine away. False: it keeps nothing.
 WEIR_COLD bool Matrix::make_room(Lane &lane, Magazine &magazine) noexcept
 {
-    flush(lane, magazine, (magazine.count + 1u) / 2);
+    unsigned const half = (magazine.count + 1u) / 2;
+    if (!put_batch(lane, magazine, half))
+        flush(lane, magazine, half);
     return magazine.count < magazine.most;
 }
 
@@ -95,21 +141,25 @@ void Matrix::flush(Lane &lane, Magazine &magazine, unsigned count) noexcept
             into.release_run({at, magazine.length}, owner);
     }
     lane.close();
-    magazine.count = static_cast<uint16_t>(magazine.count - count);
-    std::memmove(magazine.entry, magazine.entry + count, magazine.count * sizeof(Granule));
+    drop_oldest(magazine, count);
     Lane::bump(lane.counters->flushes, relaxed); // for people
 }
 
-/// Everything of one sector. False: there was nothing.
+/// Everything of one sector, in this lane and in the depot. False: there was nothing.
 bool Matrix::flush_sector(Lane &lane, unsigned sector) noexcept
 {
     bool any = false;
     for (Magazine &magazine : lane.magazine) {
-        if (sector_index(magazine) != sector || magazine.count == 0)
+        if (sector_index(magazine) != sector)
             continue;
-        any = true;
-        flush(lane, magazine, magazine.count);
-        magazine.batch = kFirstBatch; // memory is short
+        // Bounded: others may put more into the depot.
+        for (unsigned i = 0; i <= kShelves; ++i) {
+            if (magazine.count == 0 && !take_batch(lane, magazine))
+                break;
+            any = true;
+            flush(lane, magazine, magazine.count);
+            magazine.batch = kFirstBatch; // memory is short
+        }
     }
     return any;
 }
@@ -131,8 +181,11 @@ WEIR_COLD Lane *Matrix::prepare_lane() noexcept
     uint32_t const number = thread_number();
     if (magazine_budget_ == 0 || number >= kLanes || !enter().ok())
         return nullptr;
-    if (lanes_[number] == nullptr)
+    if (lanes_[number] == nullptr) {
         lanes_[number] = make<Lane>();
+        if (lanes_[number] != nullptr)
+            __atomic_fetch_add(&lane_count_, 1, __ATOMIC_RELAXED); // a number, no more
+    }
     Lane *const lane = lanes_[number];
     if (lane == nullptr)
         return nullptr;
@@ -166,6 +219,8 @@ void Matrix::drop_lanes() noexcept
         destroy(lane);
         lane = nullptr;
     }
+    destroy(depot_);
+    depot_ = nullptr;
 }
 
 } // namespace weir

@@ -8,6 +8,7 @@
 //     sector.hpp      one sector: search, split, merge, publish
 //     walker.hpp      hopping from head to head while others work
 //     lane.hpp        what a thread keeps for its next allocations
+//     depot.hpp       what the threads of a process pass to each other
 //     window.hpp      what "no memory" means exactly: snapshots of everybody's windows
 //     roots.hpp       named refs
 //     matrix.hpp      the handle, and what users call
@@ -86,6 +87,8 @@
 #include <cstdint>
 
 namespace weir {
+
+class Depot;
 
 /// A public ref (layout above).
 struct Ref {
@@ -284,6 +287,8 @@ class Matrix {
 
     /// The calling thread's lane, made if it may have one; for who uses it without a call.
     Lane *prepare_lane() noexcept;
+    /// For the explorer, in whose memory it lies.
+    void lend_depot(Depot *depot) noexcept { depot_ = depot; }
 
   private:
     // lane.cpp
@@ -304,6 +309,9 @@ class Matrix {
     bool refill(Lane &lane, Magazine &magazine, uint8_t state, Allocation &ret) noexcept;
     bool push(Lane &lane, Place const &place) noexcept;
     bool make_room(Lane &lane, Magazine &magazine) noexcept;
+    bool restock(Lane &lane, Magazine &magazine, uint8_t state, Allocation &ret) noexcept;
+    bool take_batch(Lane const &lane, Magazine &magazine) noexcept;
+    bool put_batch(Lane const &lane, Magazine &magazine, unsigned count) noexcept;
     void flush(Lane &lane, Magazine &magazine, unsigned count) noexcept;
     bool flush_sector(Lane &lane, unsigned sector) noexcept;
     void empty_lanes() noexcept;
@@ -451,6 +459,8 @@ class Matrix {
     static constexpr uint64_t kJoining = uint64_t{1} << 63;
     Lane *lanes_[kLanes] = {};     ///< by thread number; each is its thread's alone
     uint64_t magazine_budget_ = 0; ///< 0: no lanes
+    unsigned lane_count_ = 0;      ///< of lanes_, those that are there
+    Depot *depot_ = nullptr;       ///< what they pass to each other; nullptr: nothing
     uint32_t references_ = 1;
     char *name_ = nullptr;
     char participant_name_[16] = {};
