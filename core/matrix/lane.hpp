@@ -8,8 +8,8 @@
 //   the next one with its number; threads beyond kLanes use the shared path.
 //
 //   The magazines are process memory, and an entry is a hint: it says where a CACHED block may be,
-//   and the word decides. So nobody but the lane's thread touches entries, a dead process's lane
-//   needs no emptying (healing meets its CACHED words on its walk), a fork child forgets its copies
+//   and the word decides. So nobody but the lane's thread touches entries (what threads pass to each
+//   other goes through depot.hpp), a dead process's lane needs no emptying (healing meets its CACHED words on its walk), a fork child forgets its copies
 //   (their identity is the parent's), and a scribbling peer cannot lead us outside the segment.
 //
 // States of a head, besides those of matrix.hpp

@@ -33,7 +33,7 @@ inline constexpr uint64_t kMaxGranules = (uint64_t{1} << 28) - 4096;
 inline constexpr uint64_t kLayoutAlign = 64;
 inline constexpr uint64_t kDataAlign = 64;
 inline constexpr uint64_t kGrowthUnit = 256;
-inline constexpr unsigned kWindowsPerParticipant = 2;
+inline constexpr unsigned kWindowsPerParticipant = 3;
 #else
 /// Tables begin on pages, data on huge pages; sectors grow by multiples of the unit.
 inline constexpr uint64_t kLayoutAlign = 4096;

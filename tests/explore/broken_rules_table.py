@@ -156,6 +156,11 @@ LANES = [
          schedules=1000000),
     rule("a pop believes the word", "steal_back", (3, 0, 0),
          (LANE_HOT, "        return {}; // stolen\n", "        ;\n"), schedules=1000000),
+    rule("D2: a pop is a CAS, though both lanes are of one process", "depot_twice", (3, 0, 0),
+         (LANE_HOT, "    if (!WEIR_LIKELY(word.compare_exchange(found, taken, acq_rel, relaxed)))\n"
+          "        return {};\n", "    word.store(taken, seq_cst);\n")),
+    rule("D2: an entry of the depot proves nothing", "depot_stolen", (3, 0, 0),
+         (LANE_HOT, "        return {}; // stolen\n", "        ;\n")),
     rule("a flush is a CAS", "overflow_take", (2, 0, 0),
          (LANE, "            into.change(at, found, found.as_claimed(owner, magazine.length)))\n",
           "            (into.change(at, found, found.as_claimed(owner, magazine.length)), true))\n")),

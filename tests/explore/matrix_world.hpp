@@ -39,6 +39,9 @@ struct MatrixPlan {
     bool isolate = true;
     bool keep_blocks = false;
     bool lanes = false; ///< each program has a lane; a free goes there first
+    /// So many programs, the first ones, are threads of one process, with one handle and a depot;
+    /// at most kLanes. They do not die: they would have to die together.
+    int threads = 1;
 };
 
 class MatrixWorld;
@@ -92,10 +95,10 @@ class MatrixWorld : public SegmentWorld {
     void overslept(int who) override;
     std::string value_of(void const *address, uint64_t value) const override;
 
-    Matrix &handle(int fibre) { return *handles_[static_cast<std::size_t>(fibre)]; }
+    Matrix &handle(int fibre) { return *handles_[static_cast<std::size_t>(process_of(fibre))]; }
     SectorMonitor &monitor(unsigned sector) { return monitors_[sector]; }
     SectorMonitor const &monitor(unsigned sector) const { return monitors_[sector]; }
-    Owner owner_of(int fibre) const { return static_cast<Owner>(fibre) + 1; }
+    Owner owner_of(int fibre) const { return static_cast<Owner>(process_of(fibre)) + 1; }
     uint64_t now() const { return now_; }
     /// Where a ref leads, by its offset alone.
     bool place_of(Ref ref, unsigned &sector, Granule &head) const;
@@ -135,7 +138,9 @@ class MatrixWorld : public SegmentWorld {
         uint64_t begin, end;
     };
 
+    int process_of(int fibre) const { return fibre < plan_.threads ? 0 : fibre; }
     void lay_out(unsigned sector);
+    void add_threads();
     void check_memory(unsigned sector, void const *address) const;
     void attach_all();
     void check_exhausted() const;
