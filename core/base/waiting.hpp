@@ -34,6 +34,9 @@ class Waiting {
 
     void sleep(uint32_t seen, Nanoseconds limit) const noexcept { futex_wait(word_, seen, limit); }
 
+    /// After a change, which was seq_cst: whether wake() has anything to do.
+    bool is_awaited() const noexcept { return (word_.load(seq_cst) & 1) != 0; } // [W]
+
     /// After a change, which was seq_cst.
     void wake() noexcept
     {

@@ -44,14 +44,14 @@ class Depot {
   public:
     /// Takes the oldest `count` entries of a magazine, at most kMostBatch, which stay there. False:
     /// there is no room. `shelves`: how many may be used (D3).
-    bool put(unsigned magazine, Granule const *entries, unsigned count, unsigned shelves) noexcept
+    bool put(unsigned magazine, Kept const *entries, unsigned count, unsigned shelves) noexcept
     {
         Rack &rack = rack_[magazine];
         for (unsigned i = 0; i < kShelves && i < shelves; ++i) {
             if (!hold(rack.state[i], kEmpty))
                 continue;
             rack.batch[i].count = count;
-            std::memcpy(rack.batch[i].entry, entries, count * sizeof(Granule));
+            std::memcpy(rack.batch[i].entry, entries, count * sizeof(Kept));
             rack.state[i].store(kFull, release); // pairs with hold()
             return true;
         }
@@ -59,14 +59,14 @@ class Depot {
     }
 
     /// Gives a batch; 0: there is none.
-    unsigned take(unsigned magazine, Granule *ret_entries) noexcept
+    unsigned take(unsigned magazine, Kept *ret_entries) noexcept
     {
         Rack &rack = rack_[magazine];
         for (unsigned i = 0; i < kShelves; ++i) {
             if (!hold(rack.state[i], kFull))
                 continue;
             unsigned const count = rack.batch[i].count;
-            std::memcpy(ret_entries, rack.batch[i].entry, count * sizeof(Granule));
+            std::memcpy(ret_entries, rack.batch[i].entry, count * sizeof(Kept));
             rack.state[i].store(kEmpty, release); // pairs with hold()
             return count;
         }
@@ -88,7 +88,7 @@ class Depot {
 
     struct Batch {
         uint32_t count;
-        Granule entry[kMostBatch];
+        Kept entry[kMostBatch];
     };
     struct alignas(kCacheLine) Rack {
         /// Writers: from EMPTY and FULL anybody by CAS, from HELD who made it so.

@@ -24,8 +24,8 @@ unsigned index_in(Lane const &lane, Magazine const &magazine) noexcept
 
 void drop_oldest(Magazine &magazine, unsigned count) noexcept
 {
-    magazine.count = static_cast<uint16_t>(magazine.count - count);
-    std::memmove(magazine.entry, magazine.entry + count, magazine.count * sizeof(Granule));
+    magazine.count -= count;
+    std::memmove(magazine.entry, magazine.entry + count, magazine.count * sizeof(Kept));
 }
 } // namespace
 
@@ -33,8 +33,7 @@ Status Matrix::alloc(uint64_t size, Allocation &ret) noexcept
 {
     if (magazine_budget_ == 0)
         return alloc_shared(size, ret);
-    ret = alloc_fast(size);
-    if (WEIR_LIKELY(ret.ref.value != 0) || alloc_laned(size, 0, ret))
+    if (WEIR_LIKELY(alloc_fast(size, ret)) || alloc_laned(size, 0, ret))
         return kOk;
     return alloc_shared(size, ret);
 }
@@ -68,7 +67,7 @@ bool Matrix::take_batch(Lane const &lane, Magazine &magazine) noexcept
     if (depot_ == nullptr)
         return false;
     unsigned const taken = depot_->take(index_in(lane, magazine), magazine.entry);
-    magazine.count = static_cast<uint16_t>(taken);
+    magazine.count = taken;
     return taken != 0;
 }
 
@@ -101,16 +100,17 @@ WEIR_COLD bool Matrix::refill(Lane &lane, Magazine &magazine, uint8_t state,
     if (count > 1)
         from.cut_evenly(mine, length, self.owner());
     for (Granule at = mine.end() - length; at > mine.head; at -= length) {
-        from.cache({at, length}, self.owner()); // L1: it is a head of its own by now
-        magazine.entry[magazine.count++] = at;
+        BlockWord const word =
+            from.cache({at, length}, self.owner()); // L1: a head of its own by now
+        magazine.entry[magazine.count++] = kept_of(at, word);
     }
     magazine.batch = static_cast<uint16_t>(smaller(magazine.batch * 2u, kMostBatch));
     BlockWord const word = from.hand_out({mine.head, length}, self.owner(), state);
     self.close();
     remember_position(index, self, run.head); // there the rest of the free block stays
     relax(self);
-    Lane::bump(lane.counters->hits, relaxed); // for people, as the next one
-    Lane::bump(lane.counters->refills, relaxed);
+    Lane::bump(lane.counters->hits);
+    Lane::bump(lane.counters->refills);
     ret.ref = make_ref(from, mine.head, word);
     ret.data = segment_.base() + from.offset_of(mine.head);
     return true;
@@ -132,17 +132,17 @@ void Matrix::flush(Lane &lane, Magazine &magazine, unsigned count) noexcept
         return;
     Sector &into = sectors_[sector_index(magazine)];
     Owner const owner = me().owner;
-    lane.open();
+    uint64_t const window = lane.open();
     for (unsigned i = 0; i < count; ++i) {
-        Granule const at = magazine.entry[i];
+        Granule const at = granule_of(magazine.entry[i]);
         BlockWord found = into.word(at, relaxed); // the CAS orders
         if ((found.raw & ~BlockWord::kGenerationBitsMask) == magazine.cached &&
             into.change(at, found, found.as_claimed(owner, magazine.length)))
             into.release_run({at, magazine.length}, owner);
     }
-    lane.close();
+    lane.close(window);
     drop_oldest(magazine, count);
-    Lane::bump(lane.counters->flushes, relaxed); // for people
+    Lane::bump(lane.counters->flushes);
 }
 
 /// Everything of one sector, in this lane and in the depot. False: there was nothing.
@@ -176,9 +176,9 @@ void Matrix::empty_lanes() noexcept
 /// Makes or renews the lane of this thread: after a fork its entries are the parent's.
 WEIR_COLD Lane *Matrix::prepare_lane() noexcept
 {
-    if (Lane *const lane = lane_here(); lane != nullptr)
+    uint32_t const number = thread_number(); // from now on, lane_here() knows it mostly
+    if (Lane *const lane = lane_of(number); lane != nullptr)
         return lane;
-    uint32_t const number = thread_number();
     if (magazine_budget_ == 0 || number >= kLanes || !enter().ok())
         return nullptr;
     if (lanes_[number] == nullptr) {
@@ -193,6 +193,14 @@ WEIR_COLD Lane *Matrix::prepare_lane() noexcept
     for (unsigned i = 0; i < kMagazines; ++i)
         begin_magazine(lane->magazine[i], i / kLaneGranules, i % kLaneGranules + 1);
     lane->counters = &participants_.windows(owner)[number];
+    lane->base = segment_.base();
+    lane->salt_in_ref = uint64_t{salt_} << kRefGenerationShift;
+    lane->salt_in_word = BlockWord::kAllocatedBits | uint64_t{salt_} << BlockWord::kGranulesBits;
+    lane->cached = BlockWord::of(Kind::cached, 0, owner, 0, 0).raw;
+    for (unsigned i = 0; i < 2; ++i)
+        lane->sector[i] = {sectors_[i].data_offset(), sectors_[i].words(),
+                           &lane->magazine[i * kLaneGranules], sectors_[i].known_limit(),
+                           static_cast<uint8_t>(kGranuleShift[i])};
     lane->identity = __atomic_load_n(&me_, __ATOMIC_RELAXED); // enter() has ordered it
     return lane;
 }
@@ -201,8 +209,10 @@ void Matrix::begin_magazine(Magazine &magazine, unsigned sector, Granules length
 {
     Owner const owner = me().owner;
     magazine.count = 0;
-    magazine.most = static_cast<uint16_t>(
-        smaller<uint64_t>(kLaneDepth, magazine_budget_ / sectors_[sector].bytes_of(length)));
+    bool const laned = magazine_of(sector, length) != kMagazines;
+    magazine.most = !laned ? 0
+                           : static_cast<uint32_t>(smaller<uint64_t>(
+                                 kLaneDepth, magazine_budget_ / sectors_[sector].bytes_of(length)));
     magazine.batch = kFirstBatch;
     magazine.shift = static_cast<uint16_t>(kGranuleShift[sector]);
     magazine.length = length;

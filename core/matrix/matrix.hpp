@@ -157,7 +157,8 @@ struct OpenObject {
 
 class Matrix {
   public:
-    static constexpr uint64_t kOffsetMask = (uint64_t{1} << 48) - 1; ///< of a ref
+    static constexpr unsigned kRefGenerationShift = 48;
+    static constexpr uint64_t kOffsetMask = (uint64_t{1} << kRefGenerationShift) - 1; ///< of a ref
 
     static Result<Matrix *> create(char const *name, MatrixOptions const &options) noexcept;
     static Result<Matrix *> attach(char const *name, MatrixOptions const &options) noexcept;
@@ -183,8 +184,11 @@ class Matrix {
     /// The first try of the next two, inline for who includes lane_hot.hpp. Nothing is wrong if it
     /// fails.
     bool has_lanes() const noexcept { return magazine_budget_ != 0; }
-    Allocation alloc_fast(uint64_t size) noexcept;
+    bool alloc_fast(uint64_t size, Allocation &ret) noexcept;
     bool free_fast(Ref ref) noexcept;
+    /// After memory became FREE or CACHED: who waits for it may look again. A load, if nobody waits.
+    void tell_waiting() noexcept { Waiting(segment_.header().memory).wake(); }
+    bool somebody_waits() const noexcept { return Waiting(segment_.header().memory).is_awaited(); }
     /// Past the lanes.
     Status alloc_shared(uint64_t size, Allocation &ret) noexcept;
     Status free_shared(Ref ref) noexcept;
@@ -292,10 +296,11 @@ class Matrix {
 
   private:
     // lane.cpp
-    /// The calling thread's lane; nullptr: it has none, or none yet.
-    Lane *lane_here() const noexcept
+    /// The calling thread's lane; nullptr: it has none, or none yet, or only a lookup can tell.
+    Lane *lane_here() const noexcept { return lane_of(cached_thread_number()); }
+    /// That of the thread with this number, for this thread alone.
+    Lane *lane_of(uint64_t number) const noexcept
     {
-        uint32_t const number = thread_number();
         Lane *const lane = WEIR_LIKELY(number < kLanes) ? lanes_[number] : nullptr;
         bool const ours =
             lane != nullptr && lane->identity == __atomic_load_n(&me_, __ATOMIC_RELAXED);
@@ -303,8 +308,9 @@ class Matrix {
     }
     void begin_magazine(Magazine &magazine, unsigned sector, Granules length) const noexcept;
     bool alloc_laned(uint64_t size, uint8_t state, Allocation &ret) noexcept;
-    Allocation pop_one(Lane &lane, Magazine &magazine, uint8_t state) noexcept;
-    bool keep(Lane &lane, Magazine &magazine, Granule head, BlockWord found) noexcept;
+    bool pop_one(Lane &lane, Magazine &magazine, uint8_t state, Allocation &ret) noexcept;
+    bool keep(Lane &lane, atomic<BlockWord> &word, Magazine &magazine, Granule head,
+              BlockWord found) noexcept;
     bool pop(Lane &lane, Magazine &magazine, uint8_t state, Allocation &ret) noexcept;
     bool refill(Lane &lane, Magazine &magazine, uint8_t state, Allocation &ret) noexcept;
     bool push(Lane &lane, Place const &place) noexcept;
@@ -405,7 +411,7 @@ class Matrix {
     // block.cpp
     Ref make_ref(uint64_t offset, BlockWord word) const noexcept
     {
-        return {uint64_t{word.generation() ^ salt_} << 48 | offset};
+        return {uint64_t{word.generation() ^ salt_} << kRefGenerationShift | offset};
     }
     Ref make_ref(Sector const &sector, Granule head, BlockWord word) const noexcept
     {
@@ -417,9 +423,6 @@ class Matrix {
     unsigned sector_of(uint64_t offset) const noexcept;
     template <class Step> Status change_block(Ref ref, Step step) noexcept;
     void free_claimed(Place const &place, Caller const &self) noexcept;
-
-    /// After memory became FREE: who waits for it may look again. A load, if nobody waits.
-    void tell_waiting() noexcept { Waiting(segment_.header().memory).wake(); }
 
     // resize.cpp
     unsigned index_of(Sector const &sector) const noexcept
@@ -457,8 +460,8 @@ class Matrix {
     /// wait: what they would allocate could be taken for that of the dead one we took over from.
     uint64_t me_ = 0;
     static constexpr uint64_t kJoining = uint64_t{1} << 63;
-    Lane *lanes_[kLanes] = {};     ///< by thread number; each is its thread's alone
     uint64_t magazine_budget_ = 0; ///< 0: no lanes
+    Lane *lanes_[kLanes] = {};     ///< by thread number; each is its thread's alone
     unsigned lane_count_ = 0;      ///< of lanes_, those that are there
     Depot *depot_ = nullptr;       ///< what they pass to each other; nullptr: nothing
     uint32_t references_ = 1;

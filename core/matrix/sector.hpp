@@ -74,10 +74,12 @@ class Sector {
     void cut_evenly(Run run, Granules each, Owner me) noexcept;
     atomic<BlockWord> *words() const noexcept { return words_; }
     /// A block that we hold becomes CACHED.
-    void cache(Run run, Owner me) noexcept
+    BlockWord cache(Run run, Owner me) noexcept
     {
+        BlockWord const word = own(run.head).as_cached(me, run.length);
         // release: pairs with the CAS of a pop or a steal; its TAIL is there
-        words_[run.head].store(own(run.head).as_cached(me, run.length), release);
+        words_[run.head].store(word, release);
+        return word;
     }
 
     /// A claimed run becomes a user's block.
