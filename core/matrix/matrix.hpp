@@ -29,6 +29,7 @@
 //     ^                  |  split, merge                  | give, take, state: CAS of this word
 //     +----publish-------+                                +-> ALLOCATED(other or nobody)
 //   FREE <---> CLAIMED(me, without memory) <---> TRIMMED: free, its memory given back; trim.cpp.
+//   ALLOCATED(dead), CACHED(dead) --heal--> FREE: one CAS, if nothing beside it goes with it.
 //   ALLOCATED(me) <---> RESIZING(me): resize.cpp. Nobody else changes such a word.
 //   CACHED: kept by a thread for its next allocations (lane.hpp); anybody may claim it.
 //   Every change of ownership is one CAS of the whole word.
@@ -50,8 +51,9 @@
 //   CLAIMED(dead): in the middle of a split or merge. The head tells the whole run; healing writes
 //     its TAIL and releases it.
 //   CLAIMED(dead, without memory): the same, but it becomes TRIMMED.
-//   FREE without hints, or beside a FREE neighbour: published, then died. Healing ensures hints of
-//     all FREE heads and merges pairs; such a block names nobody, so all are looked at.
+//   FREE without hints, or beside a FREE neighbour: published, then died; a healer may leave all of
+//     a chunk, whose hints it sets together. Healing ensures hints of all FREE heads and merges
+//     pairs; such a block names nobody, so all are looked at.
 //   ALLOCATED(dead): by policy released, or given to nobody. RESIZING(dead): the same, and its TAIL
 //     is written first; each step is in resize.cpp.
 //   growth ticket: words above the limit mean nothing; healing counts what is TRIMMED anew and
@@ -436,8 +438,9 @@ class Matrix {
     bool keep_block(Sector &sector, Run run, BlockWord word) noexcept;
     void heal_owner(Owner dead, HealReport &report) noexcept;
     bool heal_sector(Sector &sector, Owner dead, HealReport &report) noexcept;
-    Granule heal_head(Sector &sector, Run run, BlockWord word, Owner dead,
+    Granule heal_head(Sector &sector, Run run, BlockWord word, Owner dead, LateHints &hints,
                       HealReport &report) noexcept;
+    static bool is_alone(Sector const &sector, Run run, BlockWord word, Owner dead) noexcept;
     bool is_left(Owner owner) const noexcept;
     Granule merge_if_pair(Sector &sector, Run run, BlockWord word) noexcept;
 
