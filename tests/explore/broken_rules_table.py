@@ -97,8 +97,9 @@ MATRIX = [
          (HOT, "    write_tail(second);\n", "    words_[run.head].store(own(run.head).as_claimed"
           "(me, at - run.head), relaxed);\n    write_tail(second);\n"), sees="invariant 1"),
     rule("merge: the head before the TAIL", "free3ones", (0, 0, 0),
-         (HOT, "    run.length += found.granules();\n",
-          "    run.length += found.granules();\n    write_tail(run);\n"),
+         (HOT, "    drop_granule_hint(right);\n    run.length += found.granules();\n",
+          "    drop_granule_hint(right);\n    run.length += found.granules();\n"
+          "    write_tail(run);\n"),
          sees="invariant 1"),
     rule("the TAIL is right before publishing", "free2", (0, 0, 0),
          (HOT, "    write_tail(run);\n    BlockWord published", "    BlockWord published"),
@@ -455,7 +456,7 @@ RESIZE_RULES = [
 
 WAIT_RULES = [
     rule("wait: who frees wakes", "wait_free", (1, 0, 0),
-         (BLOCK, "    tell_waiting();\n", ""), sees="forgotten"),
+         (BLOCK, "    self.close();\n    tell_waiting();\n", "    self.close();\n"), sees="forgotten"),
     rule("wait: who frees publishes before he looks for sleepers", "wait_free", (1, 0, 0),
          (BLOCK, "    self.close();\n    tell_waiting();\n", "    self.close();\n"),
          (BLOCK, "        BlockWord word = found.word;\n        self.open();\n",
