@@ -44,6 +44,20 @@ __attribute__((noinline)) int alloc_slowly(weir_matrix *matrix, size_t size, wei
                                                           : core(matrix)->alloc_shared(size, made);
     return hand_over(status, made, ret_block, ret_data);
 }
+
+// These end a call, so that the usual way needs no stack.
+
+__attribute__((noinline)) int free_slowly(weir_matrix *matrix, weir::Ref block) noexcept
+{
+    return core(matrix)->has_lanes() ? core(matrix)->free(block).code
+                                     : core(matrix)->free_shared(block).code;
+}
+
+__attribute__((noinline, cold)) int wake(weir_matrix *matrix) noexcept
+{
+    core(matrix)->tell_waiting();
+    return 0;
+}
 } // namespace
 
 /**
@@ -101,8 +115,8 @@ WEIR_API int weir_matrix_alloc(struct weir_matrix *matrix, size_t size,
         return alloc_with(matrix, size, *options, ret_block, ret_data);
     if (!core(matrix)->has_lanes())
         return alloc_slowly(matrix, size, ret_block, ret_data);
-    weir::Allocation const made = core(matrix)->alloc_fast(size);
-    if (!WEIR_LIKELY(made.ref.value != 0))
+    weir::Allocation made;
+    if (!WEIR_LIKELY(core(matrix)->alloc_fast(size, made)))
         return alloc_slowly(matrix, size, ret_block, ret_data);
     return hand_over(weir::kOk, made, ret_block, ret_data);
 }
@@ -136,9 +150,9 @@ WEIR_API int weir_matrix_free(struct weir_matrix *matrix, weir_ref block) noexce
     if (matrix == nullptr)
         return -EINVAL;
     weir::Ref const ref{block};
-    if (!core(matrix)->has_lanes())
-        return core(matrix)->free_shared(ref).code;
-    return WEIR_LIKELY(core(matrix)->free_fast(ref)) ? 0 : core(matrix)->free(ref).code;
+    if (!core(matrix)->has_lanes() || !WEIR_LIKELY(core(matrix)->free_fast(ref)))
+        return free_slowly(matrix, ref);
+    return WEIR_LIKELY(!core(matrix)->somebody_waits()) ? 0 : wake(matrix);
 }
 
 /**

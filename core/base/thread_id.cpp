@@ -43,7 +43,7 @@ void at_thread_exit(void *) noexcept
     uint64_t &entry = thread_cache_entry(pointer);
     uint64_t seen = __atomic_load_n(&entry, __ATOMIC_RELAXED);
     // A CAS, because somebody else's entry may take its place. Relaxed: the mutex orders.
-    if (seen >> 16 == pointer)
+    if ((seen ^ pointer << kCachedNumberBits) < kCachedNumbers)
         __atomic_compare_exchange_n(&entry, &seen, 0, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED);
     if (t_number_plus_one == 0)
         return;
@@ -100,8 +100,9 @@ uint32_t look_up_thread_number() noexcept
 {
     uint32_t const number = t_number_plus_one != 0 ? t_number_plus_one - 1 : take_number();
     uint64_t const pointer = thread_pointer();
-    if (number != kNoThreadNumber && kHasThreadPointer && pointer >> 48 == 0)
-        __atomic_store_n(&thread_cache_entry(pointer), pointer << 16 | number, __ATOMIC_RELAXED);
+    if (number < kCachedNumbers && kHasThreadPointer)
+        __atomic_store_n(&thread_cache_entry(pointer), pointer << kCachedNumberBits | number,
+                         __ATOMIC_RELAXED);
     return number;
 }
 

@@ -46,6 +46,9 @@ class Waiting {
 
     void sleep(uint32_t seen, Nanoseconds limit) const noexcept { futex_wait(word_, seen, limit); }
 
+    /// After a change [C]: whether wake() has anything to do.
+    bool is_awaited() const noexcept { return (word_.load(seq_cst) & 1) != 0; } // [W]
+
     /// After a change [C].
     void wake() noexcept
     {

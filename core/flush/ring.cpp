@@ -229,13 +229,18 @@ void FlushRing::flush_eagerly() noexcept
 
 // ---- close
 
-Status FlushRing::close() noexcept
+void FlushRing::begin_close() noexcept
 {
     // [C] seq_cst: who is about to open a generation looks at it after having CLAIMED
     uint32_t expected = static_cast<uint32_t>(State::open);
     state_.compare_exchange(expected, static_cast<uint32_t>(State::closing), seq_cst, relaxed);
     room_.wake_all();
     kick();
+}
+
+Status FlushRing::close() noexcept
+{
+    begin_close();
     for (;;) {
         uint32_t const seen = close_gate_.enter();
         bool const over = state_.load(seq_cst) == static_cast<uint32_t>(State::closed);

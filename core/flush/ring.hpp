@@ -135,6 +135,8 @@ class FlushRing {
     /// Refuses new work, evicts open reservations, writes and flushes what was appended, and waits
     /// for all requests. The I/O thread runs meanwhile and then ends. 0, or -kPoisoned.
     Status close() noexcept;
+    /// The same without waiting, for who has no I/O thread: step() until it says false.
+    void begin_close() noexcept;
 
     void stats(RingStats &ret) const noexcept;
 

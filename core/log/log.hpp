@@ -135,6 +135,7 @@ class Log {
     Status make_ring() noexcept;
     Status start_threads() noexcept;
     void stop_threads() noexcept;
+    bool drain() noexcept;
     void note_clean_end() noexcept;
     void note_acknowledged() noexcept;
     void free_all() noexcept;

@@ -211,7 +211,7 @@ void Log::close(Log *log) noexcept
     if (log == nullptr)
         return;
     if (log->ring_ != nullptr && !log->forked_) {
-        bool const drained = log->ring_->close().ok();
+        bool const drained = log->drain();
         log->stop_threads();
         drained ? log->note_clean_end() : log->note_acknowledged();
         if (log->live_.page() != nullptr)
@@ -219,6 +219,17 @@ void Log::close(Log *log) noexcept
     }
     log->free_all();
     destroy(log);
+}
+
+/// A log without an I/O thread does its work here.
+bool Log::drain() noexcept
+{
+    if (io_started_)
+        return ring_->close().ok();
+    ring_->begin_close();
+    while (ring_->step()) {
+    }
+    return ring_->poison_code() == 0;
 }
 
 /// META says that all is there: recovery then takes another end for damage.

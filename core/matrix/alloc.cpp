@@ -246,7 +246,8 @@ bool Matrix::search_all(Search &search) noexcept
                 return true;
         }
         // Before another sector: what our own lane keeps here may do, together with its neighbours.
-        if (Lane *const lane = lane_here(); lane != nullptr && flush_sector(*lane, index)) {
+        if (Lane *const lane = lane_of(thread_number());
+            lane != nullptr && flush_sector(*lane, index)) {
             search.run = quick_search(search, sector, 0);
             if (search.run.length != 0)
                 return true;

@@ -54,7 +54,7 @@ WEIR_HOT int Matrix::find_here(Ref ref, Place &ret) noexcept
 {
     if (int const code = locate(ref, ret); code != 0)
         return code;
-    uint32_t const generation = static_cast<uint32_t>(ref.value >> 48) ^ salt_;
+    uint32_t const generation = static_cast<uint32_t>(ref.value >> kRefGenerationShift) ^ salt_;
     return ret.word.generation() == generation ? 0 : -kStale;
 }
 
@@ -97,14 +97,19 @@ Status Matrix::free(Ref ref) noexcept
 {
     if (!has_lanes())
         return free_shared(ref);
-    if (WEIR_LIKELY(free_fast(ref)))
+    if (WEIR_LIKELY(free_fast(ref))) {
+        tell_waiting();
         return kOk;
+    }
     WEIR_TRY(enter());
     Place found;
     Lane *const lane = prepare_lane();
-    if (lane != nullptr && find_here(ref, found) == 0 && found.word.is(Kind::allocated) &&
-        push(*lane, found))
-        return kOk;
+    if (lane != nullptr && find_here(ref, found) == 0 && found.word.is(Kind::allocated)) {
+        if (found.index < kLarge) // free_fast() may not know that the sector has grown
+            lane->sector[found.index].limit = found.sector->known_limit();
+        if (push(*lane, found))
+            return kOk;
+    }
     return free_shared(ref);
 }
 
@@ -140,7 +145,7 @@ Status Matrix::free_owned(Ref ref, Owner from) noexcept
     BlockWord word = found->word;
     if (!word.is(Kind::allocated) || word.owner() != from)
         return error(EPERM);
-    if (Lane *const lane = lane_here(); lane != nullptr && push(*lane, *found))
+    if (Lane *const lane = lane_of(thread_number()); lane != nullptr && push(*lane, *found))
         return kOk;
     Caller const self = caller();
     self.open();

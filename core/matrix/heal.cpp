@@ -3,6 +3,7 @@
 #include "core/base/clock.hpp"
 #include "core/matrix/matrix.hpp"
 #include "core/matrix/roots.hpp"
+#include "core/matrix/sector_hot.hpp"
 #include "core/matrix/walker.hpp"
 #include "core/segment/ticket.hpp"
 
@@ -78,6 +79,7 @@ void Matrix::heal_owner(Owner dead, HealReport &report) noexcept
 bool Matrix::heal_sector(Sector &sector, Owner dead, HealReport &report) noexcept
 {
     Walker walk(sector);
+    LateHints hints; // if we die before they are set, the blocks are as after a death in publish()
     Granule at;
     BlockWord word;
     while (walk.next(at, word)) {
@@ -85,11 +87,25 @@ bool Matrix::heal_sector(Sector &sector, Owner dead, HealReport &report) noexcep
         if (word.is(Kind::free))
             walk.resume_at(merge_if_pair(sector, run, word));
         else if (word.owner() == dead || (word.is_users() && is_left(word.owner())))
-            walk.resume_at(heal_head(sector, run, word, dead, report));
+            walk.resume_at(heal_head(sector, run, word, dead, hints, report));
         else if (word.is(Kind::claimed)) // it may be published without a look at the index
             sector.ensure_hints(run);
     }
+    sector.set_late(hints);
     return !walk.blocked();
+}
+
+/// Whether a head is a dead one's block with nothing beside it that should be free together with it.
+/// What is on its left is seen after its publication, which is enough.
+bool Matrix::is_alone(Sector const &sector, Run run, BlockWord word, Owner dead) noexcept
+{
+    bool const whole = word.is(Kind::allocated) || word.is(Kind::cached);
+    if (!whole || word.owner() != dead || !sector.has_tail(run))
+        return false;
+    if (run.end() >= sector.limit())
+        return true;
+    BlockWord const next = sector.word(run.end(), acquire); // as for a hop
+    return next.owner() != dead && !next.is(Kind::free);
 }
 
 /// Whether an owner id belongs to nobody now. A block can name one if it was given to a participant
@@ -129,7 +145,7 @@ bool Matrix::keep_block(Sector &sector, Run run, BlockWord word) noexcept
 
 /// A head that names a dead one. Returns where the walk goes on: behind the block, or at the head
 /// again if somebody else changed it meanwhile.
-Granule Matrix::heal_head(Sector &sector, Run run, BlockWord word, Owner dead,
+Granule Matrix::heal_head(Sector &sector, Run run, BlockWord word, Owner dead, LateHints &hints,
                           HealReport &report) noexcept
 {
     bool const users = word.is_users();
@@ -147,6 +163,13 @@ Granule Matrix::heal_head(Sector &sector, Run run, BlockWord word, Owner dead,
             return run.head;
         ++report.blocks_kept;
         return run.end();
+    }
+    if (is_alone(sector, run, word, dead)) {
+        Run const freed = sector.free_alone(run, word, self, hints);
+        if (freed.length == 0)
+            return run.head;
+        count_healed(sector, word, report);
+        return freed.end();
     }
     if (!sector.change(run.head, word, word.as_claimed(self, run.length)))
         return run.head;

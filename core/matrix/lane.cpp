@@ -4,6 +4,7 @@
 
 #include "core/base/alloc.hpp"
 #include "core/base/bits.hpp"
+#include "core/matrix/depot.hpp"
 #include "core/matrix/lane_hot.hpp"
 #include "core/matrix/sector_hot.hpp"
 
@@ -15,14 +16,24 @@ unsigned sector_index(Magazine const &magazine) noexcept
 {
     return magazine.shift == kGranuleShift[kSmall] ? kSmall : kMedium;
 }
+
+unsigned index_in(Lane const &lane, Magazine const &magazine) noexcept
+{
+    return static_cast<unsigned>(&magazine - lane.magazine);
+}
+
+void drop_oldest(Magazine &magazine, unsigned count) noexcept
+{
+    magazine.count -= count;
+    std::memmove(magazine.entry, magazine.entry + count, magazine.count * sizeof(Kept));
+}
 } // namespace
 
 Status Matrix::alloc(uint64_t size, Allocation &ret) noexcept
 {
     if (magazine_budget_ == 0)
         return alloc_shared(size, ret);
-    ret = alloc_fast(size);
-    if (WEIR_LIKELY(ret.ref.value != 0) || alloc_laned(size, 0, ret))
+    if (WEIR_LIKELY(alloc_fast(size, ret)) || alloc_laned(size, 0, ret))
         return kOk;
     return alloc_shared(size, ret);
 }
@@ -36,7 +47,39 @@ bool Matrix::alloc_laned(uint64_t size, uint8_t state, Allocation &ret) noexcept
     if (lane == nullptr)
         return false;
     Magazine &magazine = lane->magazine[magazine_for(size)];
-    return WEIR_LIKELY(pop(*lane, magazine, state, ret)) || refill(*lane, magazine, state, ret);
+    return WEIR_LIKELY(pop(*lane, magazine, state, ret)) || restock(*lane, magazine, state, ret) ||
+           refill(*lane, magazine, state, ret);
+}
+
+/// From what other threads of this handle had too much of. Bounded, because they may go on.
+WEIR_COLD bool Matrix::restock(Lane &lane, Magazine &magazine, uint8_t state,
+                               Allocation &ret) noexcept
+{
+    for (unsigned i = 0; i < kShelves && take_batch(lane, magazine); ++i)
+        if (pop(lane, magazine, state, ret))
+            return true;
+    return false;
+}
+
+/// A batch of the depot into a magazine that is empty. False: there is none.
+bool Matrix::take_batch(Lane const &lane, Magazine &magazine) noexcept
+{
+    if (depot_ == nullptr)
+        return false;
+    unsigned const taken = depot_->take(index_in(lane, magazine), magazine.entry);
+    magazine.count = taken;
+    return taken != 0;
+}
+
+/// The `count` oldest entries, for who runs empty. False: this thread is alone, or nobody needs any.
+bool Matrix::put_batch(Lane const &lane, Magazine &magazine, unsigned count) noexcept
+{
+    unsigned const lanes = __atomic_load_n(&lane_count_, __ATOMIC_RELAXED); // a number, no more
+    if (depot_ == nullptr || lanes < 2 ||
+        !depot_->put(index_in(lane, magazine), magazine.entry, count, lanes))
+        return false;
+    drop_oldest(magazine, count);
+    return true;
 }
 
 /// Takes a FREE block that serves the request, as the shared path would, and cuts as many blocks
@@ -57,25 +100,28 @@ WEIR_COLD bool Matrix::refill(Lane &lane, Magazine &magazine, uint8_t state,
     if (count > 1)
         from.cut_evenly(mine, length, self.owner());
     for (Granule at = mine.end() - length; at > mine.head; at -= length) {
-        from.cache({at, length}, self.owner()); // L1: it is a head of its own by now
-        magazine.entry[magazine.count++] = at;
+        BlockWord const word =
+            from.cache({at, length}, self.owner()); // L1: a head of its own by now
+        magazine.entry[magazine.count++] = kept_of(at, word);
     }
     magazine.batch = static_cast<uint16_t>(smaller(magazine.batch * 2u, kMostBatch));
     BlockWord const word = from.hand_out({mine.head, length}, self.owner(), state);
     self.close();
     remember_position(index, self, run.head); // there the rest of the free block stays
     relax(self);
-    Lane::bump(lane.counters->hits, relaxed); // for people, as the next one
-    Lane::bump(lane.counters->refills, relaxed);
+    Lane::bump(lane.counters->hits);
+    Lane::bump(lane.counters->refills);
     ret.ref = make_ref(from, mine.head, word);
     ret.data = segment_.base() + from.offset_of(mine.head);
     return true;
 }
 
-/// Gives half of a full magazine back. False: it keeps nothing.
+/// Gives half of a full magazine away. False: it keeps nothing.
 WEIR_COLD bool Matrix::make_room(Lane &lane, Magazine &magazine) noexcept
 {
-    flush(lane, magazine, (magazine.count + 1u) / 2);
+    unsigned const half = (magazine.count + 1u) / 2;
+    if (!put_batch(lane, magazine, half))
+        flush(lane, magazine, half);
     return magazine.count < magazine.most;
 }
 
@@ -86,30 +132,34 @@ void Matrix::flush(Lane &lane, Magazine &magazine, unsigned count) noexcept
         return;
     Sector &into = sectors_[sector_index(magazine)];
     Owner const owner = me().owner;
-    lane.open();
+    uint64_t const window = lane.open();
     for (unsigned i = 0; i < count; ++i) {
-        Granule const at = magazine.entry[i];
+        Granule const at = granule_of(magazine.entry[i]);
         BlockWord found = into.word(at, relaxed); // the CAS orders
         if ((found.raw & ~BlockWord::kGenerationBitsMask) == magazine.cached &&
             into.change(at, found, found.as_claimed(owner, magazine.length)))
             into.release_run({at, magazine.length}, owner);
     }
-    lane.close();
-    magazine.count = static_cast<uint16_t>(magazine.count - count);
-    std::memmove(magazine.entry, magazine.entry + count, magazine.count * sizeof(Granule));
-    Lane::bump(lane.counters->flushes, relaxed); // for people
+    lane.close(window);
+    drop_oldest(magazine, count);
+    Lane::bump(lane.counters->flushes);
 }
 
-/// Everything of one sector. False: there was nothing.
+/// Everything of one sector, in this lane and in the depot. False: there was nothing.
 bool Matrix::flush_sector(Lane &lane, unsigned sector) noexcept
 {
     bool any = false;
     for (Magazine &magazine : lane.magazine) {
-        if (sector_index(magazine) != sector || magazine.count == 0)
+        if (sector_index(magazine) != sector)
             continue;
-        any = true;
-        flush(lane, magazine, magazine.count);
-        magazine.batch = kFirstBatch; // memory is short
+        // Bounded: others may put more into the depot.
+        for (unsigned i = 0; i <= kShelves; ++i) {
+            if (magazine.count == 0 && !take_batch(lane, magazine))
+                break;
+            any = true;
+            flush(lane, magazine, magazine.count);
+            magazine.batch = kFirstBatch; // memory is short
+        }
     }
     return any;
 }
@@ -126,13 +176,16 @@ void Matrix::empty_lanes() noexcept
 /// Makes or renews the lane of this thread: after a fork its entries are the parent's.
 WEIR_COLD Lane *Matrix::prepare_lane() noexcept
 {
-    if (Lane *const lane = lane_here(); lane != nullptr)
+    uint32_t const number = thread_number(); // from now on, lane_here() knows it mostly
+    if (Lane *const lane = lane_of(number); lane != nullptr)
         return lane;
-    uint32_t const number = thread_number();
     if (magazine_budget_ == 0 || number >= kLanes || !enter().ok())
         return nullptr;
-    if (lanes_[number] == nullptr)
+    if (lanes_[number] == nullptr) {
         lanes_[number] = make<Lane>();
+        if (lanes_[number] != nullptr)
+            __atomic_fetch_add(&lane_count_, 1, __ATOMIC_RELAXED); // a number, no more
+    }
     Lane *const lane = lanes_[number];
     if (lane == nullptr)
         return nullptr;
@@ -140,6 +193,14 @@ WEIR_COLD Lane *Matrix::prepare_lane() noexcept
     for (unsigned i = 0; i < kMagazines; ++i)
         begin_magazine(lane->magazine[i], i / kLaneGranules, i % kLaneGranules + 1);
     lane->counters = &participants_.windows(owner)[number];
+    lane->base = segment_.base();
+    lane->salt_in_ref = uint64_t{salt_} << kRefGenerationShift;
+    lane->salt_in_word = BlockWord::kAllocatedBits | uint64_t{salt_} << BlockWord::kGranulesBits;
+    lane->cached = BlockWord::of(Kind::cached, 0, owner, 0, 0).raw;
+    for (unsigned i = 0; i < 2; ++i)
+        lane->sector[i] = {sectors_[i].data_offset(), sectors_[i].words(),
+                           &lane->magazine[i * kLaneGranules], sectors_[i].known_limit(),
+                           static_cast<uint8_t>(kGranuleShift[i])};
     lane->identity = __atomic_load_n(&me_, __ATOMIC_RELAXED); // enter() has ordered it
     return lane;
 }
@@ -148,8 +209,10 @@ void Matrix::begin_magazine(Magazine &magazine, unsigned sector, Granules length
 {
     Owner const owner = me().owner;
     magazine.count = 0;
-    magazine.most = static_cast<uint16_t>(
-        smaller<uint64_t>(kLaneDepth, magazine_budget_ / sectors_[sector].bytes_of(length)));
+    bool const laned = magazine_of(sector, length) != kMagazines;
+    magazine.most = !laned ? 0
+                           : static_cast<uint32_t>(smaller<uint64_t>(
+                                 kLaneDepth, magazine_budget_ / sectors_[sector].bytes_of(length)));
     magazine.batch = kFirstBatch;
     magazine.shift = static_cast<uint16_t>(kGranuleShift[sector]);
     magazine.length = length;
@@ -166,6 +229,8 @@ void Matrix::drop_lanes() noexcept
         destroy(lane);
         lane = nullptr;
     }
+    destroy(depot_);
+    depot_ = nullptr;
 }
 
 } // namespace weir

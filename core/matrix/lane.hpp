@@ -8,8 +8,8 @@
 //   the next one with its number; threads beyond kLanes use the shared path.
 //
 //   The magazines are process memory, and an entry is a hint: it says where a CACHED block may be,
-//   and the word decides. So nobody but the lane's thread touches entries, a dead process's lane
-//   needs no emptying (healing meets its CACHED words on its walk), a fork child forgets its copies
+//   and the word decides. So nobody but the lane's thread touches entries (what threads pass to each
+//   other goes through depot.hpp), a dead process's lane needs no emptying (healing meets its CACHED words on its walk), a fork child forgets its copies
 //   (their identity is the parent's), and a scribbling peer cannot lead us outside the segment.
 //
 // States of a head, besides those of matrix.hpp
@@ -23,8 +23,9 @@
 //   L2  CACHED is memory that can be had: an allocation that finds no FREE run takes CACHED blocks
 //       of everybody before it says -ENOMEM (search_by_walk()). So -ENOMEM stays exact; the windows
 //       are open around a push (memory appears) and a refill, but not around a pop (it takes).
-//   L3  An entry may be stale, and several may name one block. Each pop takes its entry away, so a
-//       lane never tries one twice.
+//   L3  An entry may be stale, and several may name one block. It has the generation of its push, and
+//       a pop is a CAS from exactly that word, without a look before. Each pop takes its entry away,
+//       so a lane never tries one twice.
 //
 // Death
 //   before the push's CAS: the block is ALLOCATED(dead). Behind it: CACHED(dead). In a refill:
@@ -63,10 +64,22 @@ constexpr uint64_t magazine_budget(uint64_t capacity) noexcept
 #endif
 }
 
+/// Where a CACHED block is, and its generation: generation << 28 | granule, as in its word. So a pop
+/// need not look at the word before its CAS.
+using Kept = uint64_t;
+constexpr Kept kept_of(Granule at, BlockWord word) noexcept
+{
+    return (word.raw & BlockWord::kGenerationBitsMask) | at;
+}
+constexpr Granule granule_of(Kept kept) noexcept
+{
+    return static_cast<Granule>(kept & BlockWord::kGranulesMask);
+}
+
 /// Blocks of one size, the last one freed on top, with all that a pop and a push need.
-struct Magazine {
-    uint16_t count = 0;
-    uint16_t most = 0;  ///< by the budget, at most kLaneDepth
+struct alignas(kCacheLine) Magazine {
+    uint32_t count = 0;
+    uint32_t most = 0;  ///< by the budget, at most kLaneDepth; 0: no block of this size is kept
     uint16_t batch = 0; ///< blocks of the next refill: doubles each time
     uint16_t shift = 0; ///< of the sector
     Granules length = 0;
@@ -74,19 +87,21 @@ struct Magazine {
     uint64_t allocated = 0; ///< that of a user's block
     atomic<BlockWord> *words = nullptr;
     uint64_t data = 0; ///< offset of the sector's data
-    Granule entry[kLaneDepth] = {};
+    Kept entry[kLaneDepth] = {};
 };
 
 /// The largest request that lanes serve.
 inline constexpr uint64_t kLargestLaned = uint64_t{kLaneGranules} << kGranuleShift[kMedium];
 inline constexpr unsigned kMagazines = 2 * kLaneGranules;
 
+inline constexpr Granules kLeastMedium = 5;
+
 /// Where blocks of this size are kept; kMagazines: nowhere. Medium blocks that serve small requests
 /// are not kept: such requests look for small ones.
 constexpr unsigned magazine_of(unsigned sector, Granules granules) noexcept
 {
-    bool const laned =
-        granules - 1 < kLaneGranules && (sector == kSmall || (sector == kMedium && granules > 4));
+    bool const laned = granules - 1 < kLaneGranules &&
+                       (sector == kSmall || (sector == kMedium && granules >= kLeastMedium));
     return laned ? sector * kLaneGranules + granules - 1 : kMagazines;
 }
 /// Where a request of 1 to kLargestLaned bytes finds them.
@@ -96,25 +111,53 @@ constexpr unsigned magazine_for(uint64_t size) noexcept
                                      ? (size - 1) >> kGranuleShift[kSmall]
                                      : kLaneGranules + ((size - 1) >> kGranuleShift[kMedium]));
 }
-static_assert(kLargestRequest[kSmall] >> kGranuleShift[kMedium] == 4);
+static_assert(kLargestRequest[kSmall] >> kGranuleShift[kMedium] == kLeastMedium - 1);
 static_assert(kLargestRequest[kSmall] >> kGranuleShift[kSmall] == kLaneGranules);
 static_assert(magazine_for(1) == magazine_of(kSmall, 1));
 static_assert(magazine_for(1025) == magazine_of(kMedium, 5));
 static_assert(magazine_for(kLargestLaned) == magazine_of(kMedium, kLaneGranules));
 
-struct Lane {
+/// What a free has to know of a sector.
+struct LaneSector {
+    uint64_t data = 0; ///< offset
+    atomic<BlockWord> *words = nullptr;
+    Magazine *magazine = nullptr; ///< of one granule
+    Granule limit = 0;            ///< as Sector::known_limit(), when it was last looked at
+    uint8_t shift = 0;
+};
+
+/// The first two cache lines and that of a magazine are all that a pop or a push needs of a handle.
+struct alignas(kCacheLine) Lane {
     /// Matrix::me_ when it was begun; another one: nothing in it is ours. Not 0: that is a fork
     /// child that has not joined.
     uint64_t identity = UINT64_MAX;
     WindowCounters *counters = nullptr; ///< of this thread alone
+    std::byte *base = nullptr;          ///< of the mapping
+    uint64_t salt_in_ref = 0;
+    uint64_t salt_in_word = 0; ///< and ALLOCATED
+    uint64_t cached = 0;       ///< the word of a block that we keep, but for generation and length
+    LaneSector sector[2];
     Magazine magazine[kMagazines];
 
-    void open() noexcept { bump(counters->begun, relaxed); }  // as Caller::open()
-    void close() noexcept { bump(counters->ended, release); } // as Caller::close()
-    /// Only this thread writes these counters.
-    static void bump(atomic<uint64_t> &counter, Order order) noexcept
+    Header const &header() const noexcept { return *reinterpret_cast<Header const *>(base); }
+    bool retired() const noexcept
     {
-        counter.store(counter.load(relaxed) + 1, order);
+        return header().state.load(relaxed) != kStateReady; // as Segment::retired()
+    }
+
+    /// As Caller::open() and close(). No other window of this thread is open: both counters are equal
+    /// before and after.
+    uint64_t open() noexcept
+    {
+        uint64_t const window = counters->begun.load(relaxed) + 1;
+        counters->begun.store(window, relaxed);
+        return window;
+    }
+    void close(uint64_t window) noexcept { counters->ended.store(window, release); }
+    /// Only this thread writes its counters.
+    static void bump(atomic<uint64_t> &counter) noexcept
+    {
+        counter.add_alone(1, relaxed); // for people
     }
 };
 

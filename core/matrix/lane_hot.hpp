@@ -6,59 +6,62 @@
 
 namespace weir {
 
-/// Takes the top entry away. A ref of 0: its block was stolen, or there is no entry.
-WEIR_HOT Allocation Matrix::pop_one(Lane &lane, Magazine &magazine, uint8_t state) noexcept
+/// Takes the top entry away. False: its block was stolen, or there is no entry.
+WEIR_HOT bool Matrix::pop_one(Lane &lane, Magazine &magazine, uint8_t state,
+                              Allocation &ret) noexcept
 {
     if (!WEIR_LIKELY(magazine.count != 0))
-        return {};
-    Granule const at = magazine.entry[--magazine.count];
-    atomic<BlockWord> &word = magazine.words[at];
-    BlockWord found = word.load(relaxed); // the CAS orders
-    if (!WEIR_LIKELY((found.raw & ~BlockWord::kGenerationBitsMask) == magazine.cached))
-        return {}; // stolen
-    BlockWord const taken{(found.with_next_generation() | magazine.allocated) |
+        return false;
+    Kept const kept = magazine.entry[--magazine.count];
+    Granule const at = granule_of(kept);
+    BlockWord expected{(kept ^ at) | magazine.cached};
+    uint64_t const generation = expected.with_next_generation();
+    BlockWord const taken{generation | magazine.allocated |
                           uint64_t{state} << BlockWord::kUserShift};
     // acq_rel: as Sector::change()
-    if (!WEIR_LIKELY(word.compare_exchange(found, taken, acq_rel, relaxed)))
-        return {};
-    Lane::bump(lane.counters->hits, relaxed); // for people
+    if (!WEIR_LIKELY(magazine.words[at].compare_exchange(expected, taken, acq_rel, relaxed)))
+        return false; // stolen
+    Lane::bump(lane.counters->hits);
     uint64_t const offset = magazine.data + (uint64_t{at} << magazine.shift);
-    return {make_ref(offset, taken), segment_.base() + offset};
+    // make_ref(), with the generation where it stands in the word
+    ret.ref.value = lane.salt_in_ref ^
+                    (generation << (kRefGenerationShift - BlockWord::kGranulesBits) | offset);
+    ret.data = lane.base + offset;
+    return true;
 }
 
 /// The most recently kept block of this magazine that is still there. False: none is.
 WEIR_HOT bool Matrix::pop(Lane &lane, Magazine &magazine, uint8_t state, Allocation &ret) noexcept
 {
-    while (magazine.count != 0) {
-        ret = pop_one(lane, magazine, state);
-        if (WEIR_LIKELY(ret.ref.value != 0))
+    while (magazine.count != 0)
+        if (WEIR_LIKELY(pop_one(lane, magazine, state, ret)))
             return true;
-    }
     return false;
 }
 
-/// What most allocations are. A ref of 0: alloc() has to look properly.
-WEIR_HOT Allocation Matrix::alloc_fast(uint64_t size) noexcept
+/// What most allocations are. False: alloc() has to look properly.
+WEIR_HOT bool Matrix::alloc_fast(uint64_t size, Allocation &ret) noexcept
 {
     Lane *const lane = WEIR_LIKELY(size - 1 < kLargestLaned) ? lane_here() : nullptr;
-    if (!WEIR_LIKELY(lane != nullptr && !segment_.retired()))
-        return {};
-    return pop_one(*lane, lane->magazine[magazine_for(size)], 0);
+    return WEIR_LIKELY(lane != nullptr && !lane->retired()) &&
+           pop_one(*lane, lane->magazine[magazine_for(size)], 0, ret);
 }
 
 /// An ALLOCATED block, whosever it is, becomes one that we keep. False: somebody else changed it.
-WEIR_HOT bool Matrix::keep(Lane &lane, Magazine &magazine, Granule head, BlockWord found) noexcept
+/// Who calls tells who waits. The CAS waits for nothing of the magazine.
+WEIR_HOT bool Matrix::keep(Lane &lane, atomic<BlockWord> &word, Magazine &magazine, Granule head,
+                           BlockWord found) noexcept
 {
-    BlockWord const mine{(found.raw & BlockWord::kGenerationBitsMask) | magazine.cached};
-    lane.open(); // memory appears
+    constexpr uint64_t kStays = BlockWord::kGenerationBitsMask | BlockWord::kGranulesMask;
+    BlockWord const mine{(found.raw & kStays) | lane.cached};
+    uint64_t const window = lane.open(); // memory appears
     // seq_cst: before the look for sleepers in tell_waiting()
-    bool const ours = magazine.words[head].compare_exchange(found, mine, seq_cst, relaxed);
+    bool const ours = word.compare_exchange(found, mine, seq_cst, relaxed);
     if (WEIR_LIKELY(ours)) {
-        magazine.entry[magazine.count++] = head;
-        Lane::bump(lane.counters->frees, relaxed); // for people
+        magazine.entry[magazine.count++] = kept_of(head, mine);
+        Lane::bump(lane.counters->frees);
     }
-    lane.close();
-    tell_waiting();
+    lane.close(window);
     return ours;
 }
 
@@ -71,7 +74,15 @@ WEIR_HOT bool Matrix::push(Lane &lane, Place const &place) noexcept
     Magazine &magazine = lane.magazine[kept];
     if (!WEIR_LIKELY(magazine.count < magazine.most || make_room(lane, magazine)))
         return false;
-    return keep(lane, magazine, place.head, place.word);
+    bool const ours = keep(lane, magazine.words[place.head], magazine, place.head, place.word);
+    tell_waiting();
+    return ours;
+}
+
+/// The granule at this offset in a sector, if one begins there; else a number beyond all limits.
+WEIR_HOT uint64_t granule_at(uint64_t inside, unsigned shift) noexcept
+{
+    return inside >> shift | inside << (64 - shift);
 }
 
 /// An ALLOCATED block by its ref. False: it is none, or only a proper look can tell.
@@ -80,35 +91,43 @@ WEIR_HOT bool Matrix::find_quickly(Ref ref, Place &ret) noexcept
     uint64_t const offset = ref.value & kOffsetMask;
     unsigned const index = offset < sectors_[kMedium].data_offset() ? kSmall : kMedium;
     Sector &sector = sectors_[index];
-    uint64_t const inside = offset - sector.data_offset();
-    uint64_t const head = inside >> kGranuleShift[index];
+    uint64_t const head = granule_at(offset - sector.data_offset(), kGranuleShift[index]);
     Granules const limit = sector.known_limit();
-    if (!WEIR_LIKELY(head < limit && (inside & ((1u << kGranuleShift[index]) - 1)) == 0))
+    if (!WEIR_LIKELY(head < limit))
         return false;
     ret.sector = &sector;
     ret.index = index;
     ret.head = static_cast<Granule>(head);
     ret.word = sector.word(ret.head, relaxed); // for who changes it: his CAS orders
-    uint64_t const generation = ref.value >> 48 ^ salt_;
+    uint64_t const generation = ref.value >> kRefGenerationShift ^ salt_;
     uint64_t const expected = BlockWord::kAllocatedBits | generation << BlockWord::kGranulesBits;
     return WEIR_LIKELY((ret.word.raw & BlockWord::kIdentityMask) == expected &&
                        ret.word.granules() - 1 < limit - ret.head);
 }
 
-/// What most frees are. False: nothing was changed, and free() has to look properly, or to say why
-/// not.
+/// What most frees are: find_quickly() and push() with what the lane knows. False: nothing was
+/// changed, and free() has to look properly, or to say why not. Who calls tells who waits.
 WEIR_HOT bool Matrix::free_fast(Ref ref) noexcept
 {
     Lane *const lane = lane_here(); // ours: then we are a participant
-    Place found;
-    if (!WEIR_LIKELY(lane != nullptr && !segment_.retired() && find_quickly(ref, found)))
+    if (!WEIR_LIKELY(lane != nullptr && !lane->retired()))
         return false;
-    unsigned const kept = magazine_of(found.index, found.word.granules());
-    if (!WEIR_LIKELY(kept != kMagazines))
+    uint64_t const offset = ref.value & kOffsetMask;
+    LaneSector const &sector = *(&lane->sector[kSmall] + (offset >= lane->sector[kMedium].data));
+    uint64_t const head = granule_at(offset - sector.data, sector.shift);
+    if (!WEIR_LIKELY(head < sector.limit))
         return false;
-    Magazine &magazine = lane->magazine[kept];
+    atomic<BlockWord> &word = sector.words[head];
+    BlockWord const found = word.load(relaxed); // the CAS orders
+    uint64_t const expected =
+        ref.value >> kRefGenerationShift << BlockWord::kGranulesBits ^ lane->salt_in_word;
+    Granules const length = found.granules();
+    if (!WEIR_LIKELY((found.raw & BlockWord::kIdentityMask) == expected &&
+                     length - 1 < kLaneGranules && length <= sector.limit - head))
+        return false;
+    Magazine &magazine = sector.magazine[length - 1];
     return WEIR_LIKELY(magazine.count < magazine.most) &&
-           keep(*lane, magazine, found.head, found.word);
+           keep(*lane, word, magazine, static_cast<Granule>(head), found);
 }
 
 } // namespace weir

@@ -3,6 +3,7 @@
 #include "core/base/alloc.hpp"
 #include "core/base/bits.hpp"
 #include "core/base/cancel.hpp"
+#include "core/matrix/depot.hpp"
 #include "core/matrix/matrix.hpp"
 #include "core/segment/name.hpp"
 
@@ -50,6 +51,10 @@ Status Matrix::start(MatrixOptions const &options) noexcept
     participants_.init(segment_);
     for (unsigned i = 0; i < kSectors; ++i)
         sectors_[i].init(segment_, i);
+#ifndef WEIR_EXPLORE // which lends one
+    if (has_lanes() && !segment_.read_only())
+        depot_ = make<Depot>(); // or none: lanes do without
+#endif
     return segment_.read_only() ? kOk : join();
 }
 
@@ -239,6 +244,8 @@ void Matrix::in_fork_child(void *handle) noexcept
     matrix->objects_mutex_.reset();
     matrix->healed_at_attach_ = {}; // the parent reports it
     matrix->set_me({});
+    if (matrix->depot_ != nullptr)
+        matrix->depot_->reset();
 }
 
 /// The first call of a fork child on this handle; or a call that could write, on a read-only one.

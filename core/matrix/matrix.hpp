@@ -8,6 +8,7 @@
 //     sector.hpp      one sector: search, split, merge, publish
 //     walker.hpp      hopping from head to head while others work
 //     lane.hpp        what a thread keeps for its next allocations
+//     depot.hpp       what the threads of a process pass to each other
 //     window.hpp      what "no memory" means exactly: snapshots of everybody's windows
 //     roots.hpp       named refs
 //     matrix.hpp      the handle, and what users call
@@ -28,6 +29,7 @@
 //     ^                  |  split, merge                  | give, take, state: CAS of this word
 //     +----publish-------+                                +-> ALLOCATED(other or nobody)
 //   FREE <---> CLAIMED(me, without memory) <---> TRIMMED: free, its memory given back; trim.cpp.
+//   ALLOCATED(dead), CACHED(dead) --heal--> FREE: one CAS, if nothing beside it goes with it.
 //   ALLOCATED(me) <---> RESIZING(me): resize.cpp. Nobody else changes such a word.
 //   CACHED: kept by a thread for its next allocations (lane.hpp); anybody may claim it.
 //   Every change of ownership is one CAS of the whole word.
@@ -49,8 +51,9 @@
 //   CLAIMED(dead): in the middle of a split or merge. The head tells the whole run; healing writes
 //     its TAIL and releases it.
 //   CLAIMED(dead, without memory): the same, but it becomes TRIMMED.
-//   FREE without hints, or beside a FREE neighbour: published, then died. Healing ensures hints of
-//     all FREE heads and merges pairs; such a block names nobody, so all are looked at.
+//   FREE without hints, or beside a FREE neighbour: published, then died; a healer may leave all of
+//     a chunk, whose hints it sets together. Healing ensures hints of all FREE heads and merges
+//     pairs; such a block names nobody, so all are looked at.
 //   ALLOCATED(dead): by policy released, or given to nobody. RESIZING(dead): the same, and its TAIL
 //     is written first; each step is in resize.cpp.
 //   growth ticket: words above the limit mean nothing; healing counts what is TRIMMED anew and
@@ -86,6 +89,8 @@
 #include <cstdint>
 
 namespace weir {
+
+class Depot;
 
 /// A public ref (layout above).
 struct Ref {
@@ -154,7 +159,8 @@ struct OpenObject {
 
 class Matrix {
   public:
-    static constexpr uint64_t kOffsetMask = (uint64_t{1} << 48) - 1; ///< of a ref
+    static constexpr unsigned kRefGenerationShift = 48;
+    static constexpr uint64_t kOffsetMask = (uint64_t{1} << kRefGenerationShift) - 1; ///< of a ref
 
     static Result<Matrix *> create(char const *name, MatrixOptions const &options) noexcept;
     static Result<Matrix *> attach(char const *name, MatrixOptions const &options) noexcept;
@@ -180,8 +186,11 @@ class Matrix {
     /// The first try of the next two, inline for who includes lane_hot.hpp. Nothing is wrong if it
     /// fails.
     bool has_lanes() const noexcept { return magazine_budget_ != 0; }
-    Allocation alloc_fast(uint64_t size) noexcept;
+    bool alloc_fast(uint64_t size, Allocation &ret) noexcept;
     bool free_fast(Ref ref) noexcept;
+    /// After memory became FREE or CACHED: who waits for it may look again. A load, if nobody waits.
+    void tell_waiting() noexcept { Waiting(segment_.header().memory).wake(); }
+    bool somebody_waits() const noexcept { return Waiting(segment_.header().memory).is_awaited(); }
     /// Past the lanes.
     Status alloc_shared(uint64_t size, Allocation &ret) noexcept;
     Status free_shared(Ref ref) noexcept;
@@ -285,13 +294,16 @@ class Matrix {
 
     /// The calling thread's lane, made if it may have one; for who uses it without a call.
     Lane *prepare_lane() noexcept;
+    /// For the explorer, in whose memory it lies.
+    void lend_depot(Depot *depot) noexcept { depot_ = depot; }
 
   private:
     // lane.cpp
-    /// The calling thread's lane; nullptr: it has none, or none yet.
-    Lane *lane_here() const noexcept
+    /// The calling thread's lane; nullptr: it has none, or none yet, or only a lookup can tell.
+    Lane *lane_here() const noexcept { return lane_of(cached_thread_number()); }
+    /// That of the thread with this number, for this thread alone.
+    Lane *lane_of(uint64_t number) const noexcept
     {
-        uint32_t const number = thread_number();
         Lane *const lane = WEIR_LIKELY(number < kLanes) ? lanes_[number] : nullptr;
         bool const ours =
             lane != nullptr && lane->identity == __atomic_load_n(&me_, __ATOMIC_RELAXED);
@@ -299,12 +311,16 @@ class Matrix {
     }
     void begin_magazine(Magazine &magazine, unsigned sector, Granules length) const noexcept;
     bool alloc_laned(uint64_t size, uint8_t state, Allocation &ret) noexcept;
-    Allocation pop_one(Lane &lane, Magazine &magazine, uint8_t state) noexcept;
-    bool keep(Lane &lane, Magazine &magazine, Granule head, BlockWord found) noexcept;
+    bool pop_one(Lane &lane, Magazine &magazine, uint8_t state, Allocation &ret) noexcept;
+    bool keep(Lane &lane, atomic<BlockWord> &word, Magazine &magazine, Granule head,
+              BlockWord found) noexcept;
     bool pop(Lane &lane, Magazine &magazine, uint8_t state, Allocation &ret) noexcept;
     bool refill(Lane &lane, Magazine &magazine, uint8_t state, Allocation &ret) noexcept;
     bool push(Lane &lane, Place const &place) noexcept;
     bool make_room(Lane &lane, Magazine &magazine) noexcept;
+    bool restock(Lane &lane, Magazine &magazine, uint8_t state, Allocation &ret) noexcept;
+    bool take_batch(Lane const &lane, Magazine &magazine) noexcept;
+    bool put_batch(Lane const &lane, Magazine &magazine, unsigned count) noexcept;
     void flush(Lane &lane, Magazine &magazine, unsigned count) noexcept;
     bool flush_sector(Lane &lane, unsigned sector) noexcept;
     void empty_lanes() noexcept;
@@ -401,7 +417,7 @@ class Matrix {
     // block.cpp
     Ref make_ref(uint64_t offset, BlockWord word) const noexcept
     {
-        return {uint64_t{word.generation() ^ salt_} << 48 | offset};
+        return {uint64_t{word.generation() ^ salt_} << kRefGenerationShift | offset};
     }
     Ref make_ref(Sector const &sector, Granule head, BlockWord word) const noexcept
     {
@@ -413,9 +429,6 @@ class Matrix {
     unsigned sector_of(uint64_t offset) const noexcept;
     template <class Step> Status change_block(Ref ref, Step step) noexcept;
     void free_claimed(Place const &place, Caller const &self) noexcept;
-
-    /// After memory became FREE: who waits for it may look again. A load, if nobody waits.
-    void tell_waiting() noexcept { Waiting(segment_.header().memory).wake(); }
 
     // resize.cpp
     unsigned index_of(Sector const &sector) const noexcept
@@ -430,8 +443,9 @@ class Matrix {
     bool keep_block(Sector &sector, Run run, BlockWord word) noexcept;
     void heal_owner(Owner dead, HealReport &report) noexcept;
     bool heal_sector(Sector &sector, Owner dead, HealReport &report) noexcept;
-    Granule heal_head(Sector &sector, Run run, BlockWord word, Owner dead,
+    Granule heal_head(Sector &sector, Run run, BlockWord word, Owner dead, LateHints &hints,
                       HealReport &report) noexcept;
+    static bool is_alone(Sector const &sector, Run run, BlockWord word, Owner dead) noexcept;
     bool is_left(Owner owner) const noexcept;
     Granule merge_if_pair(Sector &sector, Run run, BlockWord word) noexcept;
 
@@ -454,8 +468,10 @@ class Matrix {
     /// wait: what they would allocate could be taken for that of the dead one we took over from.
     uint64_t me_ = 0;
     static constexpr uint64_t kJoining = uint64_t{1} << 63;
-    Lane *lanes_[kLanes] = {};     ///< by thread number; each is its thread's alone
     uint64_t magazine_budget_ = 0; ///< 0: no lanes
+    Lane *lanes_[kLanes] = {};     ///< by thread number; each is its thread's alone
+    unsigned lane_count_ = 0;      ///< of lanes_, those that are there
+    Depot *depot_ = nullptr;       ///< what they pass to each other; nullptr: nothing
     uint32_t references_ = 1;
     char *name_ = nullptr;
     char participant_name_[16] = {};

@@ -26,19 +26,44 @@ void Sector::init(Segment &segment, unsigned index) noexcept
 
 Run Sector::release_run(Run run, Owner me) noexcept { return release_hot(run, me); }
 
-/// For healing: M3.1 with another's block.
-bool Sector::absorb(Run &run, BlockWord found, Owner me) noexcept
+/// As publish(), but what is published was not ours: whoever was its owner is dead, and everybody
+/// else changes it by CAS too. The look at the neighbours comes after it, so two who publish side by
+/// side do not miss each other.
+Run Sector::free_alone(Run run, BlockWord found, Owner me, LateHints &hints) noexcept
 {
-    Granule const right = run.end();
-    if (!change(right, found, found.as_claimed(me, found.granules())))
-        return false;
-    drop_granule_hint(right); // M4
-    bool const had_tail = run.length > 1;
-    run.length += found.granules();
-    write_merged(run, right, me);
-    if (had_tail) // no head and no end any more: what write_merged() left out the last time
-        words_[right - 1].store(own(right - 1).as_interior(), relaxed); // inside our block
-    return true;
+    BlockWord published = found.as_free(run.length);
+    // [P] seq_cst; acquire: pairs with the store or CAS that made it the dead one's
+    if (!words_[run.head].compare_exchange(found, published, seq_cst, relaxed))
+        return {};
+    if (is_free_at(run.end())) {
+        if (change(run.head, published, published.as_claimed(me, run.length)))
+            return release_run(run, me);
+        return run; // somebody has it: he lists what he leaves
+    }
+    Neighbour const left = left_of(run.head);
+    if (left.length != 0 && claim_free(left.head, left.word, me))
+        return release_run({left.head, left.length}, me);
+    if (hints.chunk != chunk_of(run.head)) {
+        set_late(hints);
+        hints.chunk = chunk_of(run.head);
+    }
+    hints.heads |= bit(run.head & (kChunk - 1));
+    unsigned const step = size_step(run.length);
+    hints.steps[step / 64] |= bit(step % 64);
+    return run;
+}
+
+/// In the order of set_hints(): first the heads, which who forgets a step looks at. A block that
+/// somebody has taken meanwhile leaves a stale hint, which costs a look.
+void Sector::set_late(LateHints &hints) noexcept
+{
+    if (hints.heads == 0)
+        return;
+    hints_[hints.chunk].fetch_or(hints.heads, seq_cst); // [H] pairs with [R]
+    for (unsigned i = 0; i < BitTree::kMapWords; ++i)
+        for (uint64_t bits = hints.steps[i]; bits != 0; bits &= bits - 1)
+            steps_.set(i * 64 + lowest_bit(bits), hints.chunk);
+    hints = {};
 }
 
 /// A neighbour became free while we published: not the usual way.

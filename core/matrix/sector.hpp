@@ -25,6 +25,13 @@ struct Opening {
     uint64_t lack = 0; ///< granules, in whole units, that have no memory now
 };
 
+/// Hints of FREE blocks that are not set yet, of one chunk: healing sets them together.
+struct LateHints {
+    uint64_t chunk = UINT64_MAX;
+    uint64_t heads = 0;
+    uint64_t steps[BitTree::kMapWords] = {};
+};
+
 class Sector {
   public:
     void init(Segment &segment, unsigned index) noexcept;
@@ -74,10 +81,12 @@ class Sector {
     void cut_evenly(Run run, Granules each, Owner me) noexcept;
     atomic<BlockWord> *words() const noexcept { return words_; }
     /// A block that we hold becomes CACHED.
-    void cache(Run run, Owner me) noexcept
+    BlockWord cache(Run run, Owner me) noexcept
     {
+        BlockWord const word = own(run.head).as_cached(me, run.length);
         // release: pairs with the CAS of a pop or a steal; its TAIL is there
-        words_[run.head].store(own(run.head).as_cached(me, run.length), release);
+        words_[run.head].store(word, release);
+        return word;
     }
 
     /// A claimed run becomes a user's block.
@@ -91,6 +100,18 @@ class Sector {
     Run release_run(Run run, Owner me) noexcept;
     /// The same inline (sector_hot.hpp).
     Run release_hot(Run run, Owner me) noexcept;
+
+    /// For healing: a dead one's block whose neighbours are others' becomes FREE by one CAS from
+    /// `found`. Its TAIL is right (has_tail()); its hints are late. Returns the block that is FREE
+    /// then; empty: somebody else changed it.
+    Run free_alone(Run run, BlockWord found, Owner me, LateHints &hints) noexcept;
+    bool has_tail(Run run) const noexcept
+    {
+        // relaxed: written before the head that the caller has seen
+        BlockWord const last = word(run.end() - 1, relaxed);
+        return run.length < 2 || (last.is(Kind::tail) && last.granules() == run.length);
+    }
+    void set_late(LateHints &hints) noexcept;
 
     /// Gives back the CACHED blocks behind a user's block, as far as it wants to grow to `length`.
     void steal_right(Run run, Granules length, Window &window) noexcept;

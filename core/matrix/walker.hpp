@@ -78,21 +78,26 @@ class Walker {
         highest_limit_ = limit_;
     }
 
-    /// trail_[i] is the last landing whose number was a multiple of 2^i.
+    /// trail_[i] is the last landing whose number could be divided by 2^i and not by 2^(i + 1).
     void remember(Granule at) noexcept
     {
-        ++landings_;
-        for (unsigned i = 0; i < kTrail && (landings_ & ((1u << i) - 1)) == 0; ++i)
-            trail_[i] = at;
+        trail_[lowest_bit(++landings_)] = at;
         if (at > furthest_) {
             furthest_ = at;
             failures_ = 0;
         }
     }
 
+    /// The last landing whose number was a multiple of 2^i.
+    Granule landing_before(unsigned i) const noexcept
+    {
+        uint64_t const number = landings_ >> i << i;
+        return number == 0 ? 0 : trail_[lowest_bit(number)];
+    }
+
     void go_back() noexcept
     {
-        Granule const earlier = failures_ < kTrail ? trail_[failures_++] : 0;
+        Granule const earlier = failures_ < kTrail ? landing_before(failures_++) : 0;
         at_ = earlier < at_ ? earlier : 0;
         if (failures_ > 4)
             spin_pause(); // whoever is at work there needs a moment
@@ -104,10 +109,10 @@ class Walker {
     uint64_t hops_left_;
     Granule at_ = 0;
     Granule furthest_ = 0;
-    uint32_t landings_ = 0;
+    uint64_t landings_ = 0;
     unsigned failures_ = 0;
     bool blocked_ = false;
-    Granule trail_[kTrail] = {};
+    Granule trail_[64] = {};
 };
 
 } // namespace weir

@@ -2,6 +2,7 @@
 // Sets up a tiny matrix, runs the programs, heals, and looks at what is left.
 #include "tests/explore/matrix_world.hpp"
 
+#include "core/matrix/depot.hpp"
 #include "tests/explore/seams.hpp"
 
 #include <algorithm>
@@ -171,8 +172,10 @@ void MatrixWorld::prepare()
         request.capacity = plan_.capacity;
     request.isolate = plan_.isolate;
     request.keep_blocks = plan_.keep_blocks;
-    make_segment(request, 0);
+    make_segment(request, plan_.threads > 1 ? round_up(sizeof(Depot), kPage) : 0);
     attach_all();
+    if (plan_.threads > 1)
+        add_threads();
     for (unsigned i = 0; i < kSectors; i++)
         lay_out(i);
     if (spoil)
@@ -183,7 +186,7 @@ void MatrixWorld::prepare()
 void MatrixWorld::attach_all()
 {
     int const count = outsider();
-    number_threads(!plan_.lanes || plan_.one_process);
+    number_threads(!plan_.lanes || plan_.one_process || plan_.threads > 1);
     for (int i = 0; i <= count; i++) {
         act_as(i < count ? i : kOutsider);
         attach(i);
@@ -221,6 +224,22 @@ void MatrixWorld::died(int who)
 {
     for (int i = 0; i < programs() && is_thread(who); i++)
         die_too(i);
+}
+
+/// The first handle gets the depot, in memory whose accesses are steps, and the other threads' lanes.
+/// The participants that would have been theirs do nothing.
+void MatrixWorld::add_threads()
+{
+    handle(0).lend_depot(new (spare()) Depot);
+    for (int i = 1; i < plan_.threads; i++) {
+        act_as(i);
+        Lane *const lane = handle(0).prepare_lane();
+        if (lane == nullptr)
+            must(error(EINVAL), "a thread without a lane");
+        keep(lane, sizeof *lane);
+    }
+    keep(&handle(0), sizeof(Matrix));
+    act_as(kNoFibre);
 }
 
 void MatrixWorld::lay_out(unsigned sector)
@@ -280,7 +299,8 @@ void MatrixWorld::run()
 {
     begin_run();
     for (int i = 0; i < programs(); i++)
-        spawn(true, [this, i] { programs_[static_cast<std::size_t>(i)](Actor(*this, i)); });
+        spawn(plan_.threads == 1 || i >= plan_.threads,
+              [this, i] { programs_[static_cast<std::size_t>(i)](Actor(*this, i)); });
     if (!run_all())
         return;
     heal_twice();

@@ -42,6 +42,9 @@ struct MatrixPlan {
     /// The programs are threads of the first one's participant: they share its handle and die
     /// together.
     bool one_process = false;
+    /// So many programs, the first ones, are threads of one process, with one handle and a depot;
+    /// at most kLanes. They do not die: they would have to die together.
+    int threads = 1;
 };
 
 class MatrixWorld;
@@ -140,10 +143,14 @@ class MatrixWorld : public SegmentWorld {
     };
 
     bool is_thread(int fibre) const { return plan_.one_process && fibre < programs(); }
-    int process_of(int fibre) const { return is_thread(fibre) ? 0 : fibre; }
+    int process_of(int fibre) const
+    {
+        return is_thread(fibre) || fibre < plan_.threads ? 0 : fibre;
+    }
     void attach(int number);
     void add_lane(Matrix &matrix);
     void lay_out(unsigned sector);
+    void add_threads();
     void check_memory(unsigned sector, void const *address) const;
     void attach_all();
     void check_exhausted() const;

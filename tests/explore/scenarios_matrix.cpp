@@ -319,6 +319,11 @@ void register_healing()
              3, stopped, {frees(0), alloc_what_is_free});
     add("heal_conc", "a heal beside frees", 2, {used(2, 0), open(2), used(2), used(2)},
         {frees(0), heals(), frees(2)});
+    add("heal_alone", "a heal of blocks between those of others, who free theirs", 2,
+        {used(1, 0), used(1), used(2, 0), used(1), used(1), used(1, 0), used(1)},
+        {frees(1), heals(), frees(3)});
+    add("heal_left", "a heal of a block right of a free one", 2, {used(1), used(2, 0), used(1)},
+        {frees(0), heals()});
     add("heal_split", "a heal beside a split", 2, {open(6), used(2)},
         {allocs(2), heals(), frees(1)});
     add("heal_alloc", "an allocation that must heal", 2, {open(2), used(2), used(2), used(2)},

@@ -167,12 +167,13 @@ void SectorMonitor::check_head_change(Granule at, BlockWord from, BlockWord to, 
     bool const dead = owner != weir::kNobody && is_dead(static_cast<int>(owner) - 1);
     bool const claims =
         to.is(Kind::claimed) && to.owner() == writer && to.granules() == from.granules();
+    bool const frees_dead = dead && to == from.as_free(from.granules()); // by its healer
     switch (from.kind()) {
     case Kind::free:
         legal = claims || merges_with_held(at, from, to, writer);
         break;
     case Kind::cached:
-        legal = claims || (to.is(Kind::allocated) && owner == writer);
+        legal = claims || (to.is(Kind::allocated) && owner == writer) || frees_dead;
         break;
     case Kind::claimed: // its holder may do anything; of the dead, only a healer takes it
         if (owner == writer)
@@ -189,7 +190,7 @@ void SectorMonitor::check_head_change(Granule at, BlockWord from, BlockWord to, 
         legal =
             claims || (to.is(Kind::allocated) && to.granules() == from.granules()) ||
             (to.is(Kind::resizing) && owner == writer && to == from.as_resizing(from.granules())) ||
-            (to.is(Kind::cached) && to.owner() == writer);
+            (to.is(Kind::cached) && to.owner() == writer) || frees_dead;
         break;
     case Kind::resizing:
         legal = owner == writer

@@ -178,6 +178,110 @@ Test(matrix_lanes, the_next_thread_takes_over_the_lane_of_an_ended_one)
     check_lt(stats_of(*matrix).cached_bytes, most, "each thread leaves something behind");
 }
 
+Test(matrix_lanes, what_one_thread_has_too_much_of_another_one_gets)
+{
+    Handle const matrix = make_matrix(with_lanes(64 * kMiB));
+    std::vector<Ref> refs;
+    std::set<uint64_t> offsets;
+    for (unsigned i = 0; i < kLaneDepth + 1; ++i) {
+        refs.push_back(alloc(*matrix, 192).ref);
+        offsets.insert(offset_of(refs.back()));
+    }
+    Lane *const mine = matrix->prepare_lane();
+    unsigned const kept = mine->magazine[magazine_for(192)].count; // what a refill left
+    uint64_t const flushes = mine->counters->flushes.load(relaxed);
+    in_thread([&] {
+        check_eq(matrix->prepare_lane() != nullptr, true); // now there are two lanes
+        free_block(*matrix, alloc(*matrix, 64).ref);
+    });
+    for (Ref const ref : refs)
+        free_block(*matrix, ref);
+    check_eq(mine->counters->flushes.load(relaxed), flushes, "it went to the shared path");
+    check_lt(mine->magazine[magazine_for(192)].count, kLaneDepth);
+    in_thread([&] {
+        Lane *const lane = matrix->prepare_lane();
+        uint64_t const refills = lane->counters->refills.load(relaxed);
+        unsigned old = 0;
+        for (unsigned i = 0; i < kMostBatch; ++i)
+            old += static_cast<unsigned>(offsets.count(offset_of(alloc(*matrix, 192).ref)));
+        check_ge(old + kept, kMostBatch);
+        check_eq(lane->counters->refills.load(relaxed), refills);
+    });
+    assert_sound(*matrix);
+}
+
+Test(matrix_lanes, the_depot_keeps_to_its_budget)
+{
+    Handle const matrix = make_matrix(with_lanes(64 * kMiB));
+    constexpr unsigned kThreads = 2;
+    std::vector<Ref> refs;
+    for (unsigned i = 0; i < 4000; ++i)
+        refs.push_back(alloc(*matrix, 512).ref);
+    std::atomic<unsigned> arrived{0};
+    std::vector<std::thread> threads;
+    for (unsigned i = 0; i < kThreads; ++i)
+        threads.emplace_back([&, i] {
+            free_block(*matrix, alloc(*matrix, 256).ref);
+            arrived.fetch_add(1);
+            while (arrived.load() < kThreads)
+                sched_yield();
+            for (unsigned k = i; k < refs.size(); k += kThreads)
+                free_block(*matrix, refs[k]);
+        });
+    for (std::thread &thread : threads)
+        thread.join();
+    uint64_t const each = magazine_budget(64 * kMiB);
+    uint64_t const lanes = kThreads + 1;                            // this thread's, too
+    uint64_t const most = each * lanes + each / 2 * lanes;          // of 512 B
+    uint64_t const others = kThreads * kFirstBatch * uint64_t{256}; // of 256 B
+    check_ge(most + others, stats_of(*matrix).cached_bytes);
+    assert_sound(*matrix);
+}
+
+Test(matrix_lanes, a_fork_while_other_threads_use_the_depot)
+{
+    Handle const matrix = make_matrix(with_lanes(8 * kMiB, 40));
+    std::atomic<bool> done{false};
+    std::vector<std::thread> threads;
+    for (int i = 0; i < 2; ++i)
+        threads.emplace_back([&] {
+            while (!done.load()) { // more than a magazine takes
+                std::vector<Ref> refs;
+                for (unsigned k = 0; k < 2 * kLaneDepth; ++k)
+                    refs.push_back(alloc(*matrix, 64).ref);
+                for (Ref const ref : refs)
+                    free_block(*matrix, ref);
+            }
+        });
+    for (int round = 0; round < 20; ++round) {
+        int const child = in_child([&] {
+            std::vector<Allocation> live;
+            for (unsigned i = 0; i < 300; ++i) {
+                Allocation made;
+                if (!matrix->alloc(64, made).ok())
+                    return 1;
+                std::memset(made.data, 0x33, 64);
+                live.push_back(made);
+            }
+            std::thread other([&] {
+                for (Allocation const &made : live)
+                    if (*static_cast<uint8_t *>(made.data) != 0x33 || !matrix->free(made.ref).ok())
+                        _exit(2);
+            });
+            other.join();
+            return 0;
+        });
+        check_eq(child, 0);
+    }
+    done.store(true);
+    for (std::thread &thread : threads)
+        thread.join();
+    HealReport report;
+    check_eq(matrix->heal(report).code, 0);
+    check_eq(stats_of(*matrix).used_blocks, 0);
+    assert_sound(*matrix);
+}
+
 Test(matrix_lanes, more_threads_than_lanes)
 {
     constexpr unsigned kThreads = kLanes + 20;
