@@ -55,13 +55,13 @@
 //   before its header        EMPTY: evicted up to the next header that names its place
 //   RESERVED                 evicted: its size is in word 1
 //   overflower, duty IDLE    [offset, B) is EMPTY: evicted, and the evictor sets NEEDED for it
-//   duty CLAIMED, or between the two stores of open_next(): poison -ETIMEDOUT, after twice the time
-//   large unit               as CLAIMED; behind its last rotation as RESERVED
+//   large unit, duty CLAIMED poison -ETIMEDOUT, after twice the time; behind its last rotation as
+//                            RESERVED
 //   committed                nothing is missing
 //   Eviction: seal the generation, mark it quarantined, CAS word 1 to EVICTED; batches of that
 //   generation are made in fresh memory from then on, with ABORTED for what was evicted.
-//   A thread that ends while it holds a lock of the ring is not survived; under a lock no memory of
-//   users is touched.
+//   A thread that ends while it holds a lock of the ring, or within the few steps of a rotation, is
+//   not survived: no memory of users is touched there.
 //
 // Where it differs from the specification, and why
 //   The size of a RESERVED unit stands in word 1: word 0 turns into {crc, length} before the commit,

@@ -57,6 +57,7 @@ struct FileOps {
     /// EFBIG comes as -ENOSPC.
     Status (*prealloc)(void *self, File file, uint64_t offset, uint64_t length);
     /// As prealloc(), and the range reads as zeros that are written already, so that overwriting
+    /// it changes no metadata.
     Status (*write_zeros)(void *self, File file, uint64_t offset, uint64_t length);
     Status (*truncate)(void *self, File file, uint64_t length);
     /// Reads up to the end of the file; returns the bytes that were read.

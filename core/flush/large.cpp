@@ -17,8 +17,8 @@ Status FlushRing::append_large(Source &source, Nanoseconds timeout, Lsn &ret) no
         // [R] others may have come far meanwhile
         if (ready_upto_.load(seq_cst) > last_of(place.lsn, source.bytes()))
             break;
+        decline(place.generation); // before the gap, as in overflow()
         write_pad(place.at, place.lsn, place.bytes);
-        decline(place.generation);
     }
     Status status;
     for (;;) {
@@ -98,8 +98,8 @@ Status FlushRing::begin_large(Deadline const &deadline, bool may_wait, Place &re
             open_status().ok() ? await_next(ret.generation, deadline, may_wait) : open_status();
         if (next.ok())
             return kOk;
+        decline(ret.generation); // before the gap, as in overflow()
         write_pad(ret.at, ret.lsn, ret.bytes);
-        decline(ret.generation);
         return next;
     }
 }

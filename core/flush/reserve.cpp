@@ -117,8 +117,8 @@ FlushRing::Take FlushRing::overflow(TailWord tail, uint64_t need, Source const *
     if (!claim(end.generation, Duty::idle))
         return Take::again; // an evictor took the duty
     if (!can_open(end.generation + 1)) {
+        decline(end.generation); // before the gap: who dies between leaves one that is evicted
         write_pad(end.at, end.lsn, end.bytes);
-        decline(end.generation);
         return Take::room;
     }
     bool const splits =

@@ -366,10 +366,14 @@ void FlushWorld::overslept(int who)
                         letter(i), name_of(slept_on(i)).c_str());
 }
 
-/// Who dies between reserve and commit holds no lock: the user's memory is not touched under one.
+/// Who dies between reserve and commit holds no lock and is not in the middle of a rotation: the
+/// user's memory is touched in neither.
 bool FlushWorld::may_die() const
 {
-    return peek(ring_->desk_lock_.word_) == 0 && peek(ring_->eviction_lock_.word_) == 0;
+    DutyWord const duty{peek(ring_->duty_)};
+    bool const rotates =
+        duty.duty() == Duty::claimed || !TailWord{peek(ring_->tail_)}.is_in(duty.generation());
+    return !rotates && peek(ring_->desk_lock_.word_) == 0 && peek(ring_->eviction_lock_.word_) == 0;
 }
 
 // ---- at rest

@@ -140,6 +140,9 @@ void register_evictions()
     early.options.stall_timeout = 0;
     add("f_early", "a writer that is only slow is evicted, and goes on", 2, early,
         {appends(1), commits(6)});
+    add("f_early_split",
+        "the first piece of a record is evicted, and the rest must not stand alone", 2, early,
+        {appends(3, kHalf), commits(2)});
     add("f_evict_place", "a reservation is evicted, and then committed", 2, plan,
         {[](Appender &me) {
              if (me.reserve(kThird) == 0)
