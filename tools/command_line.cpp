@@ -362,8 +362,9 @@ void Verbs::add_log()
 
     auto const dump = std::make_shared<LogDumpOptions>();
     CLI::App *verb = with_target("dump", "its records", dump->target);
-    verb->add_option("--from", dump->from, "the first LSN; default: the oldest");
-    verb->add_option("--to", dump->to, "records below this LSN");
+    verb->add_option("--from", dump->from, "the first LSN; default: the oldest")
+        ->check(CLI::NonNegativeNumber);
+    verb->add_option("--to", dump->to, "records below this LSN")->check(CLI::NonNegativeNumber);
     verb->add_flag("--hex", dump->hex, "payloads as hexadecimal bytes");
     verb->add_flag("--salvage", dump->salvage, "go on behind damage; ~ marks what follows a gap");
     on_choice<LogDumpOptions>(verb, dump, dump_log);
@@ -375,7 +376,9 @@ void Verbs::add_log()
 
     auto const tail = std::make_shared<LogTailOptions>();
     verb = with_target("tail", "its last records", tail->target);
-    verb->add_option("-n,--count", tail->count, "how many")->capture_default_str();
+    verb->add_option("-n,--count", tail->count, "how many")
+        ->check(CLI::NonNegativeNumber)
+        ->capture_default_str();
     verb->add_flag("-f,--follow", tail->follow, "and those that come, until interrupted");
     verb->add_flag("--hex", tail->hex, "payloads as hexadecimal bytes");
     on_choice<LogTailOptions>(verb, tail, tail_log);
@@ -422,7 +425,8 @@ void Verbs::add_record()
     verb->add_option("DIR", options->folder, "the log's folder, made if there is none")
         ->check(is_not_empty())
         ->required();
-    verb->add_option("--count", options->count, "end after so many messages");
+    verb->add_option("--count", options->count, "end after so many messages")
+        ->check(CLI::NonNegativeNumber);
     verb->add_flag("--json", options->json, "print one JSON object");
     on_choice<RecordOptions>(verb, options, record_channel);
 }
@@ -435,7 +439,8 @@ void Verbs::add_replay()
     verb->add_option("--matrix", options->matrix, "the matrix of the channel")->required();
     verb->add_option("DIR", options->folder, "the log's folder")->check(is_not_empty())->required();
     verb->add_option("CHANNEL", options->channel, "made if there is none")->required();
-    verb->add_option("--from", options->from, "the first LSN; default: the oldest record");
+    verb->add_option("--from", options->from, "the first LSN; default: the oldest record")
+        ->check(CLI::NonNegativeNumber);
     verb->add_flag("--json", options->json, "print one JSON object");
     on_choice<ReplayOptions>(verb, options, replay_log);
 }

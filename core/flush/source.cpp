@@ -60,7 +60,7 @@ Piece Source::next(uint64_t space, uint64_t split_from) const noexcept
     uint64_t const need = record_bytes(left_);
     bool const fits = need <= space;
     bool const splits = need > split_from && space >= kRecordHeader + kSmallestFragment;
-    if (!fits && !splits) {
+    if (done() || (!fits && !splits)) {
         piece.type = kPad;
         piece.flags = kWhole;
         piece.bytes = space;

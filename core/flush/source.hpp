@@ -39,8 +39,9 @@ class Source {
     /// Bytes that the rest takes if it is not split any more.
     uint64_t bytes() const noexcept { return bytes_; }
 
-    /// What comes next where `space` bytes are left. Records that take more than `split_from`
-    /// may be split.
+    /// What comes next where `space` bytes are left: a PAD behind the last one, where a unit of
+    /// several buffers got more room than it takes. Records that take more than `split_from` may
+    /// be split.
     Piece next(uint64_t space, uint64_t split_from) const noexcept;
     /// Copies the piece's payload to `to`, summing it.
     void copy(Piece const &piece, std::byte *to, Crc32c &sum) noexcept;

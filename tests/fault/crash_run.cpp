@@ -108,7 +108,7 @@ std::string CrashRun::live(Recovered &recovered)
         disk_.never_cut();
     else
         disk_.cut_after(random_.below(150));
-    std::unique_ptr<DrivenLog> const log = make_(disk_, oracle_, options_);
+    std::unique_ptr<DrivenLog> log = make_(disk_, oracle_, options_);
     Status status = log->start(recovered);
     uint64_t const steps = random_.below(200);
     for (uint64_t i = 0; i < steps && status.ok(); ++i)
@@ -117,13 +117,20 @@ std::string CrashRun::live(Recovered &recovered)
         status = log->close_cleanly();
         clean_ = status.ok();
     }
-    if (!status.ok() && !disk_.off())
-        return "log failed with " + std::to_string(status.code);
+    if (!status.ok() && !disk_.off()) {
+        std::string const why = log->explain(status);
+        if (!why.empty())
+            return why;
+        ++counts_.failures;
+        say("failed with " + std::to_string(status.code));
+    }
     // The other outcomes of the same moment, while requests are still in flight.
     std::string const others = other_outcomes(disk_);
     if (!others.empty())
         return others;
-    if (!disk_.off() && random_.one_in(4)) {
+    bool const off = disk_.off();
+    log.reset();
+    if (!off && random_.one_in(4)) {
         disk_.kill(random_);
         ++counts_.kills;
         say("killed");

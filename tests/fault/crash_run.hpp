@@ -4,7 +4,7 @@
 //   create -> { append, cut, write, hint, truncate, close ... -> power cut or kill
 //               -> recovery, itself cut up to three times -> oracle } several times
 //
-// The log under test is an interface, so that the ring can take the serial writer's place.
+// The log under test is an interface: the serial writer, or the whole log with its ring.
 #pragma once
 
 #include "tests/fault/serial_log.hpp"
@@ -13,7 +13,7 @@ namespace fault {
 
 struct CrashCounts {
     uint64_t states = 0, nested = 0, epochs = 0, units = 0, kills = 0, torn = 0, truncated = 0,
-             repaired = 0;
+             repaired = 0, failures = 0;
     void add(CrashCounts const &other)
     {
         states += other.states;
@@ -24,6 +24,7 @@ struct CrashCounts {
         torn += other.torn;
         truncated += other.truncated;
         repaired += other.repaired;
+        failures += other.failures;
     }
 };
 
@@ -35,11 +36,18 @@ class DrivenLog {
     /// Any one thing that the log can do. A failure ends it.
     virtual weir::Status random_step(Random &random) = 0;
     virtual weir::Status close_cleanly() = 0;
+    /// It has failed with the power on: "" if it had a reason and failed as it should.
+    virtual std::string explain(weir::Status status)
+    {
+        return "log failed with " + std::to_string(status.code);
+    }
 };
 using MakeLog = std::unique_ptr<DrivenLog> (*)(Disk &disk, Oracle &oracle,
                                                SerialOptions const &options);
 std::unique_ptr<DrivenLog> make_serial_log(Disk &disk, Oracle &oracle,
                                            SerialOptions const &options);
+/// The log that ships, without its threads (ring_log.cpp), on a disk that may fail as well.
+std::unique_ptr<DrivenLog> make_ring_log(Disk &disk, Oracle &oracle, SerialOptions const &options);
 
 class CrashRun {
   public:

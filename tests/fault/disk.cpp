@@ -135,6 +135,13 @@ void Disk::orphan()
     parked_.clear();
 }
 
+void Disk::leave_behind()
+{
+    for (Parked const &parked : parked_)
+        loose_.push_back(loose_from(parked));
+    left_ = off_ = true;
+}
+
 void Disk::apply(Change const &change, Names &names)
 {
     switch (change.kind) {
@@ -303,7 +310,7 @@ void Disk::power_cut(Random &random)
     seen_ = stable_;
     handles_.clear();
     injections_.clear();
-    off_ = false;
+    off_ = left_ = false;
     never_cut();
 }
 
@@ -318,7 +325,8 @@ void Disk::kill(Random &random)
             loose.inode->write(loose.offset, loose.bytes.data(), loose.bytes.size());
     }
     handles_.clear();
-    off_ = false;
+    injections_.clear();
+    off_ = left_ = false;
     never_cut();
 }
 
@@ -367,7 +375,7 @@ int Disk::write(Handle &to, void const *data, size_t length, uint64_t offset)
 {
     Bad const bad = bad_for("write", to.name);
     if (!step()) {
-        if (random_.one_in(2)) // the write under way when the power goes
+        if (!left_ && random_.one_in(2)) // the write under way when the power goes
             to.inode->write(offset, data, length);
         return -EIO;
     }

@@ -96,6 +96,10 @@ class Disk {
     void kill(Random &random);
     /// Requests in flight no longer look at the memory of who made them, who dies now.
     void orphan();
+    /// The same for a process that is to be taken down in an orderly way afterwards: nothing that
+    /// it does from now on, and nothing it has in flight, changes the disk on its behalf. kill() or
+    /// power_cut() follows.
+    void leave_behind();
     /// Everything that is dirty reaches the disk; for tests that want no doubt.
     void settle();
 
@@ -104,6 +108,7 @@ class Disk {
     /// read write flush dir rename unlink prealloc lock limits list size.
     void inject(char const *kind, char const *name, Bad bad, uint64_t after = 0);
     bool injected() const { return injected_; }
+    void forget_injections() { injections_.clear(), injected_ = false; }
 
     // ---- for tests that look at or change what is stored
     std::vector<uint8_t> *content(std::string const &name); ///< stable and seen are set by put()
@@ -175,7 +180,7 @@ class Disk {
     std::map<Inode const *, std::vector<bool>> written_; ///< blocks; a new name is a new use
     std::vector<std::string> violations_;
     uint64_t operations_ = 0, cut_at_ = UINT64_MAX;
-    bool off_ = false, woken_ = false, injected_ = false;
+    bool off_ = false, left_ = false, woken_ = false, injected_ = false;
 };
 
 } // namespace fault

@@ -15,28 +15,33 @@
 
 namespace fault {
 
+/// Where a record of an atomic batch lies, before it was read: between its neighbours.
+inline constexpr weir::Lsn kUnknownLsn = UINT64_MAX;
+
 /// What one append put into the log: visible as a whole or not at all.
 struct Unit {
     struct Record {
-        weir::Lsn lsn;
+        weir::Lsn lsn; ///< perhaps kUnknownLsn, but of the last one
         uint64_t length;
         uint32_t sum;
         uint16_t tag;
     };
     std::vector<Record> records; ///< none: ABORTED, or a void chain
-    weir::Lsn lsn = 0;           ///< of its first header
+    weir::Lsn lsn = 0;           ///< of its first header, or a bound below it
     weir::Lsn last = 0;          ///< of its last record: what append answers
 };
 
 /// Guarantees 2 to 5 of the design, as a list.
 class Oracle {
   public:
-    void add(Unit const &unit) { units_.push_back(unit); }
+    /// In any order; they are kept by LSN.
+    void add(Unit const &unit);
     /// Durable: every unit whose last record lies below.
     void acknowledge(weir::Lsn durable) { durable_ = std::max(durable_, durable); }
     void truncate(weir::Lsn before) { truncated_ = std::max(truncated_, before); }
     weir::Lsn durable() const { return durable_; }
     size_t size() const { return units_.size(); }
+    Unit const &unit(size_t i) const { return units_[i]; }
 
     /// Reads the whole log and compares: a prefix of whole units, all that was acknowledged, no
     /// other byte. What is missing at the end never comes back: it is forgotten. "" or what is
@@ -45,6 +50,7 @@ class Oracle {
 
   private:
     std::string compare(weir::Reader &reader, size_t &ret_units);
+    bool is_wanted_lsn(Unit &unit, size_t record, weir::Lsn lsn) const;
 
     std::vector<Unit> units_;
     weir::Lsn durable_ = 0, truncated_ = 0;

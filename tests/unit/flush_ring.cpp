@@ -86,6 +86,27 @@ Test(flush, records_larger_than_the_ring)
     check_contents(log, expected);
 }
 
+// Too large for a buffer wherever it begins, and yet it fits one that was just opened.
+Test(flush, a_large_record_that_ends_in_the_buffer_where_it_begins)
+{
+    Log log;
+    uint64_t const buffer = log.setup.options.buffer_size, block = log.setup.options.block;
+    std::vector<Record> expected;
+    auto const keep = [&](uint64_t length) {
+        expected.push_back(log.appended(pattern(length, length)));
+        check_eq(log.ring->wait(expected.back().lsn, -1).code, 0);
+    };
+    for (uint64_t less = 0; less < block; less += 400) {
+        // A batch that ends with its buffer opens the next one for nobody.
+        while (log.ring->tail() % buffer != 0) {
+            uint64_t const room = buffer - log.ring->tail() % buffer - weir::kBatchHeader;
+            keep(room < buffer / 2 ? room - 100 : buffer / 4);
+        }
+        keep(buffer - weir::kBatchHeader - weir::kRecordHeader - less);
+    }
+    check_contents(log, expected);
+}
+
 Test(flush, reservations_are_written_in_place)
 {
     Log log;

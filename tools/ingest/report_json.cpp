@@ -62,12 +62,20 @@ Json segment(SegmentState const &state)
             {"sectors", state.sectors},       {"allocs", state.allocs},
             {"frees", state.frees},           {"stalls", state.stalls}};
 }
+
+Json log(LogState const &state)
+{
+    return {{"whole", state.whole},           {"verdict", state.verdict},
+            {"records", state.records},       {"bytes", state.bytes},
+            {"duplicates", state.duplicates}, {"openings", state.openings},
+            {"batches", state.batches}};
+}
 } // namespace
 
 void show_json(Summary const &s)
 {
     double const seconds = static_cast<double>(s.supervision.run_ns) / 1e9;
-    Json const object{
+    Json object{
         {"good", s.good()},
         {"from", s.options.from},
         {"producers", s.options.producers},
@@ -101,6 +109,8 @@ void show_json(Summary const &s)
         {"time", time_of(s.work)},
         {"segment", segment(s.segment)},
     };
+    if (!s.options.log.empty())
+        object["log"] = log(s.log);
     print_json(object);
 }
 

@@ -99,10 +99,12 @@ std::string deliveries(Summary const &s)
 
 std::string log(LogState const &state)
 {
-    return fmt::format("{} records, {}, all as the files are; {} of them duplicates; opened {} "
+    return fmt::format("{} records, {}, {}; {} of them duplicates; opened {} "
                        "times, {} records made durable with {} writes; {}",
-                       state.records, human_bytes(state.bytes), state.duplicates, state.openings,
-                       state.records, state.batches, state.verdict);
+                       state.records, human_bytes(state.bytes),
+                       state.whole ? "all as the files are" : "NOT as the files are",
+                       state.duplicates, state.openings, state.records, state.batches,
+                       state.verdict);
 }
 
 std::string latency(Work const &work)
