@@ -2989,7 +2989,7 @@ WEIR_API struct weir_log *weir_log_close(struct weir_log *log) WEIR_NOEXCEPT;
  *                    log is being closed
  *   -EMSGSIZE        `len` is above `max_record`
  *   -ENOSPC          no segment can be made: the file system or `max_bytes` is
- *                    full
+ *                    full, or the system has no descriptors or memory left
  *   -EROFS           the log is read-only
  *   -ETIMEDOUT       no room within `append_timeout_ns`
  *   -WEIR_E_FORKED   the handle is the parent's
@@ -3016,7 +3016,7 @@ WEIR_API int weir_log_append(struct weir_log *log, const void *data, size_t len,
  *                    log is being closed
  *   -EMSGSIZE        `len` is above `max_record`, or needs more than one buffer
  *   -ENOSPC          no segment can be made: the file system or `max_bytes` is
- *                    full
+ *                    full, or the system has no descriptors or memory left
  *   -EROFS           the log is read-only
  *   -WEIR_E_FORKED   the handle is the parent's
  *   -WEIR_E_POISONED an earlier failure of the disk ended the log
@@ -3044,7 +3044,7 @@ WEIR_API int weir_log_try_append(struct weir_log *log, const void *data,
  *                    a reserved field is not 0, or the log is being closed
  *   -EMSGSIZE        all pieces together are above `max_record`
  *   -ENOSPC          no segment can be made: the file system or `max_bytes` is
- *                    full
+ *                    full, or the system has no descriptors or memory left
  *   -EROFS           the log is read-only
  *   -ETIMEDOUT       no room within `append_timeout_ns`
  *   -WEIR_E_FORKED   the handle is the parent's
@@ -3077,7 +3077,7 @@ WEIR_API int weir_log_appendv(struct weir_log *log,
  *                    a reserved field is not 0, or the log is being closed
  *   -EMSGSIZE        all records together are above `max_record`
  *   -ENOSPC          no segment can be made: the file system or `max_bytes` is
- *                    full
+ *                    full, or the system has no descriptors or memory left
  *   -EROFS           the log is read-only
  *   -ETIMEDOUT       no room within `append_timeout_ns`
  *   -WEIR_E_FORKED   the handle is the parent's
@@ -3112,7 +3112,7 @@ WEIR_API int weir_log_append_batch(
  *   -EMSGSIZE        `len` is above `max_record`, or does not fit a buffer
  *   -ENOBUFS         256 reservations are open
  *   -ENOSPC          no segment can be made: the file system or `max_bytes` is
- *                    full
+ *                    full, or the system has no descriptors or memory left
  *   -EROFS           the log is read-only
  *   -ETIMEDOUT       no room within `append_timeout_ns`
  *   -WEIR_E_FORKED   the handle is the parent's
@@ -3242,7 +3242,8 @@ WEIR_API uint64_t weir_log_tail(const struct weir_log *log) WEIR_NOEXCEPT;
 WEIR_API uint32_t weir_log_error(const struct weir_log *log) WEIR_NOEXCEPT;
 
 /**
- * An eventfd that becomes readable when weir_log_durable() grows.
+ * An eventfd that becomes readable when weir_log_durable() grows, or
+ * weir_log_error() begins to say something.
  *
  * It belongs to the log, which closes it at the end; read 8 bytes from it to
  * reset it. From the first call on everything that is appended is flushed at
@@ -3258,7 +3259,7 @@ WEIR_API uint32_t weir_log_error(const struct weir_log *log) WEIR_NOEXCEPT;
  *   -EROFS         the log is read-only
  *   -WEIR_E_FORKED the handle is the parent's
  *
- * Any thread. Does not block. Not for signal handlers. Since 0.1.
+ * Any thread. May block. Not for signal handlers. Since 0.1.
  */
 WEIR_API int weir_log_fd(struct weir_log *log) WEIR_NOEXCEPT;
 
@@ -3297,7 +3298,7 @@ WEIR_API int weir_log_truncate_before(struct weir_log *log,
  *   -EINVAL        a pointer is NULL, or `size` is out of range
  *   -WEIR_E_FORKED the handle is the parent's
  *
- * Any thread. Does not block. Not for signal handlers. Since 0.1.
+ * Any thread. May block. Not for signal handlers. Since 0.1.
  */
 WEIR_API int weir_log_stats(struct weir_log *log,
                             struct weir_log_info *ret_info) WEIR_NOEXCEPT;

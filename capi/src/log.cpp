@@ -113,7 +113,7 @@ WEIR_API struct weir_log *weir_log_close(struct weir_log *log) noexcept
  * @errors
  *   -EINVAL           `log` is NULL, `data` is NULL and `len` is not 0, or the log is being closed
  *   -EMSGSIZE         `len` is above `max_record`
- *   -ENOSPC           no segment can be made: the file system or `max_bytes` is full
+ *   -ENOSPC           no segment can be made: the file system or `max_bytes` is full, or the system has no descriptors or memory left
  *   -EROFS            the log is read-only
  *   -ETIMEDOUT        no room within `append_timeout_ns`
  *   -WEIR_E_FORKED    the handle is the parent's
@@ -148,7 +148,7 @@ WEIR_API int weir_log_append(struct weir_log *log, const void *data, size_t len,
  *   -EAGAIN           no room now; nothing was appended
  *   -EINVAL           `log` is NULL, `data` is NULL and `len` is not 0, or the log is being closed
  *   -EMSGSIZE         `len` is above `max_record`, or needs more than one buffer
- *   -ENOSPC           no segment can be made: the file system or `max_bytes` is full
+ *   -ENOSPC           no segment can be made: the file system or `max_bytes` is full, or the system has no descriptors or memory left
  *   -EROFS            the log is read-only
  *   -WEIR_E_FORKED    the handle is the parent's
  *   -WEIR_E_POISONED  an earlier failure of the disk ended the log
@@ -185,7 +185,7 @@ WEIR_API int weir_log_try_append(struct weir_log *log, const void *data, size_t 
  * @errors
  *   -EINVAL           `log` or `parts` is NULL, `count` or a tag is out of range, the data of a piece is NULL and its `len` is not 0, a reserved field is not 0, or the log is being closed
  *   -EMSGSIZE         all pieces together are above `max_record`
- *   -ENOSPC           no segment can be made: the file system or `max_bytes` is full
+ *   -ENOSPC           no segment can be made: the file system or `max_bytes` is full, or the system has no descriptors or memory left
  *   -EROFS            the log is read-only
  *   -ETIMEDOUT        no room within `append_timeout_ns`
  *   -WEIR_E_FORKED    the handle is the parent's
@@ -223,7 +223,7 @@ WEIR_API int weir_log_appendv(struct weir_log *log, const struct weir_log_part *
  * @errors
  *   -EINVAL           `log` or `parts` is NULL, `count` or a tag is out of range, the data of a part is NULL and its `len` is not 0, a reserved field is not 0, or the log is being closed
  *   -EMSGSIZE         all records together are above `max_record`
- *   -ENOSPC           no segment can be made: the file system or `max_bytes` is full
+ *   -ENOSPC           no segment can be made: the file system or `max_bytes` is full, or the system has no descriptors or memory left
  *   -EROFS            the log is read-only
  *   -ETIMEDOUT        no room within `append_timeout_ns`
  *   -WEIR_E_FORKED    the handle is the parent's
@@ -268,7 +268,7 @@ WEIR_API int weir_log_append_batch(struct weir_log *log, const struct weir_log_p
  *   -EINVAL           a pointer is NULL, `tag` is out of range, or the log is being closed
  *   -EMSGSIZE         `len` is above `max_record`, or does not fit a buffer
  *   -ENOBUFS          256 reservations are open
- *   -ENOSPC           no segment can be made: the file system or `max_bytes` is full
+ *   -ENOSPC           no segment can be made: the file system or `max_bytes` is full, or the system has no descriptors or memory left
  *   -EROFS            the log is read-only
  *   -ETIMEDOUT        no room within `append_timeout_ns`
  *   -WEIR_E_FORKED    the handle is the parent's
@@ -465,7 +465,8 @@ WEIR_API uint32_t weir_log_error(const struct weir_log *log) noexcept
 }
 
 /**
- * An eventfd that becomes readable when weir_log_durable() grows.
+ * An eventfd that becomes readable when weir_log_durable() grows, or
+ * weir_log_error() begins to say something.
  *
  * It belongs to the log, which closes it at the end; read 8 bytes from it to
  * reset it. From the first call on everything that is appended is flushed at
@@ -482,7 +483,7 @@ WEIR_API uint32_t weir_log_error(const struct weir_log *log) noexcept
  *   -EROFS            the log is read-only
  *   -WEIR_E_FORKED    the handle is the parent's
  * @thread any
- * @blocks no
+ * @blocks yes
  * @since 0.1
  */
 WEIR_API int weir_log_fd(struct weir_log *log) noexcept
@@ -537,7 +538,7 @@ WEIR_API int weir_log_truncate_before(struct weir_log *log, uint64_t lsn) noexce
  *   -EINVAL         a pointer is NULL, or `size` is out of range
  *   -WEIR_E_FORKED  the handle is the parent's
  * @thread any
- * @blocks no
+ * @blocks yes
  * @since 0.1
  */
 WEIR_API int weir_log_stats(struct weir_log *log, struct weir_log_info *ret_info) noexcept

@@ -201,6 +201,8 @@ void FlushRing::poison(int code, Lsn lsn) noexcept
     tail_.fetch_or(TailWord::kSeal, seq_cst); // [P] pairs with the look in open_next()
     wake_everybody();
     kick();
+    if (host_.advanced != nullptr) // who polls looks for what is new, and finds the error
+        host_.advanced(host_.self, written(), durable());
 }
 
 int FlushRing::poison_code() const noexcept

@@ -19,7 +19,7 @@ int open_in(char const *folder, int flags, uint32_t mode) noexcept
     int const at = sys::open_at(AT_FDCWD, folder, O_RDONLY | O_DIRECTORY, 0);
     if (at < 0)
         return at;
-    int const fd = sys::open_at(at, "LIVE", flags | O_NOFOLLOW, mode);
+    int const fd = sys::open_at(at, "LIVE", flags | O_NOFOLLOW | O_NONBLOCK, mode);
     sys::close(at);
     return fd;
 }
@@ -33,6 +33,24 @@ Status check_file(int fd) noexcept
     bool const good =
         S_ISREG(about.st_mode) && about.st_size >= static_cast<off_t>(sizeof(LivePage));
     return good ? kOk : error(kCorrupt);
+}
+
+/// The page has its place on disk: a mapping must not meet SIGBUS, neither ours nor a reader's, so
+/// the file is never shortened either. Without fallocate() the bytes are written.
+Status make_certain(int fd) noexcept
+{
+    if (sys::check_file_limit(sizeof(LivePage)) != 0)
+        return error(ENOSPC);
+    int const code = sys::fallocate(fd, 0, 0, sizeof(LivePage));
+    if (code != -EOPNOTSUPP && code != -ENOSYS)
+        return code == 0 ? kOk : error(-code);
+    char bytes[sizeof(LivePage)] = {};
+    if (sys::pread(fd, bytes, sizeof bytes, 0) < 0)
+        return error(EIO);
+    long const written = sys::pwrite(fd, bytes, sizeof bytes, 0);
+    if (written < 0)
+        return error(static_cast<int>(-written));
+    return written == static_cast<long>(sizeof bytes) ? kOk : error(ENOSPC);
 }
 
 /// Never back.
@@ -62,11 +80,9 @@ Status Live::publish(char const *folder, uint32_t mode, uint8_t const (&uuid)[16
     int const fd = open_in(folder, O_RDWR | O_CREAT, mode);
     if (fd < 0)
         return error(-fd);
-    // Not shortened: a reader that has it mapped must not meet SIGBUS.
-    Status status =
-        sys::fallocate(fd, 0, 0, sizeof(LivePage)) == 0 || ftruncate(fd, sizeof(LivePage)) == 0
-            ? check_file(fd)
-            : error(errno);
+    Status status = make_certain(fd);
+    if (status.ok())
+        status = check_file(fd);
     if (status.ok())
         status = map(fd, true);
     sys::close(fd);
@@ -77,6 +93,7 @@ Status Live::publish(char const *folder, uint32_t mode, uint8_t const (&uuid)[16
     std::memcpy(page.magic, kLiveMagic, sizeof page.magic);
     page.version = kLogVersion;
     page.reserved = 0;
+    page.sleepers.store(0, relaxed); // of readers that were killed; who sleeps comes back
     std::memcpy(page.uuid, uuid, sizeof page.uuid);
     page.written.store(durable, release);
     page.durable.store(durable, release);

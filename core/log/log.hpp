@@ -127,6 +127,8 @@ class Log {
 
   private:
     static constexpr Nanoseconds kWhenCalled = INT64_MAX;
+    /// What is written may be so many segments ahead of what is flushed, where nobody waits.
+    static constexpr uint64_t kUnflushedSegments = 2;
 
     // log_open.cpp
     static Status open_folder(char const *folder, Log &log) noexcept;
@@ -147,6 +149,7 @@ class Log {
     Nanoseconds make_segments() noexcept;
     Nanoseconds no_space(Status why) noexcept;
     Nanoseconds note_durable() noexcept;
+    void flush_behind() noexcept;
     Nanoseconds retain_what_must() noexcept;
     Lsn retention_limit(Nanoseconds &next) noexcept;
     Status forget_before(Lsn lsn) noexcept;

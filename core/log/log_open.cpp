@@ -92,9 +92,16 @@ Status Log::open_segments() noexcept
     with.keep_spares = options_.spare_segments + 1;
     with.max_bytes = options_.max_bytes;
     with.lock_timeout = options_.recovery.lock_timeout;
-    // A record of the largest size wants all its segments at once.
-    with.most_open = options_.ring.max_record / with.superblock.segment_size +
-                     options_.spare_segments + recovered_.open_count + 8;
+    uint64_t const size = with.superblock.segment_size;
+    if ((options_.max_bytes != 0 && options_.max_bytes < 4 * size) ||
+        (options_.retain_bytes != 0 && options_.retain_bytes < size))
+        return error(EINVAL);
+    // From the oldest that has to be written or flushed to the last one made: the ring's buffers,
+    // a record of the largest size twice (its segments are made while another one is not whole),
+    // and what flush_behind() leaves.
+    uint64_t const ring = options_.ring.buffer_size * options_.ring.buffer_count;
+    with.most_open = ring / size + 2 * (options_.ring.max_record / size) + kUnflushedSegments +
+                     options_.spare_segments + recovered_.open_count + 12;
     WEIR_TRY(segments_.open(io_, with));
     segments_.adopt(recovered_);
     while (segments_.ready() <= recovered_.start.at) {
@@ -163,8 +170,8 @@ void *Log::run_tender(void *self) noexcept
         Nanoseconds const next = log.tend();
         if (next == 0)
             continue;
-        if (next != kWhenCalled)
-            log.mood_.store(kTicking, seq_cst); // acknowledgements need not call
+        if (next <= log.options_.idle_evidence)
+            log.mood_.store(kTicking, seq_cst); // soon enough: acknowledgements need not call
         if (log.stopping_.load(seq_cst) == 0)
             futex_wait(log.calls_, seen, smaller(next, kSecond * 3600));
     }
@@ -213,7 +220,8 @@ void Log::close(Log *log) noexcept
     if (log->ring_ != nullptr && !log->forked_) {
         bool const drained = log->drain();
         log->stop_threads();
-        drained ? log->note_clean_end() : log->note_acknowledged();
+        bool const whole = drained && log->ring_->durable() == log->ring_->tail();
+        whole ? log->note_clean_end() : log->note_acknowledged();
         if (log->live_.page() != nullptr)
             log->live_.end();
     }

@@ -2,9 +2,12 @@
 // Reading a log by its folder, and sleeping until its writer has written more.
 #include "core/log/log_reader.hpp"
 
+#include <fcntl.h>
+
 #include "core/base/alloc.hpp"
 #include "core/base/bits.hpp"
 #include "core/base/futex.hpp"
+#include "core/flush/system.hpp"
 
 namespace weir {
 namespace {
@@ -26,7 +29,11 @@ Status LogReader::open(char const *folder, Lsn from, unsigned flags, LogReader *
         Io io;
         io.files = &PosixFiles::kOps;
         io.files_self = made->files_;
-        status = Reader::open(io, made->live_.page(), from, flags, made->reader_);
+        auto const lock = io.files->open(io.files_self, "LOCK", kOpenRead, 0);
+        made->lock_ = lock.ok() ? *lock : kNoFile;
+        made->believes_ = made->somebody_writes();
+        status = Reader::open(io, made->believes_ ? made->live_.page() : nullptr, from, flags,
+                              made->reader_);
     }
     if (!status.ok()) {
         close(made);
@@ -42,6 +49,8 @@ void LogReader::close(LogReader *reader) noexcept
         return;
     Reader::close(reader->reader_);
     reader->live_.close();
+    if (reader->lock_ != kNoFile)
+        sys::close(reader->lock_);
     PosixFiles::release(reader->files_);
     destroy(reader);
 }
@@ -49,11 +58,36 @@ void LogReader::close(LogReader *reader) noexcept
 Status LogReader::next(RecordView &ret) noexcept
 {
     if (!ahead_)
-        return reader_->next(ret);
+        return read_on(ret);
     ahead_ = false;
     if (ahead_status_.code > 0)
         ret = ahead_record_;
     return ahead_status_;
+}
+
+/// Who cannot look believes the page.
+bool LogReader::somebody_writes() const noexcept
+{
+    struct flock asked {};
+    asked.l_type = F_WRLCK;
+    asked.l_whence = SEEK_SET;
+    return lock_ == kNoFile || ::fcntl(lock_, F_OFD_GETLK, &asked) != 0 || asked.l_type != F_UNLCK;
+}
+
+/// At the end it is asked anew whether there is a writer.
+Status LogReader::read_on(RecordView &ret) noexcept
+{
+    Status const status = reader_->next(ret);
+    if (status.code != kNoRecord && status.code != -kCorrupt)
+        return status;
+    bool const writes = somebody_writes();
+    if (writes == believes_)
+        return status;
+    believes_ = writes;
+    if (writes && live_.page() == nullptr)
+        return status; // made after we came: without it the files tell
+    reader_->believe(writes ? live_.page() : nullptr);
+    return reader_->next(ret);
 }
 
 Status LogReader::seek(Lsn lsn) noexcept
@@ -69,7 +103,7 @@ Status LogReader::wait(Nanoseconds timeout) noexcept
         LivePage *const page = live_.page();
         // [R] before the look; the writer moves the watermark and then counts `wake` up (Live).
         uint32_t const seen = page == nullptr ? 0 : page->wake.load(seq_cst);
-        ahead_status_ = reader_->next(ahead_record_);
+        ahead_status_ = read_on(ahead_record_);
         ahead_ = ahead_status_.code != kNoRecord;
         if (ahead_)
             break;

@@ -8,7 +8,8 @@
 
 namespace weir {
 
-/// One thread at a time.
+/// LIVE counts only while somebody holds the log's lock: after a power cut it is as old as its last
+/// write-back. One thread at a time.
 class LogReader {
   public:
     /// -ENOENT: no log there. Otherwise as Reader::open().
@@ -27,10 +28,14 @@ class LogReader {
     LogReader &operator=(LogReader const &) = delete;
 
   private:
+    bool somebody_writes() const noexcept;
+    Status read_on(RecordView &ret) noexcept;
     void sleep_on_page(uint32_t seen, Nanoseconds left) noexcept;
 
     PosixFiles *files_ = nullptr;
     Live live_{};
+    File lock_ = kNoFile;   ///< LOCK, to see whether somebody holds it; kNoFile: it may not be read
+    bool believes_ = false; ///< reader_ takes what LIVE says
     Reader *reader_ = nullptr;
     /// What wait() has read ahead; next() gives it out.
     bool ahead_ = false;

@@ -14,6 +14,7 @@ namespace {
 /// Zeros are written in pieces, so that a segment that is needed is not waited for.
 constexpr uint64_t kZeroPiece = 1 << 20;
 constexpr Nanoseconds kRetry = kSecond;
+constexpr Nanoseconds kShortRetry = 5 * kMillisecond;
 
 bool means_no_space(Status status) noexcept
 {
@@ -32,6 +33,7 @@ Nanoseconds Log::tend() noexcept
     Guard const guard(files_lock_);
     if (ring_->poison_code() != 0)
         return kWhenCalled;
+    flush_behind();
     Nanoseconds const segments = make_segments();
     Nanoseconds const hint = note_durable();
     Nanoseconds const retention = retain_what_must();
@@ -77,6 +79,16 @@ Nanoseconds Log::make_segments() noexcept
     return 0;
 }
 
+/// Without SYNC nobody may wait for long: what is written is flushed some segments behind, so that
+/// few are open at a time.
+void Log::flush_behind() noexcept
+{
+    Lsn const written = ring_->written();
+    if (options_.ring.durability != Durability::sync &&
+        written >= ring_->durable() + kUnflushedSegments * segments_.size())
+        (void)ring_->wait(written - 1, 0); // asks for it; -EAGAIN
+}
+
 /// Retention may help; else appenders get to know, and it is tried again. Any other failure says
 /// that the disk cannot be believed.
 Nanoseconds Log::no_space(Status why) noexcept
@@ -92,9 +104,12 @@ Nanoseconds Log::no_space(Status why) noexcept
     } else if (!means_try_later(why)) {
         ring_->poison(-why.code, segments_.ready());
         return kWhenCalled;
+    } else if (why.code != -EBUSY && ring_->space_wanted() > segments_.ready()) {
+        ring_->space_status(ENOSPC); // somebody waits for what may never come
     }
-    retry_at_ = monotonic_now() + kRetry;
-    return kRetry;
+    Nanoseconds const pause = why.code == -EBUSY ? kShortRetry : kRetry;
+    retry_at_ = monotonic_now() + pause;
+    return pause;
 }
 
 // ---- evidence
@@ -143,7 +158,8 @@ Lsn Log::retention_limit(Nanoseconds &next) noexcept
         bool old = options_.retain_bytes != 0 && durable - (limit + size) >= options_.retain_bytes;
         if (!old && options_.retain != 0) {
             auto const changed = segments_.changed_at(limit);
-            Nanoseconds const age = changed.ok() ? real_now() - *changed : 0;
+            Nanoseconds const past = changed.ok() ? real_now() - *changed : 0;
+            Nanoseconds const age = larger(past, Nanoseconds{0}); // clocks are set back
             old = age >= options_.retain;
             if (!old)
                 next = smaller(next, larger(options_.retain - age, kSecond));

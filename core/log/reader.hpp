@@ -56,6 +56,8 @@ class Reader {
 
     /// LIVE says that there is more than was read: a cheap look without reading files, for waiting.
     bool live_has_more() const noexcept;
+    /// From now on this page is the writer's; null: nobody writes, and what it says may be old.
+    void believe(LivePage const *live) noexcept { live_ = live; }
     /// Where the next record is looked for.
     Lsn position() const noexcept;
     Lsn limit() const noexcept { return limit_; }

@@ -53,6 +53,7 @@ void Segments::adopt(Recovered &found) noexcept
 {
     first_ = found.first_segment * size_;
     next_ = found.end_segment * size_;
+    opened_at_ = round_down(found.start.at, size_);
     closed_ = next_;
     for (size_t i = 0; i < found.open_count; ++i) {
         Lsn const base = found.open[i].number * size_;
@@ -130,10 +131,14 @@ uint64_t Segments::bytes_of_all() const noexcept { return next_ - first_ + spare
 
 Status Segments::begin_next() noexcept
 {
+    if (slot_of(next_)->load(relaxed) != 0) // ours alone to write
+        return error(EBUSY);                // an old segment is not written or flushed yet
     reused_ = spare_count_ != 0;
     if (reused_)
         return take_spare();
-    if (options_.max_bytes != 0 && bytes_of_all() + size_ > options_.max_bytes)
+    // The first one is never refused: a log that is full could not be opened to be truncated.
+    if (options_.max_bytes != 0 && next_ > opened_at_ &&
+        bytes_of_all() + size_ > options_.max_bytes)
         return error(ENOSPC);
     number_ = next_spare_++;
     char name[kSegmentNameBytes];
@@ -151,10 +156,11 @@ Status Segments::begin_next() noexcept
 
 Status Segments::take_spare() noexcept
 {
-    number_ = spares_[--spare_count_];
+    number_ = spares_[spare_count_ - 1];
     char name[kSegmentNameBytes];
     spare_name(number_, name);
     WEIR_TRY(open_locked(name, kOpenWrite, file_));
+    --spare_count_;
     preparing_ = true;
     zeroed_ = size_; // was written before: old content fails position and sum
     return kOk;

@@ -104,7 +104,8 @@ class Segments {
     uint64_t slot_mask_ = 0;
     Lsn first_ = 0;
     Lsn next_ = 0;
-    Lsn closed_ = 0; ///< no descriptors of segments below
+    Lsn opened_at_ = 0; ///< the segment in which the log went on
+    Lsn closed_ = 0;    ///< no descriptors of segments below
 
     bool preparing_ = false;
     bool reused_ = false;
