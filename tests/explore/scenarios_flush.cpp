@@ -78,6 +78,14 @@ void register_appending()
     short_of_space.space = 1024;
     add("f_space", "a segment that is not ready when it is wanted", 2, short_of_space,
         {appends(4), [](Appender &me) { me.ring().space_ready(8192); }});
+    FlushPlan used_up = short_of_space;
+    used_up.space = 3072; // enough for the large one, if others do not come first
+    add("f_large_space", "a record larger than a buffer, and others take the last segment", 1,
+        used_up, {appends(1, 300), [](Appender &me) {
+                      me.ring().space_status(ENOSPC);
+                      for (int i = 0; i < 8; i++)
+                          me.append(280);
+                  }});
 }
 
 void register_waiting()
