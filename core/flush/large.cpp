@@ -86,9 +86,8 @@ Status FlushRing::begin_large(uint64_t bytes, Deadline const &deadline, bool may
             WEIR_TRY(room);
             continue;
         }
-        if (!locate(tail.generation(), tail.offset(), ret) || !claim(ret.generation, Duty::idle))
+        if (!locate_end(tail, ret) || !claim(ret.generation, Duty::idle))
             continue; // evicted
-        ret.bytes = options_.buffer_size - tail.offset();
         // [R] others may have come far meanwhile
         bool const ready = ready_upto_.load(seq_cst) > last_of(ret.lsn + ret.bytes, bytes);
         if (ready && can_open(ret.generation + 1))

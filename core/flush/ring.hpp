@@ -274,6 +274,7 @@ class FlushRing {
                         TailWord const *found, Spot &ret) noexcept;
     Take take(uint64_t need, Source const *source, TailWord const *found, Spot &ret) noexcept;
     bool add_or_seal(uint64_t need, TailWord &ret) noexcept;
+    bool locate_end(TailWord tail, Place &ret) const noexcept;
     Take overflow(TailWord found, uint64_t need, Source const *source, Spot &ret) noexcept;
     Result<bool> await_room(Deadline const &deadline, bool may_wait, uint64_t need,
                             Spot &ret) noexcept;
