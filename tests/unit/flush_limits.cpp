@@ -208,6 +208,26 @@ Test(flush_limits, periodic_flushes_by_itself)
     check_eq(log.ring->durable(), 8192);
 }
 
+// Only the highest LSN that anybody asked for is known: who asks on and on hid the others.
+Test(flush_limits, a_flush_that_was_asked_for_does_not_wait_for_later_ones)
+{
+    for (auto durability : {weir::Durability::periodic, weir::Durability::none}) {
+        Setup setup;
+        setup.thread = false;
+        setup.options.durability = durability;
+        setup.options.sync_interval = 3600 * kSecond;
+        Log log(setup);
+        Record const first = log.appended("first");
+        check_eq(log.ring->wait(first.lsn, 0).code, -EAGAIN);
+        for (unsigned i = 0; i < 5; ++i) {
+            log.ring->step_without_sleep();
+            Record const later = log.appended(pattern(i, 100)); // never written by this step
+            check_eq(log.ring->wait(later.lsn, 0).code, -EAGAIN);
+        }
+        check_eq(log.ring->wait(first.lsn, 0).code, 0);
+    }
+}
+
 Test(flush_limits, somebody_polls_and_need_not_ask)
 {
     Setup setup;
