@@ -84,6 +84,25 @@ Test(flush_limits, own_reservation_in_a_later_buffer_is_no_deadlock)
     check_eq(log.ring->wait(mine, -1).code, 0);
 }
 
+// It was looked for in the first generation alone, and the cut went on to the chain's end.
+Test(flush_limits, own_reservation_beside_the_end_of_a_chain_is_a_deadlock)
+{
+    Setup setup;
+    setup.options.stall_timeout = 500 * kMillisecond;
+    Log log(setup);
+    for (Nanoseconds const timeout : {Nanoseconds{-1}, 10 * kSecond}) {
+        Record const chain = log.appended(pattern(2, 100000));
+        Lsn mine = 0;
+        void *data = nullptr;
+        check_eq(log.ring->reserve(16, 0, -1, mine, data).code, 0);
+        check_eq(log.ring->wait(chain.lsn, timeout).code, -EDEADLK);
+        check_eq(log.ring->commit(mine, 16).code, 0); // it was not taken away meanwhile
+        check_eq(log.ring->wait(chain.lsn, -1).code, 0);
+        check_eq(log.ring->sync().code, 0);
+    }
+    check_eq(log.stats().evictions, 0);
+}
+
 Test(flush_limits, no_space_is_said_before_anything_is_taken)
 {
     Setup setup;
