@@ -81,7 +81,8 @@ Status FlushRing::begin_large(uint64_t bytes, Deadline const &deadline, bool may
         WEIR_TRY(await_segments(bytes, deadline, may_wait));
         TailWord tail{};
         Spot none;
-        if (!add_or_seal(options_.buffer_size + 1, tail)) { // never fits
+        // Never fits. Buffers that are smaller than kMostAdded are the explorer's: there it adds.
+        if (!add_or_seal(options_.buffer_size + 1, tail) || tail.offset() > options_.buffer_size) {
             auto const room = await_room(deadline, may_wait, 0, none);
             WEIR_TRY(room);
             continue;
