@@ -122,7 +122,8 @@ Status FlushRing::end_opening(Lsn lsn, uint64_t length, bool abort) noexcept
     return status;
 }
 
-/// -EDEADLK: this thread would wait for what it has reserved and not committed.
+/// -EDEADLK: this thread would wait for what it has reserved and not committed. Of a chain that goes
+/// on behind the last cut one sees the next generation alone: who waits asks again after each cut.
 Status FlushRing::check_own(Lsn lsn) noexcept
 {
     if (open_count_.load(relaxed) == 0) // ours would be counted
@@ -130,9 +131,10 @@ Status FlushRing::check_own(Lsn lsn) noexcept
     Lsn const closed = closed_.load(acquire); // pairs with begin_scan()
     if (cut_whole_.load(acquire) > lsn)       // pairs with finalise()
         return kOk;
-    // A cut takes all of a generation that is there.
-    Lsn const bound = lsn < closed ? closed : base_of(generation_of(lsn) + 1);
     Lsn const cut = cut_.load(acquire); // pairs with finalise(); what is open below was evicted
+    Lsn const from = larger(lsn, cut);
+    // A cut takes all of a generation that is there.
+    Lsn const bound = from < closed ? closed : base_of(generation_of(from) + 1);
     Locked const guard(desk_lock_);
     for (Opening const &entry : openings_)
         if (entry.lsn >= cut && entry.lsn < bound && entry.lsn != 0 &&

@@ -88,9 +88,12 @@ bool FlushRing::begin_eviction(uint64_t generation) noexcept
     return true;
 }
 
-/// Somebody has CLAIMED the duty, or is between the two stores of open_next().
+/// Somebody has CLAIMED the duty, or is between the two stores of open_next(). Who sleeps for a
+/// buffer meanwhile is not what the scan waits for: all that it placed below is committed.
 bool FlushRing::is_being_opened(uint64_t generation) const noexcept
 {
+    if (opener_sleeps_.load(seq_cst) == generation) // pairs with await_next()
+        return false;
     DutyWord const duty{duty_.load(seq_cst)};
     if (duty.generation() == generation)
         return TailWord{tail_.load(seq_cst)}.is_in(generation - 1);

@@ -55,8 +55,9 @@
 //   before its header        EMPTY: evicted up to the next header that names its place
 //   RESERVED                 evicted: its size is in word 1
 //   overflower, duty IDLE    [offset, B) is EMPTY: evicted, and the evictor sets NEEDED for it
-//   large unit, duty CLAIMED poison -ETIMEDOUT, after twice the time; behind its last rotation as
-//                            RESERVED
+//   large unit, duty CLAIMED poison -ETIMEDOUT, after twice the time, if it is copying; who sleeps
+//                            for a buffer has committed all before, and holds no scan up; behind
+//                            its last rotation as RESERVED
 //   committed                nothing is missing
 //   Eviction: seal the generation, mark it quarantined, CAS word 1 to EVICTED; batches of that
 //   generation are made in fresh memory from then on, with ABORTED for what was evicted.

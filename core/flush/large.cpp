@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 // Units larger than a buffer: the writer keeps the duty to rotate and fills generations alone, so
 // that its fragments lie one behind the other. It can be sent away until the first is placed;
-// afterwards only poison ends it.
+// afterwards only poison ends it. While it sleeps all behind it is committed, so that a scan never
+// waits for who waits for a buffer; with the duty CLAIMED it never waits for a segment.
 #include "core/flush/ring.hpp"
 
 namespace weir {
@@ -11,15 +12,7 @@ Status FlushRing::append_large(Source &source, Nanoseconds timeout, Lsn &ret) no
     Deadline const deadline(timeout);
     bool const may_wait = timeout != 0;
     Place place;
-    for (;;) {
-        WEIR_TRY(await_segments(source.bytes(), deadline, may_wait));
-        WEIR_TRY(begin_large(deadline, may_wait, place));
-        // [R] others may have come far meanwhile
-        if (ready_upto_.load(seq_cst) > last_of(place.lsn, source.bytes()))
-            break;
-        decline(place.generation); // before the gap, as in overflow()
-        write_pad(place.at, place.lsn, place.bytes);
-    }
+    WEIR_TRY(begin_large(source.bytes(), deadline, may_wait, place));
     Status status;
     for (;;) {
         if (place.bytes != 0) {
@@ -33,7 +26,7 @@ Status FlushRing::append_large(Source &source, Nanoseconds timeout, Lsn &ret) no
             open_or_decline(place.generation);
             break;
         }
-        if (Status const gone = await_next(place.generation, Deadline(-1), true); !gone.ok())
+        if (Status const gone = await_next(place.generation, Deadline(-1)); !gone.ok())
             return gone;
         uint64_t const room = options_.buffer_size - first_offset(place.generation + 1);
         bool const last = left <= room;
@@ -80,49 +73,76 @@ Status FlushRing::await_segments(uint64_t bytes, Deadline const &deadline, bool 
 }
 
 /// Becomes the overflower by SEAL, keeps the duty CLAIMED, and has the next buffer free. `ret` is
-/// the end of the generation.
-Status FlushRing::begin_large(Deadline const &deadline, bool may_wait, Place &ret) noexcept
+/// the end of the generation, or no bytes behind it if we had to sleep for that buffer.
+Status FlushRing::begin_large(uint64_t bytes, Deadline const &deadline, bool may_wait,
+                              Place &ret) noexcept
 {
     for (;;) {
+        WEIR_TRY(await_segments(bytes, deadline, may_wait));
         TailWord tail{};
         Spot none;
-        if (!add_or_seal(options_.buffer_size + 1, tail)) { // never fits
+        // Never fits. Buffers that are smaller than kMostAdded are the explorer's: there it adds.
+        if (!add_or_seal(options_.buffer_size + 1, tail) || tail.offset() > options_.buffer_size) {
             auto const room = await_room(deadline, may_wait, 0, none);
             WEIR_TRY(room);
             continue;
         }
-        if (!locate(tail.generation(), tail.offset(), ret) || !claim(ret.generation, Duty::idle))
+        if (!locate_end(tail, ret) || !claim(ret.generation, Duty::idle))
             continue; // evicted
-        ret.bytes = options_.buffer_size - tail.offset();
-        Status const next =
-            open_status().ok() ? await_next(ret.generation, deadline, may_wait) : open_status();
-        if (next.ok())
+        // [R] others may have come far meanwhile
+        bool const ready = ready_upto_.load(seq_cst) > last_of(ret.lsn + ret.bytes, bytes);
+        if (ready && can_open(ret.generation + 1))
             return kOk;
+        Status next = open_status();
+        if (ready && next.ok()) {
+            next = may_wait ? await_first(ret, deadline) : error(EAGAIN);
+            if (next.ok())
+                return kOk;
+        }
         decline(ret.generation); // before the gap, as in overflow()
         write_pad(ret.at, ret.lsn, ret.bytes);
-        return next;
+        WEIR_TRY(next); // else the segments are missing, which is waited for without the duty
     }
 }
 
-/// Until the buffer of the next generation is free, whose duty we have CLAIMED.
-Status FlushRing::await_next(uint64_t generation, Deadline const &deadline, bool may_wait) noexcept
+/// The generation is full, by us, and the buffer of the next one is not free: a slow device. The
+/// gap comes before the sleep, or whoever scans would take us for dead.
+Status FlushRing::await_first(Place &place, Deadline const &deadline) noexcept
+{
+    write_pad(place.at, place.lsn, place.bytes);
+    place.bytes = 0;
+    kick(); // the I/O thread cuts it, and our buffer comes from that
+    return await_next(place.generation, deadline);
+}
+
+/// Until the buffer of the next generation is free, whose duty we have CLAIMED. Nothing of ours is
+/// uncommitted meanwhile, and is_being_opened() is told so.
+Status FlushRing::await_next(uint64_t generation, Deadline const &deadline) noexcept
 {
     uint64_t const next = generation + 1;
+    opener_sleeps_.store(next, seq_cst); // after our last commit; pairs with is_being_opened()
+    Status const come = await_buffer(next, deadline);
+    opener_sleeps_.store(0, seq_cst); // before the duty moves
+    return come;
+}
+
+Status FlushRing::await_buffer(uint64_t generation, Deadline const &deadline) noexcept
+{
     for (;;) {
         if (is_poisoned())
             return error(kPoisoned);
         uint32_t const seen = room_.enter();
         // [D] [R] seq_cst: who frees the buffer or brings the segment wakes `room_` afterwards
-        bool const free =
-            buffer_of(next).free_for.load(seq_cst) == next && !segment_is_missing(next);
+        bool const free = buffer_of(generation).free_for.load(seq_cst) == generation &&
+                          !segment_is_missing(generation);
         Nanoseconds const left = free ? 0 : deadline.left();
-        if (left != 0 && may_wait && !is_poisoned())
+        if (left != 0 && !is_poisoned())
             room_.sleep(seen, left);
         room_.leave();
         if (free)
             return kOk;
-        if (left == 0 || !may_wait)
-            return error(may_wait ? ETIMEDOUT : EAGAIN);
+        if (left == 0)
+            return error(ETIMEDOUT);
         kick(); // the generation that we have filled is the I/O thread's to cut
     }
 }

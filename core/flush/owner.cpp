@@ -147,7 +147,8 @@ bool FlushRing::submit(Batch &batch) noexcept
     return true;
 }
 
-/// PERIODIC by its interval; and what a waiter with a time limit asked for.
+/// PERIODIC by its interval; and what a waiter with a time limit asked for. As far as it is safe: of
+/// those who asked only the highest is known, and who asks on and on must not hold the others up.
 bool FlushRing::flush_due() noexcept
 {
     if (options_.durability == Durability::sync || is_poisoned())
@@ -159,8 +160,7 @@ bool FlushRing::flush_due() noexcept
         Nanoseconds const age = monotonic_now() - owner_.last_flush;
         bool const is_news = safe_.lsn > provable_.lsn;
         bool const closing = state_.load(seq_cst) != static_cast<uint32_t>(State::open);
-        is_wanted = is_news && (closing || eager_.load(relaxed) != 0 ||
-                                (asked > provable_.lsn && safe_.lsn >= asked));
+        is_wanted = is_news && (closing || eager_.load(relaxed) != 0 || asked > provable_.lsn);
         is_old =
             is_news && options_.durability == Durability::periodic && age >= options_.sync_interval;
     }

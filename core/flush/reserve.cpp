@@ -105,15 +105,28 @@ bool FlushRing::add_or_seal(uint64_t need, TailWord &ret) noexcept
     return true;
 }
 
+/// [offset, B), which is its overflower's. If that is nothing, the generation may have been written
+/// and its buffer have gone to a later one meanwhile: the duty is ours all the same.
+bool FlushRing::locate_end(TailWord tail, Place &ret) const noexcept
+{
+    if (tail.offset() != options_.buffer_size) {
+        ret.bytes = options_.buffer_size - tail.offset();
+        return locate(tail.generation(), tail.offset(), ret);
+    }
+    ret = Place{};
+    ret.generation = full_generation(tail);
+    ret.lsn = base_of(ret.generation + 1);
+    return true;
+}
+
 /// We own [offset, B) of the generation, and the duty to open the next one. Nothing of ours is
 /// placed before it is open: until then a time limit or an evictor may send us away.
 FlushRing::Take FlushRing::overflow(TailWord tail, uint64_t need, Source const *source,
                                     Spot &ret) noexcept
 {
     Place end;
-    if (!locate(tail.generation(), tail.offset(), end))
+    if (!locate_end(tail, end))
         return Take::again; // evicted, and gone since
-    end.bytes = options_.buffer_size - tail.offset();
     if (!claim(end.generation, Duty::idle))
         return Take::again; // an evictor took the duty
     if (!can_open(end.generation + 1)) {

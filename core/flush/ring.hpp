@@ -274,6 +274,7 @@ class FlushRing {
                         TailWord const *found, Spot &ret) noexcept;
     Take take(uint64_t need, Source const *source, TailWord const *found, Spot &ret) noexcept;
     bool add_or_seal(uint64_t need, TailWord &ret) noexcept;
+    bool locate_end(TailWord tail, Place &ret) const noexcept;
     Take overflow(TailWord found, uint64_t need, Source const *source, Spot &ret) noexcept;
     Result<bool> await_room(Deadline const &deadline, bool may_wait, uint64_t need,
                             Spot &ret) noexcept;
@@ -298,10 +299,13 @@ class FlushRing {
 
     // large.cpp
     Status append_large(Source &source, Nanoseconds timeout, Lsn &ret) noexcept;
-    Status begin_large(Deadline const &deadline, bool may_wait, Place &ret) noexcept;
+    Status begin_large(uint64_t bytes, Deadline const &deadline, bool may_wait,
+                       Place &ret) noexcept;
+    Status await_first(Place &place, Deadline const &deadline) noexcept;
     Lsn last_of(Lsn from, uint64_t bytes) const noexcept;
     Status await_segments(uint64_t bytes, Deadline const &deadline, bool may_wait) noexcept;
-    Status await_next(uint64_t generation, Deadline const &deadline, bool may_wait) noexcept;
+    Status await_next(uint64_t generation, Deadline const &deadline) noexcept;
+    Status await_buffer(uint64_t generation, Deadline const &deadline) noexcept;
     void open_or_decline(uint64_t generation) noexcept;
 
     // desk.cpp
@@ -415,10 +419,13 @@ class FlushRing {
     alignas(kCacheLine) atomic<uint64_t> open_position_[TailWord::kCuts];
     atomic<uint64_t> ready_upto_;  ///< segments that begin below are ready. Writer: the preparer
     atomic<uint64_t> wanted_upto_; ///< segments that begin below are wanted. Writers: by CAS, rises
-    atomic<uint32_t> space_code_;  ///< errno that answers who needs a segment. Writer: the preparer
-    atomic<uint32_t> state_;       ///< State. Writers: close(), and the I/O thread at the end
-    atomic<uint64_t> sealed_at_; ///< end of the log after close()'s cut, else 0. Writer: the token
-    Gate room_;                  ///< who waits for a place, or a large unit for a buffer
+    /// The generation for whose buffer a large unit sleeps, all below it committed; 0: none does.
+    /// Writer: who has CLAIMED the duty to open it.
+    atomic<uint64_t> opener_sleeps_;
+    atomic<uint32_t> space_code_; ///< errno that answers who needs a segment. Writer: the preparer
+    atomic<uint32_t> state_;      ///< State. Writers: close(), and the I/O thread at the end
+    atomic<uint64_t> sealed_at_;  ///< end of the log after close()'s cut, else 0. Writer: the token
+    Gate room_;                   ///< who waits for a place, or a large unit for a buffer
 
     // ---- cutting
     Lock token_;

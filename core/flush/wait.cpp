@@ -11,7 +11,6 @@ Status FlushRing::wait(Lsn lsn, Nanoseconds timeout) noexcept
         return settled;
     if (lsn >= tail())
         return error(ERANGE);
-    WEIR_TRY(check_own(lsn));
     return timeout < 0 ? wait_leading(lsn) : wait_timed(lsn, timeout);
 }
 
@@ -23,7 +22,6 @@ Status FlushRing::sync() noexcept
     Status settled;
     if (is_settled(end - 1, settled))
         return settled;
-    WEIR_TRY(check_own(end - 1));
     return wait_leading(end - 1);
 }
 
@@ -48,14 +46,16 @@ Status FlushRing::wait_leading(Lsn lsn) noexcept
         Status settled;
         if (is_settled(lsn, settled))
             return settled;
+        WEIR_TRY(check_own(lsn));
         if (try_lead(lsn))
             continue;
         bool const flush = needs_flush(lsn);
         unsigned const number = gate_of(lsn);
         Gate &gate = flush ? flush_gate_ : gates_[number];
         uint32_t const seen = gate.enter();
-        if (!is_settled(lsn, settled) && !could_lead(lsn) && needs_flush(lsn) == flush &&
-            gate_of(lsn) == number)
+        // Also what is ours: the scan of another leader may stand before it, and wakes nobody.
+        if (!is_settled(lsn, settled) && check_own(lsn).ok() && !could_lead(lsn) &&
+            needs_flush(lsn) == flush && gate_of(lsn) == number)
             gate.sleep(seen, kForEver);
         gate.leave();
     }
@@ -65,6 +65,7 @@ Status FlushRing::wait_leading(Lsn lsn) noexcept
 Status FlushRing::wait_timed(Lsn lsn, Nanoseconds timeout) noexcept
 {
     Deadline const deadline(timeout);
+    WEIR_TRY(check_own(lsn));                   // before others are made to cut what is ours
     uint64_t known = flush_upto_.load(relaxed); // only rises
     while (known <= lsn && !flush_upto_.compare_exchange(known, lsn + 1, seq_cst, relaxed)) {
     }
@@ -77,12 +78,14 @@ Status FlushRing::wait_timed(Lsn lsn, Nanoseconds timeout) noexcept
         uint32_t const seen = gate.enter();
         Status settled;
         bool const over = is_settled(lsn, settled);
-        Nanoseconds const left = over ? 0 : deadline.left();
+        Status const own = over ? Status{} : check_own(lsn);
+        Nanoseconds const left = over || !own.ok() ? 0 : deadline.left();
         if (left != 0 && gate_of(lsn) == number)
             gate.sleep(seen, left);
         gate.leave();
         if (over)
             return settled;
+        WEIR_TRY(own);
         if (left == 0)
             return error(ETIMEDOUT);
     }
@@ -160,8 +163,8 @@ FlushRing::Batch *FlushRing::cut_for_waiter(Lsn lsn) noexcept
     gather();
     Batch *last = nullptr;
     while (cut_whole_.load(seq_cst) <= lsn) {
-        if (!close_batch())
-            break; // a chain whose end is to come
+        if (!check_own(lsn).ok() || !close_batch())
+            break; // a chain whose end is to come, or lies beside what is ours
         if (last != nullptr)
             kick(); // an earlier batch is the I/O thread's
         last = nullptr;

@@ -38,6 +38,8 @@ ROTATE = "core/flush/rotate.cpp"
 COMPLETE = "core/flush/complete.cpp"
 CUT = "core/flush/cut.cpp"
 EVICT = "core/flush/evict.cpp"
+RESERVE = "core/flush/reserve.cpp"
+LARGE = "core/flush/large.cpp"
 FLUSH_RING = "core/flush/ring.cpp"
 
 
@@ -568,6 +570,13 @@ FLUSH = [
          (EVICT, "        uint64_t const bytes = reserved_bytes(word1);\n",
           "        uint64_t const bytes = words_at(at).word0.load(relaxed) >> 32;\n"),
          sees="poisoned|wrong|invariant"),
+    rule("flush: who overflows a buffer that is full has its duty", "f_exact", (1, 0, 0),
+         (RESERVE, "    if (tail.offset() != options_.buffer_size) {\n", "    if (true) {\n"),
+         sees="forgotten|sleeps|nobody has the duty"),
+    rule("flush: nobody sleeps for a segment with the duty", "f_large_space", (1, 0, 0),
+         (LARGE, "        bool const ready = ready_upto_.load(seq_cst) > last_of(ret.lsn + "
+          "ret.bytes, bytes);\n", "        bool const ready = true;\n"),
+         sees="forgotten|sleeps|nobody has the duty"),
     rule("flush: poison wakes all", "f_poison_full", (1, 0, 0),
          (FLUSH_RING, "    wake_everybody();\n    kick();\n", "    kick();\n"),
          sees="forgotten|sleeps"),

@@ -18,6 +18,7 @@ void add(char const *name, char const *about, int deepest, FlushPlan const &plan
 
 // Of a buffer of 512 bytes 432 are for records. 128 of them: three fit, and are not split.
 constexpr uint64_t kThird = 112;
+constexpr uint64_t kExactThird = 128;
 constexpr uint64_t kHalf = 176;
 
 FlushProgram appends(unsigned count, uint64_t length = kThird)
@@ -44,6 +45,8 @@ void register_appending()
     add("f_append", "two append beside each other", 3, plan, {appends(1), appends(1)});
     add("f_overflow", "the last of four overflows, and the gap is padded", 2, plan,
         {appends(2), appends(2)});
+    add("f_exact", "the overflower of a buffer that is full to the last byte", 1, plan,
+        {appends(4, kExactThird), appends(3, kExactThird)});
     add("f_split", "a record is split between two buffers", 2, plan,
         {appends(2, kHalf), appends(1, kHalf)});
     add("f_batch", "an atomic batch beside a record", 2, plan,
@@ -78,6 +81,14 @@ void register_appending()
     short_of_space.space = 1024;
     add("f_space", "a segment that is not ready when it is wanted", 2, short_of_space,
         {appends(4), [](Appender &me) { me.ring().space_ready(8192); }});
+    FlushPlan used_up = short_of_space;
+    used_up.space = 3072; // enough for the large one, if others do not come first
+    add("f_large_space", "a record larger than a buffer, and others take the last segment", 1,
+        used_up, {appends(1, 300), [](Appender &me) {
+                      me.ring().space_status(ENOSPC);
+                      for (int i = 0; i < 8; i++)
+                          me.append(280);
+                  }});
 }
 
 void register_waiting()

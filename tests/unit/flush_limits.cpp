@@ -84,6 +84,25 @@ Test(flush_limits, own_reservation_in_a_later_buffer_is_no_deadlock)
     check_eq(log.ring->wait(mine, -1).code, 0);
 }
 
+// It was looked for in the first generation alone, and the cut went on to the chain's end.
+Test(flush_limits, own_reservation_beside_the_end_of_a_chain_is_a_deadlock)
+{
+    Setup setup;
+    setup.options.stall_timeout = 500 * kMillisecond;
+    Log log(setup);
+    for (Nanoseconds const timeout : {Nanoseconds{-1}, 10 * kSecond}) {
+        Record const chain = log.appended(pattern(2, 100000));
+        Lsn mine = 0;
+        void *data = nullptr;
+        check_eq(log.ring->reserve(16, 0, -1, mine, data).code, 0);
+        check_eq(log.ring->wait(chain.lsn, timeout).code, -EDEADLK);
+        check_eq(log.ring->commit(mine, 16).code, 0); // it was not taken away meanwhile
+        check_eq(log.ring->wait(chain.lsn, -1).code, 0);
+        check_eq(log.ring->sync().code, 0);
+    }
+    check_eq(log.stats().evictions, 0);
+}
+
 Test(flush_limits, no_space_is_said_before_anything_is_taken)
 {
     Setup setup;
@@ -206,6 +225,26 @@ Test(flush_limits, periodic_flushes_by_itself)
     for (int i = 0; i < 1000 && log.ring->durable() != log.ring->tail(); ++i)
         std::this_thread::sleep_for(std::chrono::milliseconds(5));
     check_eq(log.ring->durable(), 8192);
+}
+
+// Only the highest LSN that anybody asked for is known: who asks on and on hid the others.
+Test(flush_limits, a_flush_that_was_asked_for_does_not_wait_for_later_ones)
+{
+    for (auto durability : {weir::Durability::periodic, weir::Durability::none}) {
+        Setup setup;
+        setup.thread = false;
+        setup.options.durability = durability;
+        setup.options.sync_interval = 3600 * kSecond;
+        Log log(setup);
+        Record const first = log.appended("first");
+        check_eq(log.ring->wait(first.lsn, 0).code, -EAGAIN);
+        for (unsigned i = 0; i < 5; ++i) {
+            log.ring->step_without_sleep();
+            Record const later = log.appended(pattern(i, 100)); // never written by this step
+            check_eq(log.ring->wait(later.lsn, 0).code, -EAGAIN);
+        }
+        check_eq(log.ring->wait(first.lsn, 0).code, 0);
+    }
 }
 
 Test(flush_limits, somebody_polls_and_need_not_ask)

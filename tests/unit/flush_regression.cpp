@@ -305,3 +305,79 @@ Test(flush_regression, a_ring_begins_where_it_is_told)
         check_eq(bytes[i], 0);
     check_contents(log, {record});
 }
+
+namespace {
+/// The device stands still, and no buffer is free behind the open one.
+void fill_up_to_the_last_buffer(Log &log, std::vector<Record> &all)
+{
+    log.disk.hold(true);
+    while (log.ring->tail() < 3 * log.setup.options.buffer_size + 10000)
+        all.push_back(log.appended(pattern(all.size(), 1000)));
+}
+} // namespace
+
+// Who waited for a buffer with an open gap behind it was taken for a dead writer.
+Test(flush_regression, a_large_unit_that_waits_for_a_slow_device_is_alive)
+{
+    Setup setup;
+    setup.options.stall_timeout = 30 * kMillisecond;
+    Log log(setup);
+    std::vector<Record> all;
+    fill_up_to_the_last_buffer(log, all);
+    Record large{0, 9, pattern(7, 200000)};
+    std::thread writer([&] { large.lsn = log.append_from(9, large.bytes); });
+    std::this_thread::sleep_for(std::chrono::milliseconds(400));
+    check_eq(log.ring->poison_code(), 0);
+    log.disk.hold(false);
+    writer.join();
+    cr_assert_neq(large.lsn, 0u);
+    all.push_back(large);
+    check_eq(log.ring->sync().code, 0);
+    check_contents(log, all);
+}
+
+// And a dead writer beside it is evicted all the same.
+Test(flush_regression, a_dead_writer_beside_a_large_unit_that_waits)
+{
+    Setup setup;
+    setup.options.stall_timeout = 30 * kMillisecond;
+    Log log(setup);
+    std::vector<Record> all;
+    fill_up_to_the_last_buffer(log, all);
+    Lsn lost = 0;
+    std::thread([&] {
+        void *data = nullptr;
+        cr_assert_eq(log.ring->reserve(100, 0, -1, lost, data).code, 0);
+    }).join();
+    Record large{0, 9, pattern(7, 200000)};
+    std::thread writer([&] { large.lsn = log.append_from(9, large.bytes); });
+    for (unsigned i = 0; i < 200 && log.stats().evictions == 0; ++i)
+        std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    check_eq(log.stats().evictions, 1);
+    std::this_thread::sleep_for(std::chrono::milliseconds(100));
+    check_eq(log.ring->poison_code(), 0);
+    log.disk.hold(false);
+    writer.join();
+    cr_assert_neq(large.lsn, 0u);
+    all.push_back(large);
+    check_eq(log.ring->sync().code, 0);
+    check_contents(log, all);
+}
+
+// Its limits hold until its first piece is placed, and the ring goes on.
+Test(flush_regression, a_large_unit_that_is_sent_away_leaves_the_ring_open)
+{
+    Log log;
+    std::vector<Record> all;
+    fill_up_to_the_last_buffer(log, all);
+    log.append(pattern(7, 200000), 0, 20 * kMillisecond);
+    check_eq(log.last, -ETIMEDOUT);
+    log.append(pattern(7, 200000), 0, 0);
+    check_eq(log.last, -EAGAIN);
+    log.disk.hold(false);
+    all.push_back(log.appended("small"));
+    all.push_back(log.appended(pattern(8, 200000)));
+    check_eq(log.last, 0);
+    check_eq(log.ring->sync().code, 0);
+    check_contents(log, all);
+}

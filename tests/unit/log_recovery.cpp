@@ -498,6 +498,95 @@ Test(log_recovery, read_only_changes_nothing)
     check_eq(empty.open(how), -ENOENT);
 }
 
+namespace {
+/// A writer that is at it whenever somebody reads a segment.
+struct BusyWriter {
+    static BusyWriter *now;
+    World &world;
+    Life &life;
+    Io quiet = world.io();
+    FileOps ops = *quiet.files;
+    bool writes = false; ///< at this moment: its own reading is no reason to write more
+    unsigned batches = 0;
+
+    BusyWriter(World &in, Life &of) : world(in), life(of)
+    {
+        ops.pread = [](void *self, File file, void *data, size_t length, uint64_t offset) {
+            auto const got = now->quiet.files->pread(self, file, data, length, offset);
+            now->write();
+            return got;
+        };
+        now = this;
+    }
+    Io io()
+    {
+        Io made = quiet;
+        made.files = &ops;
+        return made;
+    }
+    void write()
+    {
+        if (writes || batches >= 400)
+            return;
+        writes = true;
+        for (unsigned i = 0; i < 2; ++i, ++batches)
+            life.batch(1);
+        writes = false;
+    }
+};
+BusyWriter *BusyWriter::now;
+} // namespace
+
+// What was written between two readings proved that the end had been durable, and lost.
+Test(log_recovery, read_only_beside_a_writer_is_not_corrupt)
+{
+    World world;
+    Life life(world);
+    life.batch();
+    BusyWriter writer(world, life);
+    RecoverOptions how = world.recover_options();
+    how.read_only = true;
+    how.segment_size = 0;
+    for (unsigned round = 0; round < 3; ++round) {
+        Lsn const before = life.durable();
+        writer.batches = 0;
+        Recovered recovered;
+        check_eq(recover(writer.io(), how, recovered).code, 0);
+        check_ge(recovered.start.at, before);
+        check_ge(recovered.durable, before);
+        check_ge(recovered.start.at, recovered.durable);
+        check_ge(writer.batches, 4);
+        release_recovered(world.io(), recovered);
+        LogReport report;
+        writer.batches = 0;
+        check_ge(verify(writer.io(), report).code, 0);
+        cr_assert(report.verdict != LogVerdict::corrupt, "finding %d at %llu",
+                  static_cast<int>(report.finding), static_cast<unsigned long long>(report.lsn));
+    }
+}
+
+// And real damage is, writer or not.
+Test(log_recovery, read_only_beside_a_writer_sees_damage)
+{
+    World world;
+    Life life(world);
+    life.batch();
+    Lsn const damage = life.durable();
+    life.batch();
+    life.batch();
+    world.disk.settle();
+    rot(world, damage + 20);
+    BusyWriter writer(world, life);
+    RecoverOptions how = world.recover_options();
+    how.read_only = true;
+    how.segment_size = 0;
+    Recovered recovered;
+    check_eq(recover(writer.io(), how, recovered).code, -kCorrupt);
+    check_eq(recovered.report.lsn, damage);
+    check_ge(writer.batches, 4);
+    release_recovered(world.io(), recovered);
+}
+
 Test(log_recovery, what_is_spare_is_mended)
 {
     World world;
