@@ -82,7 +82,7 @@ class DrivenRingLog : public DrivenLog {
     std::vector<Open> open_;
     std::string why_;
     Lsn durable_ = 0, tail_ = 0, start_ = 0;
-    bool faulty_ = false, large_ = false;
+    bool faulty_ = false, large_ = false, evicts_ = false;
     uint64_t content_ = 0;
     Random random_;
 };
@@ -106,7 +106,9 @@ LogOptions DrivenRingLog::log_options()
     result.ring.write_depth = 1 + static_cast<uint32_t>(random_.below(3));
     result.ring.commit_depth = 1 + static_cast<uint32_t>(random_.below(2));
     result.ring.idle_flush = -1;
-    result.ring.stall_timeout = -1;
+    // What is reserved is given up never, or when the cut comes to it.
+    evicts_ = random_.one_in(5);
+    result.ring.stall_timeout = evicts_ ? 0 : -1;
     result.ring.max_record = 64 << 10;
     return result;
 }
@@ -324,9 +326,13 @@ Status DrivenRingLog::end_one()
     std::vector<uint8_t> const bytes =
         content(random_.one_in(2) ? open.length : random_.below(open.length + 1));
     std::copy(bytes.begin(), bytes.end(), open.data);
-    if (random_.one_in(4))
-        return log_->ring().abort(open.lsn);
-    Status const status = log_->ring().commit(open.lsn, bytes.size());
+    bool const aborts = random_.one_in(4);
+    Status const status =
+        aborts ? log_->ring().abort(open.lsn) : log_->ring().commit(open.lsn, bytes.size());
+    if (status.code == -kStale) // and nothing of it may ever be there
+        return evicts_ ? kOk : wrong("given up too soon: " + std::to_string(open.lsn));
+    if (aborts)
+        return status;
     Unit unit;
     unit.records = {record_of(open.lsn, bytes.data(), bytes.size(), open.tag)};
     unit.lsn = unit.last = open.lsn;
