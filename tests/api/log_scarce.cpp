@@ -147,7 +147,7 @@ Test(log_scarce, a_full_file_system_ends_nothing)
             std::vector<uint64_t> lsns;
             child_must(weir_log_open(inside.c_str(), &options, &log));
             child_check(append_until_full(log, lsns) > 300);
-            child_check(weir_log_error(log) == ENOSPC);
+            child_check(weir_log_error(log) == 0);
             child_must(weir_log_sync(log)); // all that was accepted
             child_check(weir_log_durable(log) == weir_log_tail(log));
             // Truncation makes room, at once.
