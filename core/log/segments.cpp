@@ -184,7 +184,8 @@ Status Segments::finish_next() noexcept
     put(next_, file_);
     next_ += size_;
     ++(reused_ ? counts_.recycled : counts_.made);
-    return io_.files->fsync_dir(io_.files_self, "");
+    // It has its name, and nobody knows whether that will last: there is no way back.
+    return io_.files->fsync_dir(io_.files_self, "").ok() ? kOk : error(EIO);
 }
 
 void Segments::give_up_next() noexcept
