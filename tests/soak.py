@@ -3,8 +3,8 @@
 """The long forms of what `./dev test` has short: `./dev soak [--minutes N]`.
 
 The minutes are shared out among the parts: kills under mixed load, kills of those who resize, two
-programs that damage the segment, the explorer at higher bounds and at random, the programs under
-ThreadSanitizer, and the oracle. Two runs go on at a time at most, always of different parts; a part
+programs that damage the segment, crashes of logs on a disk in memory, kills of a log's writers, the
+explorer at higher bounds and at random, the programs under ThreadSanitizer, and the oracle. Two runs go on at a time at most, always of different parts; a part
 is run again with a new seed until its share is over. The first failure ends the soak: what was
 running ends by itself, and the command that repeats the failure is printed.
 
@@ -32,10 +32,12 @@ import time
 
 KILLS_WANTED = 10_000
 ORACLE_WANTED = 100_000_000
+STATES_WANTED = 10_000_000
+LOG_KILLS_WANTED = 10_000
 AT_A_TIME = 2
 LONGEST_RUN = 40.0  # seconds: long runs find more, short ones begin more often
 SHORTEST_RUN = 2.0
-COUNTS = ("kills", "operations", "schedules")
+COUNTS = ("kills", "operations", "schedules", "states")
 
 
 class NotUnderstood(Exception):
@@ -51,11 +53,12 @@ def numbers(pattern, output, at_least=1):
     return [sum(map(int, column)) for column in zip(*rows)]
 
 
-def check_plan(output):
+def check_plan(output, may_skip=False):
     """TAP must be complete: as many results as the plan says, none of them skipped."""
     plan = re.search(r"^1\.\.(\d+)$", output, re.MULTILINE)
     lines = re.findall(r"^(?:not )?ok\b.*$", output, re.MULTILINE)
-    if plan is None or int(plan.group(1)) != len(lines) or any("# SKIP" in x for x in lines):
+    if plan is None or int(plan.group(1)) != len(lines) or (
+            not may_skip and any("# SKIP" in x for x in lines)):
         raise NotUnderstood("its plan does not fit its results")
 
 
@@ -96,7 +99,7 @@ class Part:
 
 
 class Kills(Part):
-    name, share, rate, counts_bytes = "kills, mixed load", 0.20, 60.0, True
+    name, share, rate, counts_bytes = "kills, mixed load", 0.16, 60.0, True
     least = 100
 
     def command(self, build, seconds, seed):
@@ -155,7 +158,7 @@ class Peer(Part):
 class Explorer(Part):
     """Depth-first beyond the bounds of `./dev test` for a few scenarios of a shuffled list, then
     random walks of others, and so on: each soak looks at other ones, for longer than tests do."""
-    name, share, rate = "explorer", 0.16, 1.0  # seconds
+    name, share, rate = "explorer", 0.13, 1.0  # seconds
     higher = [("3", "0", "0"), ("2", "1", "0"), ("1", "2", "0"), ("2", "0", "1"), ("1", "1", "1")]
     at_random = [("99", "0", "0"), ("99", "1", "0"), ("99", "2", "1")]
     together = 4
@@ -193,7 +196,7 @@ class Explorer(Part):
 class Races(Part):
     """The sanitizer's programs in turn; the argument is the seconds of a part of them."""
     name, share, rate = "ThreadSanitizer", 0.11, 0.4
-    programs = ("matrix_threads", "channel_threads")
+    programs = ("matrix_threads", "channel_threads", "flush_threads", "log_threads")
     counts_bytes = True
 
     def __init__(self):
@@ -207,12 +210,46 @@ class Races(Part):
                        {"TSAN_OPTIONS": "halt_on_error=0:second_deadlock_stack=1"}, part)
 
     def read(self, output):
-        numbers(r"^(?:matrix|channel)_threads: (\d+) mistakes$", output)
+        numbers(r"^\w+_threads: (\d+) mistakes$", output)
         return {}
 
 
+class LogCrashes(Part):
+    """Power cuts, kills and failing disks: the log that ships, and every fourth time the serial
+    writer."""
+    name, share, rate = "log, crash states", 0.18, 2000.0
+
+    def __init__(self):
+        self.turn = 0
+
+    def command(self, build, seconds, seed):
+        self.turn += 1
+        states = max(1000, int(self.rate * seconds))
+        ring = [] if self.turn % 4 == 0 else ["ring"]
+        return Command([build / "tests/fault/fault_crashes", *ring, str(states), str(seed * 10**6)],
+                       {}, states)
+
+    def read(self, output):
+        check_plan(output)
+        return {"states": numbers(r"^# (\d+) states \(", output)[0]}
+
+
+class LogKills(Part):
+    name, share, rate = "log, kills", 0.08, 10.0
+
+    def command(self, build, seconds, seed):
+        kills = max(10, int(self.rate * seconds))
+        return Command([build / "tests/crash/crash_log-kills"],
+                       {"WEIR_LOG_KILLS": kills, "WEIR_LOG_COPIES": kills // 10, "WEIR_SEED": seed},
+                       kills)
+
+    def read(self, output):
+        check_plan(output, may_skip=True)  # there may be no io_uring
+        return {"kills": numbers(r"^# (\d+) kills of log writers, \d+ records", output)[0]}
+
+
 class Oracle(Part):
-    name, share, rate, counts_bytes = "oracle", 0.35, 100_000.0, True
+    name, share, rate, counts_bytes = "oracle", 0.16, 100_000.0, True
     tests = ("random_operations_match_an_interval_map", "lanes_change_nothing_that_users_see")
 
     def __init__(self):
@@ -237,7 +274,8 @@ class Oracle(Part):
 
 
 def all_parts():
-    return [Oracle(), Kills(), Explorer(), Races(), Peer(), Scribble(), Resizes()]
+    return [Oracle(), LogCrashes(), Kills(), Explorer(), Races(), LogKills(), Peer(), Scribble(),
+            Resizes()]
 
 
 @dataclasses.dataclass
@@ -444,6 +482,8 @@ class Soak:
         print()
         self.target("kills under mixed load", Kills.name, "kills", KILLS_WANTED)
         self.target("oracle operations", Oracle.name, "operations", ORACLE_WANTED)
+        self.target("crash states of logs", LogCrashes.name, "states", STATES_WANTED)
+        self.target("kills of log writers", LogKills.name, "kills", LOG_KILLS_WANTED)
         races = self.rows.get(Races.name, Row())
         print(f"minutes under ThreadSanitizer {races.seconds / 60:.1f}")
         print(f"kills {self.total('kills')}\noperations {self.total('operations')}\n"
@@ -458,7 +498,8 @@ class Soak:
 
 def check_programs(build):
     """Names what is not built: a part left out in silence would look like one that passed."""
-    wanted = ["tests/crash/crash_kills", "tests/crash/crash_resizes", "tests/explore/explore",
+    wanted = ["tests/crash/crash_kills", "tests/crash/crash_log-kills", "tests/crash/crash_resizes",
+              "tests/explore/explore", "tests/fault/fault_crashes",
               "tests/hostile/hostile_scribble", "tests/hostile/hostile_peer",
               "tests/unit/unit_matrix_oracle", *(f"tests/stress/{name}" for name in Races.programs)]
     return [name for name in wanted if not os.access(build / name, os.X_OK)]
@@ -499,7 +540,7 @@ def spoilt(part, output):
     yield "no output", 0, ""
     cut = output[:len(output) // 2].rpartition("\n")[0]
     yield "half of its output", 0, cut if part.name != Oracle.name else cut.replace("ok - ", "")
-    known = r"kills|steps|calls|schedules|mistakes|matrix_oracle"
+    known = r"kills|states|steps|calls|schedules|mistakes|matrix_oracle"
     yield "other words", 0, re.sub(known, "x", output)
     for old, new in ((r"^ok\b", "not ok"), (r"\b0 failed$", "2 failed"),
                      (r"0 mistakes", "3 mistakes")):

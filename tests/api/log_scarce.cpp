@@ -3,6 +3,10 @@
 // a new life of the log.
 #include "tests/api/log_support.hpp"
 
+#include <sched.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+
 using namespace api;
 
 TestSuite(log_scarce);
@@ -109,6 +113,71 @@ Test(log_scarce, no_space)
         child_refuse(-ENOSPC, weir_log_cursor_store(folder, "cursor", 2, 0));
         return 0;
     });
+}
+
+/// Appends until there is no space. How many records were accepted; 0: something else happened.
+unsigned append_until_full(weir_log *log, std::vector<uint64_t> &lsns)
+{
+    std::string const bytes(10000, 'f');
+    for (unsigned i = 0; i < 10000; ++i) {
+        uint64_t lsn = 0;
+        int const code = weir_log_append(log, bytes.data(), bytes.size(), &lsn);
+        if (code == -ENOSPC)
+            return i;
+        if (code != 0 || (i % 16 == 0 && weir_log_wait(log, lsn, -1) != 0))
+            return 0;
+        lsns.push_back(lsn);
+    }
+    return 0;
+}
+
+// A real file system that is full: what was accepted has its place, and there is a way out.
+Test(log_scarce, a_full_file_system_ends_nothing)
+{
+    LogFolder const folder;
+    std::string const disk = folder.beside("disk");
+    check_eq(mkdir(disk.c_str(), 0700), 0);
+    in_child_ok(
+        [&]() -> int {
+            if (unshare(CLONE_NEWNS) != 0 ||
+                mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0 ||
+                mount("none", disk.c_str(), "tmpfs", 0, "size=6m") != 0)
+                return kNotHere;
+            std::string const inside = disk + "/log";
+            weir_log_options const options = small_log();
+            weir_log *log = nullptr;
+            std::vector<uint64_t> lsns;
+            child_must(weir_log_open(inside.c_str(), &options, &log));
+            child_check(append_until_full(log, lsns) > 300);
+            child_check(weir_log_error(log) == 0);
+            child_must(weir_log_sync(log)); // all that was accepted
+            child_check(weir_log_durable(log) == weir_log_tail(log));
+            // Truncation makes room, at once.
+            uint64_t const kept = lsns[lsns.size() / 2];
+            child_must(weir_log_truncate_before(log, kept));
+            child_check(append_until_full(log, lsns) > 50);
+            child_must(weir_log_sync(log));
+            weir_log_close(log);
+            // Opening needs no space that is not there, and nothing accepted is missing.
+            child_must(weir_log_open(inside.c_str(), &options, &log));
+            weir_log_close(log);
+            weir_log_reader *reader = nullptr;
+            child_must(weir_log_reader_open(inside.c_str(), kept, 0, &reader));
+            for (uint64_t const wanted : lsns) {
+                uint64_t lsn = 0;
+                void const *data = nullptr;
+                size_t length = 0;
+                if (wanted < kept)
+                    continue;
+                child_check(weir_log_reader_next(reader, &data, &length, &lsn, nullptr) == 1);
+                child_check(lsn == wanted && length == 10000);
+            }
+            child_check(read_on(reader) == 0);
+            weir_log_reader_close(reader);
+            child_check(weir_log_verify(inside.c_str(), nullptr) == 0);
+            return 0;
+        },
+        "only root can mount");
 }
 
 Test(log_scarce, a_file_system_that_may_not_be_written)

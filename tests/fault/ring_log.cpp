@@ -66,6 +66,7 @@ class DrivenRingLog : public DrivenLog {
     Status truncate();
     Status place_of(Status (*call)(DrivenRingLog &, void *, Lsn &), void *argument, Lsn &ret);
     bool turn();
+    void tend();
     Status watch(Status status);
     Status check_final();
     Status wrong(std::string const &why)
@@ -82,7 +83,8 @@ class DrivenRingLog : public DrivenLog {
     std::vector<Open> open_;
     std::string why_;
     Lsn durable_ = 0, tail_ = 0, start_ = 0;
-    bool faulty_ = false, large_ = false;
+    bool faulty_ = false, large_ = false, evicts_ = false, limited_ = false;
+    uint64_t retains_ = 0;
     uint64_t content_ = 0;
     Random random_;
 };
@@ -106,8 +108,14 @@ LogOptions DrivenRingLog::log_options()
     result.ring.write_depth = 1 + static_cast<uint32_t>(random_.below(3));
     result.ring.commit_depth = 1 + static_cast<uint32_t>(random_.below(2));
     result.ring.idle_flush = -1;
-    result.ring.stall_timeout = -1;
+    // What is reserved is given up never, or when the cut comes to it.
+    evicts_ = random_.one_in(5);
+    result.ring.stall_timeout = evicts_ ? 0 : -1;
     result.ring.max_record = 64 << 10;
+    retains_ = random_.one_in(5) ? options_.segment_size * (1 + random_.below(2)) : 0;
+    result.retain_bytes = retains_;
+    limited_ = random_.one_in(6);
+    result.max_bytes = limited_ ? options_.segment_size * (4 + random_.below(3)) : 0;
     return result;
 }
 
@@ -168,8 +176,16 @@ bool DrivenRingLog::turn()
 {
     bool const did = log_->work();
     if (!did || random_.one_in(4))
-        (void)log_->tend();
+        tend();
     return did;
+}
+
+/// It may remove what retention lets go.
+void DrivenRingLog::tend()
+{
+    if (retains_ != 0 && log_->durable() > retains_)
+        oracle_.truncate(log_->durable() - retains_);
+    (void)log_->tend();
 }
 
 /// After each step: what the log says never goes back.
@@ -324,9 +340,13 @@ Status DrivenRingLog::end_one()
     std::vector<uint8_t> const bytes =
         content(random_.one_in(2) ? open.length : random_.below(open.length + 1));
     std::copy(bytes.begin(), bytes.end(), open.data);
-    if (random_.one_in(4))
-        return log_->ring().abort(open.lsn);
-    Status const status = log_->ring().commit(open.lsn, bytes.size());
+    bool const aborts = random_.one_in(4);
+    Status const status =
+        aborts ? log_->ring().abort(open.lsn) : log_->ring().commit(open.lsn, bytes.size());
+    if (status.code == -kStale) // and nothing of it may ever be there
+        return evicts_ ? kOk : wrong("given up too soon: " + std::to_string(open.lsn));
+    if (aborts)
+        return status;
     Unit unit;
     unit.records = {record_of(open.lsn, bytes.data(), bytes.size(), open.tag)};
     unit.lsn = unit.last = open.lsn;
@@ -397,13 +417,15 @@ Status DrivenRingLog::one_step(Random &random)
     case 1:
         return end_one();
     case 2: {
+        if (retains_ != 0) // cuts at segments: where the records of a batch lie is not known
+            return append(random.below(3000));
         std::vector<uint64_t> lengths(1 + random.below(6));
         for (uint64_t &length : lengths)
             length = random.one_in(8) ? random.below(1500) : random.below(300);
         return append_batch(lengths);
     }
     case 3:
-        return append_large(random.one_in(2) ? 0 : 4000 + random.below(8000));
+        return append_large(retains_ == 0 && random.one_in(2) ? 0 : 4000 + random.below(8000));
     case 4:
         return sync_as_leader();
     case 5:
@@ -413,7 +435,7 @@ Status DrivenRingLog::one_step(Random &random)
     case 6:
         return random.one_in(3) ? truncate() : kOk;
     case 7:
-        (void)log_->tend();
+        tend();
         return kOk;
     case 8:
     case 9:
@@ -430,7 +452,7 @@ Status DrivenRingLog::random_step(Random &random)
     Status const status = watch(one_step(random));
     // No space is no failure of what was appended, and may be over later.
     if (status.code == -ENOSPC && log_->failure() == 0)
-        return disk_.injected() ? kOk : status;
+        return disk_.injected() || limited_ ? kOk : status;
     if (log_->failure() == 0)
         return status;
     Status const final = check_final();
@@ -480,6 +502,8 @@ std::string DrivenRingLog::explain(Status status)
     if (status.code == kStuck)
         return "nothing moves, tail " + std::to_string(tail_) + ", durable " +
                std::to_string(durable_);
+    if (status.code == -ENOSPC && limited_ && log_ == nullptr)
+        return ""; // the end lies where a segment too many would begin
     return faulty_ && disk_.injected() ? "" : "log failed with " + std::to_string(status.code);
 }
 

@@ -69,8 +69,11 @@ def test_ingest_says_that_the_log_is_whole(tool):
     contents = make_tree(tool.folder / "in", files=20)
     out, _ = tool.run("ingest", "--from", tool.folder / "in", "--log", tool.folder / "log")
     assert "all as the files are" in out and "log whole" in out, out
+    batches = tool.json("log", "verify", tool.folder / "log")["batches"]
     report = tool.json("ingest", "--from", tool.folder / "in", "--log", tool.folder / "log")
     state = report["log"]
+    after = tool.json("log", "verify", tool.folder / "log")
+    assert state["batches"] == after["batches"] - batches > 0, (batches, report, after)
     assert report["good"] and state["whole"] and state["verdict"] == "log whole", report
     assert state["records"] == len(contents) and state["duplicates"] == 0, report
     assert len(payloads(tool, tool.folder / "log")) == 2 * len(contents)

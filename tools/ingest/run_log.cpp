@@ -88,6 +88,9 @@ RunLog::RunLog(Options const &options) : options_(options)
 {
     if (options.log.empty())
         return;
+    weir_log_report before = WEIR_LOG_REPORT_INIT;
+    if (weir_log_verify(options.log.c_str(), &before) >= 0) // opening says what is wrong
+        batches_ = before.batches;
     Log const log = open_log(options.log, log_options());
     begin_ = weir_log_tail(log.get());
     epoch_ = info_of(log).epoch;
@@ -134,7 +137,7 @@ LogState RunLog::compare(Ledger const &ledger, Verification &verification) const
     }
     weir_log_report report = WEIR_LOG_REPORT_INIT;
     int const verdict = must(weir_log_verify(options_.log.c_str(), &report), "verify the log");
-    state.batches = report.batches;
+    state.batches = report.batches - batches_;
     state.openings = report.epoch - epoch_;
     state.verdict = verdict == WEIR_LOG_WHOLE
                         ? "log whole"

@@ -63,6 +63,7 @@ class RunLog {
     Options const &options_;
     std::uint64_t begin_ = 0;
     std::uint64_t epoch_ = 0;
+    std::uint64_t batches_ = 0; ///< that were there before
 };
 
 } // namespace tool::ingest
