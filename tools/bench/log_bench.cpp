@@ -232,13 +232,6 @@ std::string LogFigure::verdict() const
     return ratio_met && met ? "met" : "MISSED";
 }
 
-double median_of(std::vector<double> values)
-{
-    std::sort(values.begin(), values.end());
-    std::size_t const middle = values.size() / 2;
-    return values.size() % 2 == 1 ? values[middle] : (values[middle - 1] + values[middle]) / 2;
-}
-
 LogFigure take_turns(LogFigure figure, int rounds, Measured const &weir, Measured const &other)
 {
     std::vector<double> ratios;

@@ -22,7 +22,7 @@ struct LogBenchSettings {
 struct LogFigure {
     std::string name;
     std::string peer; ///< or floor; empty: there is none
-    std::string unit; ///< ns: less is better; 1/s and MB/s: more is
+    std::string unit; ///< 1/s and MB/s: more is better; of others, less
     unsigned threads = 1;
     std::uint32_t bytes = 0; ///< of a record
     double weir = 0;
@@ -34,7 +34,7 @@ struct LogFigure {
     std::string missing;     ///< why there is no peer's figure
     std::vector<double> runs, other_runs;
 
-    bool less_is_better() const { return unit == "ns" || unit == "us"; }
+    bool less_is_better() const { return unit != "1/s" && unit != "MB/s"; }
     bool has_other() const { return !peer.empty() && missing.empty(); }
     /// "met", "MISSED", "not measured: why", or empty without a target.
     std::string verdict() const;
@@ -43,7 +43,6 @@ struct LogFigure {
 using Measured = std::function<double()>;
 using Show = std::function<void(LogFigure const &)>;
 
-double median_of(std::vector<double> values);
 /// Measures both sides in turns.
 LogFigure take_turns(LogFigure figure, int rounds, Measured const &weir, Measured const &other);
 

@@ -89,6 +89,13 @@ void read_all(LogReader const &reader, ReadBack &check)
 }
 } // namespace
 
+double median_of(std::vector<double> values)
+{
+    std::sort(values.begin(), values.end());
+    std::size_t const middle = values.size() / 2;
+    return values.size() % 2 == 1 ? values[middle] : (values[middle - 1] + values[middle]) / 2;
+}
+
 // ---- payloads
 
 Payloads::Payloads(unsigned thread, std::uint32_t bytes)
@@ -174,21 +181,24 @@ double MemoryLog::run(Work const &work, std::int64_t slice_ns)
     std::uint64_t const each = records_of_burst(work);
     std::uint64_t done = 0;
     std::int64_t timed = 0;
+    std::vector<double> bursts; // ns per record: the median, so that an interruption is one of many
     std::int64_t const limit = now_ns() + 4 * slice_ns; // reading back takes time, too
     do {
         make_room();
-        timed += run_together(work.threads, [&](unsigned thread) {
+        std::int64_t const ns = run_together(work.threads, [&](unsigned thread) {
             if (work.batch == 1)
                 append_some(log_.get(), payloads[thread], done, each);
             else
                 append_batches(log_.get(), payloads[thread], done, each, work.batch);
         });
         done += each;
+        timed += ns;
+        bursts.push_back(static_cast<double>(ns) / static_cast<double>(each * work.threads));
         must(weir_log_sync(log_.get()), "sync");
         read_all(reader_, check);
     } while (timed < slice_ns && now_ns() < limit);
     check.expect(std::vector<std::uint64_t>(work.threads, done));
-    return static_cast<double>(timed) / static_cast<double>(done * work.threads);
+    return median_of(std::move(bursts));
 }
 
 MemoryFloor::MemoryFloor() : memory_(kBigBuffer * kBigBuffers) {}
@@ -200,11 +210,12 @@ double MemoryFloor::run(Work const &work, bool counted, std::int64_t slice_ns)
     std::uint64_t const need = record_bytes(work.bytes);
     std::uint64_t done = 0;
     std::int64_t timed = 0;
+    std::vector<double> bursts;
     do {
         // a buffer after the other, as the ring goes round
         unsigned char *const buffer = memory_.data() + (turn_++ % kBigBuffers) * kBigBuffer;
         tail_.store(0, std::memory_order_relaxed); // no thread runs
-        timed += run_together(work.threads, [&](unsigned thread) {
+        std::int64_t const ns = run_together(work.threads, [&](unsigned thread) {
             unsigned char *to = buffer;
             std::uint32_t sums = 0;
             for (std::uint64_t i = done; i < done + each; ++i) {
@@ -220,8 +231,10 @@ double MemoryFloor::run(Work const &work, bool counted, std::int64_t slice_ns)
             kept.fetch_xor(sums, std::memory_order_relaxed); // so that they are made
         });
         done += each;
+        timed += ns;
+        bursts.push_back(static_cast<double>(ns) / static_cast<double>(each * work.threads));
     } while (timed < slice_ns);
-    return static_cast<double>(timed) / static_cast<double>(done * work.threads);
+    return median_of(std::move(bursts));
 }
 
 // ---- durable

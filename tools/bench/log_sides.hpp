@@ -64,6 +64,8 @@ class ReadBack {
     std::vector<std::uint64_t> next_;
 };
 
+double median_of(std::vector<double> values);
+
 struct Work {
     unsigned threads = 1;
     std::uint32_t bytes = 64; ///< of a payload
