@@ -239,7 +239,8 @@ WEIR_API int weir_log_append_batch(struct weir_log *log, const struct weir_log_p
         return status.code;
     Parts const converted(parts, count);
     weir::Lsn lsn = 0;
-    auto const done = target.ring().append_batch(converted.get(), count, target.append_timeout(), lsn);
+    auto const done =
+        target.ring().append_batch(converted.get(), count, target.append_timeout(), lsn);
     if (done.ok() && ret_lsn != nullptr)
         *ret_lsn = lsn;
     return done.code;
