@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT OR Apache-2.0
-"""Makes docs/BENCHMARKS.md and its plots from what `./dev bench --peers --json FILE` wrote."""
+"""Makes docs/BENCHMARKS.md and its plots from what `./dev bench --peers --json FILE` wrote, or with
+--log its second part from what `./dev bench log --peers --json FILE` wrote. The other part stays."""
 
 import argparse
 import json
@@ -17,6 +18,12 @@ COLOURS = {
     "weir": "#1f5fa8", "weir without lanes": "#7fa7d4", "mimalloc": "#d98a1f", "jemalloc": "#a8451f",
     "weir, in as many threads": "#7fa7d4", "glibc": "#6b6b6b", "Boost.Interprocess": "#4d8a3d", "the hand-over alone": "#c8c8c8", "iceoryx2": "#7a4fa0",
 }
+LOG_COLOURS = {
+    "weir": "#1f5fa8", "fio psync 4 KiB O_DSYNC": "#6b6b6b", "LevelDB": "#d98a1f", "RocksDB": "#a8451f",
+    "SQLite": "#4d8a3d", "LMDB": "#7a4fa0", "memcpy + CRC32C": "#c8c8c8",
+}
+LOG_VERSIONS = ("weir", "fio", "LevelDB", "RocksDB", "SQLite", "LMDB")
+LOG_BEGINS = "## The log"
 VERSIONS = ("weir", "glibc", "mimalloc", "jemalloc", "Boost", "iceoryx2")
 
 
@@ -105,6 +112,101 @@ def plot_processes(rows, folder):
     return save(figure, folder, "bench-processes.svg")
 
 
+def plot_log(rows, folder):
+    """Durable appends by threads, the log beside its peers; and appends in memory by size."""
+    figure, (left, right) = plt.subplots(1, 2, figsize=(10, 3.8), gridspec_kw={"width_ratios": [3, 2]})
+    series = {}
+    for who, points in by_chart(rows, "durable").items():
+        series.setdefault(who.replace(" (best of the stores)", ""), {}).update(points)
+    for who, points in series.items():
+        ordered = sorted(points.items())
+        left.plot([x for x, _ in ordered], [p[0] for _, p in ordered], marker="o", markersize=3,
+                  label=who, color=LOG_COLOURS.get(who))
+    threads = sorted({x for points in series.values() for x in points})
+    left.set_xscale("log", base=2)
+    left.set_xticks(threads, [f"{int(t)}" for t in threads])
+    left.set_yscale("log")
+    left.set_xlabel("threads")
+    left.set_ylabel("records of 1 KiB per second, more is better")
+    left.set_title("durable appends", fontsize=10)
+    left.grid(which="major", linewidth=0.3)
+    left.legend(fontsize=8)
+    series = by_chart(rows, "append")
+    places = sorted({x for points in series.values() for x in points})
+    for number, (who, points) in enumerate(series.items()):
+        right.bar([places.index(x) + (number - 0.5) * 0.4 for x in points],
+                  [p[0] for p in points.values()], 0.4, label=who, color=LOG_COLOURS.get(who))
+    right.set_xticks(range(len(places)), [f"{int(x)} B" for x in places])
+    right.set_yscale("log")
+    right.set_ylabel("ns per append, less is better")
+    right.set_title("appends in memory, 1 thread", fontsize=10)
+    right.legend(fontsize=8)
+    return save(figure, folder, "bench-log.svg")
+
+
+def log_table(rows):
+    lines = ["| what | bytes | threads | weir | peer | its figure | ratio | target | verdict |",
+             "| --- | ---: | ---: | ---: | --- | ---: | ---: | ---: | --- |"]
+    for row in rows:
+        sign = "≤" if row["less_is_better"] else "≥"
+        targets = [f"{sign} {row['ratio_target']:.3g}"] if "ratio_target" in row else []
+        targets += [f"{sign} {row['figure_target']:.3g} {row['unit']}"] if "figure_target" in row else []
+        peer = quantity(row["peer_figure"], row["unit"]) if "peer_figure" in row else ""
+        ratio = f"{row['ratio']:.2f}" if "ratio" in row else ""
+        verdict = f"**{row['verdict']}**" if row["verdict"] == "MISSED" else row["verdict"]
+        lines.append(f"| {row['name']} | {row['bytes']:,} | {row['threads']} | "
+                     f"{quantity(row['figure'], row['unit'])} | {row.get('peer', '')} | {peer} | "
+                     f"{ratio} | {', '.join(targets)} | {verdict} |")
+    return lines
+
+
+def log_part(document, plot):
+    facts = document["circumstances"]
+    promised = [r for r in document["rows"] if r["verdict"] in ("met", "MISSED")]
+    met = sum(r["verdict"] == "met" for r in promised)
+    versions = ", ".join(f"{name} {facts[name]}" for name in LOG_VERSIONS if name in facts)
+    return [
+        LOG_BEGINS,
+        "",
+        f"Measured on {facts['date']} with `./dev bench log --peers`: {facts['cpu']}, {facts['cores']} "
+        f"cores, {kernel_version(facts['kernel'])}; load of the machine before: "
+        f"{facts['load_before']}. {versions}.",
+        "",
+        f"Each figure is the median of {document['rounds']} runs in which all contestants take turns; "
+        "a ratio is the median of the runs' ratios, weir's figure by the peer's. Each record has a "
+        "payload of its own; all that was acknowledged is read back and compared, with the stores, "
+        "too. The figures hold for this machine alone.",
+        "",
+        f"**{met} of {len(promised)} targets are met.**",
+        "",
+        f"![appends]({plot})",
+        "",
+        *log_table(document["rows"]),
+        "",
+        "- *Append*: bursts of 8 MiB in memory, 64 MiB of buffers; the write that follows is not in "
+        "the figure. Wall time by records of all threads. The floor copies with memcpy and sums with "
+        "three lanes of the CRC32C instruction, in as much memory; it does not use AVX-512, which the "
+        "log does where it is.",
+        "- *Durable append*: each thread waits for each of its records. The log has its default "
+        "options, and segments are used again. LevelDB and RocksDB: `sync`, no table is made "
+        "meanwhile, RocksDB recycles its files; SQLite: WAL, `synchronous=FULL`, one connection; "
+        "LMDB: a transaction for each record. fio writes 4 KiB blocks of a file that was written "
+        "before.",
+        "- *Streaming*: one thread, durability NONE, one sync at the end. fio: the best of 256 KiB, "
+        "512 KiB and 1 MiB.",
+        "- *Verify*: reads all, checks each sum.",
+    ]
+
+
+def write_parts(docs, matrix=None, log=None):
+    """Replaces what is given; keeps the other part as it is."""
+    path = docs / "BENCHMARKS.md"
+    old_matrix, _, old_log = path.read_text().partition(LOG_BEGINS) if path.exists() else ("", "", "")
+    text = ("\n".join(matrix) if matrix else old_matrix).rstrip("\n") + "\n"
+    rest = "\n".join(log) if log else LOG_BEGINS + old_log if old_log else ""
+    path.write_text(text + ("\n" + rest.rstrip("\n") + "\n" if rest else ""))
+
+
 def quantity(figure, unit):
     digits = 3 if unit in ("x", "%", "ms") else 1
     return f"{figure:,.{digits}f} {unit}"
@@ -187,16 +289,20 @@ def page(document, plots):
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("json", type=pathlib.Path, help="what `./dev bench --peers --json` wrote")
+    parser.add_argument("--log", action="store_true", help="they are the log's figures")
     parser.add_argument("--docs", type=pathlib.Path, help="where to write",
                         default=pathlib.Path(__file__).resolve().parents[1] / "docs")
     options = parser.parse_args()
     document = json.loads(options.json.read_text())
     plt.rcParams.update({"svg.hashsalt": "weir", "svg.fonttype": "none", "font.size": 9})
     rows = document["rows"]
+    if options.log:
+        write_parts(options.docs, log=log_part(document, plot_log(rows, options.docs)))
+        return
     plots = [(plot_reference(rows, options.docs), "ns per operation by threads"),
              (plot_pairs(rows, options.docs), "ns per pair by size"),
              (plot_processes(rows, options.docs), "ns per operation by processes")]
-    (options.docs / "BENCHMARKS.md").write_text("\n".join(page(document, plots)) + "\n")
+    write_parts(options.docs, matrix=page(document, plots))
 
 
 if __name__ == "__main__":

@@ -161,12 +161,6 @@ bool parts_ok(weir_log_part const *parts, size_t count, size_t most) noexcept
     return true;
 }
 
-void to_core(weir_log_part const *from, size_t count, Part *into) noexcept
-{
-    for (size_t i = 0; i < count; ++i)
-        into[i] = Part{from[i].data, from[i].len, static_cast<uint16_t>(from[i].tag)};
-}
-
 int append(Log &log, Part const *parts, size_t count, Nanoseconds timeout,
            uint64_t *ret_lsn) noexcept
 {

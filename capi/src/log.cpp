@@ -14,9 +14,6 @@ using namespace weir::capi;
 constexpr size_t kFirstOptions = sizeof(weir_log_options);
 constexpr size_t kFirstInfo = sizeof(weir_log_info);
 
-/// Pieces are converted on the stack, so many at a time.
-constexpr size_t kMostParts = 1024;
-
 static_assert(sizeof(weir_log_part) == sizeof(weir::Part));
 } // namespace
 
@@ -198,14 +195,13 @@ WEIR_API int weir_log_try_append(struct weir_log *log, const void *data, size_t 
 WEIR_API int weir_log_appendv(struct weir_log *log, const struct weir_log_part *parts, size_t count,
                               uint64_t *ret_lsn) noexcept
 {
-    if (log == nullptr || !parts_ok(parts, count, kMostParts))
+    if (log == nullptr || !parts_ok(parts, count, Parts::kMost))
         return -EINVAL;
     weir::Log &target = *core(log);
     if (auto const status = target.usable(); !status.ok())
         return status.code;
-    weir::Part converted[kMostParts];
-    to_core(parts, count, converted);
-    return append(target, converted, count, target.append_timeout(), ret_lsn);
+    Parts const converted(parts, count);
+    return append(target, converted.get(), count, target.append_timeout(), ret_lsn);
 }
 
 /**
@@ -236,15 +232,15 @@ WEIR_API int weir_log_appendv(struct weir_log *log, const struct weir_log_part *
 WEIR_API int weir_log_append_batch(struct weir_log *log, const struct weir_log_part *parts,
                                    size_t count, uint64_t *ret_lsn) noexcept
 {
-    if (log == nullptr || !parts_ok(parts, count, kMostParts))
+    if (log == nullptr || !parts_ok(parts, count, Parts::kMost))
         return -EINVAL;
     weir::Log &target = *core(log);
     if (auto const status = target.usable(); !status.ok())
         return status.code;
-    weir::Part converted[kMostParts];
-    to_core(parts, count, converted);
+    Parts const converted(parts, count);
     weir::Lsn lsn = 0;
-    auto const done = target.ring().append_batch(converted, count, target.append_timeout(), lsn);
+    auto const done =
+        target.ring().append_batch(converted.get(), count, target.append_timeout(), lsn);
     if (done.ok() && ret_lsn != nullptr)
         *ret_lsn = lsn;
     return done.code;

@@ -39,6 +39,8 @@ void FlushRing::mark_reserved(Place const &place) noexcept
 /// committed, which is the caller's.
 void FlushRing::write_pieces(Place const &place, Source &source, uint64_t &ret_word1) noexcept
 {
+    if (source.is_whole(place.bytes))
+        return write_whole(place, source, ret_word1);
     for (uint64_t at = 0; at < place.bytes;) {
         Piece piece = source.next(place.bytes - at, split_from_);
         Lsn const lsn = place.lsn + at;
@@ -53,6 +55,30 @@ void FlushRing::write_pieces(Place const &place, Source &source, uint64_t &ret_w
             words.word1.store(word1, relaxed); // published by the commit of the unit
         source.advance(piece, lsn);
         at += piece.bytes;
+    }
+}
+
+/// The same without a look at splits: short records are what batches are for.
+void FlushRing::write_whole(Place const &place, Source &source, uint64_t &ret_word1) noexcept
+{
+    for (uint64_t at = 0; at < place.bytes;) {
+        Lsn const lsn = place.lsn + at;
+        uint8_t flags = 0;
+        Part const &part = source.take_record(lsn, flags);
+        auto const length = static_cast<uint32_t>(part.length);
+        uint64_t const word1 = record_word1(kData, flags, part.tag, lsn);
+        Crc32c sum = begin_record_crc(seed_, lsn, length, word1);
+        std::byte *const to = place.at + at;
+        sum.copy(to + kRecordHeader, part.data, length);
+        uint64_t const bytes = record_bytes(length);
+        if (uint64_t const padding = bytes - kRecordHeader - length; padding != 0)
+            sum.add_zeros(padding);
+        words_at(to).word0.store(record_word0(sum.value(), length), relaxed); // by the commit
+        if (at == 0)
+            ret_word1 = word1;
+        else
+            words_at(to).word1.store(word1, relaxed); // published by the commit of the unit
+        at += bytes;
     }
 }
 

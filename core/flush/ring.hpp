@@ -285,6 +285,7 @@ class FlushRing {
     // copy.cpp
     Status fill(Place const &place, Source &source, bool abort) noexcept;
     void write_pieces(Place const &place, Source &source, uint64_t &ret_word1) noexcept;
+    void write_whole(Place const &place, Source &source, uint64_t &ret_word1) noexcept;
     void write_pad(std::byte *at, Lsn lsn, uint64_t bytes) noexcept;
     void mark_reserved(Place const &place) noexcept;
 

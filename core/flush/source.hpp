@@ -50,6 +50,24 @@ class Source {
     /// Bytes that remain when `space` bytes have been filled.
     uint64_t rest_after(uint64_t space, uint64_t split_from) const noexcept;
 
+    /// Whether what is left is records of an atomic batch that fill `space` as they are: none was
+    /// begun, none is split.
+    bool is_whole(uint64_t space) const noexcept { return each_ && !begun_ && bytes_ == space; }
+    /// Of such a rest: the next record's memory and flags, and on to the one after, at `lsn`.
+    Part const &take_record(Lsn lsn, uint8_t &ret_flags) noexcept
+    {
+        bool const last = --records_left_ == 0;
+        ret_flags = static_cast<uint8_t>(kWhole | (group_begun_ ? 0 : kGroupBegin) |
+                                         (last ? kGroupEnd : 0));
+        group_begun_ = true;
+        lsn_ = lsn;
+        Part const &part = parts_[at_];
+        bytes_ -= record_bytes(part.length);
+        if (!last)
+            left_ = parts_[++at_].length;
+        return part;
+    }
+
     /// LSN of the record that was begun last.
     Lsn lsn() const noexcept { return lsn_; }
 

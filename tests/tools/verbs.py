@@ -495,6 +495,30 @@ def test_bench_matrix_measures(tool):
     assert "weir/malloc" in out, out
 
 
+def test_log_bench_measures(tool):
+    report = tool.json("log", "bench", tool.folder, "--seconds", "0.1", "--threads", "1,2")
+    rows = [(f["name"], f["bytes"], f["threads"]) for f in report["figures"]]
+    assert rows == [
+        ("append", 64, 1), ("append", 256, 1), ("append", 1024, 1), ("append", 4096, 1),
+        ("append_batch of 16", 64, 1), ("append", 64, 2), ("append_batch of 16", 64, 2),
+        ("durable append", 1024, 1), ("durable append, p99", 1024, 1),
+        ("durable append", 1024, 2), ("durable append, p99", 1024, 2),
+        ("streaming, recycled segments", 1024, 1), ("streaming, growing log", 1024, 1),
+        ("verify", 1024, 1)], rows
+    for figure in report["figures"]:
+        assert figure["weir"] > 0 and figure["peer_figure"] > 0 and figure["ratio"] > 0, figure
+        promised = "ratio_target" in figure or "target" in figure
+        assert figure["verdict"] in (("met", "MISSED") if promised else ("",)), figure
+        if "p99" not in figure["name"]:
+            assert len(figure["runs"]) == len(figure["peer_runs"]) == report["rounds"] >= 5, figure
+    assert list(tool.folder.iterdir()) == [], "it removes what it wrote"
+
+
+def test_log_bench_says_why_it_cannot(tool):
+    _, err = tool.run("log", "bench", tool.folder / "nowhere", code=1)
+    assert "nowhere" in err, err
+
+
 def test_a_full_stdout_is_an_error(tool):
     with open("/dev/full", "w") as full:
         done = subprocess.run([tool.weir, "ls"], stdout=full, stderr=subprocess.PIPE, timeout=20)
