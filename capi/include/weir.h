@@ -50,6 +50,17 @@ extern "C" {
 typedef uint64_t weir_ref;
 
 /**
+ * A slot of a pool, as any user of the pool can pass it on. 0 is none.
+ *
+ * The upper 32 bits are the generation of the slot, which tells a slot from
+ * what the same place was before; the lower 32 bits are its index, below the
+ * pool's capacity.
+ *
+ * Since 0.1.
+ */
+typedef uint64_t weir_slot;
+
+/**
  * The library's own error codes. Functions return them negated, like errno
  * names: `-WEIR_E_STALE`.
  *
@@ -106,6 +117,13 @@ enum {
  * Since 0.1.
  */
 #define WEIR_REF_NONE UINT64_C(0)
+
+/**
+ * No slot.
+ *
+ * Since 0.1.
+ */
+#define WEIR_SLOT_NONE UINT64_C(0)
 
 /**
  * Nobody: the owner of a block that outlives its maker.
@@ -2402,6 +2420,720 @@ WEIR_API int weir_channel_take(
 WEIR_API int weir_channel_nack(
         struct weir_subscription *subscription,
         const struct weir_message *message) WEIR_NOEXCEPT;
+
+/* ==========================================================================
+ * Pools
+ * ========================================================================== */
+
+/**
+ * Slots of one size that are taken and given back: in the memory of a process,
+ * or in a matrix, where any process may use them.
+ *
+ * Since 0.1.
+ */
+struct weir_pool;
+
+/**
+ * An allocator of numbers, for people who keep their own storage.
+ *
+ * Since 0.1.
+ */
+struct weir_ids;
+
+/**
+ * How a pool is made.
+ *
+ * Since 0.1.
+ */
+typedef uint32_t weir_pool_flags;
+/** one thread at a time uses the pool: no atomic operations, nothing is
+ *  checked about that; not in a matrix */
+#define WEIR_POOL_SINGLE_THREAD UINT32_C(0x1)
+/** when all slots are taken it doubles, up to `max_capacity`, and
+ *  weir_pool_grow() works; slots stay where they are */
+#define WEIR_POOL_GROWABLE UINT32_C(0x2)
+/** the bytes of a slot are 0 whenever it is acquired */
+#define WEIR_POOL_ZERO UINT32_C(0x4)
+
+/**
+ * Options of weir_pool_create(), weir_pool_create_in() and weir_pool_attach().
+ *
+ * Since 0.1.
+ */
+struct weir_pool_options {
+    /** size of this struct */
+    size_t size;
+    /** bytes of a slot that its user has: 1 to 2^40; attach with another one
+     *  that is not 0 is `-WEIR_E_TYPE` */
+    uint64_t slot_size;
+    /** slots at the beginning: up to 2^31, and 2^46 bytes in all; with
+     *  `WEIR_POOL_GROWABLE` rounded up to a power of two of at least 64; 0:
+     *  1024 */
+    uint64_t capacity;
+    /** with `WEIR_POOL_GROWABLE`: most slots that it may grow to, at least
+     *  `capacity`; 0: 2^31, or what has 2^46 bytes; without the flag 0 or
+     *  `capacity` */
+    uint64_t max_capacity;
+    /** the user's number for the type of the slots; attach with another one
+     *  that is not 0 is `-WEIR_E_TYPE` */
+    uint64_t type_id;
+    /** bytes, a power of two up to 4096, that slots are aligned to and their
+     *  size is rounded up to; 0: 64 from 64 bytes on, 16 from 16 bytes on,
+     *  else 8 */
+    uint32_t alignment;
+    /** how it is made */
+    weir_pool_flags flags;
+    /** in a matrix: what becomes of the slots of a process that died or left */
+    weir_death_policy death_policy;
+    /** must be 0 */
+    uint32_t reserved0;
+};
+/** A `struct weir_pool_options` with `size` set and all else 0. */
+#define WEIR_POOL_OPTIONS_INIT \
+    { sizeof(struct weir_pool_options), 0, 0, 0, 0, 0, 0, 0, 0 }
+
+/**
+ * What a pool is and what its slots are, counted while others go on.
+ *
+ * Since 0.1.
+ */
+struct weir_pool_info {
+    /** size of this struct */
+    size_t size;
+    /** bytes of a slot that its user has */
+    uint64_t slot_size;
+    /** bytes from one slot to the next */
+    uint64_t stride_bytes;
+    /** slots that exist */
+    uint64_t capacity;
+    /** most slots that there may be */
+    uint64_t max_capacity;
+    /** the user's number for the type of the slots */
+    uint64_t type_id;
+    /** slots in users' hands */
+    uint64_t live;
+    /** slots that nobody has */
+    uint64_t free;
+    /** slots kept by threads for their next acquisitions; anybody gets them
+     *  when there are no others */
+    uint64_t cached;
+    /** pieces of memory that the slots lie in */
+    uint64_t extents;
+    /** of all extents, words and index included */
+    uint64_t memory_bytes;
+    /** bytes that slots are aligned to */
+    uint32_t alignment;
+    /** how it was made */
+    weir_pool_flags flags;
+};
+/** A `struct weir_pool_info` with `size` set and all else 0. */
+#define WEIR_POOL_INFO_INIT \
+    { sizeof(struct weir_pool_info), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+
+/**
+ * A slot in a user's hand, as weir_pool_walk() reports it.
+ *
+ * Since 0.1.
+ */
+struct weir_slot_info {
+    /** the slot */
+    weir_slot slot;
+    /** the participant that acquired it; 0 outside a matrix, and for nobody */
+    uint64_t owner;
+};
+
+/**
+ * Called for each slot in a user's hand. Anything but 0 ends the walk and is
+ * returned by it; a negative value cannot be told from an error.
+ *
+ * @param[in] info     the slot, valid during the call.
+ * @param[in] userdata the caller's pointer. May be NULL. Handed to `callback`.
+ *
+ * Called only during the call that takes it. Since 0.1.
+ */
+typedef int (*weir_slot_fn)(const struct weir_slot_info *info, void *userdata);
+
+/**
+ * Options of weir_ids_create().
+ *
+ * Since 0.1.
+ */
+struct weir_ids_options {
+    /** size of this struct */
+    size_t size;
+    /** numbers at the beginning, as in weir_pool_options */
+    uint64_t capacity;
+    /** most numbers that there may be, as in weir_pool_options */
+    uint64_t max_capacity;
+    /** `WEIR_POOL_SINGLE_THREAD` and `WEIR_POOL_GROWABLE` */
+    weir_pool_flags flags;
+    /** must be 0 */
+    uint32_t reserved0;
+};
+/** A `struct weir_ids_options` with `size` set and all else 0. */
+#define WEIR_IDS_OPTIONS_INIT \
+    { sizeof(struct weir_ids_options), 0, 0, 0, 0 }
+
+/* ==========================================================================
+ * Pool functions
+ * ========================================================================== */
+
+/**
+ * Makes a pool in the memory of this process.
+ *
+ * One handle serves all threads. A fork child has a copy of its own.
+ *
+ * @param[in] options   `slot_size` is needed. Its `size` is set, as
+ *     `WEIR_POOL_OPTIONS_INIT` does.
+ * @param[out] ret_pool the new handle. The caller owns it and gives it back
+ *     with weir_pool_unref().
+ *
+ * @return 0. Otherwise a negative error:
+ *   -E2BIG  `options` has an unknown field that is not 0
+ *   -EINVAL a bad option, or a pointer is NULL
+ *   -ENOMEM no memory
+ *
+ * Any thread. Does not block. Not for signal handlers. Since 0.1.
+ */
+WEIR_API int weir_pool_create(
+        const struct weir_pool_options *options,
+        struct weir_pool **ret_pool) WEIR_NOEXCEPT;
+
+/**
+ * Makes a pool in a matrix, under a name that must not exist.
+ *
+ * Its slots lie in blocks of the matrix, and any process that attaches may
+ * acquire and release them. What a process had that dies or leaves is given
+ * back by healing, or stays acquired by nobody, as `death_policy` says.
+ *
+ * @param[in] matrix    the matrix it lives in, which the handle keeps attached.
+ * @param[in] name      1 to 63 bytes, one name space with weir_matrix_bind().
+ *     UTF-8, ended by NUL.
+ * @param[in] options   `slot_size` is needed. Its `size` is set, as
+ *     `WEIR_POOL_OPTIONS_INIT` does.
+ * @param[out] ret_pool the new handle. The caller owns it and gives it back
+ *     with weir_pool_unref().
+ *
+ * @return 0. Otherwise a negative error:
+ *   -E2BIG          `options` has an unknown field that is not 0
+ *   -EBUSY          a stopped process holds the directory or the memory, or, in
+ *                   a fork child, all participant slots are taken
+ *   -EEXIST         the name is taken
+ *   -EINVAL         a bad name or option, `WEIR_POOL_SINGLE_THREAD`, or a
+ *                   pointer is NULL
+ *   -EMFILE         in a fork child: too many open files
+ *   -ENAMETOOLONG   the name is too long
+ *   -ENOMEM         the matrix has no room for it, or no memory for the handle
+ *   -ENOSPC         all 256 roots are taken, or the file system is full
+ *   -EROFS          `matrix` is read-only
+ *   -WEIR_E_CORRUPT the segment contradicts itself
+ *   -WEIR_E_FORKED  in a fork child: it may not open the file of the segment
+ *                   again
+ *   -WEIR_E_RETIRED the matrix was retired, or the pool destroyed at once
+ *
+ * Any thread. Waits for a stopped process alone, at most the matrix's
+ * `stall_ns`. Not for signal handlers. Since 0.1.
+ */
+WEIR_API int weir_pool_create_in(
+        struct weir_matrix *matrix, const char *name,
+        const struct weir_pool_options *options,
+        struct weir_pool **ret_pool) WEIR_NOEXCEPT;
+
+/**
+ * Attaches to a pool of a matrix. A process that attaches twice gets the same
+ * handle again, with one user more.
+ *
+ * @param[in] matrix    the matrix it lives in, which the handle keeps attached.
+ * @param[in] name      1 to 63 bytes. UTF-8, ended by NUL.
+ * @param[in] options   a `type_id` or `slot_size` that is not 0 must match, the
+ *     rest does not count. May be NULL. Its `size` is set, as
+ *     `WEIR_POOL_OPTIONS_INIT` does.
+ * @param[out] ret_pool the new handle. The caller owns it and gives it back
+ *     with weir_pool_unref().
+ *
+ * @return 0. Otherwise a negative error:
+ *   -E2BIG          `options` has an unknown field that is not 0
+ *   -EBUSY          in a fork child: all participant slots are taken
+ *   -EINVAL         a bad name or option, or a required pointer is NULL
+ *   -EMFILE         in a fork child: too many open files
+ *   -ENAMETOOLONG   the name is too long
+ *   -ENOENT         there is none
+ *   -ENOMEM         no memory for the handle
+ *   -EROFS          `matrix` is read-only
+ *   -WEIR_E_CORRUPT the pool contradicts itself
+ *   -WEIR_E_FORKED  in a fork child: it may not open the file of the segment
+ *                   again
+ *   -WEIR_E_RETIRED the matrix was retired
+ *   -WEIR_E_TYPE    the name stands for something else, or its `type_id` or
+ *                   `slot_size` is another
+ *   -WEIR_E_VERSION made by a version that this one cannot work with
+ *
+ * Any thread. Does not block. Not for signal handlers. Since 0.1.
+ */
+WEIR_API int weir_pool_attach(
+        struct weir_matrix *matrix, const char *name,
+        const struct weir_pool_options *options,
+        struct weir_pool **ret_pool) WEIR_NOEXCEPT;
+
+/**
+ * Adds a user to a handle, for another weir_pool_unref().
+ *
+ * @param[in] pool the pool. May be NULL.
+ *
+ * @return The same handle.
+ *
+ * Any thread. Does not block. Not for signal handlers. Since 0.1.
+ */
+WEIR_API struct weir_pool *weir_pool_ref(struct weir_pool *pool) WEIR_NOEXCEPT;
+
+/**
+ * Removes a user from a handle. The last one ends a private pool and its slots,
+ * and detaches from one in a matrix, which stays, with the slots that are
+ * acquired, until it is destroyed.
+ *
+ * @param[in] pool the pool. May be NULL.
+ *
+ * @return NULL.
+ *
+ * Any thread. Does not block. Not for signal handlers. Since 0.1.
+ */
+WEIR_API struct weir_pool *weir_pool_unref(
+        struct weir_pool *pool) WEIR_NOEXCEPT;
+
+/**
+ * Ends a pool for everybody: its name is free again, all calls fail, who waits
+ * is woken. The handle still has to be given back with weir_pool_unref(), and
+ * the memory of the slots stays until the last process has done that.
+ *
+ * @param[in] pool the pool.
+ *
+ * @return 0. Otherwise a negative error:
+ *   -EBUSY          a stopped process holds the directory, or, in a fork child,
+ *                   all participant slots are taken
+ *   -EINVAL         `pool` is NULL
+ *   -EMFILE         in a fork child: too many open files
+ *   -WEIR_E_FORKED  in a fork child: it may not open the file of the segment
+ *                   again
+ *   -WEIR_E_RETIRED it was destroyed before, or its matrix was retired
+ *
+ * Any thread. Waits for a stopped process alone, at most the matrix's
+ * `stall_ns`. Not for signal handlers. Since 0.1.
+ */
+WEIR_API int weir_pool_destroy(struct weir_pool *pool) WEIR_NOEXCEPT;
+
+/**
+ * Acquires a slot.
+ *
+ * It is this user's until somebody releases it. Its bytes are unspecified
+ * without `WEIR_POOL_ZERO`. If all slots are taken, the slots of the dead are
+ * given back, and a pool with `WEIR_POOL_GROWABLE` grows. -EAGAIN is exact: at
+ * some moment of the call there was no slot, where a release that has not
+ * returned may count as later. The usual way is one atomic operation, and takes
+ * the slot that this thread released last.
+ *
+ * @param[in] pool       the pool.
+ * @param[in] timeout_ns how long to wait for a slot, ns: 0 is not at all,
+ *     negative is for ever.
+ * @param[out] ret_slot  the slot. The caller owns it and gives it back with
+ *     weir_pool_release().
+ * @param[out] ret_data  its first byte. May be NULL. weir_pool_slot_size()
+ *     bytes. Valid as long as `ret_slot` is.
+ *
+ * @return 0. Otherwise a negative error:
+ *   -EAGAIN         all slots are taken, and the timeout is 0 or one thread
+ *                   alone uses the pool
+ *   -EBUSY          a stopped process adds slots, or, in a fork child, all
+ *                   participant slots are taken
+ *   -EINVAL         a required pointer is NULL
+ *   -EMFILE         in a fork child: too many open files
+ *   -ENOMEM         all slots are taken, and there is no memory for more
+ *   -ENOSPC         all slots are taken, and the file system behind the segment
+ *                   is full
+ *   -ETIMEDOUT      as one of -EAGAIN, -EBUSY, -ENOMEM, -ENOSPC, until the
+ *                   timeout was over
+ *   -WEIR_E_CORRUPT the pool contradicts itself
+ *   -WEIR_E_FORKED  in a fork child: it may not open the file of the segment
+ *                   again
+ *   -WEIR_E_RETIRED the pool was destroyed, or its matrix retired, perhaps
+ *                   while this call slept
+ *
+ * Any thread. Blocks only if `timeout_ns` is not 0. Not for signal handlers.
+ * Since 0.1.
+ */
+WEIR_API int weir_pool_acquire(struct weir_pool *pool, int64_t timeout_ns,
+                               weir_slot *ret_slot,
+                               void **ret_data) WEIR_NOEXCEPT;
+
+/**
+ * Acquires up to `count` slots.
+ *
+ * It stops at the first one that cannot be had and returns how many there are:
+ * only the first entries of the arrays are written. An error is returned if
+ * there is none. A timeout holds for the first slot; the others are not waited
+ * for.
+ *
+ * @param[in] pool       the pool.
+ * @param[in] count      how many, at most `INT_MAX`, and 0 does nothing.
+ * @param[in] timeout_ns how long to wait for the first, ns: 0 is not at all,
+ *     negative is for ever.
+ * @param[out] ret_slots the slots. An array of `count` elements. The caller
+ *     owns it and gives it back with weir_pool_release().
+ * @param[out] ret_data  the first byte of each. May be NULL. An array of
+ *     `count` elements. weir_pool_slot_size() bytes. Valid as long as
+ *     `ret_slots` is.
+ *
+ * @return A count, 0 or more. Otherwise a negative error:
+ *   -EAGAIN         all slots are taken, and the timeout is 0 or one thread
+ *                   alone uses the pool
+ *   -EBUSY          a stopped process adds slots, or, in a fork child, all
+ *                   participant slots are taken
+ *   -EINVAL         `count` is too large, or a required pointer is NULL
+ *   -EMFILE         in a fork child: too many open files
+ *   -ENOMEM         all slots are taken, and there is no memory for more
+ *   -ENOSPC         all slots are taken, and the file system behind the segment
+ *                   is full
+ *   -ETIMEDOUT      as one of -EAGAIN, -EBUSY, -ENOMEM, -ENOSPC, until the
+ *                   timeout was over
+ *   -WEIR_E_CORRUPT the pool contradicts itself
+ *   -WEIR_E_FORKED  in a fork child: it may not open the file of the segment
+ *                   again
+ *   -WEIR_E_RETIRED the pool was destroyed, or its matrix retired, perhaps
+ *                   while this call slept
+ *
+ * Any thread. Blocks only if `timeout_ns` is not 0. Not for signal handlers.
+ * Since 0.1.
+ */
+WEIR_API int weir_pool_acquire_many(struct weir_pool *pool, size_t count,
+                                    int64_t timeout_ns, weir_slot *ret_slots,
+                                    void **ret_data) WEIR_NOEXCEPT;
+
+/**
+ * Gives a slot back to its pool.
+ *
+ * Any process that has the pool attached may do this, not only the one that
+ * acquired the slot. A second release is recognised by the slot's generation
+ * and changes nothing.
+ *
+ * @param[in] pool the pool.
+ * @param[in] slot what weir_pool_acquire() returned. Passes to the library,
+ *     unless the call fails.
+ *
+ * @return 0. Otherwise a negative error:
+ *   -EBUSY          in a fork child: all participant slots are taken
+ *   -EINVAL         `pool` is NULL, or it has no such slot
+ *   -EMFILE         in a fork child: too many open files
+ *   -WEIR_E_FORKED  in a fork child: it may not open the file of the segment
+ *                   again
+ *   -WEIR_E_RETIRED the pool was destroyed, or its matrix retired
+ *   -WEIR_E_STALE   the slot was released before
+ *
+ * Any thread. Does not block. Not for signal handlers. Since 0.1.
+ */
+WEIR_API int weir_pool_release(struct weir_pool *pool,
+                               weir_slot slot) WEIR_NOEXCEPT;
+
+/**
+ * Gives slots back, one after the other, until one of them cannot be released.
+ *
+ * Returns how many were released, which is also the index of the one that could
+ * not be. Called again from there on, it returns that one's error.
+ *
+ * @param[in] pool  the pool.
+ * @param[in] slots the slots. An array of `count` elements. Passes to the
+ *     library, unless the call fails.
+ * @param[in] count how many, at most `INT_MAX`, and 0 does nothing.
+ *
+ * @return A count, 0 or more. Otherwise a negative error:
+ *   -EBUSY          in a fork child: all participant slots are taken
+ *   -EINVAL         a pointer is NULL, `count` is too large, or the pool has no
+ *                   such slot as the first one
+ *   -EMFILE         in a fork child: too many open files
+ *   -WEIR_E_FORKED  in a fork child: it may not open the file of the segment
+ *                   again
+ *   -WEIR_E_RETIRED the pool was destroyed, or its matrix retired
+ *   -WEIR_E_STALE   the first one was released before
+ *
+ * Any thread. Does not block. Not for signal handlers. Since 0.1.
+ */
+WEIR_API int weir_pool_release_many(struct weir_pool *pool,
+                                    const weir_slot *slots,
+                                    size_t count) WEIR_NOEXCEPT;
+
+/**
+ * Gives the slot back that begins at an address of this process.
+ *
+ * A second release is only recognised while nobody has acquired the slot again:
+ * an address has no generation.
+ *
+ * @param[in] pool the pool.
+ * @param[in] data the first byte of a slot. weir_pool_slot_size() bytes.
+ *
+ * @return 0. Otherwise a negative error:
+ *   -EBUSY          in a fork child: all participant slots are taken
+ *   -EINVAL         a pointer is NULL, or no slot of the pool begins at `data`
+ *   -EMFILE         in a fork child: too many open files
+ *   -WEIR_E_FORKED  in a fork child: it may not open the file of the segment
+ *                   again
+ *   -WEIR_E_RETIRED the pool was destroyed, or its matrix retired
+ *   -WEIR_E_STALE   nobody has the slot
+ *
+ * Any thread. Does not block. Not for signal handlers. Since 0.1.
+ */
+WEIR_API int weir_pool_release_ptr(struct weir_pool *pool,
+                                   const void *data) WEIR_NOEXCEPT;
+
+/**
+ * Finds the bytes of a slot that somebody has, at an address of this process.
+ * It stays as long as the pool is attached.
+ *
+ * @param[in] pool      the pool.
+ * @param[in] slot      the slot.
+ * @param[out] ret_data its first byte. weir_pool_slot_size() bytes. Valid as
+ *     long as `pool` is.
+ *
+ * @return 0. Otherwise a negative error:
+ *   -EBUSY          in a fork child: all participant slots are taken
+ *   -EINVAL         a pointer is NULL, or the pool has no such slot
+ *   -EMFILE         in a fork child: too many open files
+ *   -WEIR_E_FORKED  in a fork child: it may not open the file of the segment
+ *                   again
+ *   -WEIR_E_RETIRED the pool was destroyed, or its matrix retired
+ *   -WEIR_E_STALE   the slot was released before
+ *
+ * Any thread. Does not block. Not for signal handlers. Since 0.1.
+ */
+WEIR_API int weir_pool_data(struct weir_pool *pool, weir_slot slot,
+                            void **ret_data) WEIR_NOEXCEPT;
+
+/**
+ * Finds the slot that begins at an address of this process.
+ *
+ * @param[in] pool      the pool.
+ * @param[in] data      the first byte of a slot. weir_pool_slot_size() bytes.
+ * @param[out] ret_slot the slot.
+ *
+ * @return 0. Otherwise a negative error:
+ *   -EBUSY          in a fork child: all participant slots are taken
+ *   -EINVAL         a pointer is NULL, or no slot of the pool begins at `data`
+ *   -EMFILE         in a fork child: too many open files
+ *   -WEIR_E_FORKED  in a fork child: it may not open the file of the segment
+ *                   again
+ *   -WEIR_E_RETIRED the pool was destroyed, or its matrix retired
+ *   -WEIR_E_STALE   nobody has the slot
+ *
+ * Any thread. Does not block. Not for signal handlers. Since 0.1.
+ */
+WEIR_API int weir_pool_slot_of(struct weir_pool *pool, const void *data,
+                               weir_slot *ret_slot) WEIR_NOEXCEPT;
+
+/**
+ * Says whether somebody has this slot, or it was released since.
+ *
+ * @param[in] pool the pool.
+ * @param[in] slot the slot.
+ *
+ * @return 1 if so, else 0. Otherwise a negative error:
+ *   -EBUSY          in a fork child: all participant slots are taken
+ *   -EINVAL         `pool` is NULL, or it has no such slot
+ *   -EMFILE         in a fork child: too many open files
+ *   -WEIR_E_FORKED  in a fork child: it may not open the file of the segment
+ *                   again
+ *   -WEIR_E_RETIRED the pool was destroyed, or its matrix retired
+ *
+ * Any thread. Does not block. Not for signal handlers. Since 0.1.
+ */
+WEIR_API int weir_pool_is_live(struct weir_pool *pool,
+                               weir_slot slot) WEIR_NOEXCEPT;
+
+/**
+ * Adds at least `slots` slots: each step doubles the pool, up to
+ * `max_capacity`.
+ *
+ * Slots that exist stay where they are and keep their index. After -ENOMEM
+ * there may be some more than before.
+ *
+ * @param[in] pool  the pool.
+ * @param[in] slots how many, and 0 does nothing.
+ *
+ * @return 0. Otherwise a negative error:
+ *   -EBUSY          a stopped process adds slots, or, in a fork child, all
+ *                   participant slots are taken
+ *   -EINVAL         `pool` is NULL
+ *   -EMFILE         in a fork child: too many open files
+ *   -ENOMEM         there is no memory for more
+ *   -ENOSPC         more than `max_capacity`, or the file system behind the
+ *                   segment is full
+ *   -EOPNOTSUPP     the pool was made without `WEIR_POOL_GROWABLE`
+ *   -WEIR_E_CORRUPT the pool contradicts itself
+ *   -WEIR_E_FORKED  in a fork child: it may not open the file of the segment
+ *                   again
+ *   -WEIR_E_RETIRED the pool was destroyed, or its matrix retired
+ *
+ * Any thread. Waits for a stopped process alone, at most the matrix's
+ * `stall_ns`. Not for signal handlers. Since 0.1.
+ */
+WEIR_API int weir_pool_grow(struct weir_pool *pool,
+                            uint64_t slots) WEIR_NOEXCEPT;
+
+/**
+ * Calls a function for each slot that somebody has, by rising index. Others go
+ * on meanwhile: a slot may be released after it was reported.
+ *
+ * @param[in] pool     the pool.
+ * @param[in] callback called for each slot.
+ * @param[in] userdata passed on. May be NULL. Handed to `callback`.
+ *
+ * @return 0, or what ended it: the callback's value. Otherwise a negative
+ *     error:
+ *   -EBUSY          in a fork child: all participant slots are taken
+ *   -EINVAL         a required pointer is NULL
+ *   -EMFILE         in a fork child: too many open files
+ *   -WEIR_E_CORRUPT the pool contradicts itself
+ *   -WEIR_E_FORKED  in a fork child: it may not open the file of the segment
+ *                   again
+ *   -WEIR_E_RETIRED the pool was destroyed, or its matrix retired
+ *
+ * Any thread. May block. Not for signal handlers. Since 0.1.
+ */
+WEIR_API int weir_pool_walk(struct weir_pool *pool, weir_slot_fn callback,
+                            void *userdata) WEIR_NOEXCEPT;
+
+/**
+ * Says what a pool is, and counts its slots, one by one.
+ *
+ * @param[in] pool        the pool.
+ * @param[inout] ret_info filled. Its `size` is set, as `WEIR_POOL_INFO_INIT`
+ *     does.
+ *
+ * @return 0. Otherwise a negative error:
+ *   -EBUSY          in a fork child: all participant slots are taken
+ *   -EINVAL         a pointer is NULL, or a bad `size`
+ *   -EMFILE         in a fork child: too many open files
+ *   -WEIR_E_CORRUPT the pool contradicts itself
+ *   -WEIR_E_FORKED  in a fork child: it may not open the file of the segment
+ *                   again
+ *   -WEIR_E_RETIRED the pool was destroyed, or its matrix retired
+ *
+ * Any thread. May block. Not for signal handlers. Since 0.1.
+ */
+WEIR_API int weir_pool_stats(struct weir_pool *pool,
+                             struct weir_pool_info *ret_info) WEIR_NOEXCEPT;
+
+/**
+ * Returns the bytes of a slot that its user has; 0 for NULL.
+ *
+ * @param[in] pool the pool. May be NULL.
+ *
+ * Any thread. Does not block. Not for signal handlers. Since 0.1.
+ */
+WEIR_API size_t weir_pool_slot_size(struct weir_pool *pool) WEIR_NOEXCEPT;
+
+/* ==========================================================================
+ * Numbers
+ * ========================================================================== */
+
+/**
+ * Makes an allocator of the numbers from 0 to `capacity` - 1, in the memory of
+ * this process. A fork child has a copy of its own.
+ *
+ * @param[in] options  NULL means all defaults. May be NULL. Its `size` is set,
+ *     as `WEIR_IDS_OPTIONS_INIT` does.
+ * @param[out] ret_ids the new handle. The caller owns it and gives it back with
+ *     weir_ids_unref().
+ *
+ * @return 0. Otherwise a negative error:
+ *   -E2BIG  `options` has an unknown field that is not 0
+ *   -EINVAL a bad option, or `ret_ids` is NULL
+ *   -ENOMEM no memory
+ *
+ * Any thread. Does not block. Not for signal handlers. Since 0.1.
+ */
+WEIR_API int weir_ids_create(
+        const struct weir_ids_options *options,
+        struct weir_ids **ret_ids) WEIR_NOEXCEPT;
+
+/**
+ * Ends an allocator.
+ *
+ * @param[in] ids the allocator. May be NULL.
+ *
+ * @return NULL.
+ *
+ * Any thread. Does not block. Not for signal handlers. Since 0.1.
+ */
+WEIR_API struct weir_ids *weir_ids_unref(struct weir_ids *ids) WEIR_NOEXCEPT;
+
+/**
+ * Takes a number that nobody has. One with `WEIR_POOL_GROWABLE` grows if there
+ * is none.
+ *
+ * @param[in] ids     the allocator.
+ * @param[out] ret_id the number.
+ *
+ * @return 0. Otherwise a negative error:
+ *   -EAGAIN all numbers are taken
+ *   -EINVAL a pointer is NULL
+ *   -ENOMEM all numbers are taken, and there is no memory for more
+ *
+ * Any thread. Does not block. Not for signal handlers. Since 0.1.
+ */
+WEIR_API int weir_ids_acquire(struct weir_ids *ids,
+                              uint32_t *ret_id) WEIR_NOEXCEPT;
+
+/**
+ * Gives a number back. A second time is only recognised while nobody has taken
+ * it again: use a pool if that matters.
+ *
+ * @param[in] ids the allocator.
+ * @param[in] id  the number.
+ *
+ * @return 0. Otherwise a negative error:
+ *   -EINVAL       `ids` is NULL, or there is no such number
+ *   -WEIR_E_STALE nobody has it
+ *
+ * Any thread. Does not block. Not for signal handlers. Since 0.1.
+ */
+WEIR_API int weir_ids_release(struct weir_ids *ids, uint32_t id) WEIR_NOEXCEPT;
+
+/**
+ * Says whether nobody has a number.
+ *
+ * @param[in] ids the allocator.
+ * @param[in] id  the number.
+ *
+ * @return 1 if so, else 0. Otherwise a negative error:
+ *   -EINVAL `ids` is NULL, or there is no such number
+ *
+ * Any thread. Does not block. Not for signal handlers. Since 0.1.
+ */
+WEIR_API int weir_ids_is_free(struct weir_ids *ids, uint32_t id) WEIR_NOEXCEPT;
+
+/**
+ * Adds at least `numbers` numbers: each step doubles how many there are, up to
+ * `max_capacity`. Nobody's number changes.
+ *
+ * @param[in] ids     the allocator.
+ * @param[in] numbers how many, and 0 does nothing.
+ *
+ * @return 0. Otherwise a negative error:
+ *   -EINVAL     `ids` is NULL
+ *   -ENOMEM     there is no memory for more
+ *   -ENOSPC     more than `max_capacity`
+ *   -EOPNOTSUPP it was made without `WEIR_POOL_GROWABLE`
+ *
+ * Any thread. Does not block. Not for signal handlers. Since 0.1.
+ */
+WEIR_API int weir_ids_grow(struct weir_ids *ids,
+                           uint64_t numbers) WEIR_NOEXCEPT;
+
+/**
+ * Returns how many numbers there are, taken or not; 0 for NULL.
+ *
+ * @param[in] ids the allocator. May be NULL.
+ *
+ * Any thread. Does not block. Not for signal handlers. Since 0.1.
+ */
+WEIR_API uint64_t weir_ids_capacity(struct weir_ids *ids) WEIR_NOEXCEPT;
 
 #ifdef __cplusplus
 } /* extern "C" */

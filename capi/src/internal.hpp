@@ -13,6 +13,7 @@ namespace weir {
 class Matrix;
 class Channel;
 class Subscription;
+class Pool;
 
 namespace capi {
 
@@ -66,6 +67,9 @@ inline Subscription *core(weir_subscription *s) noexcept
 {
     return reinterpret_cast<Subscription *>(s);
 }
+inline Pool *core(weir_pool *p) noexcept { return reinterpret_cast<Pool *>(p); }
+/// Numbers are a pool whose slots have no bytes.
+inline Pool *core(weir_ids *i) noexcept { return reinterpret_cast<Pool *>(i); }
 inline weir_matrix *handle(Matrix *m) noexcept { return reinterpret_cast<weir_matrix *>(m); }
 inline weir_channel *handle(Channel *c) noexcept { return reinterpret_cast<weir_channel *>(c); }
 inline weir_subscription *handle(Subscription *s) noexcept

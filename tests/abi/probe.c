@@ -21,6 +21,8 @@ int main(void)
            (unsigned long long)WEIR_OWNER_NONE);
     printf("const    WEIR_REF_NONE = %llu type=uint64_t since=0.1\n",
            (unsigned long long)WEIR_REF_NONE);
+    printf("const    WEIR_SLOT_NONE = %llu type=uint64_t since=0.1\n",
+           (unsigned long long)WEIR_SLOT_NONE);
     printf("const    WEIR_STATE_USER_MAX = %llu type=uint32_t since=0.1\n",
            (unsigned long long)WEIR_STATE_USER_MAX);
     printf("const    WEIR_STATE_USER_MIN = %llu type=uint32_t since=0.1\n",
@@ -299,6 +301,21 @@ int main(void)
     printf("field    weir_heal_report.size off=%zu size=%zu type=%s since=0.1\n",
            offsetof(struct weir_heal_report, size), sizeof(FIELD(weir_heal_report, size)),
            TYPE(__typeof__(FIELD(weir_heal_report, size)), size_t));
+    printf("field    weir_ids_options.capacity off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_ids_options, capacity), sizeof(FIELD(weir_ids_options, capacity)),
+           TYPE(__typeof__(FIELD(weir_ids_options, capacity)), uint64_t));
+    printf("field    weir_ids_options.flags off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_ids_options, flags), sizeof(FIELD(weir_ids_options, flags)),
+           TYPE(__typeof__(FIELD(weir_ids_options, flags)), weir_pool_flags));
+    printf("field    weir_ids_options.max_capacity off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_ids_options, max_capacity), sizeof(FIELD(weir_ids_options, max_capacity)),
+           TYPE(__typeof__(FIELD(weir_ids_options, max_capacity)), uint64_t));
+    printf("field    weir_ids_options.reserved0 off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_ids_options, reserved0), sizeof(FIELD(weir_ids_options, reserved0)),
+           TYPE(__typeof__(FIELD(weir_ids_options, reserved0)), uint32_t));
+    printf("field    weir_ids_options.size off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_ids_options, size), sizeof(FIELD(weir_ids_options, size)),
+           TYPE(__typeof__(FIELD(weir_ids_options, size)), size_t));
     printf("field    weir_matrix_info.allocs off=%zu size=%zu type=%s since=0.1\n",
            offsetof(struct weir_matrix_info, allocs), sizeof(FIELD(weir_matrix_info, allocs)),
            TYPE(__typeof__(FIELD(weir_matrix_info, allocs)), uint64_t));
@@ -524,6 +541,72 @@ int main(void)
     printf("field    weir_participant_info.uid off=%zu size=%zu type=%s since=0.1\n",
            offsetof(struct weir_participant_info, uid), sizeof(FIELD(weir_participant_info, uid)),
            TYPE(__typeof__(FIELD(weir_participant_info, uid)), uint32_t));
+    printf("field    weir_pool_info.alignment off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_pool_info, alignment), sizeof(FIELD(weir_pool_info, alignment)),
+           TYPE(__typeof__(FIELD(weir_pool_info, alignment)), uint32_t));
+    printf("field    weir_pool_info.cached off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_pool_info, cached), sizeof(FIELD(weir_pool_info, cached)),
+           TYPE(__typeof__(FIELD(weir_pool_info, cached)), uint64_t));
+    printf("field    weir_pool_info.capacity off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_pool_info, capacity), sizeof(FIELD(weir_pool_info, capacity)),
+           TYPE(__typeof__(FIELD(weir_pool_info, capacity)), uint64_t));
+    printf("field    weir_pool_info.extents off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_pool_info, extents), sizeof(FIELD(weir_pool_info, extents)),
+           TYPE(__typeof__(FIELD(weir_pool_info, extents)), uint64_t));
+    printf("field    weir_pool_info.flags off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_pool_info, flags), sizeof(FIELD(weir_pool_info, flags)),
+           TYPE(__typeof__(FIELD(weir_pool_info, flags)), weir_pool_flags));
+    printf("field    weir_pool_info.free off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_pool_info, free), sizeof(FIELD(weir_pool_info, free)),
+           TYPE(__typeof__(FIELD(weir_pool_info, free)), uint64_t));
+    printf("field    weir_pool_info.live off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_pool_info, live), sizeof(FIELD(weir_pool_info, live)),
+           TYPE(__typeof__(FIELD(weir_pool_info, live)), uint64_t));
+    printf("field    weir_pool_info.max_capacity off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_pool_info, max_capacity), sizeof(FIELD(weir_pool_info, max_capacity)),
+           TYPE(__typeof__(FIELD(weir_pool_info, max_capacity)), uint64_t));
+    printf("field    weir_pool_info.memory_bytes off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_pool_info, memory_bytes), sizeof(FIELD(weir_pool_info, memory_bytes)),
+           TYPE(__typeof__(FIELD(weir_pool_info, memory_bytes)), uint64_t));
+    printf("field    weir_pool_info.size off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_pool_info, size), sizeof(FIELD(weir_pool_info, size)),
+           TYPE(__typeof__(FIELD(weir_pool_info, size)), size_t));
+    printf("field    weir_pool_info.slot_size off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_pool_info, slot_size), sizeof(FIELD(weir_pool_info, slot_size)),
+           TYPE(__typeof__(FIELD(weir_pool_info, slot_size)), uint64_t));
+    printf("field    weir_pool_info.stride_bytes off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_pool_info, stride_bytes), sizeof(FIELD(weir_pool_info, stride_bytes)),
+           TYPE(__typeof__(FIELD(weir_pool_info, stride_bytes)), uint64_t));
+    printf("field    weir_pool_info.type_id off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_pool_info, type_id), sizeof(FIELD(weir_pool_info, type_id)),
+           TYPE(__typeof__(FIELD(weir_pool_info, type_id)), uint64_t));
+    printf("field    weir_pool_options.alignment off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_pool_options, alignment), sizeof(FIELD(weir_pool_options, alignment)),
+           TYPE(__typeof__(FIELD(weir_pool_options, alignment)), uint32_t));
+    printf("field    weir_pool_options.capacity off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_pool_options, capacity), sizeof(FIELD(weir_pool_options, capacity)),
+           TYPE(__typeof__(FIELD(weir_pool_options, capacity)), uint64_t));
+    printf("field    weir_pool_options.death_policy off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_pool_options, death_policy), sizeof(FIELD(weir_pool_options, death_policy)),
+           TYPE(__typeof__(FIELD(weir_pool_options, death_policy)), weir_death_policy));
+    printf("field    weir_pool_options.flags off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_pool_options, flags), sizeof(FIELD(weir_pool_options, flags)),
+           TYPE(__typeof__(FIELD(weir_pool_options, flags)), weir_pool_flags));
+    printf("field    weir_pool_options.max_capacity off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_pool_options, max_capacity), sizeof(FIELD(weir_pool_options, max_capacity)),
+           TYPE(__typeof__(FIELD(weir_pool_options, max_capacity)), uint64_t));
+    printf("field    weir_pool_options.reserved0 off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_pool_options, reserved0), sizeof(FIELD(weir_pool_options, reserved0)),
+           TYPE(__typeof__(FIELD(weir_pool_options, reserved0)), uint32_t));
+    printf("field    weir_pool_options.size off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_pool_options, size), sizeof(FIELD(weir_pool_options, size)),
+           TYPE(__typeof__(FIELD(weir_pool_options, size)), size_t));
+    printf("field    weir_pool_options.slot_size off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_pool_options, slot_size), sizeof(FIELD(weir_pool_options, slot_size)),
+           TYPE(__typeof__(FIELD(weir_pool_options, slot_size)), uint64_t));
+    printf("field    weir_pool_options.type_id off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_pool_options, type_id), sizeof(FIELD(weir_pool_options, type_id)),
+           TYPE(__typeof__(FIELD(weir_pool_options, type_id)), uint64_t));
     printf("field    weir_post_options.priority off=%zu size=%zu type=%s since=0.1\n",
            offsetof(struct weir_post_options, priority), sizeof(FIELD(weir_post_options, priority)),
            TYPE(__typeof__(FIELD(weir_post_options, priority)), uint32_t));
@@ -548,6 +631,12 @@ int main(void)
     printf("field    weir_root_info.retired off=%zu size=%zu type=%s since=0.1\n",
            offsetof(struct weir_root_info, retired), sizeof(FIELD(weir_root_info, retired)),
            TYPE(__typeof__(FIELD(weir_root_info, retired)), uint32_t));
+    printf("field    weir_slot_info.owner off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_slot_info, owner), sizeof(FIELD(weir_slot_info, owner)),
+           TYPE(__typeof__(FIELD(weir_slot_info, owner)), uint64_t));
+    printf("field    weir_slot_info.slot off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_slot_info, slot), sizeof(FIELD(weir_slot_info, slot)),
+           TYPE(__typeof__(FIELD(weir_slot_info, slot)), weir_slot));
     printf("field    weir_uuid.value off=%zu size=%zu type=%s since=0.1\n",
            offsetof(struct weir_uuid, value), sizeof(FIELD(weir_uuid, value)),
            TYPE(__typeof__(FIELD(weir_uuid, value)), uint8_t[16]));
@@ -573,8 +662,18 @@ int main(void)
            (unsigned long long)WEIR_MATRIX_READ_ONLY);
     printf("flag     weir_matrix_flags.WEIR_MATRIX_SET_GROUP = %llu since=0.1\n",
            (unsigned long long)WEIR_MATRIX_SET_GROUP);
+    printf("flag     weir_pool_flags %s since=0.1\n",
+           TYPE(weir_pool_flags, uint32_t));
+    printf("flag     weir_pool_flags.WEIR_POOL_GROWABLE = %llu since=0.1\n",
+           (unsigned long long)WEIR_POOL_GROWABLE);
+    printf("flag     weir_pool_flags.WEIR_POOL_SINGLE_THREAD = %llu since=0.1\n",
+           (unsigned long long)WEIR_POOL_SINGLE_THREAD);
+    printf("flag     weir_pool_flags.WEIR_POOL_ZERO = %llu since=0.1\n",
+           (unsigned long long)WEIR_POOL_ZERO);
     printf("id       weir_ref %s Block since=0.1\n",
            TYPE(weir_ref, uint64_t));
+    printf("id       weir_slot %s Slot since=0.1\n",
+           TYPE(weir_slot, uint64_t));
     printf("struct   weir_alloc_options kind=options size=%zu align=%zu since=0.1\n",
            sizeof(struct weir_alloc_options), _Alignof(struct weir_alloc_options));
     {
@@ -632,6 +731,17 @@ int main(void)
         if (memcmp(&given, &zeroed, sizeof zeroed) != 0)
             puts("wrong WEIR_HEAL_REPORT_INIT");
     }
+    printf("struct   weir_ids_options kind=options size=%zu align=%zu since=0.1\n",
+           sizeof(struct weir_ids_options), _Alignof(struct weir_ids_options));
+    {
+        const struct weir_ids_options given = WEIR_IDS_OPTIONS_INIT;
+        struct weir_ids_options zeroed;
+
+        memset(&zeroed, 0, sizeof zeroed);
+        zeroed.size = sizeof zeroed;
+        if (memcmp(&given, &zeroed, sizeof zeroed) != 0)
+            puts("wrong WEIR_IDS_OPTIONS_INIT");
+    }
     printf("struct   weir_matrix_info kind=info size=%zu align=%zu since=0.1\n",
            sizeof(struct weir_matrix_info), _Alignof(struct weir_matrix_info));
     {
@@ -669,6 +779,28 @@ int main(void)
            sizeof(struct weir_message), _Alignof(struct weir_message));
     printf("struct   weir_participant_info kind=record size=%zu align=%zu since=0.1\n",
            sizeof(struct weir_participant_info), _Alignof(struct weir_participant_info));
+    printf("struct   weir_pool_info kind=info size=%zu align=%zu since=0.1\n",
+           sizeof(struct weir_pool_info), _Alignof(struct weir_pool_info));
+    {
+        const struct weir_pool_info given = WEIR_POOL_INFO_INIT;
+        struct weir_pool_info zeroed;
+
+        memset(&zeroed, 0, sizeof zeroed);
+        zeroed.size = sizeof zeroed;
+        if (memcmp(&given, &zeroed, sizeof zeroed) != 0)
+            puts("wrong WEIR_POOL_INFO_INIT");
+    }
+    printf("struct   weir_pool_options kind=options size=%zu align=%zu since=0.1\n",
+           sizeof(struct weir_pool_options), _Alignof(struct weir_pool_options));
+    {
+        const struct weir_pool_options given = WEIR_POOL_OPTIONS_INIT;
+        struct weir_pool_options zeroed;
+
+        memset(&zeroed, 0, sizeof zeroed);
+        zeroed.size = sizeof zeroed;
+        if (memcmp(&given, &zeroed, sizeof zeroed) != 0)
+            puts("wrong WEIR_POOL_OPTIONS_INIT");
+    }
     printf("struct   weir_post_options kind=options size=%zu align=%zu since=0.1\n",
            sizeof(struct weir_post_options), _Alignof(struct weir_post_options));
     {
@@ -682,6 +814,8 @@ int main(void)
     }
     printf("struct   weir_root_info kind=record size=%zu align=%zu since=0.1\n",
            sizeof(struct weir_root_info), _Alignof(struct weir_root_info));
+    printf("struct   weir_slot_info kind=record size=%zu align=%zu since=0.1\n",
+           sizeof(struct weir_slot_info), _Alignof(struct weir_slot_info));
     printf("struct   weir_uuid kind=record size=%zu align=%zu since=0.1\n",
            sizeof(struct weir_uuid), _Alignof(struct weir_uuid));
     return 0;

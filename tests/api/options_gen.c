@@ -113,6 +113,33 @@ static void init_weir_channel_info(void *into)
     memcpy(into, &value, sizeof value);
 }
 
+static const size_t released_weir_pool_options[] = {56};
+
+static void init_weir_pool_options(void *into)
+{
+    const struct weir_pool_options value = WEIR_POOL_OPTIONS_INIT;
+
+    memcpy(into, &value, sizeof value);
+}
+
+static const size_t released_weir_pool_info[] = {96};
+
+static void init_weir_pool_info(void *into)
+{
+    const struct weir_pool_info value = WEIR_POOL_INFO_INIT;
+
+    memcpy(into, &value, sizeof value);
+}
+
+static const size_t released_weir_ids_options[] = {32};
+
+static void init_weir_ids_options(void *into)
+{
+    const struct weir_ids_options value = WEIR_IDS_OPTIONS_INIT;
+
+    memcpy(into, &value, sizeof value);
+}
+
 static int call_weir_matrix_create_matrix_options(void *object, void *data)
 {
     struct weir_matrix *arg_ret_matrix = NULL;
@@ -245,6 +272,57 @@ static int call_weir_channel_inquire_channel_info(void *object, void *data)
     return weir_channel_inquire(object, data);
 }
 
+static int call_weir_pool_create_pool_options(void *object, void *data)
+{
+    struct weir_pool *arg_ret_pool = NULL;
+    int code;
+
+    (void)object;
+    code = weir_pool_create(data, &arg_ret_pool);
+    if (code >= 0)
+        (void)weir_pool_unref(arg_ret_pool);
+    return code;
+}
+
+static int call_weir_pool_create_in_pool_options(void *object, void *data)
+{
+    struct weir_pool *arg_ret_pool = NULL;
+    int code;
+
+    code = weir_pool_create_in(object, "", data, &arg_ret_pool);
+    if (code >= 0)
+        (void)weir_pool_unref(arg_ret_pool);
+    return code;
+}
+
+static int call_weir_pool_attach_pool_options(void *object, void *data)
+{
+    struct weir_pool *arg_ret_pool = NULL;
+    int code;
+
+    code = weir_pool_attach(object, "", data, &arg_ret_pool);
+    if (code >= 0)
+        (void)weir_pool_unref(arg_ret_pool);
+    return code;
+}
+
+static int call_weir_pool_stats_pool_info(void *object, void *data)
+{
+    return weir_pool_stats(object, data);
+}
+
+static int call_weir_ids_create_ids_options(void *object, void *data)
+{
+    struct weir_ids *arg_ret_ids = NULL;
+    int code;
+
+    (void)object;
+    code = weir_ids_create(data, &arg_ret_ids);
+    if (code >= 0)
+        (void)weir_ids_unref(arg_ret_ids);
+    return code;
+}
+
 const struct options_case options_cases[] = {
     {"weir_matrix_options", "options",
      "weir_matrix_create", NULL,
@@ -326,6 +404,31 @@ const struct options_case options_cases[] = {
      SIZES(weir_channel_info),
      init_weir_channel_info,
      call_weir_channel_inquire_channel_info},
+    {"weir_pool_options", "options",
+     "weir_pool_create", NULL,
+     SIZES(weir_pool_options),
+     init_weir_pool_options,
+     call_weir_pool_create_pool_options},
+    {"weir_pool_options", "options",
+     "weir_pool_create_in", "weir_matrix",
+     SIZES(weir_pool_options),
+     init_weir_pool_options,
+     call_weir_pool_create_in_pool_options},
+    {"weir_pool_options", "options",
+     "weir_pool_attach", "weir_matrix",
+     SIZES(weir_pool_options),
+     init_weir_pool_options,
+     call_weir_pool_attach_pool_options},
+    {"weir_pool_info", "info",
+     "weir_pool_stats", "weir_pool",
+     SIZES(weir_pool_info),
+     init_weir_pool_info,
+     call_weir_pool_stats_pool_info},
+    {"weir_ids_options", "options",
+     "weir_ids_create", NULL,
+     SIZES(weir_ids_options),
+     init_weir_ids_options,
+     call_weir_ids_create_ids_options},
 };
 
-const size_t options_count = 16;
+const size_t options_count = 21;
