@@ -11,6 +11,16 @@ namespace {
 using namespace weir::capi;
 
 constexpr size_t kFirstOptions = sizeof(weir_ids_options);
+
+/// A function of its own: the usual way then needs no stack.
+WEIR_COLD int acquire_slowly(weir_ids *ids, uint32_t *ret_id) noexcept
+{
+    weir::Taken got;
+    auto const done = core(ids)->acquire(0, got);
+    if (done.ok())
+        *ret_id = got.slot.index();
+    return done.code;
+}
 } // namespace
 
 /**
@@ -84,10 +94,9 @@ WEIR_API int weir_ids_acquire(struct weir_ids *ids, uint32_t *ret_id) noexcept
 {
     if (!WEIR_LIKELY(ids != nullptr && ret_id != nullptr))
         return -EINVAL;
-    weir::Taken got = core(ids)->acquire_fast();
+    weir::Taken const got = core(ids)->acquire_fast();
     if (!WEIR_LIKELY(got.slot.value != 0))
-        if (auto const done = core(ids)->acquire(0, got); !done.ok())
-            return done.code;
+        return acquire_slowly(ids, ret_id);
     *ret_id = got.slot.index();
     return 0;
 }

@@ -32,6 +32,28 @@ int read_pool_options(weir_pool_options const *options, bool makes,
     return to_core(given, into);
 }
 
+int hand_over(weir::Taken const &got, weir_slot *ret_slot, void **ret_data) noexcept
+{
+    *ret_slot = got.slot.value;
+    if (ret_data != nullptr)
+        *ret_data = got.data;
+    return 0;
+}
+
+/// A function of its own: the usual way then needs no stack.
+WEIR_COLD int acquire_slowly(weir_pool *pool, int64_t timeout_ns, weir_slot *ret_slot,
+                             void **ret_data) noexcept
+{
+    weir::Taken got;
+    auto const done = core(pool)->acquire(timeout_ns, got);
+    return done.ok() ? hand_over(got, ret_slot, ret_data) : done.code;
+}
+
+WEIR_COLD int release_slowly(weir_pool *pool, weir_slot slot) noexcept
+{
+    return core(pool)->release({slot}).code;
+}
+
 using Maker = weir::Result<weir::Pool *> (*)(weir::Matrix &, char const *,
                                              weir::PoolOptions const &) noexcept;
 
@@ -252,14 +274,10 @@ WEIR_API int weir_pool_acquire(struct weir_pool *pool, int64_t timeout_ns, weir_
 {
     if (!WEIR_LIKELY(pool != nullptr && ret_slot != nullptr))
         return -EINVAL;
-    weir::Taken got = core(pool)->acquire_fast();
+    weir::Taken const got = core(pool)->acquire_fast();
     if (!WEIR_LIKELY(got.slot.value != 0))
-        if (auto const done = core(pool)->acquire(timeout_ns, got); !done.ok())
-            return done.code;
-    *ret_slot = got.slot.value;
-    if (ret_data != nullptr)
-        *ret_data = got.data;
-    return 0;
+        return acquire_slowly(pool, timeout_ns, ret_slot, ret_data);
+    return hand_over(got, ret_slot, ret_data);
 }
 
 /**
@@ -328,9 +346,7 @@ WEIR_API int weir_pool_release(struct weir_pool *pool, weir_slot slot) noexcept
 {
     if (!WEIR_LIKELY(pool != nullptr))
         return -EINVAL;
-    if (WEIR_LIKELY(core(pool)->release_fast({slot})))
-        return 0;
-    return core(pool)->release({slot}).code;
+    return WEIR_LIKELY(core(pool)->release_fast({slot})) ? 0 : release_slowly(pool, slot);
 }
 
 /**

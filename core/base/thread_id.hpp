@@ -15,6 +15,7 @@ inline constexpr uint32_t kNoThreadNumber = 0xffff;
 #ifdef WEIR_EXPLORE
 /// The explorer's fibres are the threads.
 uint32_t thread_number() noexcept;
+inline uint32_t known_thread_number() noexcept { return thread_number(); }
 #else
 
 /// Finds or takes the calling thread's number, and puts it into the cache.
@@ -51,6 +52,16 @@ inline uint64_t &thread_cache_entry(uint64_t pointer) noexcept
 {
     // Fibonacci hashing (Knuth, The Art of Computer Programming 3, 6.4)
     return g_thread_cache[pointer * 0x9e3779b97f4a7c15 >> (64 - kThreadCacheShift)];
+}
+
+/// The number if it stands in the cache, else kNoThreadNumber: for who then has another way, and
+/// wants no call in the usual one.
+inline uint32_t known_thread_number() noexcept
+{
+    uint64_t const pointer = thread_pointer();
+    uint64_t const entry = __atomic_load_n(&thread_cache_entry(pointer), __ATOMIC_RELAXED);
+    return WEIR_LIKELY(entry >> 16 == pointer && kHasThreadPointer) ? entry & 0xffff
+                                                                    : kNoThreadNumber;
 }
 
 /// No two live threads of a process have the same number, but for kNoThreadNumber. What a thread

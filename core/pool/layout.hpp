@@ -43,7 +43,8 @@ struct PoolShape {
     /// The extent of an index: 0 up to the span, then each as long as all before it.
     unsigned extent_of(uint32_t index) const noexcept
     {
-        return floor_log2(uint64_t{index >> shift} << 1 | 1);
+        uint32_t const spans = index >> shift;
+        return WEIR_LIKELY(spans == 0) ? 0 : floor_log2(uint64_t{spans} << 1 | 1);
     }
     uint64_t begin_of(unsigned extent) const noexcept
     {

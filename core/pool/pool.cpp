@@ -5,6 +5,7 @@
 #include "core/base/alloc.hpp"
 #include "core/pool/pool_hot.hpp"
 
+#include <cstring>
 #include <new>
 
 namespace weir {
@@ -72,6 +73,7 @@ Status Pool::begin(PoolOptions const &options) noexcept
     if (!options.single_thread)
         return begin_private(shape, options);
     single_ = make<SinglePool>();
+    fast_single_ = options.zero ? nullptr : single_;
     return single_ == nullptr
                ? error(ENOMEM)
                : single_->begin(shape, options.growable, options.zero, options.type_id);
@@ -166,9 +168,7 @@ void Pool::flush(PoolLane &lane, uint32_t count) noexcept
 {
     for (uint32_t i = 0; i < count; ++i) {
         PoolEntry const &entry = lane.entry[i];
-        PoolWord const found{entry.word->load(relaxed)}; // the CAS orders
-        if ((found.raw & ~PoolWord::kGenerationMask) == lane.cached)
-            slots_.give_back(static_cast<uint32_t>(entry.index), found);
+        slots_.give_back(static_cast<uint32_t>(entry.index), PoolWord{entry.cached});
     }
     lane.count -= count;
     std::memmove(lane.entry, lane.entry + count, lane.count * sizeof(PoolEntry));

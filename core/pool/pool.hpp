@@ -114,6 +114,7 @@ class Pool {
 
     void ref() noexcept;
     void unref() noexcept;
+    Slots &slots() noexcept { return slots_; } ///< not of a pool for one thread
     /// Ends it for everybody.
     Status retire() noexcept;
 
@@ -135,6 +136,8 @@ class Pool {
     /// At least `slots` more; at most all that may be.
     Status grow(uint64_t slots) noexcept;
     Status capacity(uint64_t &ret) noexcept;
+    /// The calling thread's lane, made if it may have one; for who uses it without a call.
+    PoolLane *prepare_lane() noexcept;
     uint64_t slot_size() const noexcept
     {
         return single_ != nullptr ? single_->shape().slot_size : slots_.shape().slot_size;
@@ -149,7 +152,6 @@ class Pool {
     Status begin(PoolOptions const &options) noexcept;
     Status begin_private(PoolShape const &shape, PoolOptions const &options) noexcept;
     void use(Slots const &slots) noexcept;
-    PoolLane *prepare_lane() noexcept;
     void empty_lanes() noexcept;
     Status enter() noexcept;
     Status check(SlotId slot, PoolWord &ret) noexcept;
@@ -157,9 +159,9 @@ class Pool {
     Taken taken(uint64_t index, PoolWord word) const noexcept;
 
     // pool_hot.hpp
-    PoolLane *lane_here() const noexcept
+    PoolLane *lane_here() const noexcept { return lane_of(thread_number()); }
+    PoolLane *lane_of(uint32_t number) const noexcept
     {
-        uint32_t const number = thread_number();
         PoolLane *const lane = WEIR_LIKELY(number < kPoolLanes) ? lanes_[number] : nullptr;
         bool const ours = lane != nullptr && lane->identity == identity();
         return WEIR_LIKELY(ours) ? lane : nullptr; // the thread made its lane itself
@@ -197,7 +199,8 @@ class Pool {
     /// Extents that others have added become known.
     Status learn() noexcept;
 
-    SinglePool *single_ = nullptr; ///< then nothing below is used but references_
+    SinglePool *fast_single_ = nullptr; ///< single_, if a slot need not be zeroed
+    SinglePool *single_ = nullptr;      ///< then nothing below is used but references_
     bool zero_ = false;
     bool growable_ = false;
     atomic<uint32_t> const *matrix_state_ = &private_state_;

@@ -4,8 +4,6 @@
 
 #include "core/pool/pool.hpp"
 
-#include <cstring>
-
 namespace weir {
 
 /// Takes the top entry away. A slot of 0: it was stolen, or there is no entry.
@@ -14,28 +12,23 @@ WEIR_HOT Taken Pool::pop_one(PoolLane &lane) noexcept
     if (!WEIR_LIKELY(lane.count != 0))
         return {};
     PoolEntry const &entry = lane.entry[--lane.count];
-    uint64_t found = entry.word->load(relaxed); // the CAS orders
-    if (!WEIR_LIKELY((found & ~PoolWord::kGenerationMask) == lane.cached))
-        return {}; // stolen
+    uint64_t found = entry.cached;
     uint64_t const generation = PoolWord::next_generation(static_cast<uint32_t>(found));
     // acq_rel: as Slots::claim()
     if (!WEIR_LIKELY(entry.word->compare_exchange(found, lane.live | generation, acq_rel, relaxed)))
-        return {};
+        return {}; // stolen
     return {SlotId{generation << 32 | entry.index}, entry.data};
 }
 
-/// A slot of 0: acquire() has to look properly.
+/// A slot of 0: acquire() has to look properly, or to write zeros.
 WEIR_HOT Taken Pool::acquire_fast() noexcept
 {
-    if (single_ != nullptr)
-        return single_->acquire_fast();
-    PoolLane *const lane = lane_here();
-    if (!WEIR_LIKELY(lane != nullptr && !ended()))
+    if (fast_single_ != nullptr)
+        return fast_single_->acquire_fast();
+    PoolLane *const lane = lane_of(known_thread_number());
+    if (!WEIR_LIKELY(lane != nullptr && !zero_ && !ended()))
         return {};
-    Taken const got = pop_one(*lane);
-    if (!WEIR_LIKELY(!zero_) && got.slot.value != 0)
-        std::memset(got.data, 0, slots_.shape().slot_size);
-    return got;
+    return pop_one(*lane);
 }
 
 /// A user's slot becomes one that we keep; the lane has room. False: somebody else changed it.
@@ -46,7 +39,7 @@ WEIR_HOT bool Pool::keep(PoolLane &lane, uint32_t index, PoolWord found) noexcep
     // [A] seq_cst: before the look for who waits (gate.hpp)
     if (!WEIR_LIKELY(word.compare_exchange(found.raw, mine, seq_cst, relaxed)))
         return false;
-    lane.entry[lane.count++] = {&word, slots_.data(index), index};
+    lane.entry[lane.count++] = {&word, mine, slots_.data(index), index};
     slots_.gate().notice();
     return true;
 }
@@ -54,16 +47,17 @@ WEIR_HOT bool Pool::keep(PoolLane &lane, uint32_t index, PoolWord found) noexcep
 /// False: nothing was changed, and release() has to look properly, or to say why not.
 WEIR_HOT bool Pool::release_fast(SlotId slot) noexcept
 {
-    if (single_ != nullptr)
-        return single_->release_fast(slot);
-    PoolLane *const lane = lane_here(); // ours: then we are a participant
+    if (fast_single_ != nullptr)
+        return fast_single_->release_fast(slot);
+    PoolLane *const lane = lane_of(known_thread_number()); // ours: then we are a participant
     uint32_t const index = slot.index();
     if (!WEIR_LIKELY(lane != nullptr && !ended() && index < slots_.capacity()))
         return false;
     PoolWord const found{slots_.word(index).load(relaxed)}; // the CAS orders
     uint64_t const live = PoolWord::of(PoolState::live, kNobody, slot.generation()).raw;
-    return WEIR_LIKELY((found.raw & ~PoolWord::kOwnerMask) == live && lane->count < lane->most) &&
-           keep(*lane, index, found);
+    if (!WEIR_LIKELY((found.raw & ~PoolWord::kOwnerMask) == live && lane->count < lane->most))
+        return false;
+    return WEIR_LIKELY(keep(*lane, index, found));
 }
 
 } // namespace weir

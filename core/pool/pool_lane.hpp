@@ -27,6 +27,7 @@ inline constexpr uint32_t kFirstPoolBatch = 4;
 
 struct PoolEntry {
     atomic<uint64_t> *word = nullptr;
+    uint64_t cached = 0; ///< its word when it was kept: if it is another one, the slot was stolen
     std::byte *data = nullptr;
     uint64_t index = 0;
 };

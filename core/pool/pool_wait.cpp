@@ -4,6 +4,8 @@
 #include "core/base/clock.hpp"
 #include "core/pool/pool_hot.hpp"
 
+#include <cstring>
+
 namespace weir {
 namespace {
 /// The longest sleep before a look for dead participants.
@@ -139,7 +141,7 @@ bool Pool::refill(PoolLane &lane, Taken &ret) noexcept
         if (made++ == 0)
             ret = taken(index, got);
         else
-            lane.entry[lane.count++] = {&slots_.word(index), slots_.data(index), index};
+            lane.entry[lane.count++] = {&slots_.word(index), got.raw, slots_.data(index), index};
     }
     lane.batch = smaller(lane.batch * 2, larger(lane.most / 2, 1u));
     return made != 0;

@@ -33,13 +33,14 @@ void SinglePool::end() noexcept
     for (std::byte *memory : memory_)
         deallocate(memory);
     deallocate(stack_);
-    deallocate(bits_);
     deallocate(generations_);
+    deallocate(live_);
 }
 
 void SinglePool::retire() noexcept
 {
     retired_ = true;
+    last_is_free_ = 0;
     top_ = 0;
     capacity_ = 0;
 }
@@ -47,23 +48,33 @@ void SinglePool::retire() noexcept
 /// The arrays that all extents share. Nothing has changed if it fails.
 Status SinglePool::make_room(uint64_t capacity) noexcept
 {
-    uint64_t const had = div_up(capacity_, 64), chunks = div_up(capacity, 64);
-    auto *const stack = longer(stack_, had, chunks);
-    auto *const bits = longer(bits_, had, chunks);
+    auto *const stack = longer(stack_, capacity_, capacity);
     auto *const generations = longer(generations_, capacity_, capacity);
-    if (stack == nullptr || bits == nullptr || generations == nullptr) {
+    auto *const live = longer(live_, capacity_, capacity);
+    if (stack == nullptr || generations == nullptr || live == nullptr) {
         deallocate(stack);
-        deallocate(bits);
         deallocate(generations);
+        deallocate(live);
         return error(ENOMEM);
     }
     deallocate(stack_);
-    deallocate(bits_);
     deallocate(generations_);
+    deallocate(live_);
     stack_ = stack;
-    bits_ = bits;
     generations_ = generations;
+    live_ = live;
     return kOk;
+}
+
+/// Slots that were never used, for the empty stack: a few at a time, so that making a large pool
+/// touches no memory. The lowest ones come first.
+void SinglePool::use_more() noexcept
+{
+    constexpr uint64_t kAtOnce = 64;
+    auto const more = static_cast<uint32_t>(smaller(kAtOnce, capacity_ - used_));
+    for (uint32_t i = 0; i < more; ++i)
+        stack_[top_++] = used_ + more - 1 - i;
+    used_ += more;
 }
 
 Status SinglePool::add_extent() noexcept
@@ -81,12 +92,6 @@ Status SinglePool::add_extent() noexcept
     memory_[extents_] = memory;
     data_[extents_] =
         round_up(reinterpret_cast<uintptr_t>(memory), alignment) - begin * shape_.stride;
-    for (uint64_t at = end; at-- > begin;) { // so that the lowest ones come first
-        uint64_t &bits = bits_[at / 64];
-        if (bits == 0)
-            stack_[top_++] = static_cast<uint32_t>(at / 64);
-        bits |= bit(at % 64);
-    }
     ++extents_;
     capacity_ = end;
     return kOk;
@@ -109,16 +114,21 @@ Status SinglePool::grow(uint64_t slots) noexcept
 
 Status SinglePool::acquire(Taken &ret) noexcept
 {
-    ret = acquire_fast();
-    if (WEIR_LIKELY(ret.slot.value != 0))
-        return kOk;
     if (retired_)
         return error(kRetired);
-    if (!growable_ || extents_ == shape_.extents())
-        return error(EAGAIN);
-    if (Status const done = add_extent(); !done.ok())
-        return done;
-    ret = acquire_fast();
+    if (last_is_free_ == 0 && top_ == 0 && used_ == capacity_) {
+        if (!growable_ || extents_ == shape_.extents())
+            return error(EAGAIN);
+        if (Status const done = add_extent(); !done.ok())
+            return done;
+    }
+    if (last_is_free_ == 0 && top_ == 0)
+        use_more();
+    if (last_is_free_ == 0)
+        pop();
+    ret = take_last();
+    if (zero_)
+        std::memset(ret.data, 0, shape_.slot_size);
     return kOk;
 }
 
@@ -128,8 +138,8 @@ Status SinglePool::check(SlotId slot) const noexcept
         return error(kRetired);
     if (slot.value == 0 || slot.index() >= capacity_)
         return error(EINVAL);
-    bool const live = generations_[slot.index()] == slot.generation() && is_live(slot.index());
-    return live && slot.generation() != 0 ? kOk : error(kStale);
+    bool const live = generations_[slot.index()] + 1 == slot.generation();
+    return live && live_[slot.index()] != 0 ? kOk : error(kStale);
 }
 
 Status SinglePool::release(SlotId slot) noexcept { return release_fast(slot) ? kOk : check(slot); }
@@ -148,7 +158,7 @@ Result<SlotId> SinglePool::slot_at(uint64_t index) const noexcept
     if (index >= capacity_)
         return error(EINVAL);
     auto const at = static_cast<uint32_t>(index);
-    return is_live(at) ? Result<SlotId>(SlotId::of(generations_[at], at)) : error(kStale);
+    return live_[at] != 0 ? Result<SlotId>(SlotId::of(generations_[at] + 1, at)) : error(kStale);
 }
 
 Result<uint32_t> SinglePool::index_of(void const *data) const noexcept
@@ -164,14 +174,6 @@ Result<uint32_t> SinglePool::index_of(void const *data) const noexcept
         return static_cast<uint32_t>(shape_.begin_of(i) + offset / shape_.stride);
     }
     return error(EINVAL);
-}
-
-uint64_t SinglePool::live() const noexcept
-{
-    uint64_t free = 0;
-    for (uint64_t i = 0; i < div_up(capacity_, 64); ++i)
-        free += static_cast<uint64_t>(__builtin_popcountll(bits_[i]));
-    return capacity_ - free;
 }
 
 } // namespace weir

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 // A pool for one thread at a time: no atomics, and each call takes the same time.
 //
-// A set of bits, 64 slots a word, says what is free; a stack holds the words that are not empty, the
-// one that became so last on top. A slot's generation goes up when it is acquired. A slot is live if
-// its bit is not set.
+// A stack of indexes holds what is free, the slot that was released last on top; slots that were
+// never used come after them. A slot's generation goes up when it is acquired.
+//
+// The last slot that was acquired stays beside the stack (last_): if it is released first, a flag
+// says so. Then nothing that an acquire hands out was written by the release before it, and the
+// processor need not wait for what it forwards from one to the other.
 #pragma once
 
 #include "core/base/base.hpp"
@@ -11,8 +14,6 @@
 #include "core/base/error.hpp"
 #include "core/pool/layout.hpp"
 #include "core/pool/pool_word.hpp"
-
-#include <cstring>
 
 namespace weir {
 
@@ -24,36 +25,28 @@ class SinglePool {
     /// Every later call is told that it is over.
     void retire() noexcept;
 
+    /// A slot of 0: acquire() has to look properly.
     WEIR_HOT Taken acquire_fast() noexcept
     {
-        if (!WEIR_LIKELY(top_ != 0))
-            return {};
-        uint32_t const chunk = stack_[top_ - 1];
-        uint64_t const bits = bits_[chunk];
-        uint32_t const index = chunk * 64 + lowest_bit(bits);
-        uint64_t const left = bits & (bits - 1);
-        bits_[chunk] = left;
-        top_ -= left == 0 ? 1 : 0;
-        uint32_t const generation = PoolWord::next_generation(generations_[index]);
-        generations_[index] = generation;
-        std::byte *const data = data_of(index);
-        if (!WEIR_LIKELY(!zero_))
-            std::memset(data, 0, shape_.slot_size);
-        return {SlotId::of(generation, index), data};
+        if (!WEIR_LIKELY(last_is_free_ != 0)) {
+            if (!WEIR_LIKELY(top_ != 0))
+                return {};
+            pop();
+        }
+        return take_last();
     }
+    /// False: release() has to say why not.
     WEIR_HOT bool release_fast(SlotId slot) noexcept
     {
         uint32_t const index = slot.index();
-        if (!WEIR_LIKELY(index < capacity_ && generations_[index] == slot.generation()))
+        if (!WEIR_LIKELY(index < capacity_ && generations_[index] + 1 == slot.generation() &&
+                         live_[index] != 0))
             return false;
-        uint32_t const chunk = index / 64;
-        uint64_t const bits = bits_[chunk];
-        uint64_t const with = bits | bit(index % 64);
-        if (!WEIR_LIKELY(with != bits))
-            return false;
-        bits_[chunk] = with;
-        if (!WEIR_LIKELY(bits != 0))
-            stack_[top_++] = chunk;
+        live_[index] = 0;
+        if (WEIR_LIKELY(index == last_))
+            last_is_free_ = 1;
+        else
+            stack_[top_++] = index;
         return true;
     }
     /// EAGAIN, ENOMEM, kRetired.
@@ -68,16 +61,28 @@ class SinglePool {
     bool is_retired() const noexcept { return retired_; }
     PoolShape const &shape() const noexcept { return shape_; }
     uint64_t capacity() const noexcept { return capacity_; }
-    uint64_t live() const noexcept;
+    uint64_t live() const noexcept { return used_ - top_ - last_is_free_; }
     unsigned extents() const noexcept { return extents_; }
     uint64_t type_id() const noexcept { return type_id_; }
     bool growable() const noexcept { return growable_; }
     bool zero() const noexcept { return zero_; }
 
   private:
-    bool is_live(uint32_t index) const noexcept
+    /// The stack is not empty, and the last slot is somebody's.
+    WEIR_HOT void pop() noexcept
     {
-        return (bits_[index / 64] >> index % 64 & 1) == 0;
+        last_ = stack_[--top_];
+        last_data_ = data_of(last_);
+    }
+    /// The last slot is free.
+    WEIR_HOT Taken take_last() noexcept
+    {
+        uint32_t const index = last_;
+        uint32_t const generation = generations_[index] + 2; // even, so that a slot's is never 0
+        generations_[index] = generation;
+        live_[index] = 1;
+        last_is_free_ = 0;
+        return {SlotId::of(generation + 1, index), last_data_};
     }
     std::byte *data_of(uint32_t index) const noexcept
     {
@@ -87,18 +92,23 @@ class SinglePool {
     Status check(SlotId slot) const noexcept;
     Status add_extent() noexcept;
     Status make_room(uint64_t capacity) noexcept;
+    void use_more() noexcept;
 
-    uint32_t top_ = 0;
-    bool growable_ = false;
-    bool zero_ = false;
-    bool retired_ = false;
+    uint32_t last_is_free_ = 0; ///< 1 or 0
+    uint32_t last_ = UINT32_MAX;
+    std::byte *last_data_ = nullptr;
     uint64_t capacity_ = 0;
-    uint32_t *stack_ = nullptr; ///< as many entries as there are words of bits
-    uint64_t *bits_ = nullptr;
-    uint32_t *generations_ = nullptr;
+    uint32_t *generations_ = nullptr; ///< those of the slots, less 1
+    uint8_t *live_ = nullptr;         ///< 1 while somebody has the slot
+    uint32_t *stack_ = nullptr;
+    uint32_t top_ = 0;  ///< entries of the stack
+    uint32_t used_ = 0; ///< slots that were on the stack at some time: those below
     PoolShape shape_;
     uintptr_t data_[kMaxExtents] = {}; ///< as if the extent began with index 0
     unsigned extents_ = 0;
+    bool growable_ = false;
+    bool zero_ = false;
+    bool retired_ = false;
     uint64_t type_id_ = 0;
     std::byte *memory_[kMaxExtents] = {}; ///< as it was allocated
 };
