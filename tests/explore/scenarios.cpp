@@ -15,6 +15,7 @@ void register_all()
     register_resize();
     register_wait();
     register_channel();
+    register_pool();
 }
 
 } // namespace weir::explore
