@@ -468,10 +468,10 @@ ROOT_RULES = [
 ]
 
 POOL_RULES = [
-    rule("pool: who drops a hint looks again", "pool_hint", (2, 0, 0),
+    rule("pool: who drops a hint looks again", "pool_stale", (2, 0, 0),
          (SLOTS, "    if (PoolWord{word(index).load(seq_cst)}.is(PoolState::free))\n", "    if (false)\n"),
          sees="P2"),
-    rule("pool: the hint comes after FREE", "pool_hint", (2, 0, 0),
+    rule("pool: the hint comes after FREE", "pool_many", (2, 0, 0),
          (SLOTS, "    PoolWord const free = found.to(PoolState::free, kNobody);\n",
           "    PoolWord const free = found.to(PoolState::free, kNobody);\n"
           "    Extent &before = extent_[shape_.extent_of(index)];\n"
@@ -479,19 +479,17 @@ POOL_RULES = [
          (SLOTS, "    extent.free.set(0, index - extent.begin);\n    return true;\n",
           "    return true;\n"), sees="P2"),
     rule("pool: a pop is a CAS", "pool_steal", (2, 0, 0),
-         (POOL_HOT, "            entry.word->compare_exchange(found, lane.live | generation, acq_rel, relaxed)))\n"
-          "        return {}; // stolen\n",
-          "            (entry.word->store(lane.live | generation, release), true)))\n"
-          "        return {}; // stolen\n"), sees="P1"),
+         (POOL_HOT, "entry.word->compare_exchange(found, lane.live | generation, acq_rel, relaxed)",
+          "(entry.word->store(lane.live | generation, seq_cst), true)"), sees="P1"),
     rule("pool: a claim is a CAS", "pool_last", (2, 0, 0),
          (SLOTS, "        if (!word(index).compare_exchange(found.raw, mine.raw, acq_rel, relaxed))\n"
           "            return {0};\n", "        word(index).store(mine.raw, seq_cst);\n"), sees="P1"),
     rule("pool: each user has a generation of his own", "pool_one", (0, 0, 0),
          (POOL_HOT, "PoolWord::next_generation(static_cast<uint32_t>(found))",
           "static_cast<uint32_t>(found)"), sees="P1"),
-    rule("pool: none is concluded from an unchanged gate", "pool_enough", (2, 0, 0),
+    rule("pool: none is concluded from an unchanged gate", "pool_moves", (2, 0, 0),
          (POOL_WAIT, "        if (verdict(now) == verdict(seen)) {", "        if (true) {"), sees="P4"),
-    rule("pool: the bit stands before the look", "pool_enough", (2, 0, 0),
+    rule("pool: the bit stands before the look", "pool_moves", (2, 0, 0),
          (POOL_WAIT, "        if (!gate.announce(seen, Gate::kLooks))\n            continue;\n", ""),
          sees="P4"),
     rule("pool: what others keep is looked at too", "pool_steal", (0, 0, 0),
@@ -507,9 +505,6 @@ POOL_RULES = [
           "        seen = gate.begin();\n"
           "        if (!gate.announce(seen, Gate::kSleeps) && !deadline.passed())\n"
           "            continue;\n"), sees="forgotten"),
-    rule("pool: growth tells sleepers", "pool_wait_grow", (2, 0, 0),
-         (POOL_SHARED, "    slots_.gate().notice();\n    return learn();\n", "    return learn();\n"),
-         sees="forgotten"),
     rule("pool: healing tells sleepers", "pool_wait_death", (1, 1, 0),
          (POOL_SHARED, "    ticket.give_back(dead);\n    slots.gate().notice_always();\n",
           "    ticket.give_back(dead);\n"), sees="forgotten"),
@@ -528,7 +523,7 @@ POOL_RULES = [
          (SLOTS, "    if (found.is(PoolState::free))\n        extent.free.set(0, index - extent.begin);\n",
           ""), sees="P2"),
     rule("pool: healing gives the ticket back", "pool_grow_two", (0, 1, 0),
-         (POOL_SHARED, "    ticket.give_back(dead);\n", ""), sees="ticket"),
+         (POOL_SHARED, "    ticket.give_back(dead);\n", ""), sees="ticket|says -16"),
     rule("pool: healing finishes or undoes growth", "pool_grow", (0, 1, 0),
          (POOL_SHARED, "        finish_growth(matrix, slots);\n", "        ;\n"),
          sees="P7|leak|nobody knows"),

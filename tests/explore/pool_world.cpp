@@ -140,6 +140,8 @@ void PoolWorld::prepare()
         pool(who).prepare_lane()->count = 0; // what it keeps besides is anybody's
     }
     act_as(kNoFibre);
+    if (plan_.stale)
+        Slots::format(reinterpret_cast<std::byte *>(header_), pool(0).slots().shape(), 0);
     view_before_.begin(*header_, pool(0).slots().shape());
     view_before_.add(reinterpret_cast<std::byte *>(header_));
 }

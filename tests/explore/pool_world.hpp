@@ -16,6 +16,7 @@ struct PoolPlan {
     bool keep = false;
     /// Slots that are taken before the schedule begins: one letter each, '-' for the outsider.
     std::string taken;
+    bool stale = false;   ///< there are hints of the taken ones, as a late one leaves them
     bool retires = false; ///< it may be over at the end
 };
 

@@ -82,6 +82,22 @@ void register_usual()
              me.acquire_and_release();
          },
          takes(2)});
+    add("pool_moves", "the free slot is another one all the time, and there is always one", 3,
+        slots(2, "ab"),
+        {gives(0),
+         [](Swimmer const &me) {
+             me.release(me.before(1));
+             me.acquire();
+         },
+         takes(1)});
+    PoolPlan late = slots(3, "aaa");
+    late.stale = true;
+    add("pool_stale", "a hint without a slot, beside a release", 2, late,
+        {[](Swimmer const &me) {
+             for (unsigned i = 0; i < 3; i++)
+                 me.release(me.before(i));
+         },
+         takes(1)});
     add("pool_passing", "a slot is released by another one than its user", 2, slots(2, "aa"),
         {[](Swimmer const &me) {
              me.release(me.before(0));
