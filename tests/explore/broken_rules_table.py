@@ -478,7 +478,7 @@ POOL_RULES = [
           "    before.free.set(0, index - before.begin);\n"),
          (SLOTS, "    extent.free.set(0, index - extent.begin);\n    return true;\n",
           "    return true;\n"), sees="P2"),
-    rule("pool: a pop is a CAS", "pool_steal", (2, 0, 0),
+    rule("pool: a pop is a CAS", "pool_moves", (2, 0, 0),
          (POOL_HOT, "entry.word->compare_exchange(found, lane.live | generation, acq_rel, relaxed)",
           "(entry.word->store(lane.live | generation, seq_cst), true)"), sees="P1"),
     rule("pool: a claim is a CAS", "pool_last", (2, 0, 0),
