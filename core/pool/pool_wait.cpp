@@ -16,7 +16,7 @@ constexpr int kSpins = 2;
 constexpr int kSpins = 100;
 #endif
 constexpr int kClaims = 1000; ///< hints that may be stale before we look at the words
-constexpr int kLooks = 1000;  ///< times that somebody may release a slot which then is gone again
+constexpr int kLooks = 100;   ///< times that somebody may release a slot which then is gone again
 constexpr int kTries = 1000;
 
 /// What may pass if one waits.
