@@ -50,6 +50,17 @@ extern "C" {
 typedef uint64_t weir_ref;
 
 /**
+ * A slot of a pool, as any user of the pool can pass it on. 0 is none.
+ *
+ * The upper 32 bits are the generation of the slot, which tells a slot from
+ * what the same place was before; the lower 32 bits are its index, below the
+ * pool's capacity.
+ *
+ * Since 0.1.
+ */
+typedef uint64_t weir_slot;
+
+/**
  * The library's own error codes. Functions return them negated, like errno
  * names: `-WEIR_E_STALE`.
  *
@@ -61,13 +72,15 @@ enum {
     WEIR_E_STALE = 4096,
     /** the segment or file contradicts itself */
     WEIR_E_CORRUPT = 4097,
-    /** an earlier input or output error ended this object */
+    /** an earlier input or output error ended this object; no function of
+     *  this version returns it */
     WEIR_E_POISONED = 4098,
     /** the object was retired */
     WEIR_E_RETIRED = 4099,
     /** made by a version that this library cannot work with */
     WEIR_E_VERSION = 4100,
-    /** the reader was overtaken by the writers */
+    /** the reader was overtaken by the writers; no function of this version
+     *  returns it */
     WEIR_E_LAPPED = 4101,
     /** the object is of another type */
     WEIR_E_TYPE = 4102,
@@ -104,6 +117,13 @@ enum {
  * Since 0.1.
  */
 #define WEIR_REF_NONE UINT64_C(0)
+
+/**
+ * No slot.
+ *
+ * Since 0.1.
+ */
+#define WEIR_SLOT_NONE UINT64_C(0)
 
 /**
  * Nobody: the owner of a block that outlives its maker.
@@ -1082,10 +1102,6 @@ WEIR_API int weir_matrix_uuid(const struct weir_matrix *matrix,
 WEIR_API int weir_matrix_participant_id(
         struct weir_matrix *matrix, uint64_t *ret_participant) WEIR_NOEXCEPT;
 
-/* ==========================================================================
- * Inside a matrix
- * ========================================================================== */
-
 /**
  * Reads sizes and counters. It walks over all blocks; others go on meanwhile.
  *
@@ -1274,10 +1290,6 @@ WEIR_API int weir_matrix_check(
 WEIR_API int weir_matrix_heal(
         struct weir_matrix *matrix,
         struct weir_heal_report *ret_report) WEIR_NOEXCEPT;
-
-/* ==========================================================================
- * Names of blocks
- * ========================================================================== */
 
 /**
  * Gives a block a name in the matrix, and to nobody: from now on it outlives
@@ -1800,10 +1812,9 @@ WEIR_API int weir_matrix_free_many(struct weir_matrix *matrix,
  * Makes a block larger or smaller where it is. Its ref and its bytes stay.
  *
  * A smaller size gives the rest back. A larger one takes from the free memory
- * right behind the block, also from what weir_matrix_trim() gave back there, if
- * the capacity and the file system have room for it; if that is not enough, or
- * not free at this moment, nothing changes: weir_matrix_realloc() moves the
- * block then. New bytes are unspecified.
+ * right behind the block; if that is not enough, or not free at this moment,
+ * nothing changes: weir_matrix_realloc() moves the block then. New bytes are
+ * unspecified.
  *
  * A block shrinks where it is even if blocks of the new size are kept
  * elsewhere. In a matrix with `WEIR_MATRIX_ISOLATE` it does not grow beyond the
@@ -1821,8 +1832,7 @@ WEIR_API int weir_matrix_free_many(struct weir_matrix *matrix,
  *   -EINVAL         `matrix` is NULL, `size` is 0 or above the capacity, or
  *                   `block` cannot be a block of this matrix
  *   -EMFILE         in a fork child: too many open files
- *   -ENOSPC         there is not so much free memory behind it, or the file
- *                   system has no room for what was trimmed there; nothing has
+ *   -ENOSPC         there is not so much free memory behind it; nothing has
  *                   changed
  *   -EPERM          the block is not this participant's
  *   -EROFS          the handle is read-only
@@ -2412,1163 +2422,718 @@ WEIR_API int weir_channel_nack(
         const struct weir_message *message) WEIR_NOEXCEPT;
 
 /* ==========================================================================
- * Log
+ * Pools
  * ========================================================================== */
 
 /**
- * A durable log that is open for appending: a folder of files.
- *
- * One process at a time has it open. Its handle is of no use in a fork child.
+ * Slots of one size that are taken and given back: in the memory of a process,
+ * or in a matrix, where any process may use them.
  *
  * Since 0.1.
  */
-struct weir_log;
+struct weir_pool;
 
 /**
- * A position in a log from which records are read, by this process or another.
+ * An allocator of numbers, for people who keep their own storage.
  *
  * Since 0.1.
  */
-struct weir_log_reader;
+struct weir_ids;
 
 /**
- * How a log is opened.
+ * How a pool is made.
  *
  * Since 0.1.
  */
-typedef uint32_t weir_log_flags;
-/** `-ENOENT` if there is no log in the folder */
-#define WEIR_LOG_NO_CREATE UINT32_C(0x1)
-/** `-EEXIST` if there is one */
-#define WEIR_LOG_EXCLUSIVE UINT32_C(0x2)
-/** nothing is written or locked and nothing can be appended; tells what
- *  recovery would find */
-#define WEIR_LOG_READ_ONLY UINT32_C(0x4)
-/** recovery reads the whole log, not only what lies behind the last evidence */
-#define WEIR_LOG_VERIFY_ALL UINT32_C(0x8)
-/** network file systems too, whose locks and flushes may not hold what they
- *  promise */
-#define WEIR_LOG_ANY_FILESYSTEM UINT32_C(0x10)
+typedef uint32_t weir_pool_flags;
+/** one thread at a time uses the pool: no atomic operations, nothing is
+ *  checked about that; not in a matrix */
+#define WEIR_POOL_SINGLE_THREAD UINT32_C(0x1)
+/** when all slots are taken it doubles, up to `max_capacity`, and
+ *  weir_pool_grow() works; slots stay where they are */
+#define WEIR_POOL_GROWABLE UINT32_C(0x2)
+/** the bytes of a slot are 0 whenever it is acquired */
+#define WEIR_POOL_ZERO UINT32_C(0x4)
 
 /**
- * What opening does with a log that is damaged below what was acknowledged.
+ * Options of weir_pool_create(), weir_pool_create_in() and weir_pool_attach().
  *
  * Since 0.1.
  */
-typedef uint32_t weir_log_recovery;
-enum {
-    /** `-WEIR_E_CORRUPT`, and nothing is changed */
-    WEIR_LOG_RECOVERY_STRICT = 0,
-    /** the log ends in front of the damage; the rest is moved to the folder
-     *  `quarantine` */
-    WEIR_LOG_RECOVERY_POINT_IN_TIME = 1,
-};
-
-/**
- * What becomes durable while nobody waits. Waiting means durable in each.
- *
- * Since 0.1.
- */
-typedef uint32_t weir_log_durability;
-enum {
-    /** every write is */
-    WEIR_LOG_DURABILITY_SYNC = 0,
-    /** what was written, every `sync_interval_ns` */
-    WEIR_LOG_DURABILITY_PERIODIC = 1,
-    /** what somebody waits for */
-    WEIR_LOG_DURABILITY_NONE = 2,
-};
-
-/**
- * When the log notes on disk, apart from the records, up to where they are
- * durable. Only with this evidence can recovery tell damage in the last batches
- * from a torn write.
- *
- * Since 0.1.
- */
-typedef uint32_t weir_log_evidence;
-enum {
-    /** `idle_evidence_ns` after the last acknowledgement; before that the
-     *  batches that follow are evidence */
-    WEIR_LOG_EVIDENCE_IDLE = 0,
-    /** before each acknowledgement, with a second write */
-    WEIR_LOG_EVIDENCE_BEFORE_ACK = 1,
-};
-
-/**
- * How segment files are made before they are used.
- *
- * Since 0.1.
- */
-typedef uint32_t weir_log_prepare;
-enum {
-    /** filled with zeros while there is time, else their space is reserved */
-    WEIR_LOG_PREPARE_AUTO = 0,
-    /** always filled with zeros: commits are fast, and appending may wait
-     *  for it */
-    WEIR_LOG_PREPARE_ZEROED = 1,
-    /** space is reserved only: for pure streaming */
-    WEIR_LOG_PREPARE_FALLOCATED = 2,
-};
-
-/**
- * How batches are written.
- *
- * Since 0.1.
- */
-typedef uint32_t weir_log_backend;
-enum {
-    /** what the variable `WEIR_LOG_BACKEND` of the environment says
-     *  (`io_uring` or `pwritev2`); else io_uring where it works, else
-     *  pwritev2 */
-    WEIR_LOG_BACKEND_AUTO = 0,
-    /** `-EOPNOTSUPP` where it does not work */
-    WEIR_LOG_BACKEND_IO_URING = 1,
-    /** plain system calls in threads of the log */
-    WEIR_LOG_BACKEND_PWRITEV2 = 2,
-};
-
-/**
- * Whether writes go past the page cache.
- *
- * Since 0.1.
- */
-typedef uint32_t weir_log_direct;
-enum {
-    /** where the file system can */
-    WEIR_LOG_DIRECT_AUTO = 0,
-    /** never */
-    WEIR_LOG_DIRECT_NEVER = 1,
-};
-
-/**
- * Options of weir_log_open() and weir_log_repair(). Sizes of a log that exists
- * stay as they are.
- *
- * Since 0.1.
- */
-struct weir_log_options {
+struct weir_pool_options {
     /** size of this struct */
     size_t size;
-    /** how it is opened */
-    weir_log_flags flags;
-    /** permission bits of the files that are made; 0: 0600 */
-    uint32_t mode;
-    /** what to do about damage */
-    weir_log_recovery recovery;
-    /** what becomes durable by itself */
-    weir_log_durability durability;
-    /** with `WEIR_LOG_DURABILITY_PERIODIC`: 1 ms to 1 h; 0: 100 ms */
-    int64_t sync_interval_ns;
-    /** what lies unwritten so long is written, though nobody waits for it: 1
-     *  ms to 1 h; 0: 100 ms; -1: never */
-    int64_t idle_flush_ns;
-    /** when durability is noted */
-    weir_log_evidence evidence;
-    /** writes of waiting threads in flight: 1 to 16; 0: 2 */
-    uint32_t commit_depth;
-    /** with `WEIR_LOG_EVIDENCE_IDLE`: 1 ms to 1 min; 0: 20 ms */
-    int64_t idle_evidence_ns;
-    /** how long a write that somebody waits for is held back to gather more,
-     *  at most half of what the last one took: 0 to 10 ms */
-    int64_t group_window_ns;
-    /** writes of the log's own thread in flight: 1 to 32 and below
-     *  `buffer_count`; 0: 4 */
-    uint32_t write_depth;
-    /** buffers in memory, a power of two: 4 to 64; 0: 8 */
-    uint32_t buffer_count;
-    /** bytes of a buffer, a power of two: 64 KiB to 16 MiB, at most a
-     *  quarter of `segment_size`; 0: 512 KiB, or less */
-    uint64_t buffer_size;
-    /** bytes of a segment file, a power of two: 1 MiB to 4 GiB; 0: 64 MiB,
-     *  or what the log has */
-    uint64_t segment_size;
-    /** most bytes of a record, or of the records of an atomic batch: 1 to 1
-     *  GiB; 0: 16 MiB */
-    uint64_t max_record;
-    /** most bytes of all segment files, at least 4 segments; appending fails
-     *  with `-ENOSPC` when retention cannot make room; 0: no limit */
-    uint64_t max_bytes;
-    /** segments are removed when so many newer bytes are durable, at least 1
-     *  segment; 0: never by bytes */
-    uint64_t retain_bytes;
-    /** segments are removed when their last change is so long ago, at least
-     *  1 s; 0: never by age */
-    int64_t retain_ns;
-    /** segment files kept ready ahead: 1 to 16; 0: 1 */
-    uint32_t spare_segments;
-    /** how segment files are made */
-    weir_log_prepare prepare;
-    /** most bytes per second of zeros that are written ahead, at least 1
-     *  MiB; 0: 256 MiB */
-    uint64_t prepare_rate;
-    /** how batches are written */
-    weir_log_backend backend;
-    /** whether past the page cache */
-    weir_log_direct direct;
-    /** threads that write with pwritev2: 1 to 16; 0: 3 */
-    uint32_t io_threads;
-    /** 0 */
-    uint32_t reserved0;
-    /** how long an append waits for room, at least 1; 0 and -1: for ever */
-    int64_t append_timeout_ns;
-    /** a reservation that is not committed so long is given up, and its
-     *  writer gets `-WEIR_E_STALE`: 100 ms to 1 h; 0: 10 s; -1: never */
-    int64_t stall_timeout_ns;
-    /** how long opening waits for the files of a process that was just
-     *  killed: 1 ns to 1 min; 0: 5 s */
-    int64_t lock_timeout_ns;
-    /** 0; else `-EOPNOTSUPP` */
-    uint64_t lease_bytes;
-};
-/** A `struct weir_log_options` with `size` set and all else 0. */
-#define WEIR_LOG_OPTIONS_INIT \
-    { sizeof(struct weir_log_options), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, \
-      0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
-
-/**
- * One record of an atomic batch, or one piece of a gathered record.
- *
- * Since 0.1.
- */
-struct weir_log_part {
-    /** its first byte, NULL only if `len` is 0 */
-    const void *data;
-    /** bytes */
-    size_t len;
-    /** a number of the user's, handed back by readers: 0 to 65535 */
-    uint32_t tag;
-    /** 0 */
+    /** bytes of a slot that its user has: 1 to 2^40; attach with another one
+     *  that is not 0 is `-WEIR_E_TYPE` */
+    uint64_t slot_size;
+    /** slots at the beginning: up to 2^31, and 2^46 bytes in all; with
+     *  `WEIR_POOL_GROWABLE` rounded up to a power of two of at least 64; 0:
+     *  1024 */
+    uint64_t capacity;
+    /** with `WEIR_POOL_GROWABLE`: most slots that it may grow to, at least
+     *  `capacity`; 0: 2^31, or what has 2^46 bytes; without the flag 0 or
+     *  `capacity` */
+    uint64_t max_capacity;
+    /** the user's number for the type of the slots; attach with another one
+     *  that is not 0 is `-WEIR_E_TYPE` */
+    uint64_t type_id;
+    /** bytes, a power of two up to 4096, that slots are aligned to and their
+     *  size is rounded up to; 0: 64 from 64 bytes on, 16 from 16 bytes on,
+     *  else 8 */
+    uint32_t alignment;
+    /** how it is made */
+    weir_pool_flags flags;
+    /** in a matrix: what becomes of the slots of a process that died or left */
+    weir_death_policy death_policy;
+    /** must be 0 */
     uint32_t reserved0;
 };
+/** A `struct weir_pool_options` with `size` set and all else 0. */
+#define WEIR_POOL_OPTIONS_INIT \
+    { sizeof(struct weir_pool_options), 0, 0, 0, 0, 0, 0, 0, 0 }
 
 /**
- * How a log is read.
+ * What a pool is and what its slots are, counted while others go on.
  *
  * Since 0.1.
  */
-typedef uint32_t weir_reader_flags;
-/** go on behind damage: weir_log_reader_next() says 2 for the first record
- *  behind a gap */
-#define WEIR_READER_SALVAGE UINT32_C(0x1)
-/** beyond what is durable, up to what was written */
-#define WEIR_READER_WRITTEN UINT32_C(0x2)
-
-/**
- * What a cursor does.
- *
- * Since 0.1.
- */
-typedef uint32_t weir_cursor_flags;
-/** neither retention nor truncation passes it */
-#define WEIR_CURSOR_HOLD UINT32_C(0x1)
-
-/**
- * How a log is.
- *
- * Since 0.1.
- */
-typedef uint32_t weir_log_verdict;
-enum {
-    /** nothing is missing */
-    WEIR_LOG_WHOLE = 0,
-    /** something that was never acknowledged is not whole; opening drops it,
-     *  or mends what was spare */
-    WEIR_LOG_TORN = 1,
-    /** something that was acknowledged is damaged */
-    WEIR_LOG_CORRUPT = 2,
-};
-
-/**
- * What was found in a log. Up to `WEIR_LOG_FOUND_OPEN_CHAIN` it is where the
- * valid part ends.
- *
- * Since 0.1.
- */
-typedef uint32_t weir_log_finding;
-enum {
-    /** nothing to tell */
-    WEIR_LOG_FOUND_NOTHING = 0,
-    /** zeros: never written */
-    WEIR_LOG_FOUND_ZEROS = 1,
-    /** a whole batch of what the file held before it was recycled */
-    WEIR_LOG_FOUND_EARLIER_USE = 2,
-    /** a whole batch that an earlier recovery dropped */
-    WEIR_LOG_FOUND_DROPPED = 3,
-    /** a batch header that is not whole */
-    WEIR_LOG_FOUND_DAMAGED_HEADER = 4,
-    /** a record that is not whole, or their number or digest is wrong */
-    WEIR_LOG_FOUND_DAMAGED_RECORD = 5,
-    /** a whole batch of another place */
-    WEIR_LOG_FOUND_MISDIRECTED = 6,
-    /** a whole batch that does not follow the one before it */
-    WEIR_LOG_FOUND_BROKEN_LINK = 7,
-    /** a segment file is missing */
-    WEIR_LOG_FOUND_SEGMENT_MISSING = 8,
-    /** a segment file is too short, or its header is not whole */
-    WEIR_LOG_FOUND_SEGMENT_DAMAGED = 9,
-    /** the last batch ends inside a long record or an atomic batch, and
-     *  nothing follows */
-    WEIR_LOG_FOUND_OPEN_CHAIN = 10,
-    /** both superblocks are damaged or contradict each other */
-    WEIR_LOG_FOUND_META = 11,
-    /** a batch of a life of the log that META does not know: the newer
-     *  superblock is lost */
-    WEIR_LOG_FOUND_HIGHER_EPOCH = 12,
-    /** META says where the log was closed, and it ends elsewhere */
-    WEIR_LOG_FOUND_CLOSED_END = 13,
-    /** one superblock is damaged */
-    WEIR_LOG_FOUND_META_COPY = 14,
-    /** a segment file that holds nothing yet is damaged */
-    WEIR_LOG_FOUND_UNUSED_SEGMENT = 15,
-    /** a cursor is damaged */
-    WEIR_LOG_FOUND_CURSOR = 16,
-    /** one of the two places of a cursor is damaged */
-    WEIR_LOG_FOUND_CURSOR_SLOT = 17,
-};
-
-/**
- * What was mended in a log.
- *
- * Since 0.1.
- */
-typedef uint32_t weir_log_mended;
-/** a superblock, by the other one */
-#define WEIR_LOG_MENDED_META_COPY UINT32_C(0x1)
-/** both superblocks, by the segments */
-#define WEIR_LOG_MENDED_META UINT32_C(0x2)
-/** the header of a segment */
-#define WEIR_LOG_MENDED_SEGMENT_HEADER UINT32_C(0x4)
-/** a damaged segment that held nothing was removed */
-#define WEIR_LOG_MENDED_UNUSED_SEGMENT UINT32_C(0x8)
-/** segments that were truncated, and leftovers, were removed */
-#define WEIR_LOG_MENDED_TRUNCATED UINT32_C(0x10)
-/** what was never acknowledged was dropped */
-#define WEIR_LOG_MENDED_TAIL UINT32_C(0x20)
-/** damaged parts were moved to the folder `quarantine` */
-#define WEIR_LOG_MENDED_QUARANTINE UINT32_C(0x40)
-/** a cursor */
-#define WEIR_LOG_MENDED_CURSOR UINT32_C(0x80)
-/** what was whole was written to another log */
-#define WEIR_LOG_MENDED_SALVAGED UINT32_C(0x100)
-
-/**
- * What recovery, weir_log_verify() or weir_log_repair() found.
- *
- * Since 0.1.
- */
-struct weir_log_report {
+struct weir_pool_info {
     /** size of this struct */
     size_t size;
-    /** how the log is */
-    weir_log_verdict verdict;
-    /** what decided it */
-    weir_log_finding finding;
-    /** the number of the segment where it is, or 0 */
-    uint64_t segment;
-    /** bytes from the beginning of that file, or 0 */
-    uint64_t offset;
-    /** the position in the log, or 0 */
-    uint64_t lsn;
-    /** what lies behind the valid part */
-    weir_log_finding at_end;
-    /** what was changed */
-    weir_log_mended mended;
-    /** the oldest position that is kept */
-    uint64_t first_lsn;
-    /** where the valid part ends */
-    uint64_t end_lsn;
-    /** what the files prove to have been acknowledged */
-    uint64_t durable_lsn;
-    /** the life of the log when it was looked at: each opening begins one */
-    uint64_t epoch;
-    /** where the scan began */
-    uint64_t scanned_lsn;
-    /** segment files */
-    uint64_t segments;
-    /** batches that were read */
-    uint64_t batches;
-    /** records that were read, padding and aborted ones included */
-    uint64_t records;
-    /** bytes of their payloads */
-    uint64_t record_bytes;
-    /** bytes that are neither payloads nor their headers */
-    uint64_t padding_bytes;
-    /** atomic batches and long records that were never finished */
-    uint64_t void_chains;
-    /** whole batches behind the end that are dropped */
-    uint64_t dropped_batches;
-    /** bytes that went to the folder `quarantine` */
-    uint64_t quarantined_bytes;
-    /** places that salvage passed over */
-    uint64_t gaps;
-    /** bytes of those */
-    uint64_t gap_bytes;
-    /** named cursors */
-    uint64_t cursors;
+    /** bytes of a slot that its user has */
+    uint64_t slot_size;
+    /** bytes from one slot to the next */
+    uint64_t stride_bytes;
+    /** slots that exist */
+    uint64_t capacity;
+    /** most slots that there may be */
+    uint64_t max_capacity;
+    /** the user's number for the type of the slots */
+    uint64_t type_id;
+    /** slots in users' hands */
+    uint64_t live;
+    /** slots that nobody has */
+    uint64_t free;
+    /** slots kept by threads for their next acquisitions; anybody gets them
+     *  when there are no others */
+    uint64_t cached;
+    /** pieces of memory that the slots lie in */
+    uint64_t extents;
+    /** of all extents, words and index included */
+    uint64_t memory_bytes;
+    /** bytes that slots are aligned to */
+    uint32_t alignment;
+    /** how it was made */
+    weir_pool_flags flags;
 };
-/** A `struct weir_log_report` with `size` set and all else 0. */
-#define WEIR_LOG_REPORT_INIT \
-    { sizeof(struct weir_log_report), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, \
-      0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+/** A `struct weir_pool_info` with `size` set and all else 0. */
+#define WEIR_POOL_INFO_INIT \
+    { sizeof(struct weir_pool_info), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
 
 /**
- * Counters of an open log since it was opened.
+ * A slot in a user's hand, as weir_pool_walk() reports it.
  *
  * Since 0.1.
  */
-struct weir_log_info {
+struct weir_slot_info {
+    /** the slot */
+    weir_slot slot;
+    /** the participant that acquired it; 0 outside a matrix, and for nobody */
+    uint64_t owner;
+};
+
+/**
+ * Called for each slot in a user's hand. Anything but 0 ends the walk and is
+ * returned by it; a negative value cannot be told from an error.
+ *
+ * @param[in] info     the slot, valid during the call.
+ * @param[in] userdata the caller's pointer. May be NULL. Handed to `callback`.
+ *
+ * Called only during the call that takes it. Since 0.1.
+ */
+typedef int (*weir_slot_fn)(const struct weir_slot_info *info, void *userdata);
+
+/**
+ * Options of weir_ids_create().
+ *
+ * Since 0.1.
+ */
+struct weir_ids_options {
     /** size of this struct */
     size_t size;
-    /** the oldest position that is kept */
-    uint64_t first_lsn;
-    /** as weir_log_durable() */
-    uint64_t durable_lsn;
-    /** as weir_log_tail() */
-    uint64_t tail_lsn;
-    /** the life of the log: each opening begins one */
-    uint64_t epoch;
-    /** records that were written; aborted ones and padding are none */
-    uint64_t records;
-    /** bytes of their payloads */
-    uint64_t record_bytes;
-    /** batches that were written */
-    uint64_t batches;
-    /** bytes of those */
-    uint64_t batch_bytes;
-    /** bytes of them that are padding */
-    uint64_t padding_bytes;
-    /** batches that a waiting thread wrote by itself */
-    uint64_t waiter_writes;
-    /** batches that the log's own thread wrote */
-    uint64_t thread_writes;
-    /** flushes that were not part of a write */
-    uint64_t flushes;
-    /** buffers that were opened */
-    uint64_t rotations;
-    /** times an append waited for room */
-    uint64_t room_waits;
-    /** times the next buffer's segment was not ready */
-    uint64_t segment_waits;
-    /** times the log waited for a writer that did not commit */
-    uint64_t stalls;
-    /** reservations that were given up */
-    uint64_t evictions;
-    /** bytes of memory that are kept because a writer that was given up may
-     *  still write there */
-    uint64_t leaked_bytes;
-    /** segment files that were made, from zeros or by reserving */
-    uint64_t segments_made;
-    /** segment files that were used again */
-    uint64_t segments_recycled;
-    /** segment files that retention or truncation took away */
-    uint64_t segments_removed;
-    /** segment files that were handed out before they were zeroed */
-    uint64_t segments_unzeroed;
-    /** the age of the oldest write that has not finished, ns; 0: none */
-    int64_t oldest_inflight_ns;
-    /** device writes by their duration: element i counts those of 2^i to
-     *  2^(i+1) - 1 ns */
-    uint64_t write_latency[64];
-    /** the backend that writes: `io_uring` or `pwritev2`, ended by NUL */
-    char backend[16];
-    /** why this one, ended by NUL */
-    char backend_reason[96];
-    /** the error that belongs to the reason, positive; 0: none */
-    uint32_t backend_error;
-    /** 1: files are written past the page cache */
-    uint32_t direct;
-    /** 1: an accepted record has its place on disk; 0: the file system
-     *  copies on write */
-    uint32_t space_guaranteed;
-    /** 1: the file system is in memory, nothing survives a power cut */
-    uint32_t volatile_storage;
-    /** what recovery found: the fields of weir_log_report */
-    weir_log_verdict recovered_verdict;
-    /** what decided that */
-    weir_log_finding recovered_finding;
-    /** where */
-    uint64_t recovered_lsn;
-    /** batches that recovery read */
-    uint64_t recovered_batches;
-    /** batches that recovery dropped */
-    uint64_t recovered_dropped;
-    /** what recovery mended */
-    weir_log_mended recovered_mended;
-    /** 0 */
+    /** numbers at the beginning, as in weir_pool_options */
+    uint64_t capacity;
+    /** most numbers that there may be, as in weir_pool_options */
+    uint64_t max_capacity;
+    /** `WEIR_POOL_SINGLE_THREAD` and `WEIR_POOL_GROWABLE` */
+    weir_pool_flags flags;
+    /** must be 0 */
     uint32_t reserved0;
 };
-/** A `struct weir_log_info` with `size` set and all else 0. */
-#define WEIR_LOG_INFO_INIT \
-    { sizeof(struct weir_log_info), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, \
-      0, 0, 0, 0, 0, 0, 0, 0, 0, {0}, {0}, {0}, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, \
-      0 }
+/** A `struct weir_ids_options` with `size` set and all else 0. */
+#define WEIR_IDS_OPTIONS_INIT \
+    { sizeof(struct weir_ids_options), 0, 0, 0, 0 }
 
 /* ==========================================================================
- * Log functions
+ * Pool functions
  * ========================================================================== */
 
 /**
- * Opens the log in a folder for appending, or makes one.
+ * Makes a pool in the memory of this process.
  *
- * Recovery comes first: it finds the end of what was appended, drops a torn
- * tail that was never acknowledged, and refuses a log that is damaged below
- * what was. weir_log_stats() tells what it found.
+ * One handle serves all threads. A fork child has a copy of its own.
  *
- * One process at a time has a log open. Opening waits up to `lock_timeout_ns`
- * for the writes of a process that was just killed.
+ * @param[in] options   `slot_size` is needed. Its `size` is set, as
+ *     `WEIR_POOL_OPTIONS_INIT` does.
+ * @param[out] ret_pool the new handle. The caller owns it and gives it back
+ *     with weir_pool_unref().
  *
- * @param[in] folder   the folder, which is made if it is missing, while its
- *     parent is not. UTF-8, ended by NUL.
- * @param[in] options  NULL means all defaults. May be NULL. Its `size` is set,
- *     as `WEIR_LOG_OPTIONS_INIT` does.
- * @param[out] ret_log the new handle. The caller owns it and gives it back with
- *     weir_log_close().
+ * @return 0. Otherwise a negative error:
+ *   -E2BIG  `options` has an unknown field that is not 0
+ *   -EINVAL a bad option, or a pointer is NULL
+ *   -ENOMEM no memory
+ *
+ * Any thread. Does not block. Not for signal handlers. Since 0.1.
+ */
+WEIR_API int weir_pool_create(
+        const struct weir_pool_options *options,
+        struct weir_pool **ret_pool) WEIR_NOEXCEPT;
+
+/**
+ * Makes a pool in a matrix, under a name that must not exist.
+ *
+ * Its slots lie in blocks of the matrix, and any process that attaches may
+ * acquire and release them. What a process had that dies or leaves is given
+ * back by healing, or stays acquired by nobody, as `death_policy` says.
+ *
+ * @param[in] matrix    the matrix it lives in, which the handle keeps attached.
+ * @param[in] name      1 to 63 bytes, one name space with weir_matrix_bind().
+ *     UTF-8, ended by NUL.
+ * @param[in] options   `slot_size` is needed. Its `size` is set, as
+ *     `WEIR_POOL_OPTIONS_INIT` does.
+ * @param[out] ret_pool the new handle. The caller owns it and gives it back
+ *     with weir_pool_unref().
  *
  * @return 0. Otherwise a negative error:
  *   -E2BIG          `options` has an unknown field that is not 0
- *   -EACCES         the permissions of the folder or of a file are not enough
- *   -EAGAIN         the system has no threads left
- *   -EBUSY          another process has it open, or the writes of a killed one
- *                   do not end
- *   -EEXIST         there is a log, and `WEIR_LOG_EXCLUSIVE`
- *   -EINVAL         an option is out of range, `segment_size` is not that of
- *                   the log, or a required pointer is NULL
- *   -EIO            reading, writing or flushing failed
- *   -ELOOP          too many symbolic links in the path
- *   -EMFILE         too many open files in this process
- *   -ENAMETOOLONG   the path is too long
- *   -ENFILE         too many open files on this machine
- *   -ENOENT         there is no log, and `WEIR_LOG_NO_CREATE` or
- *                   `WEIR_LOG_READ_ONLY`; or the parent folder is missing
- *   -ENOMEM         no memory for buffers
- *   -ENOSPC         no space for the first segment
- *   -ENOTDIR        the path is no folder
- *   -EOPNOTSUPP     the backend that was asked for does not work here, the file
- *                   system is not local, or `lease_bytes` is not 0
- *   -EROFS          the file system is mounted read-only
- *   -WEIR_E_CORRUPT damage below what was acknowledged; nothing was changed
- *   -WEIR_E_VERSION made by a version that this one cannot work with
+ *   -EBUSY          a stopped process holds the directory or the memory, or, in
+ *                   a fork child, all participant slots are taken
+ *   -EEXIST         the name is taken
+ *   -EINVAL         a bad name or option, `WEIR_POOL_SINGLE_THREAD`, or a
+ *                   pointer is NULL
+ *   -EMFILE         in a fork child: too many open files
+ *   -ENAMETOOLONG   the name is too long
+ *   -ENOMEM         the matrix has no room for it, or no memory for the handle
+ *   -ENOSPC         all 256 roots are taken, or the file system is full
+ *   -EROFS          `matrix` is read-only
+ *   -WEIR_E_CORRUPT the segment contradicts itself
+ *   -WEIR_E_FORKED  in a fork child: it may not open the file of the segment
+ *                   again
+ *   -WEIR_E_RETIRED the matrix was retired, or the pool destroyed at once
  *
- * Any thread. May block. Not for signal handlers. Since 0.1.
+ * Any thread. Waits for a stopped process alone, at most the matrix's
+ * `stall_ns`. Not for signal handlers. Since 0.1.
  */
-WEIR_API int weir_log_open(
-        const char *folder, const struct weir_log_options *options,
-        struct weir_log **ret_log) WEIR_NOEXCEPT;
+WEIR_API int weir_pool_create_in(
+        struct weir_matrix *matrix, const char *name,
+        const struct weir_pool_options *options,
+        struct weir_pool **ret_pool) WEIR_NOEXCEPT;
 
 /**
- * Writes what was appended, notes the clean end, and frees the handle.
+ * Attaches to a pool of a matrix. A process that attaches twice gets the same
+ * handle again, with one user more.
  *
- * Open reservations are given up. After an error of the disk there is nothing
- * left to write; for an answer call weir_log_sync() before. No other call on
- * this handle may be under way.
+ * @param[in] matrix    the matrix it lives in, which the handle keeps attached.
+ * @param[in] name      1 to 63 bytes. UTF-8, ended by NUL.
+ * @param[in] options   a `type_id` or `slot_size` that is not 0 must match, the
+ *     rest does not count. May be NULL. Its `size` is set, as
+ *     `WEIR_POOL_OPTIONS_INIT` does.
+ * @param[out] ret_pool the new handle. The caller owns it and gives it back
+ *     with weir_pool_unref().
  *
- * @param[in] log the handle. May be NULL.
+ * @return 0. Otherwise a negative error:
+ *   -E2BIG          `options` has an unknown field that is not 0
+ *   -EBUSY          in a fork child: all participant slots are taken
+ *   -EINVAL         a bad name or option, or a required pointer is NULL
+ *   -EMFILE         in a fork child: too many open files
+ *   -ENAMETOOLONG   the name is too long
+ *   -ENOENT         there is none
+ *   -ENOMEM         no memory for the handle
+ *   -EROFS          `matrix` is read-only
+ *   -WEIR_E_CORRUPT the pool contradicts itself
+ *   -WEIR_E_FORKED  in a fork child: it may not open the file of the segment
+ *                   again
+ *   -WEIR_E_RETIRED the matrix was retired
+ *   -WEIR_E_TYPE    the name stands for something else, or its `type_id` or
+ *                   `slot_size` is another
+ *   -WEIR_E_VERSION made by a version that this one cannot work with
+ *
+ * Any thread. Does not block. Not for signal handlers. Since 0.1.
+ */
+WEIR_API int weir_pool_attach(
+        struct weir_matrix *matrix, const char *name,
+        const struct weir_pool_options *options,
+        struct weir_pool **ret_pool) WEIR_NOEXCEPT;
+
+/**
+ * Adds a user to a handle, for another weir_pool_unref().
+ *
+ * @param[in] pool the pool. May be NULL.
+ *
+ * @return The same handle.
+ *
+ * Any thread. Does not block. Not for signal handlers. Since 0.1.
+ */
+WEIR_API struct weir_pool *weir_pool_ref(struct weir_pool *pool) WEIR_NOEXCEPT;
+
+/**
+ * Removes a user from a handle. The last one ends a private pool and its slots,
+ * and detaches from one in a matrix, which stays, with the slots that are
+ * acquired, until it is destroyed.
+ *
+ * @param[in] pool the pool. May be NULL.
  *
  * @return NULL.
  *
- * Callers serialise calls on one object. May block. Not for signal handlers.
- * Since 0.1.
- */
-WEIR_API struct weir_log *weir_log_close(struct weir_log *log) WEIR_NOEXCEPT;
-
-/**
- * Appends one record.
- *
- * The record has its place in the log when this returns, behind all that was
- * appended before the call began; it is durable when weir_log_durable() is
- * above `ret_lsn`. Makes no system call while there is room.
- *
- * @param[in] log      the log.
- * @param[in] data     the payload. May be NULL. `len` bytes.
- * @param[in] len      0 to `max_record`: a record of 0 bytes is one.
- * @param[out] ret_lsn its position. May be NULL.
- *
- * @return 0. Otherwise a negative error:
- *   -EINVAL          `log` is NULL, `data` is NULL and `len` is not 0, or the
- *                    log is being closed
- *   -EMSGSIZE        `len` is above `max_record`
- *   -ENOSPC          no segment can be made: the file system or `max_bytes` is
- *                    full
- *   -EROFS           the log is read-only
- *   -ETIMEDOUT       no room within `append_timeout_ns`
- *   -WEIR_E_FORKED   the handle is the parent's
- *   -WEIR_E_POISONED an earlier failure of the disk ended the log
- *   -WEIR_E_STALE    the caller was stopped so long that its place was given
- *                    up; nothing was appended
- *
- * Any thread. May block. Not for signal handlers. Since 0.1.
- */
-WEIR_API int weir_log_append(struct weir_log *log, const void *data, size_t len,
-                             uint64_t *ret_lsn) WEIR_NOEXCEPT;
-
-/**
- * Appends one record if there is room at once.
- *
- * @param[in] log      the log.
- * @param[in] data     the payload. May be NULL. `len` bytes.
- * @param[in] len      0 to `max_record`.
- * @param[out] ret_lsn its position. May be NULL.
- *
- * @return 0. Otherwise a negative error:
- *   -EAGAIN          no room now; nothing was appended
- *   -EINVAL          `log` is NULL, `data` is NULL and `len` is not 0, or the
- *                    log is being closed
- *   -EMSGSIZE        `len` is above `max_record`, or needs more than one buffer
- *   -ENOSPC          no segment can be made: the file system or `max_bytes` is
- *                    full
- *   -EROFS           the log is read-only
- *   -WEIR_E_FORKED   the handle is the parent's
- *   -WEIR_E_POISONED an earlier failure of the disk ended the log
- *   -WEIR_E_STALE    the caller was stopped so long that its place was given
- *                    up; nothing was appended
- *
  * Any thread. Does not block. Not for signal handlers. Since 0.1.
  */
-WEIR_API int weir_log_try_append(struct weir_log *log, const void *data,
-                                 size_t len, uint64_t *ret_lsn) WEIR_NOEXCEPT;
+WEIR_API struct weir_pool *weir_pool_unref(
+        struct weir_pool *pool) WEIR_NOEXCEPT;
 
 /**
- * Appends one record that is put together from pieces.
+ * Ends a pool for everybody: its name is free again, all calls fail, who waits
+ * is woken. The handle still has to be given back with weir_pool_unref(), and
+ * the memory of the slots stays until the last process has done that.
  *
- * Its tag is that of the first piece; the tags of the others do not count.
- *
- * @param[in] log      the log.
- * @param[in] parts    the pieces, in order. An array of `count` elements.
- * @param[in] count    1 to 1024.
- * @param[out] ret_lsn its position. May be NULL.
+ * @param[in] pool the pool.
  *
  * @return 0. Otherwise a negative error:
- *   -EINVAL          `log` or `parts` is NULL, `count` or a tag is out of
- *                    range, the data of a piece is NULL and its `len` is not 0,
- *                    a reserved field is not 0, or the log is being closed
- *   -EMSGSIZE        all pieces together are above `max_record`
- *   -ENOSPC          no segment can be made: the file system or `max_bytes` is
- *                    full
- *   -EROFS           the log is read-only
- *   -ETIMEDOUT       no room within `append_timeout_ns`
- *   -WEIR_E_FORKED   the handle is the parent's
- *   -WEIR_E_POISONED an earlier failure of the disk ended the log
- *   -WEIR_E_STALE    the caller was stopped so long that its place was given
- *                    up; nothing was appended
+ *   -EBUSY          a stopped process holds the directory, or, in a fork child,
+ *                   all participant slots are taken
+ *   -EINVAL         `pool` is NULL
+ *   -EMFILE         in a fork child: too many open files
+ *   -WEIR_E_FORKED  in a fork child: it may not open the file of the segment
+ *                   again
+ *   -WEIR_E_RETIRED it was destroyed before, or its matrix was retired
  *
- * Any thread. May block. Not for signal handlers. Since 0.1.
+ * Any thread. Waits for a stopped process alone, at most the matrix's
+ * `stall_ns`. Not for signal handlers. Since 0.1.
  */
-WEIR_API int weir_log_appendv(struct weir_log *log,
-                              const struct weir_log_part *parts, size_t count,
-                              uint64_t *ret_lsn) WEIR_NOEXCEPT;
+WEIR_API int weir_pool_destroy(struct weir_pool *pool) WEIR_NOEXCEPT;
 
 /**
- * Appends a record for each part: all of them or none is there after a crash.
+ * Acquires a slot.
  *
- * The records lie side by side. One reservation serves them all, so this is
- * also the cheapest way to append many small ones.
+ * It is this user's until somebody releases it. Its bytes are unspecified
+ * without `WEIR_POOL_ZERO`. If all slots are taken, the slots of the dead are
+ * given back, and a pool with `WEIR_POOL_GROWABLE` grows. -EAGAIN is exact: at
+ * some moment of the call there was no slot, where a release that has not
+ * returned may count as later. The usual way is one atomic operation, and takes
+ * the slot that this thread released last.
  *
- * @param[in] log      the log.
- * @param[in] parts    the payloads and their tags. An array of `count`
- *     elements.
- * @param[in] count    1 to 1024.
- * @param[out] ret_lsn the position of the last record: when it is durable, all
- *     are. May be NULL.
- *
- * @return 0. Otherwise a negative error:
- *   -EINVAL          `log` or `parts` is NULL, `count` or a tag is out of
- *                    range, the data of a part is NULL and its `len` is not 0,
- *                    a reserved field is not 0, or the log is being closed
- *   -EMSGSIZE        all records together are above `max_record`
- *   -ENOSPC          no segment can be made: the file system or `max_bytes` is
- *                    full
- *   -EROFS           the log is read-only
- *   -ETIMEDOUT       no room within `append_timeout_ns`
- *   -WEIR_E_FORKED   the handle is the parent's
- *   -WEIR_E_POISONED an earlier failure of the disk ended the log
- *   -WEIR_E_STALE    the caller was stopped so long that its place was given
- *                    up; nothing was appended
- *
- * Any thread. May block. Not for signal handlers. Since 0.1.
- */
-WEIR_API int weir_log_append_batch(
-        struct weir_log *log, const struct weir_log_part *parts, size_t count,
-        uint64_t *ret_lsn) WEIR_NOEXCEPT;
-
-/**
- * A place for one record that the caller fills by itself.
- *
- * What lies behind it in the log becomes durable only after it was committed or
- * aborted: a reservation is for microseconds. After `stall_timeout_ns` it is
- * given up. At most 256 are open at one time.
- *
- * @param[in] log       the log.
- * @param[in] len       bytes, 0 to what fits a buffer with its headers.
- * @param[in] tag       a number of the user's: 0 to 65535.
- * @param[out] ret_lsn  its position, for weir_log_commit() and
- *     weir_log_abort().
- * @param[out] ret_data its first byte, aligned to 16, until it is committed or
- *     aborted. `len` bytes. Valid as long as `log` is.
+ * @param[in] pool       the pool.
+ * @param[in] timeout_ns how long to wait for a slot, ns: 0 is not at all,
+ *     negative is for ever.
+ * @param[out] ret_slot  the slot. The caller owns it and gives it back with
+ *     weir_pool_release().
+ * @param[out] ret_data  its first byte. May be NULL. weir_pool_slot_size()
+ *     bytes. Valid as long as `ret_slot` is.
  *
  * @return 0. Otherwise a negative error:
- *   -EINVAL          a pointer is NULL, `tag` is out of range, or the log is
- *                    being closed
- *   -EMSGSIZE        `len` is above `max_record`, or does not fit a buffer
- *   -ENOBUFS         256 reservations are open
- *   -ENOSPC          no segment can be made: the file system or `max_bytes` is
- *                    full
- *   -EROFS           the log is read-only
- *   -ETIMEDOUT       no room within `append_timeout_ns`
- *   -WEIR_E_FORKED   the handle is the parent's
- *   -WEIR_E_POISONED an earlier failure of the disk ended the log
- *   -WEIR_E_STALE    the caller was stopped so long that its place was given up
- *
- * Any thread. May block. Not for signal handlers. Since 0.1.
- */
-WEIR_API int weir_log_reserve(struct weir_log *log, size_t len, uint32_t tag,
-                              uint64_t *ret_lsn, void **ret_data) WEIR_NOEXCEPT;
-
-/**
- * Makes a reservation a record.
- *
- * The bytes must not change any more. What was reserved and is not used becomes
- * padding.
- *
- * @param[in] log the log.
- * @param[in] lsn what weir_log_reserve() gave.
- * @param[in] len bytes of the record, at most what was reserved.
- *
- * @return 0. Otherwise a negative error:
- *   -EINVAL          `log` is NULL, or `len` is more than was reserved
- *   -EROFS           the log is read-only
- *   -WEIR_E_FORKED   the handle is the parent's
- *   -WEIR_E_POISONED an earlier failure of the disk ended the log
- *   -WEIR_E_STALE    it was given up, or committed or aborted before
- *
- * Any thread. Does not block. Not for signal handlers. Since 0.1.
- */
-WEIR_API int weir_log_commit(struct weir_log *log, uint64_t lsn,
-                             size_t len) WEIR_NOEXCEPT;
-
-/**
- * Gives a reservation up. Readers do not see it.
- *
- * @param[in] log the log.
- * @param[in] lsn what weir_log_reserve() gave.
- *
- * @return 0. Otherwise a negative error:
- *   -EINVAL          `log` is NULL
- *   -EROFS           the log is read-only
- *   -WEIR_E_FORKED   the handle is the parent's
- *   -WEIR_E_POISONED an earlier failure of the disk ended the log
- *   -WEIR_E_STALE    it was given up, or committed or aborted before
- *
- * Any thread. Does not block. Not for signal handlers. Since 0.1.
- */
-WEIR_API int weir_log_abort(struct weir_log *log, uint64_t lsn) WEIR_NOEXCEPT;
-
-/**
- * Waits until a record is durable, and starts the flush itself.
- *
- * Threads that wait at the same time share writes. With a limit of 0 it answers
- * at once, and the flush goes on: event loops start one like this and watch
- * weir_log_fd().
- *
- * @param[in] log        the log.
- * @param[in] lsn        what an append gave.
- * @param[in] timeout_ns ns, 0 does not wait, negative waits for ever.
- *
- * @return 0. Otherwise a negative error:
- *   -EAGAIN          not yet, with a limit of 0
- *   -EDEADLK         this thread holds a reservation at or below `lsn`
- *   -EINVAL          `log` is NULL
- *   -ERANGE          nothing was appended there yet
- *   -EROFS           the log is read-only
- *   -ETIMEDOUT       not in time; the flush goes on
- *   -WEIR_E_FORKED   the handle is the parent's
- *   -WEIR_E_POISONED a failure of the disk ended the log before `lsn` was
- *                    durable
- *
- * Source: group commit: J. Gray and A. Reuter, Transaction Processing, 1993,
- * chapter 9. The next write takes what came during the last one, without a
- * timer.
+ *   -EAGAIN         all slots are taken, and the timeout is 0 or one thread
+ *                   alone uses the pool
+ *   -EBUSY          a stopped process adds slots, or, in a fork child, all
+ *                   participant slots are taken
+ *   -EINVAL         a required pointer is NULL
+ *   -EMFILE         in a fork child: too many open files
+ *   -ENOMEM         all slots are taken, and there is no memory for more
+ *   -ENOSPC         all slots are taken, and the file system behind the segment
+ *                   is full
+ *   -ETIMEDOUT      as one of -EAGAIN, -EBUSY, -ENOMEM, -ENOSPC, until the
+ *                   timeout was over
+ *   -WEIR_E_CORRUPT the pool contradicts itself
+ *   -WEIR_E_FORKED  in a fork child: it may not open the file of the segment
+ *                   again
+ *   -WEIR_E_RETIRED the pool was destroyed, or its matrix retired, perhaps
+ *                   while this call slept
  *
  * Any thread. Blocks only if `timeout_ns` is not 0. Not for signal handlers.
  * Since 0.1.
  */
-WEIR_API int weir_log_wait(struct weir_log *log, uint64_t lsn,
-                           int64_t timeout_ns) WEIR_NOEXCEPT;
+WEIR_API int weir_pool_acquire(struct weir_pool *pool, int64_t timeout_ns,
+                               weir_slot *ret_slot,
+                               void **ret_data) WEIR_NOEXCEPT;
 
 /**
- * Waits until everything that was appended before the call is durable.
+ * Acquires up to `count` slots.
  *
- * @param[in] log the log.
+ * It stops at the first one that cannot be had and returns how many there are:
+ * only the first entries of the arrays are written. An error is returned if
+ * there is none. A timeout holds for the first slot; the others are not waited
+ * for.
+ *
+ * @param[in] pool       the pool.
+ * @param[in] count      how many, at most `INT_MAX`, and 0 does nothing.
+ * @param[in] timeout_ns how long to wait for the first, ns: 0 is not at all,
+ *     negative is for ever.
+ * @param[out] ret_slots the slots. An array of `count` elements. The caller
+ *     owns it and gives it back with weir_pool_release().
+ * @param[out] ret_data  the first byte of each. May be NULL. An array of
+ *     `count` elements. weir_pool_slot_size() bytes. Valid as long as
+ *     `ret_slots` is.
+ *
+ * @return A count, 0 or more. Otherwise a negative error:
+ *   -EAGAIN         all slots are taken, and the timeout is 0 or one thread
+ *                   alone uses the pool
+ *   -EBUSY          a stopped process adds slots, or, in a fork child, all
+ *                   participant slots are taken
+ *   -EINVAL         `count` is too large, or a required pointer is NULL
+ *   -EMFILE         in a fork child: too many open files
+ *   -ENOMEM         all slots are taken, and there is no memory for more
+ *   -ENOSPC         all slots are taken, and the file system behind the segment
+ *                   is full
+ *   -ETIMEDOUT      as one of -EAGAIN, -EBUSY, -ENOMEM, -ENOSPC, until the
+ *                   timeout was over
+ *   -WEIR_E_CORRUPT the pool contradicts itself
+ *   -WEIR_E_FORKED  in a fork child: it may not open the file of the segment
+ *                   again
+ *   -WEIR_E_RETIRED the pool was destroyed, or its matrix retired, perhaps
+ *                   while this call slept
+ *
+ * Any thread. Blocks only if `timeout_ns` is not 0. Not for signal handlers.
+ * Since 0.1.
+ */
+WEIR_API int weir_pool_acquire_many(struct weir_pool *pool, size_t count,
+                                    int64_t timeout_ns, weir_slot *ret_slots,
+                                    void **ret_data) WEIR_NOEXCEPT;
+
+/**
+ * Gives a slot back to its pool.
+ *
+ * Any process that has the pool attached may do this, not only the one that
+ * acquired the slot. A second release is recognised by the slot's generation
+ * and changes nothing.
+ *
+ * @param[in] pool the pool.
+ * @param[in] slot what weir_pool_acquire() returned. Passes to the library,
+ *     unless the call fails.
  *
  * @return 0. Otherwise a negative error:
- *   -EDEADLK         this thread holds a reservation
- *   -EINVAL          `log` is NULL
- *   -EROFS           the log is read-only
- *   -WEIR_E_FORKED   the handle is the parent's
- *   -WEIR_E_POISONED a failure of the disk ended the log
- *
- * Any thread. May block. Not for signal handlers. Since 0.1.
- */
-WEIR_API int weir_log_sync(struct weir_log *log) WEIR_NOEXCEPT;
-
-/**
- * The stable watermark: every record below it survives a power cut.
- *
- * It never falls, and stands still after a failure of the disk.
- *
- * @param[in] log the log, NULL gives 0. May be NULL.
- *
- * Any thread. Does not block. Safe in signal handlers. Since 0.1.
- */
-WEIR_API uint64_t weir_log_durable(const struct weir_log *log) WEIR_NOEXCEPT;
-
-/**
- * Where the next record or batch begins. Equal to weir_log_durable() when all
- * is durable.
- *
- * @param[in] log the log, NULL gives 0. May be NULL.
- *
- * Any thread. Does not block. Safe in signal handlers. Since 0.1.
- */
-WEIR_API uint64_t weir_log_tail(const struct weir_log *log) WEIR_NOEXCEPT;
-
-/**
- * What ended the log, as a positive error code; 0: nothing did.
- *
- * @param[in] log the log, NULL gives 0. May be NULL.
- *
- * Any thread. Does not block. Safe in signal handlers. Since 0.1.
- */
-WEIR_API uint32_t weir_log_error(const struct weir_log *log) WEIR_NOEXCEPT;
-
-/**
- * An eventfd that becomes readable when weir_log_durable() grows.
- *
- * It belongs to the log, which closes it at the end; read 8 bytes from it to
- * reset it. From the first call on everything that is appended is flushed at
- * once, by the log's own thread.
- *
- * @param[in] log the log.
- *
- * @return the descriptor. Otherwise a negative error:
- *   -EINVAL        `log` is NULL
- *   -EMFILE        too many open files in this process
- *   -ENFILE        too many open files on this machine
- *   -ENOMEM        the system has no memory for it
- *   -EROFS         the log is read-only
- *   -WEIR_E_FORKED the handle is the parent's
+ *   -EBUSY          in a fork child: all participant slots are taken
+ *   -EINVAL         `pool` is NULL, or it has no such slot
+ *   -EMFILE         in a fork child: too many open files
+ *   -WEIR_E_FORKED  in a fork child: it may not open the file of the segment
+ *                   again
+ *   -WEIR_E_RETIRED the pool was destroyed, or its matrix retired
+ *   -WEIR_E_STALE   the slot was released before
  *
  * Any thread. Does not block. Not for signal handlers. Since 0.1.
  */
-WEIR_API int weir_log_fd(struct weir_log *log) WEIR_NOEXCEPT;
+WEIR_API int weir_pool_release(struct weir_pool *pool,
+                               weir_slot slot) WEIR_NOEXCEPT;
 
 /**
- * Gives the space of old records back: of whole segments below a position.
+ * Gives slots back, one after the other, until one of them cannot be released.
  *
- * It stands durably in the log before a file goes. Records at or above `lsn`
- * stay; some below may stay as well.
+ * Returns how many were released, which is also the index of the one that could
+ * not be. Called again from there on, it returns that one's error.
  *
- * @param[in] log the log.
- * @param[in] lsn at most weir_log_durable().
+ * @param[in] pool  the pool.
+ * @param[in] slots the slots. An array of `count` elements. Passes to the
+ *     library, unless the call fails.
+ * @param[in] count how many, at most `INT_MAX`, and 0 does nothing.
  *
- * @return 0. Otherwise a negative error:
- *   -EBUSY           a cursor with `WEIR_CURSOR_HOLD` stands below
- *   -EINVAL          `log` is NULL
- *   -EIO             the note could not be written; the log is ended
- *   -ERANGE          `lsn` is above weir_log_durable()
- *   -EROFS           the log is read-only
- *   -WEIR_E_FORKED   the handle is the parent's
- *   -WEIR_E_POISONED a failure of the disk ended the log
- *
- * Any thread. May block. Not for signal handlers. Since 0.1.
- */
-WEIR_API int weir_log_truncate_before(struct weir_log *log,
-                                      uint64_t lsn) WEIR_NOEXCEPT;
-
-/**
- * Counters of an open log, the backend it uses and why, and what recovery
- * found.
- *
- * @param[in] log       the log.
- * @param[out] ret_info what is known. Its `size` is set, as
- *     `WEIR_LOG_INFO_INIT` does.
- *
- * @return 0. Otherwise a negative error:
- *   -EINVAL        a pointer is NULL, or `size` is out of range
- *   -WEIR_E_FORKED the handle is the parent's
+ * @return A count, 0 or more. Otherwise a negative error:
+ *   -EBUSY          in a fork child: all participant slots are taken
+ *   -EINVAL         a pointer is NULL, `count` is too large, or the pool has no
+ *                   such slot as the first one
+ *   -EMFILE         in a fork child: too many open files
+ *   -WEIR_E_FORKED  in a fork child: it may not open the file of the segment
+ *                   again
+ *   -WEIR_E_RETIRED the pool was destroyed, or its matrix retired
+ *   -WEIR_E_STALE   the first one was released before
  *
  * Any thread. Does not block. Not for signal handlers. Since 0.1.
  */
-WEIR_API int weir_log_stats(struct weir_log *log,
-                            struct weir_log_info *ret_info) WEIR_NOEXCEPT;
+WEIR_API int weir_pool_release_many(struct weir_pool *pool,
+                                    const weir_slot *slots,
+                                    size_t count) WEIR_NOEXCEPT;
+
+/**
+ * Gives the slot back that begins at an address of this process.
+ *
+ * A second release is only recognised while nobody has acquired the slot again:
+ * an address has no generation.
+ *
+ * @param[in] pool the pool.
+ * @param[in] data the first byte of a slot. weir_pool_slot_size() bytes.
+ *
+ * @return 0. Otherwise a negative error:
+ *   -EBUSY          in a fork child: all participant slots are taken
+ *   -EINVAL         a pointer is NULL, or no slot of the pool begins at `data`
+ *   -EMFILE         in a fork child: too many open files
+ *   -WEIR_E_FORKED  in a fork child: it may not open the file of the segment
+ *                   again
+ *   -WEIR_E_RETIRED the pool was destroyed, or its matrix retired
+ *   -WEIR_E_STALE   nobody has the slot
+ *
+ * Any thread. Does not block. Not for signal handlers. Since 0.1.
+ */
+WEIR_API int weir_pool_release_ptr(struct weir_pool *pool,
+                                   const void *data) WEIR_NOEXCEPT;
+
+/**
+ * Finds the bytes of a slot that somebody has, at an address of this process.
+ * It stays as long as the pool is attached.
+ *
+ * @param[in] pool      the pool.
+ * @param[in] slot      the slot.
+ * @param[out] ret_data its first byte. weir_pool_slot_size() bytes. Valid as
+ *     long as `pool` is.
+ *
+ * @return 0. Otherwise a negative error:
+ *   -EBUSY          in a fork child: all participant slots are taken
+ *   -EINVAL         a pointer is NULL, or the pool has no such slot
+ *   -EMFILE         in a fork child: too many open files
+ *   -WEIR_E_FORKED  in a fork child: it may not open the file of the segment
+ *                   again
+ *   -WEIR_E_RETIRED the pool was destroyed, or its matrix retired
+ *   -WEIR_E_STALE   the slot was released before
+ *
+ * Any thread. Does not block. Not for signal handlers. Since 0.1.
+ */
+WEIR_API int weir_pool_data(struct weir_pool *pool, weir_slot slot,
+                            void **ret_data) WEIR_NOEXCEPT;
+
+/**
+ * Finds the slot that begins at an address of this process.
+ *
+ * @param[in] pool      the pool.
+ * @param[in] data      the first byte of a slot. weir_pool_slot_size() bytes.
+ * @param[out] ret_slot the slot.
+ *
+ * @return 0. Otherwise a negative error:
+ *   -EBUSY          in a fork child: all participant slots are taken
+ *   -EINVAL         a pointer is NULL, or no slot of the pool begins at `data`
+ *   -EMFILE         in a fork child: too many open files
+ *   -WEIR_E_FORKED  in a fork child: it may not open the file of the segment
+ *                   again
+ *   -WEIR_E_RETIRED the pool was destroyed, or its matrix retired
+ *   -WEIR_E_STALE   nobody has the slot
+ *
+ * Any thread. Does not block. Not for signal handlers. Since 0.1.
+ */
+WEIR_API int weir_pool_slot_of(struct weir_pool *pool, const void *data,
+                               weir_slot *ret_slot) WEIR_NOEXCEPT;
+
+/**
+ * Says whether somebody has this slot, or it was released since.
+ *
+ * @param[in] pool the pool.
+ * @param[in] slot the slot.
+ *
+ * @return 1 if so, else 0. Otherwise a negative error:
+ *   -EBUSY          in a fork child: all participant slots are taken
+ *   -EINVAL         `pool` is NULL, or it has no such slot
+ *   -EMFILE         in a fork child: too many open files
+ *   -WEIR_E_FORKED  in a fork child: it may not open the file of the segment
+ *                   again
+ *   -WEIR_E_RETIRED the pool was destroyed, or its matrix retired
+ *
+ * Any thread. Does not block. Not for signal handlers. Since 0.1.
+ */
+WEIR_API int weir_pool_is_live(struct weir_pool *pool,
+                               weir_slot slot) WEIR_NOEXCEPT;
+
+/**
+ * Adds at least `slots` slots: each step doubles the pool, up to
+ * `max_capacity`.
+ *
+ * Slots that exist stay where they are and keep their index. After -ENOMEM
+ * there may be some more than before.
+ *
+ * @param[in] pool  the pool.
+ * @param[in] slots how many, and 0 does nothing.
+ *
+ * @return 0. Otherwise a negative error:
+ *   -EBUSY          a stopped process adds slots, or, in a fork child, all
+ *                   participant slots are taken
+ *   -EINVAL         `pool` is NULL
+ *   -EMFILE         in a fork child: too many open files
+ *   -ENOMEM         there is no memory for more
+ *   -ENOSPC         more than `max_capacity`, or the file system behind the
+ *                   segment is full
+ *   -EOPNOTSUPP     the pool was made without `WEIR_POOL_GROWABLE`
+ *   -WEIR_E_CORRUPT the pool contradicts itself
+ *   -WEIR_E_FORKED  in a fork child: it may not open the file of the segment
+ *                   again
+ *   -WEIR_E_RETIRED the pool was destroyed, or its matrix retired
+ *
+ * Any thread. Waits for a stopped process alone, at most the matrix's
+ * `stall_ns`. Not for signal handlers. Since 0.1.
+ */
+WEIR_API int weir_pool_grow(struct weir_pool *pool,
+                            uint64_t slots) WEIR_NOEXCEPT;
+
+/**
+ * Calls a function for each slot that somebody has, by rising index. Others go
+ * on meanwhile: a slot may be released after it was reported.
+ *
+ * @param[in] pool     the pool.
+ * @param[in] callback called for each slot.
+ * @param[in] userdata passed on. May be NULL. Handed to `callback`.
+ *
+ * @return 0, or what ended it: the callback's value. Otherwise a negative
+ *     error:
+ *   -EBUSY          in a fork child: all participant slots are taken
+ *   -EINVAL         a required pointer is NULL
+ *   -EMFILE         in a fork child: too many open files
+ *   -WEIR_E_CORRUPT the pool contradicts itself
+ *   -WEIR_E_FORKED  in a fork child: it may not open the file of the segment
+ *                   again
+ *   -WEIR_E_RETIRED the pool was destroyed, or its matrix retired
+ *
+ * Any thread. May block. Not for signal handlers. Since 0.1.
+ */
+WEIR_API int weir_pool_walk(struct weir_pool *pool, weir_slot_fn callback,
+                            void *userdata) WEIR_NOEXCEPT;
+
+/**
+ * Says what a pool is, and counts its slots, one by one.
+ *
+ * @param[in] pool        the pool.
+ * @param[inout] ret_info filled. Its `size` is set, as `WEIR_POOL_INFO_INIT`
+ *     does.
+ *
+ * @return 0. Otherwise a negative error:
+ *   -EBUSY          in a fork child: all participant slots are taken
+ *   -EINVAL         a pointer is NULL, or a bad `size`
+ *   -EMFILE         in a fork child: too many open files
+ *   -WEIR_E_CORRUPT the pool contradicts itself
+ *   -WEIR_E_FORKED  in a fork child: it may not open the file of the segment
+ *                   again
+ *   -WEIR_E_RETIRED the pool was destroyed, or its matrix retired
+ *
+ * Any thread. May block. Not for signal handlers. Since 0.1.
+ */
+WEIR_API int weir_pool_stats(struct weir_pool *pool,
+                             struct weir_pool_info *ret_info) WEIR_NOEXCEPT;
+
+/**
+ * Returns the bytes of a slot that its user has; 0 for NULL.
+ *
+ * @param[in] pool the pool. May be NULL.
+ *
+ * Any thread. Does not block. Not for signal handlers. Since 0.1.
+ */
+WEIR_API size_t weir_pool_slot_size(struct weir_pool *pool) WEIR_NOEXCEPT;
 
 /* ==========================================================================
- * Reading a log
+ * Numbers
  * ========================================================================== */
 
 /**
- * Opens a log for reading, in any process, while it is written or not.
+ * Makes an allocator of the numbers from 0 to `capacity` - 1, in the memory of
+ * this process. A fork child has a copy of its own.
  *
- * The reader shows records up to the stable watermark: of a log that is being
- * written it is its writer's; else what the files prove. It does not stop
- * truncation: a reader that is overtaken says so.
- *
- * @param[in] folder      the log's folder. UTF-8, ended by NUL.
- * @param[in] from_lsn    the first record at or after it, 0 for the oldest.
- * @param[in] flags       how to read.
- * @param[out] ret_reader the new handle. The caller owns it and gives it back
- *     with weir_log_reader_close().
+ * @param[in] options  NULL means all defaults. May be NULL. Its `size` is set,
+ *     as `WEIR_IDS_OPTIONS_INIT` does.
+ * @param[out] ret_ids the new handle. The caller owns it and gives it back with
+ *     weir_ids_unref().
  *
  * @return 0. Otherwise a negative error:
- *   -EACCES         the permissions of the folder or of a file are not enough
- *   -EINVAL         a pointer is NULL, or a flag is unknown
- *   -EIO            reading failed
- *   -ELOOP          too many symbolic links in the path
- *   -EMFILE         too many open files in this process
- *   -ENAMETOOLONG   the path is too long
- *   -ENFILE         too many open files on this machine
- *   -ENOENT         there is no log
- *   -ENOMEM         no memory for the handle
- *   -ENOTDIR        the path is no folder
- *   -WEIR_E_CORRUPT META is damaged, or a segment of the log is
- *   -WEIR_E_LAPPED  `from_lsn` was truncated
- *   -WEIR_E_VERSION made by a version that this one cannot work with
+ *   -E2BIG  `options` has an unknown field that is not 0
+ *   -EINVAL a bad option, or `ret_ids` is NULL
+ *   -ENOMEM no memory
  *
- * Any thread. May block. Not for signal handlers. Since 0.1.
+ * Any thread. Does not block. Not for signal handlers. Since 0.1.
  */
-WEIR_API int weir_log_reader_open(
-        const char *folder, uint64_t from_lsn, weir_reader_flags flags,
-        struct weir_log_reader **ret_reader) WEIR_NOEXCEPT;
+WEIR_API int weir_ids_create(
+        const struct weir_ids_options *options,
+        struct weir_ids **ret_ids) WEIR_NOEXCEPT;
 
 /**
- * The next record, if there is one now.
+ * Ends an allocator.
  *
- * An atomic batch is given out record by record, but not before all of it is
- * there. What was aborted is passed over.
- *
- * @param[in] reader    the reader.
- * @param[out] ret_data its payload, until the next call. `ret_len` bytes. Valid
- *     as long as `reader` is.
- * @param[out] ret_len  bytes.
- * @param[out] ret_lsn  its position. May be NULL.
- * @param[out] ret_tag  its tag. May be NULL.
- *
- * @return 1 for a record, 2 for a record behind a gap (`WEIR_READER_SALVAGE`),
- *     0 for nothing more now. Otherwise a negative error:
- *   -EACCES         a segment may not be read
- *   -EINVAL         a required pointer is NULL
- *   -EIO            reading failed
- *   -EMFILE         too many open files in this process
- *   -ENFILE         too many open files on this machine
- *   -ENOMEM         no memory for a record that spans buffers
- *   -WEIR_E_CORRUPT damage below what was acknowledged; weir_log_verify() tells
- *                   where
- *   -WEIR_E_LAPPED  this place was truncated: seek
- *   -WEIR_E_STALE   the log was opened anew and goes on before this place: seek
- *
- * Callers serialise calls on one object. May block. Not for signal handlers.
- * Since 0.1.
- */
-WEIR_API int weir_log_reader_next(struct weir_log_reader *reader,
-                                  const void **ret_data, size_t *ret_len,
-                                  uint64_t *ret_lsn,
-                                  uint32_t *ret_tag) WEIR_NOEXCEPT;
-
-/**
- * Waits until weir_log_reader_next() has something to say, be it an error.
- *
- * Wakes when the writer's watermark moves; where the log's folder is not
- * writable for this process it looks every 5 ms.
- *
- * @param[in] reader     the reader.
- * @param[in] timeout_ns ns, 0 does not wait, negative waits for ever.
- *
- * @return 0. Otherwise a negative error:
- *   -EINVAL    `reader` is NULL
- *   -ETIMEDOUT nothing came
- *
- * Callers serialise calls on one object. Blocks only if `timeout_ns` is not 0.
- * Not for signal handlers. Since 0.1.
- */
-WEIR_API int weir_log_reader_wait(struct weir_log_reader *reader,
-                                  int64_t timeout_ns) WEIR_NOEXCEPT;
-
-/**
- * Goes to the first record at or after a position.
- *
- * @param[in] reader the reader.
- * @param[in] lsn    the position, 0 for the oldest record.
- *
- * @return 0. Otherwise a negative error:
- *   -EACCES         a segment may not be read
- *   -EINVAL         `reader` is NULL
- *   -EIO            reading failed
- *   -EMFILE         too many open files in this process
- *   -ENFILE         too many open files on this machine
- *   -ENOENT         the log was removed
- *   -ENOMEM         no memory
- *   -WEIR_E_CORRUPT META is damaged, or a segment of the log is
- *   -WEIR_E_LAPPED  `lsn` was truncated
- *   -WEIR_E_VERSION the log was made anew by a version that this one cannot
- *                   work with
- *
- * Callers serialise calls on one object. May block. Not for signal handlers.
- * Since 0.1.
- */
-WEIR_API int weir_log_reader_seek(struct weir_log_reader *reader,
-                                  uint64_t lsn) WEIR_NOEXCEPT;
-
-/**
- * Ends a reader. Records that it gave out are gone.
- *
- * @param[in] reader the handle. May be NULL.
+ * @param[in] ids the allocator. May be NULL.
  *
  * @return NULL.
  *
- * Callers serialise calls on one object. Does not block. Not for signal
- * handlers. Since 0.1.
+ * Any thread. Does not block. Not for signal handlers. Since 0.1.
  */
-WEIR_API struct weir_log_reader *weir_log_reader_close(
-        struct weir_log_reader *reader) WEIR_NOEXCEPT;
-
-/* ==========================================================================
- * Files of a log
- * ========================================================================== */
+WEIR_API struct weir_ids *weir_ids_unref(struct weir_ids *ids) WEIR_NOEXCEPT;
 
 /**
- * Stores a named position of a log durably. Any process may.
+ * Takes a number that nobody has. One with `WEIR_POOL_GROWABLE` grows if there
+ * is none.
  *
- * It is written twice, one copy after the other: a crash leaves the old
- * position or the new one.
- *
- * @param[in] folder the log's folder. UTF-8, ended by NUL.
- * @param[in] name   letters, digits, `.`, `_` and `-`, 1 to 64, not beginning
- *     with `.`. UTF-8, ended by NUL.
- * @param[in] lsn    the position.
- * @param[in] flags  what the cursor does.
+ * @param[in] ids     the allocator.
+ * @param[out] ret_id the number.
  *
  * @return 0. Otherwise a negative error:
- *   -EACCES         the permissions of the folder or of a file are not enough
- *   -EBUSY          another store of this cursor does not end
- *   -EINVAL         a pointer is NULL, a bad name, or a flag is unknown
- *   -EIO            reading, writing or flushing failed
- *   -ELOOP          too many symbolic links in the path
- *   -EMFILE         too many open files in this process
- *   -ENAMETOOLONG   the name or the path is too long
- *   -ENFILE         too many open files on this machine
- *   -ENOENT         there is no log
- *   -ENOMEM         no memory
- *   -ENOSPC         the file system is full
- *   -ENOTDIR        the path is no folder
- *   -EROFS          the file system is mounted read-only
- *   -WEIR_E_CORRUPT META is damaged, or both copies of the cursor are
- *   -WEIR_E_VERSION made by a version that this one cannot work with
+ *   -EAGAIN all numbers are taken
+ *   -EINVAL a pointer is NULL
+ *   -ENOMEM all numbers are taken, and there is no memory for more
  *
- * Any thread. May block. Not for signal handlers. Since 0.1.
+ * Any thread. Does not block. Not for signal handlers. Since 0.1.
  */
-WEIR_API int weir_log_cursor_store(const char *folder, const char *name,
-                                   uint64_t lsn,
-                                   weir_cursor_flags flags) WEIR_NOEXCEPT;
+WEIR_API int weir_ids_acquire(struct weir_ids *ids,
+                              uint32_t *ret_id) WEIR_NOEXCEPT;
 
 /**
- * Reads a named position of a log.
+ * Gives a number back. A second time is only recognised while nobody has taken
+ * it again: use a pool if that matters.
  *
- * @param[in] folder   the log's folder. UTF-8, ended by NUL.
- * @param[in] name     the cursor's name. UTF-8, ended by NUL.
- * @param[out] ret_lsn the position.
+ * @param[in] ids the allocator.
+ * @param[in] id  the number.
  *
  * @return 0. Otherwise a negative error:
- *   -EACCES         the permissions of the folder or of a file are not enough
- *   -EINVAL         a pointer is NULL, or a bad name
- *   -EIO            reading failed
- *   -ELOOP          too many symbolic links in the path
- *   -EMFILE         too many open files in this process
- *   -ENAMETOOLONG   the name or the path is too long
- *   -ENFILE         too many open files on this machine
- *   -ENOENT         there is no log, or no such cursor
- *   -ENOMEM         no memory
- *   -ENOTDIR        the path is no folder
- *   -WEIR_E_CORRUPT META is damaged, or both copies of the cursor are
- *   -WEIR_E_VERSION made by a version that this one cannot work with
+ *   -EINVAL       `ids` is NULL, or there is no such number
+ *   -WEIR_E_STALE nobody has it
  *
- * Any thread. May block. Not for signal handlers. Since 0.1.
+ * Any thread. Does not block. Not for signal handlers. Since 0.1.
  */
-WEIR_API int weir_log_cursor_load(const char *folder, const char *name,
-                                  uint64_t *ret_lsn) WEIR_NOEXCEPT;
+WEIR_API int weir_ids_release(struct weir_ids *ids, uint32_t id) WEIR_NOEXCEPT;
 
 /**
- * Reads a whole log and says how it is. Nothing is changed or locked.
+ * Says whether nobody has a number.
  *
- * Beside a writer it says what was true at some moment of the call.
+ * @param[in] ids the allocator.
+ * @param[in] id  the number.
  *
- * @param[in] folder      the log's folder. UTF-8, ended by NUL.
- * @param[out] ret_report what was found and where. May be NULL. Its `size` is
- *     set, as `WEIR_LOG_REPORT_INIT` does.
+ * @return 1 if so, else 0. Otherwise a negative error:
+ *   -EINVAL `ids` is NULL, or there is no such number
  *
- * @return the verdict: 0 whole, 1 torn, 2 corrupt. Otherwise a negative error:
- *   -EACCES         the permissions of the folder or of a file are not enough
- *   -EINVAL         `folder` is NULL, or `size` is out of range
- *   -EIO            reading failed
- *   -ELOOP          too many symbolic links in the path
- *   -EMFILE         too many open files in this process
- *   -ENAMETOOLONG   the path is too long
- *   -ENFILE         too many open files on this machine
- *   -ENOENT         there is no log
- *   -ENOMEM         no memory
- *   -ENOTDIR        the path is no folder
- *   -WEIR_E_VERSION made by a version that this one cannot work with
- *
- * Any thread. May block. Not for signal handlers. Since 0.1.
+ * Any thread. Does not block. Not for signal handlers. Since 0.1.
  */
-WEIR_API int weir_log_verify(const char *folder,
-                             struct weir_log_report *ret_report) WEIR_NOEXCEPT;
+WEIR_API int weir_ids_is_free(struct weir_ids *ids, uint32_t id) WEIR_NOEXCEPT;
 
 /**
- * Makes a log that cannot be opened one that can, without losing what is whole.
+ * Adds at least `numbers` numbers: each step doubles how many there are, up to
+ * `max_capacity`. Nobody's number changes.
  *
- * Superblocks and segment headers are built anew from what is there. Damaged
- * records are dropped only if the caller says how: with
- * `WEIR_LOG_RECOVERY_POINT_IN_TIME` the log ends in front of the first damage,
- * and the rest is moved to the folder `quarantine`; with `target` every record
- * that is whole is copied to a new log there, with new positions, and this one
- * stays as it is.
+ * @param[in] ids     the allocator.
+ * @param[in] numbers how many, and 0 does nothing.
  *
- * @param[in] folder      the log's folder. UTF-8, ended by NUL.
- * @param[in] target      an empty folder, or one to be made, for what can be
- *     saved. May be NULL. UTF-8, ended by NUL.
- * @param[in] options     of which `recovery`, `mode` and `lock_timeout_ns`
- *     count, NULL means all defaults. May be NULL. Its `size` is set, as
- *     `WEIR_LOG_OPTIONS_INIT` does.
- * @param[out] ret_report what was found and done. May be NULL. Its `size` is
- *     set, as `WEIR_LOG_REPORT_INIT` does.
+ * @return 0. Otherwise a negative error:
+ *   -EINVAL     `ids` is NULL
+ *   -ENOMEM     there is no memory for more
+ *   -ENOSPC     more than `max_capacity`
+ *   -EOPNOTSUPP it was made without `WEIR_POOL_GROWABLE`
  *
- * @return 1: repaired, 0: nothing was to do. Otherwise a negative error:
- *   -E2BIG          `options` has an unknown field that is not 0
- *   -EACCES         the permissions of the folder or of a file are not enough
- *   -EBUSY          a process has it open
- *   -EEXIST         `target` is not empty
- *   -EINVAL         `folder` is NULL, an option is out of range, or `size` is
- *   -EIO            reading, writing or flushing failed
- *   -ELOOP          too many symbolic links in the path
- *   -EMFILE         too many open files in this process
- *   -ENAMETOOLONG   the path is too long
- *   -ENFILE         too many open files on this machine
- *   -ENOENT         there is no log
- *   -ENOMEM         no memory
- *   -ENOSPC         the file system is full
- *   -ENOTDIR        the path is no folder
- *   -EOPNOTSUPP     `lease_bytes` is not 0
- *   -EROFS          the file system is mounted read-only
- *   -WEIR_E_CORRUPT records are damaged and no mode allows to drop them;
- *                   nothing of them was changed
- *   -WEIR_E_VERSION made by a version that this one cannot work with
- *
- * Any thread. May block. Not for signal handlers. Since 0.1.
+ * Any thread. Does not block. Not for signal handlers. Since 0.1.
  */
-WEIR_API int weir_log_repair(
-        const char *folder, const char *target,
-        const struct weir_log_options *options,
-        struct weir_log_report *ret_report) WEIR_NOEXCEPT;
+WEIR_API int weir_ids_grow(struct weir_ids *ids,
+                           uint64_t numbers) WEIR_NOEXCEPT;
+
+/**
+ * Returns how many numbers there are, taken or not; 0 for NULL.
+ *
+ * @param[in] ids the allocator. May be NULL.
+ *
+ * Any thread. Does not block. Not for signal handlers. Since 0.1.
+ */
+WEIR_API uint64_t weir_ids_capacity(struct weir_ids *ids) WEIR_NOEXCEPT;
 
 #ifdef __cplusplus
 } /* extern "C" */

@@ -17,7 +17,7 @@ constexpr Nanoseconds kDefaultStall = 100 * kMillisecond;
 constexpr Nanoseconds kLongestStall = 3600 * kSecond;
 
 /// By RootKind: none, block, channel, pool, router.
-constexpr RootOps const *kRootOps[kRootKinds] = {nullptr, nullptr, &kChannelRootOps, nullptr,
+constexpr RootOps const *kRootOps[kRootKinds] = {nullptr, nullptr, &kChannelRootOps, &kPoolRootOps,
                                                  nullptr};
 
 uint64_t or_default(uint64_t value, uint64_t fallback) noexcept
@@ -116,6 +116,35 @@ int to_core(weir_channel_options const &from, ChannelOptions &into) noexcept
     return 0;
 }
 
+int to_core(weir_pool_options const &from, PoolOptions &into) noexcept
+{
+    constexpr uint32_t kFlags = WEIR_POOL_SINGLE_THREAD | WEIR_POOL_GROWABLE | WEIR_POOL_ZERO;
+    if ((from.flags & ~kFlags) != 0 || from.death_policy > WEIR_DEATH_KEEP || from.reserved0 != 0)
+        return -EINVAL;
+    into.slot_size = from.slot_size;
+    into.capacity = from.capacity;
+    into.most = from.max_capacity;
+    into.alignment = from.alignment;
+    into.type_id = from.type_id;
+    into.single_thread = (from.flags & WEIR_POOL_SINGLE_THREAD) != 0;
+    into.growable = (from.flags & WEIR_POOL_GROWABLE) != 0;
+    into.zero = (from.flags & WEIR_POOL_ZERO) != 0;
+    into.keep = from.death_policy == WEIR_DEATH_KEEP;
+    return 0;
+}
+
+int to_core(weir_ids_options const &from, PoolOptions &into) noexcept
+{
+    constexpr uint32_t kFlags = WEIR_POOL_SINGLE_THREAD | WEIR_POOL_GROWABLE;
+    if ((from.flags & ~kFlags) != 0 || from.reserved0 != 0)
+        return -EINVAL;
+    into.capacity = from.capacity;
+    into.most = from.max_capacity;
+    into.single_thread = (from.flags & WEIR_POOL_SINGLE_THREAD) != 0;
+    into.growable = (from.flags & WEIR_POOL_GROWABLE) != 0;
+    return 0;
+}
+
 Message to_core(weir_message const &from) noexcept
 {
     Message into;
@@ -123,6 +152,32 @@ Message to_core(weir_message const &from) noexcept
     into.position = from.sequence;
     into.redeliveries = from.redeliveries;
     return into;
+}
+
+weir_pool_info from_core(PoolStats const &from) noexcept
+{
+    weir_pool_info into{};
+    into.size = sizeof into;
+    into.slot_size = from.slot_size;
+    into.stride_bytes = from.stride;
+    into.capacity = from.capacity;
+    into.max_capacity = from.most;
+    into.type_id = from.type_id;
+    into.live = from.live;
+    into.free = from.free;
+    into.cached = from.cached;
+    into.extents = from.extents;
+    into.memory_bytes = from.bytes;
+    into.alignment = static_cast<uint32_t>(from.alignment);
+    into.flags = (from.single_thread ? WEIR_POOL_SINGLE_THREAD : 0) |
+                 ((from.flags & kPoolGrowable) != 0 ? WEIR_POOL_GROWABLE : 0) |
+                 ((from.flags & kPoolZero) != 0 ? WEIR_POOL_ZERO : 0);
+    return into;
+}
+
+weir_slot_info from_core(PoolSlotInfo const &from) noexcept
+{
+    return {from.slot.value, from.owner};
 }
 
 weir_message from_core(Message const &from) noexcept

@@ -5,6 +5,7 @@
 #include "capi/include/weir.h"
 #include "core/channel/channel.hpp"
 #include "core/matrix/matrix.hpp"
+#include "core/pool/pool.hpp"
 
 namespace weir::capi {
 
@@ -19,6 +20,8 @@ int to_core(weir_matrix_options const &from, MatrixOptions &into) noexcept;
 /// NULL means all defaults; also -E2BIG.
 int to_core(weir_alloc_options const *from, size_t size, AllocRequest &into) noexcept;
 int to_core(weir_channel_options const &from, ChannelOptions &into) noexcept;
+int to_core(weir_pool_options const &from, PoolOptions &into) noexcept;
+int to_core(weir_ids_options const &from, PoolOptions &into) noexcept;
 Message to_core(weir_message const &from) noexcept;
 
 weir_matrix_info from_core(MatrixStats const &from) noexcept;
@@ -29,6 +32,8 @@ weir_block_info from_core(BlockInfo const &from) noexcept;
 weir_participant_info from_core(ParticipantInfo const &from) noexcept;
 weir_root_info from_core(RootInfo const &from) noexcept;
 weir_channel_info from_core(ChannelInfo const &from) noexcept;
+weir_pool_info from_core(PoolStats const &from) noexcept;
+weir_slot_info from_core(PoolSlotInfo const &from) noexcept;
 weir_message from_core(Message const &from) noexcept;
 
 /// Calls a user's callback with public structs.

@@ -15,6 +15,7 @@ class Channel;
 class Subscription;
 class Log;
 class LogReader;
+class Pool;
 
 namespace capi {
 
@@ -76,6 +77,9 @@ inline weir_log_reader *handle(LogReader *r) noexcept
 {
     return reinterpret_cast<weir_log_reader *>(r);
 }
+inline Pool *core(weir_pool *p) noexcept { return reinterpret_cast<Pool *>(p); }
+/// Numbers are a pool whose slots have no bytes.
+inline Pool *core(weir_ids *i) noexcept { return reinterpret_cast<Pool *>(i); }
 inline weir_matrix *handle(Matrix *m) noexcept { return reinterpret_cast<weir_matrix *>(m); }
 inline weir_channel *handle(Channel *c) noexcept { return reinterpret_cast<weir_channel *>(c); }
 inline weir_subscription *handle(Subscription *s) noexcept

@@ -21,6 +21,8 @@ int main(void)
            (unsigned long long)WEIR_OWNER_NONE);
     printf("const    WEIR_REF_NONE = %llu type=uint64_t since=0.1\n",
            (unsigned long long)WEIR_REF_NONE);
+    printf("const    WEIR_SLOT_NONE = %llu type=uint64_t since=0.1\n",
+           (unsigned long long)WEIR_SLOT_NONE);
     printf("const    WEIR_STATE_USER_MAX = %llu type=uint32_t since=0.1\n",
            (unsigned long long)WEIR_STATE_USER_MAX);
     printf("const    WEIR_STATE_USER_MIN = %llu type=uint32_t since=0.1\n",
@@ -91,94 +93,6 @@ int main(void)
            (unsigned long long)WEIR_FEATURE_MEMFD);
     printf("enum     weir_feature.WEIR_FEATURE_NAMED = %llu since=0.1\n",
            (unsigned long long)WEIR_FEATURE_NAMED);
-    printf("enum     weir_log_backend %s since=0.1\n",
-           TYPE(weir_log_backend, uint32_t));
-    printf("enum     weir_log_backend.WEIR_LOG_BACKEND_AUTO = %llu since=0.1\n",
-           (unsigned long long)WEIR_LOG_BACKEND_AUTO);
-    printf("enum     weir_log_backend.WEIR_LOG_BACKEND_IO_URING = %llu since=0.1\n",
-           (unsigned long long)WEIR_LOG_BACKEND_IO_URING);
-    printf("enum     weir_log_backend.WEIR_LOG_BACKEND_PWRITEV2 = %llu since=0.1\n",
-           (unsigned long long)WEIR_LOG_BACKEND_PWRITEV2);
-    printf("enum     weir_log_direct %s since=0.1\n",
-           TYPE(weir_log_direct, uint32_t));
-    printf("enum     weir_log_direct.WEIR_LOG_DIRECT_AUTO = %llu since=0.1\n",
-           (unsigned long long)WEIR_LOG_DIRECT_AUTO);
-    printf("enum     weir_log_direct.WEIR_LOG_DIRECT_NEVER = %llu since=0.1\n",
-           (unsigned long long)WEIR_LOG_DIRECT_NEVER);
-    printf("enum     weir_log_durability %s since=0.1\n",
-           TYPE(weir_log_durability, uint32_t));
-    printf("enum     weir_log_durability.WEIR_LOG_DURABILITY_NONE = %llu since=0.1\n",
-           (unsigned long long)WEIR_LOG_DURABILITY_NONE);
-    printf("enum     weir_log_durability.WEIR_LOG_DURABILITY_PERIODIC = %llu since=0.1\n",
-           (unsigned long long)WEIR_LOG_DURABILITY_PERIODIC);
-    printf("enum     weir_log_durability.WEIR_LOG_DURABILITY_SYNC = %llu since=0.1\n",
-           (unsigned long long)WEIR_LOG_DURABILITY_SYNC);
-    printf("enum     weir_log_evidence %s since=0.1\n",
-           TYPE(weir_log_evidence, uint32_t));
-    printf("enum     weir_log_evidence.WEIR_LOG_EVIDENCE_BEFORE_ACK = %llu since=0.1\n",
-           (unsigned long long)WEIR_LOG_EVIDENCE_BEFORE_ACK);
-    printf("enum     weir_log_evidence.WEIR_LOG_EVIDENCE_IDLE = %llu since=0.1\n",
-           (unsigned long long)WEIR_LOG_EVIDENCE_IDLE);
-    printf("enum     weir_log_finding %s since=0.1\n",
-           TYPE(weir_log_finding, uint32_t));
-    printf("enum     weir_log_finding.WEIR_LOG_FOUND_BROKEN_LINK = %llu since=0.1\n",
-           (unsigned long long)WEIR_LOG_FOUND_BROKEN_LINK);
-    printf("enum     weir_log_finding.WEIR_LOG_FOUND_CLOSED_END = %llu since=0.1\n",
-           (unsigned long long)WEIR_LOG_FOUND_CLOSED_END);
-    printf("enum     weir_log_finding.WEIR_LOG_FOUND_CURSOR = %llu since=0.1\n",
-           (unsigned long long)WEIR_LOG_FOUND_CURSOR);
-    printf("enum     weir_log_finding.WEIR_LOG_FOUND_CURSOR_SLOT = %llu since=0.1\n",
-           (unsigned long long)WEIR_LOG_FOUND_CURSOR_SLOT);
-    printf("enum     weir_log_finding.WEIR_LOG_FOUND_DAMAGED_HEADER = %llu since=0.1\n",
-           (unsigned long long)WEIR_LOG_FOUND_DAMAGED_HEADER);
-    printf("enum     weir_log_finding.WEIR_LOG_FOUND_DAMAGED_RECORD = %llu since=0.1\n",
-           (unsigned long long)WEIR_LOG_FOUND_DAMAGED_RECORD);
-    printf("enum     weir_log_finding.WEIR_LOG_FOUND_DROPPED = %llu since=0.1\n",
-           (unsigned long long)WEIR_LOG_FOUND_DROPPED);
-    printf("enum     weir_log_finding.WEIR_LOG_FOUND_EARLIER_USE = %llu since=0.1\n",
-           (unsigned long long)WEIR_LOG_FOUND_EARLIER_USE);
-    printf("enum     weir_log_finding.WEIR_LOG_FOUND_HIGHER_EPOCH = %llu since=0.1\n",
-           (unsigned long long)WEIR_LOG_FOUND_HIGHER_EPOCH);
-    printf("enum     weir_log_finding.WEIR_LOG_FOUND_META = %llu since=0.1\n",
-           (unsigned long long)WEIR_LOG_FOUND_META);
-    printf("enum     weir_log_finding.WEIR_LOG_FOUND_META_COPY = %llu since=0.1\n",
-           (unsigned long long)WEIR_LOG_FOUND_META_COPY);
-    printf("enum     weir_log_finding.WEIR_LOG_FOUND_MISDIRECTED = %llu since=0.1\n",
-           (unsigned long long)WEIR_LOG_FOUND_MISDIRECTED);
-    printf("enum     weir_log_finding.WEIR_LOG_FOUND_NOTHING = %llu since=0.1\n",
-           (unsigned long long)WEIR_LOG_FOUND_NOTHING);
-    printf("enum     weir_log_finding.WEIR_LOG_FOUND_OPEN_CHAIN = %llu since=0.1\n",
-           (unsigned long long)WEIR_LOG_FOUND_OPEN_CHAIN);
-    printf("enum     weir_log_finding.WEIR_LOG_FOUND_SEGMENT_DAMAGED = %llu since=0.1\n",
-           (unsigned long long)WEIR_LOG_FOUND_SEGMENT_DAMAGED);
-    printf("enum     weir_log_finding.WEIR_LOG_FOUND_SEGMENT_MISSING = %llu since=0.1\n",
-           (unsigned long long)WEIR_LOG_FOUND_SEGMENT_MISSING);
-    printf("enum     weir_log_finding.WEIR_LOG_FOUND_UNUSED_SEGMENT = %llu since=0.1\n",
-           (unsigned long long)WEIR_LOG_FOUND_UNUSED_SEGMENT);
-    printf("enum     weir_log_finding.WEIR_LOG_FOUND_ZEROS = %llu since=0.1\n",
-           (unsigned long long)WEIR_LOG_FOUND_ZEROS);
-    printf("enum     weir_log_prepare %s since=0.1\n",
-           TYPE(weir_log_prepare, uint32_t));
-    printf("enum     weir_log_prepare.WEIR_LOG_PREPARE_AUTO = %llu since=0.1\n",
-           (unsigned long long)WEIR_LOG_PREPARE_AUTO);
-    printf("enum     weir_log_prepare.WEIR_LOG_PREPARE_FALLOCATED = %llu since=0.1\n",
-           (unsigned long long)WEIR_LOG_PREPARE_FALLOCATED);
-    printf("enum     weir_log_prepare.WEIR_LOG_PREPARE_ZEROED = %llu since=0.1\n",
-           (unsigned long long)WEIR_LOG_PREPARE_ZEROED);
-    printf("enum     weir_log_recovery %s since=0.1\n",
-           TYPE(weir_log_recovery, uint32_t));
-    printf("enum     weir_log_recovery.WEIR_LOG_RECOVERY_POINT_IN_TIME = %llu since=0.1\n",
-           (unsigned long long)WEIR_LOG_RECOVERY_POINT_IN_TIME);
-    printf("enum     weir_log_recovery.WEIR_LOG_RECOVERY_STRICT = %llu since=0.1\n",
-           (unsigned long long)WEIR_LOG_RECOVERY_STRICT);
-    printf("enum     weir_log_verdict %s since=0.1\n",
-           TYPE(weir_log_verdict, uint32_t));
-    printf("enum     weir_log_verdict.WEIR_LOG_CORRUPT = %llu since=0.1\n",
-           (unsigned long long)WEIR_LOG_CORRUPT);
-    printf("enum     weir_log_verdict.WEIR_LOG_TORN = %llu since=0.1\n",
-           (unsigned long long)WEIR_LOG_TORN);
-    printf("enum     weir_log_verdict.WEIR_LOG_WHOLE = %llu since=0.1\n",
-           (unsigned long long)WEIR_LOG_WHOLE);
     printf("enum     weir_pages %s since=0.1\n",
            TYPE(weir_pages, uint32_t));
     printf("enum     weir_pages.WEIR_PAGES_HUGETLB = %llu since=0.1\n",
@@ -387,294 +301,21 @@ int main(void)
     printf("field    weir_heal_report.size off=%zu size=%zu type=%s since=0.1\n",
            offsetof(struct weir_heal_report, size), sizeof(FIELD(weir_heal_report, size)),
            TYPE(__typeof__(FIELD(weir_heal_report, size)), size_t));
-    printf("field    weir_log_info.backend off=%zu size=%zu type=%s since=0.1\n",
-           offsetof(struct weir_log_info, backend), sizeof(FIELD(weir_log_info, backend)),
-           TYPE(__typeof__(FIELD(weir_log_info, backend)), char[16]));
-    printf("field    weir_log_info.backend_error off=%zu size=%zu type=%s since=0.1\n",
-           offsetof(struct weir_log_info, backend_error), sizeof(FIELD(weir_log_info, backend_error)),
-           TYPE(__typeof__(FIELD(weir_log_info, backend_error)), uint32_t));
-    printf("field    weir_log_info.backend_reason off=%zu size=%zu type=%s since=0.1\n",
-           offsetof(struct weir_log_info, backend_reason), sizeof(FIELD(weir_log_info, backend_reason)),
-           TYPE(__typeof__(FIELD(weir_log_info, backend_reason)), char[96]));
-    printf("field    weir_log_info.batch_bytes off=%zu size=%zu type=%s since=0.1\n",
-           offsetof(struct weir_log_info, batch_bytes), sizeof(FIELD(weir_log_info, batch_bytes)),
-           TYPE(__typeof__(FIELD(weir_log_info, batch_bytes)), uint64_t));
-    printf("field    weir_log_info.batches off=%zu size=%zu type=%s since=0.1\n",
-           offsetof(struct weir_log_info, batches), sizeof(FIELD(weir_log_info, batches)),
-           TYPE(__typeof__(FIELD(weir_log_info, batches)), uint64_t));
-    printf("field    weir_log_info.direct off=%zu size=%zu type=%s since=0.1\n",
-           offsetof(struct weir_log_info, direct), sizeof(FIELD(weir_log_info, direct)),
-           TYPE(__typeof__(FIELD(weir_log_info, direct)), uint32_t));
-    printf("field    weir_log_info.durable_lsn off=%zu size=%zu type=%s since=0.1\n",
-           offsetof(struct weir_log_info, durable_lsn), sizeof(FIELD(weir_log_info, durable_lsn)),
-           TYPE(__typeof__(FIELD(weir_log_info, durable_lsn)), uint64_t));
-    printf("field    weir_log_info.epoch off=%zu size=%zu type=%s since=0.1\n",
-           offsetof(struct weir_log_info, epoch), sizeof(FIELD(weir_log_info, epoch)),
-           TYPE(__typeof__(FIELD(weir_log_info, epoch)), uint64_t));
-    printf("field    weir_log_info.evictions off=%zu size=%zu type=%s since=0.1\n",
-           offsetof(struct weir_log_info, evictions), sizeof(FIELD(weir_log_info, evictions)),
-           TYPE(__typeof__(FIELD(weir_log_info, evictions)), uint64_t));
-    printf("field    weir_log_info.first_lsn off=%zu size=%zu type=%s since=0.1\n",
-           offsetof(struct weir_log_info, first_lsn), sizeof(FIELD(weir_log_info, first_lsn)),
-           TYPE(__typeof__(FIELD(weir_log_info, first_lsn)), uint64_t));
-    printf("field    weir_log_info.flushes off=%zu size=%zu type=%s since=0.1\n",
-           offsetof(struct weir_log_info, flushes), sizeof(FIELD(weir_log_info, flushes)),
-           TYPE(__typeof__(FIELD(weir_log_info, flushes)), uint64_t));
-    printf("field    weir_log_info.leaked_bytes off=%zu size=%zu type=%s since=0.1\n",
-           offsetof(struct weir_log_info, leaked_bytes), sizeof(FIELD(weir_log_info, leaked_bytes)),
-           TYPE(__typeof__(FIELD(weir_log_info, leaked_bytes)), uint64_t));
-    printf("field    weir_log_info.oldest_inflight_ns off=%zu size=%zu type=%s since=0.1\n",
-           offsetof(struct weir_log_info, oldest_inflight_ns), sizeof(FIELD(weir_log_info, oldest_inflight_ns)),
-           TYPE(__typeof__(FIELD(weir_log_info, oldest_inflight_ns)), int64_t));
-    printf("field    weir_log_info.padding_bytes off=%zu size=%zu type=%s since=0.1\n",
-           offsetof(struct weir_log_info, padding_bytes), sizeof(FIELD(weir_log_info, padding_bytes)),
-           TYPE(__typeof__(FIELD(weir_log_info, padding_bytes)), uint64_t));
-    printf("field    weir_log_info.record_bytes off=%zu size=%zu type=%s since=0.1\n",
-           offsetof(struct weir_log_info, record_bytes), sizeof(FIELD(weir_log_info, record_bytes)),
-           TYPE(__typeof__(FIELD(weir_log_info, record_bytes)), uint64_t));
-    printf("field    weir_log_info.records off=%zu size=%zu type=%s since=0.1\n",
-           offsetof(struct weir_log_info, records), sizeof(FIELD(weir_log_info, records)),
-           TYPE(__typeof__(FIELD(weir_log_info, records)), uint64_t));
-    printf("field    weir_log_info.recovered_batches off=%zu size=%zu type=%s since=0.1\n",
-           offsetof(struct weir_log_info, recovered_batches), sizeof(FIELD(weir_log_info, recovered_batches)),
-           TYPE(__typeof__(FIELD(weir_log_info, recovered_batches)), uint64_t));
-    printf("field    weir_log_info.recovered_dropped off=%zu size=%zu type=%s since=0.1\n",
-           offsetof(struct weir_log_info, recovered_dropped), sizeof(FIELD(weir_log_info, recovered_dropped)),
-           TYPE(__typeof__(FIELD(weir_log_info, recovered_dropped)), uint64_t));
-    printf("field    weir_log_info.recovered_finding off=%zu size=%zu type=%s since=0.1\n",
-           offsetof(struct weir_log_info, recovered_finding), sizeof(FIELD(weir_log_info, recovered_finding)),
-           TYPE(__typeof__(FIELD(weir_log_info, recovered_finding)), weir_log_finding));
-    printf("field    weir_log_info.recovered_lsn off=%zu size=%zu type=%s since=0.1\n",
-           offsetof(struct weir_log_info, recovered_lsn), sizeof(FIELD(weir_log_info, recovered_lsn)),
-           TYPE(__typeof__(FIELD(weir_log_info, recovered_lsn)), uint64_t));
-    printf("field    weir_log_info.recovered_mended off=%zu size=%zu type=%s since=0.1\n",
-           offsetof(struct weir_log_info, recovered_mended), sizeof(FIELD(weir_log_info, recovered_mended)),
-           TYPE(__typeof__(FIELD(weir_log_info, recovered_mended)), weir_log_mended));
-    printf("field    weir_log_info.recovered_verdict off=%zu size=%zu type=%s since=0.1\n",
-           offsetof(struct weir_log_info, recovered_verdict), sizeof(FIELD(weir_log_info, recovered_verdict)),
-           TYPE(__typeof__(FIELD(weir_log_info, recovered_verdict)), weir_log_verdict));
-    printf("field    weir_log_info.reserved0 off=%zu size=%zu type=%s since=0.1\n",
-           offsetof(struct weir_log_info, reserved0), sizeof(FIELD(weir_log_info, reserved0)),
-           TYPE(__typeof__(FIELD(weir_log_info, reserved0)), uint32_t));
-    printf("field    weir_log_info.room_waits off=%zu size=%zu type=%s since=0.1\n",
-           offsetof(struct weir_log_info, room_waits), sizeof(FIELD(weir_log_info, room_waits)),
-           TYPE(__typeof__(FIELD(weir_log_info, room_waits)), uint64_t));
-    printf("field    weir_log_info.rotations off=%zu size=%zu type=%s since=0.1\n",
-           offsetof(struct weir_log_info, rotations), sizeof(FIELD(weir_log_info, rotations)),
-           TYPE(__typeof__(FIELD(weir_log_info, rotations)), uint64_t));
-    printf("field    weir_log_info.segment_waits off=%zu size=%zu type=%s since=0.1\n",
-           offsetof(struct weir_log_info, segment_waits), sizeof(FIELD(weir_log_info, segment_waits)),
-           TYPE(__typeof__(FIELD(weir_log_info, segment_waits)), uint64_t));
-    printf("field    weir_log_info.segments_made off=%zu size=%zu type=%s since=0.1\n",
-           offsetof(struct weir_log_info, segments_made), sizeof(FIELD(weir_log_info, segments_made)),
-           TYPE(__typeof__(FIELD(weir_log_info, segments_made)), uint64_t));
-    printf("field    weir_log_info.segments_recycled off=%zu size=%zu type=%s since=0.1\n",
-           offsetof(struct weir_log_info, segments_recycled), sizeof(FIELD(weir_log_info, segments_recycled)),
-           TYPE(__typeof__(FIELD(weir_log_info, segments_recycled)), uint64_t));
-    printf("field    weir_log_info.segments_removed off=%zu size=%zu type=%s since=0.1\n",
-           offsetof(struct weir_log_info, segments_removed), sizeof(FIELD(weir_log_info, segments_removed)),
-           TYPE(__typeof__(FIELD(weir_log_info, segments_removed)), uint64_t));
-    printf("field    weir_log_info.segments_unzeroed off=%zu size=%zu type=%s since=0.1\n",
-           offsetof(struct weir_log_info, segments_unzeroed), sizeof(FIELD(weir_log_info, segments_unzeroed)),
-           TYPE(__typeof__(FIELD(weir_log_info, segments_unzeroed)), uint64_t));
-    printf("field    weir_log_info.size off=%zu size=%zu type=%s since=0.1\n",
-           offsetof(struct weir_log_info, size), sizeof(FIELD(weir_log_info, size)),
-           TYPE(__typeof__(FIELD(weir_log_info, size)), size_t));
-    printf("field    weir_log_info.space_guaranteed off=%zu size=%zu type=%s since=0.1\n",
-           offsetof(struct weir_log_info, space_guaranteed), sizeof(FIELD(weir_log_info, space_guaranteed)),
-           TYPE(__typeof__(FIELD(weir_log_info, space_guaranteed)), uint32_t));
-    printf("field    weir_log_info.stalls off=%zu size=%zu type=%s since=0.1\n",
-           offsetof(struct weir_log_info, stalls), sizeof(FIELD(weir_log_info, stalls)),
-           TYPE(__typeof__(FIELD(weir_log_info, stalls)), uint64_t));
-    printf("field    weir_log_info.tail_lsn off=%zu size=%zu type=%s since=0.1\n",
-           offsetof(struct weir_log_info, tail_lsn), sizeof(FIELD(weir_log_info, tail_lsn)),
-           TYPE(__typeof__(FIELD(weir_log_info, tail_lsn)), uint64_t));
-    printf("field    weir_log_info.thread_writes off=%zu size=%zu type=%s since=0.1\n",
-           offsetof(struct weir_log_info, thread_writes), sizeof(FIELD(weir_log_info, thread_writes)),
-           TYPE(__typeof__(FIELD(weir_log_info, thread_writes)), uint64_t));
-    printf("field    weir_log_info.volatile_storage off=%zu size=%zu type=%s since=0.1\n",
-           offsetof(struct weir_log_info, volatile_storage), sizeof(FIELD(weir_log_info, volatile_storage)),
-           TYPE(__typeof__(FIELD(weir_log_info, volatile_storage)), uint32_t));
-    printf("field    weir_log_info.waiter_writes off=%zu size=%zu type=%s since=0.1\n",
-           offsetof(struct weir_log_info, waiter_writes), sizeof(FIELD(weir_log_info, waiter_writes)),
-           TYPE(__typeof__(FIELD(weir_log_info, waiter_writes)), uint64_t));
-    printf("field    weir_log_info.write_latency off=%zu size=%zu type=%s since=0.1\n",
-           offsetof(struct weir_log_info, write_latency), sizeof(FIELD(weir_log_info, write_latency)),
-           TYPE(__typeof__(FIELD(weir_log_info, write_latency)), uint64_t[64]));
-    printf("field    weir_log_options.append_timeout_ns off=%zu size=%zu type=%s since=0.1\n",
-           offsetof(struct weir_log_options, append_timeout_ns), sizeof(FIELD(weir_log_options, append_timeout_ns)),
-           TYPE(__typeof__(FIELD(weir_log_options, append_timeout_ns)), int64_t));
-    printf("field    weir_log_options.backend off=%zu size=%zu type=%s since=0.1\n",
-           offsetof(struct weir_log_options, backend), sizeof(FIELD(weir_log_options, backend)),
-           TYPE(__typeof__(FIELD(weir_log_options, backend)), weir_log_backend));
-    printf("field    weir_log_options.buffer_count off=%zu size=%zu type=%s since=0.1\n",
-           offsetof(struct weir_log_options, buffer_count), sizeof(FIELD(weir_log_options, buffer_count)),
-           TYPE(__typeof__(FIELD(weir_log_options, buffer_count)), uint32_t));
-    printf("field    weir_log_options.buffer_size off=%zu size=%zu type=%s since=0.1\n",
-           offsetof(struct weir_log_options, buffer_size), sizeof(FIELD(weir_log_options, buffer_size)),
-           TYPE(__typeof__(FIELD(weir_log_options, buffer_size)), uint64_t));
-    printf("field    weir_log_options.commit_depth off=%zu size=%zu type=%s since=0.1\n",
-           offsetof(struct weir_log_options, commit_depth), sizeof(FIELD(weir_log_options, commit_depth)),
-           TYPE(__typeof__(FIELD(weir_log_options, commit_depth)), uint32_t));
-    printf("field    weir_log_options.direct off=%zu size=%zu type=%s since=0.1\n",
-           offsetof(struct weir_log_options, direct), sizeof(FIELD(weir_log_options, direct)),
-           TYPE(__typeof__(FIELD(weir_log_options, direct)), weir_log_direct));
-    printf("field    weir_log_options.durability off=%zu size=%zu type=%s since=0.1\n",
-           offsetof(struct weir_log_options, durability), sizeof(FIELD(weir_log_options, durability)),
-           TYPE(__typeof__(FIELD(weir_log_options, durability)), weir_log_durability));
-    printf("field    weir_log_options.evidence off=%zu size=%zu type=%s since=0.1\n",
-           offsetof(struct weir_log_options, evidence), sizeof(FIELD(weir_log_options, evidence)),
-           TYPE(__typeof__(FIELD(weir_log_options, evidence)), weir_log_evidence));
-    printf("field    weir_log_options.flags off=%zu size=%zu type=%s since=0.1\n",
-           offsetof(struct weir_log_options, flags), sizeof(FIELD(weir_log_options, flags)),
-           TYPE(__typeof__(FIELD(weir_log_options, flags)), weir_log_flags));
-    printf("field    weir_log_options.group_window_ns off=%zu size=%zu type=%s since=0.1\n",
-           offsetof(struct weir_log_options, group_window_ns), sizeof(FIELD(weir_log_options, group_window_ns)),
-           TYPE(__typeof__(FIELD(weir_log_options, group_window_ns)), int64_t));
-    printf("field    weir_log_options.idle_evidence_ns off=%zu size=%zu type=%s since=0.1\n",
-           offsetof(struct weir_log_options, idle_evidence_ns), sizeof(FIELD(weir_log_options, idle_evidence_ns)),
-           TYPE(__typeof__(FIELD(weir_log_options, idle_evidence_ns)), int64_t));
-    printf("field    weir_log_options.idle_flush_ns off=%zu size=%zu type=%s since=0.1\n",
-           offsetof(struct weir_log_options, idle_flush_ns), sizeof(FIELD(weir_log_options, idle_flush_ns)),
-           TYPE(__typeof__(FIELD(weir_log_options, idle_flush_ns)), int64_t));
-    printf("field    weir_log_options.io_threads off=%zu size=%zu type=%s since=0.1\n",
-           offsetof(struct weir_log_options, io_threads), sizeof(FIELD(weir_log_options, io_threads)),
-           TYPE(__typeof__(FIELD(weir_log_options, io_threads)), uint32_t));
-    printf("field    weir_log_options.lease_bytes off=%zu size=%zu type=%s since=0.1\n",
-           offsetof(struct weir_log_options, lease_bytes), sizeof(FIELD(weir_log_options, lease_bytes)),
-           TYPE(__typeof__(FIELD(weir_log_options, lease_bytes)), uint64_t));
-    printf("field    weir_log_options.lock_timeout_ns off=%zu size=%zu type=%s since=0.1\n",
-           offsetof(struct weir_log_options, lock_timeout_ns), sizeof(FIELD(weir_log_options, lock_timeout_ns)),
-           TYPE(__typeof__(FIELD(weir_log_options, lock_timeout_ns)), int64_t));
-    printf("field    weir_log_options.max_bytes off=%zu size=%zu type=%s since=0.1\n",
-           offsetof(struct weir_log_options, max_bytes), sizeof(FIELD(weir_log_options, max_bytes)),
-           TYPE(__typeof__(FIELD(weir_log_options, max_bytes)), uint64_t));
-    printf("field    weir_log_options.max_record off=%zu size=%zu type=%s since=0.1\n",
-           offsetof(struct weir_log_options, max_record), sizeof(FIELD(weir_log_options, max_record)),
-           TYPE(__typeof__(FIELD(weir_log_options, max_record)), uint64_t));
-    printf("field    weir_log_options.mode off=%zu size=%zu type=%s since=0.1\n",
-           offsetof(struct weir_log_options, mode), sizeof(FIELD(weir_log_options, mode)),
-           TYPE(__typeof__(FIELD(weir_log_options, mode)), uint32_t));
-    printf("field    weir_log_options.prepare off=%zu size=%zu type=%s since=0.1\n",
-           offsetof(struct weir_log_options, prepare), sizeof(FIELD(weir_log_options, prepare)),
-           TYPE(__typeof__(FIELD(weir_log_options, prepare)), weir_log_prepare));
-    printf("field    weir_log_options.prepare_rate off=%zu size=%zu type=%s since=0.1\n",
-           offsetof(struct weir_log_options, prepare_rate), sizeof(FIELD(weir_log_options, prepare_rate)),
-           TYPE(__typeof__(FIELD(weir_log_options, prepare_rate)), uint64_t));
-    printf("field    weir_log_options.recovery off=%zu size=%zu type=%s since=0.1\n",
-           offsetof(struct weir_log_options, recovery), sizeof(FIELD(weir_log_options, recovery)),
-           TYPE(__typeof__(FIELD(weir_log_options, recovery)), weir_log_recovery));
-    printf("field    weir_log_options.reserved0 off=%zu size=%zu type=%s since=0.1\n",
-           offsetof(struct weir_log_options, reserved0), sizeof(FIELD(weir_log_options, reserved0)),
-           TYPE(__typeof__(FIELD(weir_log_options, reserved0)), uint32_t));
-    printf("field    weir_log_options.retain_bytes off=%zu size=%zu type=%s since=0.1\n",
-           offsetof(struct weir_log_options, retain_bytes), sizeof(FIELD(weir_log_options, retain_bytes)),
-           TYPE(__typeof__(FIELD(weir_log_options, retain_bytes)), uint64_t));
-    printf("field    weir_log_options.retain_ns off=%zu size=%zu type=%s since=0.1\n",
-           offsetof(struct weir_log_options, retain_ns), sizeof(FIELD(weir_log_options, retain_ns)),
-           TYPE(__typeof__(FIELD(weir_log_options, retain_ns)), int64_t));
-    printf("field    weir_log_options.segment_size off=%zu size=%zu type=%s since=0.1\n",
-           offsetof(struct weir_log_options, segment_size), sizeof(FIELD(weir_log_options, segment_size)),
-           TYPE(__typeof__(FIELD(weir_log_options, segment_size)), uint64_t));
-    printf("field    weir_log_options.size off=%zu size=%zu type=%s since=0.1\n",
-           offsetof(struct weir_log_options, size), sizeof(FIELD(weir_log_options, size)),
-           TYPE(__typeof__(FIELD(weir_log_options, size)), size_t));
-    printf("field    weir_log_options.spare_segments off=%zu size=%zu type=%s since=0.1\n",
-           offsetof(struct weir_log_options, spare_segments), sizeof(FIELD(weir_log_options, spare_segments)),
-           TYPE(__typeof__(FIELD(weir_log_options, spare_segments)), uint32_t));
-    printf("field    weir_log_options.stall_timeout_ns off=%zu size=%zu type=%s since=0.1\n",
-           offsetof(struct weir_log_options, stall_timeout_ns), sizeof(FIELD(weir_log_options, stall_timeout_ns)),
-           TYPE(__typeof__(FIELD(weir_log_options, stall_timeout_ns)), int64_t));
-    printf("field    weir_log_options.sync_interval_ns off=%zu size=%zu type=%s since=0.1\n",
-           offsetof(struct weir_log_options, sync_interval_ns), sizeof(FIELD(weir_log_options, sync_interval_ns)),
-           TYPE(__typeof__(FIELD(weir_log_options, sync_interval_ns)), int64_t));
-    printf("field    weir_log_options.write_depth off=%zu size=%zu type=%s since=0.1\n",
-           offsetof(struct weir_log_options, write_depth), sizeof(FIELD(weir_log_options, write_depth)),
-           TYPE(__typeof__(FIELD(weir_log_options, write_depth)), uint32_t));
-    printf("field    weir_log_part.data off=%zu size=%zu type=%s since=0.1\n",
-           offsetof(struct weir_log_part, data), sizeof(FIELD(weir_log_part, data)),
-           TYPE(__typeof__(FIELD(weir_log_part, data)), const void *));
-    printf("field    weir_log_part.len off=%zu size=%zu type=%s since=0.1\n",
-           offsetof(struct weir_log_part, len), sizeof(FIELD(weir_log_part, len)),
-           TYPE(__typeof__(FIELD(weir_log_part, len)), size_t));
-    printf("field    weir_log_part.reserved0 off=%zu size=%zu type=%s since=0.1\n",
-           offsetof(struct weir_log_part, reserved0), sizeof(FIELD(weir_log_part, reserved0)),
-           TYPE(__typeof__(FIELD(weir_log_part, reserved0)), uint32_t));
-    printf("field    weir_log_part.tag off=%zu size=%zu type=%s since=0.1\n",
-           offsetof(struct weir_log_part, tag), sizeof(FIELD(weir_log_part, tag)),
-           TYPE(__typeof__(FIELD(weir_log_part, tag)), uint32_t));
-    printf("field    weir_log_report.at_end off=%zu size=%zu type=%s since=0.1\n",
-           offsetof(struct weir_log_report, at_end), sizeof(FIELD(weir_log_report, at_end)),
-           TYPE(__typeof__(FIELD(weir_log_report, at_end)), weir_log_finding));
-    printf("field    weir_log_report.batches off=%zu size=%zu type=%s since=0.1\n",
-           offsetof(struct weir_log_report, batches), sizeof(FIELD(weir_log_report, batches)),
-           TYPE(__typeof__(FIELD(weir_log_report, batches)), uint64_t));
-    printf("field    weir_log_report.cursors off=%zu size=%zu type=%s since=0.1\n",
-           offsetof(struct weir_log_report, cursors), sizeof(FIELD(weir_log_report, cursors)),
-           TYPE(__typeof__(FIELD(weir_log_report, cursors)), uint64_t));
-    printf("field    weir_log_report.dropped_batches off=%zu size=%zu type=%s since=0.1\n",
-           offsetof(struct weir_log_report, dropped_batches), sizeof(FIELD(weir_log_report, dropped_batches)),
-           TYPE(__typeof__(FIELD(weir_log_report, dropped_batches)), uint64_t));
-    printf("field    weir_log_report.durable_lsn off=%zu size=%zu type=%s since=0.1\n",
-           offsetof(struct weir_log_report, durable_lsn), sizeof(FIELD(weir_log_report, durable_lsn)),
-           TYPE(__typeof__(FIELD(weir_log_report, durable_lsn)), uint64_t));
-    printf("field    weir_log_report.end_lsn off=%zu size=%zu type=%s since=0.1\n",
-           offsetof(struct weir_log_report, end_lsn), sizeof(FIELD(weir_log_report, end_lsn)),
-           TYPE(__typeof__(FIELD(weir_log_report, end_lsn)), uint64_t));
-    printf("field    weir_log_report.epoch off=%zu size=%zu type=%s since=0.1\n",
-           offsetof(struct weir_log_report, epoch), sizeof(FIELD(weir_log_report, epoch)),
-           TYPE(__typeof__(FIELD(weir_log_report, epoch)), uint64_t));
-    printf("field    weir_log_report.finding off=%zu size=%zu type=%s since=0.1\n",
-           offsetof(struct weir_log_report, finding), sizeof(FIELD(weir_log_report, finding)),
-           TYPE(__typeof__(FIELD(weir_log_report, finding)), weir_log_finding));
-    printf("field    weir_log_report.first_lsn off=%zu size=%zu type=%s since=0.1\n",
-           offsetof(struct weir_log_report, first_lsn), sizeof(FIELD(weir_log_report, first_lsn)),
-           TYPE(__typeof__(FIELD(weir_log_report, first_lsn)), uint64_t));
-    printf("field    weir_log_report.gap_bytes off=%zu size=%zu type=%s since=0.1\n",
-           offsetof(struct weir_log_report, gap_bytes), sizeof(FIELD(weir_log_report, gap_bytes)),
-           TYPE(__typeof__(FIELD(weir_log_report, gap_bytes)), uint64_t));
-    printf("field    weir_log_report.gaps off=%zu size=%zu type=%s since=0.1\n",
-           offsetof(struct weir_log_report, gaps), sizeof(FIELD(weir_log_report, gaps)),
-           TYPE(__typeof__(FIELD(weir_log_report, gaps)), uint64_t));
-    printf("field    weir_log_report.lsn off=%zu size=%zu type=%s since=0.1\n",
-           offsetof(struct weir_log_report, lsn), sizeof(FIELD(weir_log_report, lsn)),
-           TYPE(__typeof__(FIELD(weir_log_report, lsn)), uint64_t));
-    printf("field    weir_log_report.mended off=%zu size=%zu type=%s since=0.1\n",
-           offsetof(struct weir_log_report, mended), sizeof(FIELD(weir_log_report, mended)),
-           TYPE(__typeof__(FIELD(weir_log_report, mended)), weir_log_mended));
-    printf("field    weir_log_report.offset off=%zu size=%zu type=%s since=0.1\n",
-           offsetof(struct weir_log_report, offset), sizeof(FIELD(weir_log_report, offset)),
-           TYPE(__typeof__(FIELD(weir_log_report, offset)), uint64_t));
-    printf("field    weir_log_report.padding_bytes off=%zu size=%zu type=%s since=0.1\n",
-           offsetof(struct weir_log_report, padding_bytes), sizeof(FIELD(weir_log_report, padding_bytes)),
-           TYPE(__typeof__(FIELD(weir_log_report, padding_bytes)), uint64_t));
-    printf("field    weir_log_report.quarantined_bytes off=%zu size=%zu type=%s since=0.1\n",
-           offsetof(struct weir_log_report, quarantined_bytes), sizeof(FIELD(weir_log_report, quarantined_bytes)),
-           TYPE(__typeof__(FIELD(weir_log_report, quarantined_bytes)), uint64_t));
-    printf("field    weir_log_report.record_bytes off=%zu size=%zu type=%s since=0.1\n",
-           offsetof(struct weir_log_report, record_bytes), sizeof(FIELD(weir_log_report, record_bytes)),
-           TYPE(__typeof__(FIELD(weir_log_report, record_bytes)), uint64_t));
-    printf("field    weir_log_report.records off=%zu size=%zu type=%s since=0.1\n",
-           offsetof(struct weir_log_report, records), sizeof(FIELD(weir_log_report, records)),
-           TYPE(__typeof__(FIELD(weir_log_report, records)), uint64_t));
-    printf("field    weir_log_report.scanned_lsn off=%zu size=%zu type=%s since=0.1\n",
-           offsetof(struct weir_log_report, scanned_lsn), sizeof(FIELD(weir_log_report, scanned_lsn)),
-           TYPE(__typeof__(FIELD(weir_log_report, scanned_lsn)), uint64_t));
-    printf("field    weir_log_report.segment off=%zu size=%zu type=%s since=0.1\n",
-           offsetof(struct weir_log_report, segment), sizeof(FIELD(weir_log_report, segment)),
-           TYPE(__typeof__(FIELD(weir_log_report, segment)), uint64_t));
-    printf("field    weir_log_report.segments off=%zu size=%zu type=%s since=0.1\n",
-           offsetof(struct weir_log_report, segments), sizeof(FIELD(weir_log_report, segments)),
-           TYPE(__typeof__(FIELD(weir_log_report, segments)), uint64_t));
-    printf("field    weir_log_report.size off=%zu size=%zu type=%s since=0.1\n",
-           offsetof(struct weir_log_report, size), sizeof(FIELD(weir_log_report, size)),
-           TYPE(__typeof__(FIELD(weir_log_report, size)), size_t));
-    printf("field    weir_log_report.verdict off=%zu size=%zu type=%s since=0.1\n",
-           offsetof(struct weir_log_report, verdict), sizeof(FIELD(weir_log_report, verdict)),
-           TYPE(__typeof__(FIELD(weir_log_report, verdict)), weir_log_verdict));
-    printf("field    weir_log_report.void_chains off=%zu size=%zu type=%s since=0.1\n",
-           offsetof(struct weir_log_report, void_chains), sizeof(FIELD(weir_log_report, void_chains)),
-           TYPE(__typeof__(FIELD(weir_log_report, void_chains)), uint64_t));
+    printf("field    weir_ids_options.capacity off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_ids_options, capacity), sizeof(FIELD(weir_ids_options, capacity)),
+           TYPE(__typeof__(FIELD(weir_ids_options, capacity)), uint64_t));
+    printf("field    weir_ids_options.flags off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_ids_options, flags), sizeof(FIELD(weir_ids_options, flags)),
+           TYPE(__typeof__(FIELD(weir_ids_options, flags)), weir_pool_flags));
+    printf("field    weir_ids_options.max_capacity off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_ids_options, max_capacity), sizeof(FIELD(weir_ids_options, max_capacity)),
+           TYPE(__typeof__(FIELD(weir_ids_options, max_capacity)), uint64_t));
+    printf("field    weir_ids_options.reserved0 off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_ids_options, reserved0), sizeof(FIELD(weir_ids_options, reserved0)),
+           TYPE(__typeof__(FIELD(weir_ids_options, reserved0)), uint32_t));
+    printf("field    weir_ids_options.size off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_ids_options, size), sizeof(FIELD(weir_ids_options, size)),
+           TYPE(__typeof__(FIELD(weir_ids_options, size)), size_t));
     printf("field    weir_matrix_info.allocs off=%zu size=%zu type=%s since=0.1\n",
            offsetof(struct weir_matrix_info, allocs), sizeof(FIELD(weir_matrix_info, allocs)),
            TYPE(__typeof__(FIELD(weir_matrix_info, allocs)), uint64_t));
@@ -900,6 +541,72 @@ int main(void)
     printf("field    weir_participant_info.uid off=%zu size=%zu type=%s since=0.1\n",
            offsetof(struct weir_participant_info, uid), sizeof(FIELD(weir_participant_info, uid)),
            TYPE(__typeof__(FIELD(weir_participant_info, uid)), uint32_t));
+    printf("field    weir_pool_info.alignment off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_pool_info, alignment), sizeof(FIELD(weir_pool_info, alignment)),
+           TYPE(__typeof__(FIELD(weir_pool_info, alignment)), uint32_t));
+    printf("field    weir_pool_info.cached off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_pool_info, cached), sizeof(FIELD(weir_pool_info, cached)),
+           TYPE(__typeof__(FIELD(weir_pool_info, cached)), uint64_t));
+    printf("field    weir_pool_info.capacity off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_pool_info, capacity), sizeof(FIELD(weir_pool_info, capacity)),
+           TYPE(__typeof__(FIELD(weir_pool_info, capacity)), uint64_t));
+    printf("field    weir_pool_info.extents off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_pool_info, extents), sizeof(FIELD(weir_pool_info, extents)),
+           TYPE(__typeof__(FIELD(weir_pool_info, extents)), uint64_t));
+    printf("field    weir_pool_info.flags off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_pool_info, flags), sizeof(FIELD(weir_pool_info, flags)),
+           TYPE(__typeof__(FIELD(weir_pool_info, flags)), weir_pool_flags));
+    printf("field    weir_pool_info.free off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_pool_info, free), sizeof(FIELD(weir_pool_info, free)),
+           TYPE(__typeof__(FIELD(weir_pool_info, free)), uint64_t));
+    printf("field    weir_pool_info.live off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_pool_info, live), sizeof(FIELD(weir_pool_info, live)),
+           TYPE(__typeof__(FIELD(weir_pool_info, live)), uint64_t));
+    printf("field    weir_pool_info.max_capacity off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_pool_info, max_capacity), sizeof(FIELD(weir_pool_info, max_capacity)),
+           TYPE(__typeof__(FIELD(weir_pool_info, max_capacity)), uint64_t));
+    printf("field    weir_pool_info.memory_bytes off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_pool_info, memory_bytes), sizeof(FIELD(weir_pool_info, memory_bytes)),
+           TYPE(__typeof__(FIELD(weir_pool_info, memory_bytes)), uint64_t));
+    printf("field    weir_pool_info.size off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_pool_info, size), sizeof(FIELD(weir_pool_info, size)),
+           TYPE(__typeof__(FIELD(weir_pool_info, size)), size_t));
+    printf("field    weir_pool_info.slot_size off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_pool_info, slot_size), sizeof(FIELD(weir_pool_info, slot_size)),
+           TYPE(__typeof__(FIELD(weir_pool_info, slot_size)), uint64_t));
+    printf("field    weir_pool_info.stride_bytes off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_pool_info, stride_bytes), sizeof(FIELD(weir_pool_info, stride_bytes)),
+           TYPE(__typeof__(FIELD(weir_pool_info, stride_bytes)), uint64_t));
+    printf("field    weir_pool_info.type_id off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_pool_info, type_id), sizeof(FIELD(weir_pool_info, type_id)),
+           TYPE(__typeof__(FIELD(weir_pool_info, type_id)), uint64_t));
+    printf("field    weir_pool_options.alignment off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_pool_options, alignment), sizeof(FIELD(weir_pool_options, alignment)),
+           TYPE(__typeof__(FIELD(weir_pool_options, alignment)), uint32_t));
+    printf("field    weir_pool_options.capacity off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_pool_options, capacity), sizeof(FIELD(weir_pool_options, capacity)),
+           TYPE(__typeof__(FIELD(weir_pool_options, capacity)), uint64_t));
+    printf("field    weir_pool_options.death_policy off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_pool_options, death_policy), sizeof(FIELD(weir_pool_options, death_policy)),
+           TYPE(__typeof__(FIELD(weir_pool_options, death_policy)), weir_death_policy));
+    printf("field    weir_pool_options.flags off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_pool_options, flags), sizeof(FIELD(weir_pool_options, flags)),
+           TYPE(__typeof__(FIELD(weir_pool_options, flags)), weir_pool_flags));
+    printf("field    weir_pool_options.max_capacity off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_pool_options, max_capacity), sizeof(FIELD(weir_pool_options, max_capacity)),
+           TYPE(__typeof__(FIELD(weir_pool_options, max_capacity)), uint64_t));
+    printf("field    weir_pool_options.reserved0 off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_pool_options, reserved0), sizeof(FIELD(weir_pool_options, reserved0)),
+           TYPE(__typeof__(FIELD(weir_pool_options, reserved0)), uint32_t));
+    printf("field    weir_pool_options.size off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_pool_options, size), sizeof(FIELD(weir_pool_options, size)),
+           TYPE(__typeof__(FIELD(weir_pool_options, size)), size_t));
+    printf("field    weir_pool_options.slot_size off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_pool_options, slot_size), sizeof(FIELD(weir_pool_options, slot_size)),
+           TYPE(__typeof__(FIELD(weir_pool_options, slot_size)), uint64_t));
+    printf("field    weir_pool_options.type_id off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_pool_options, type_id), sizeof(FIELD(weir_pool_options, type_id)),
+           TYPE(__typeof__(FIELD(weir_pool_options, type_id)), uint64_t));
     printf("field    weir_post_options.priority off=%zu size=%zu type=%s since=0.1\n",
            offsetof(struct weir_post_options, priority), sizeof(FIELD(weir_post_options, priority)),
            TYPE(__typeof__(FIELD(weir_post_options, priority)), uint32_t));
@@ -924,6 +631,12 @@ int main(void)
     printf("field    weir_root_info.retired off=%zu size=%zu type=%s since=0.1\n",
            offsetof(struct weir_root_info, retired), sizeof(FIELD(weir_root_info, retired)),
            TYPE(__typeof__(FIELD(weir_root_info, retired)), uint32_t));
+    printf("field    weir_slot_info.owner off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_slot_info, owner), sizeof(FIELD(weir_slot_info, owner)),
+           TYPE(__typeof__(FIELD(weir_slot_info, owner)), uint64_t));
+    printf("field    weir_slot_info.slot off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_slot_info, slot), sizeof(FIELD(weir_slot_info, slot)),
+           TYPE(__typeof__(FIELD(weir_slot_info, slot)), weir_slot));
     printf("field    weir_uuid.value off=%zu size=%zu type=%s since=0.1\n",
            offsetof(struct weir_uuid, value), sizeof(FIELD(weir_uuid, value)),
            TYPE(__typeof__(FIELD(weir_uuid, value)), uint8_t[16]));
@@ -935,42 +648,6 @@ int main(void)
            TYPE(weir_check_flags, uint32_t));
     printf("flag     weir_check_flags.WEIR_CHECK_REPAIR = %llu since=0.1\n",
            (unsigned long long)WEIR_CHECK_REPAIR);
-    printf("flag     weir_cursor_flags %s since=0.1\n",
-           TYPE(weir_cursor_flags, uint32_t));
-    printf("flag     weir_cursor_flags.WEIR_CURSOR_HOLD = %llu since=0.1\n",
-           (unsigned long long)WEIR_CURSOR_HOLD);
-    printf("flag     weir_log_flags %s since=0.1\n",
-           TYPE(weir_log_flags, uint32_t));
-    printf("flag     weir_log_flags.WEIR_LOG_ANY_FILESYSTEM = %llu since=0.1\n",
-           (unsigned long long)WEIR_LOG_ANY_FILESYSTEM);
-    printf("flag     weir_log_flags.WEIR_LOG_EXCLUSIVE = %llu since=0.1\n",
-           (unsigned long long)WEIR_LOG_EXCLUSIVE);
-    printf("flag     weir_log_flags.WEIR_LOG_NO_CREATE = %llu since=0.1\n",
-           (unsigned long long)WEIR_LOG_NO_CREATE);
-    printf("flag     weir_log_flags.WEIR_LOG_READ_ONLY = %llu since=0.1\n",
-           (unsigned long long)WEIR_LOG_READ_ONLY);
-    printf("flag     weir_log_flags.WEIR_LOG_VERIFY_ALL = %llu since=0.1\n",
-           (unsigned long long)WEIR_LOG_VERIFY_ALL);
-    printf("flag     weir_log_mended %s since=0.1\n",
-           TYPE(weir_log_mended, uint32_t));
-    printf("flag     weir_log_mended.WEIR_LOG_MENDED_CURSOR = %llu since=0.1\n",
-           (unsigned long long)WEIR_LOG_MENDED_CURSOR);
-    printf("flag     weir_log_mended.WEIR_LOG_MENDED_META = %llu since=0.1\n",
-           (unsigned long long)WEIR_LOG_MENDED_META);
-    printf("flag     weir_log_mended.WEIR_LOG_MENDED_META_COPY = %llu since=0.1\n",
-           (unsigned long long)WEIR_LOG_MENDED_META_COPY);
-    printf("flag     weir_log_mended.WEIR_LOG_MENDED_QUARANTINE = %llu since=0.1\n",
-           (unsigned long long)WEIR_LOG_MENDED_QUARANTINE);
-    printf("flag     weir_log_mended.WEIR_LOG_MENDED_SALVAGED = %llu since=0.1\n",
-           (unsigned long long)WEIR_LOG_MENDED_SALVAGED);
-    printf("flag     weir_log_mended.WEIR_LOG_MENDED_SEGMENT_HEADER = %llu since=0.1\n",
-           (unsigned long long)WEIR_LOG_MENDED_SEGMENT_HEADER);
-    printf("flag     weir_log_mended.WEIR_LOG_MENDED_TAIL = %llu since=0.1\n",
-           (unsigned long long)WEIR_LOG_MENDED_TAIL);
-    printf("flag     weir_log_mended.WEIR_LOG_MENDED_TRUNCATED = %llu since=0.1\n",
-           (unsigned long long)WEIR_LOG_MENDED_TRUNCATED);
-    printf("flag     weir_log_mended.WEIR_LOG_MENDED_UNUSED_SEGMENT = %llu since=0.1\n",
-           (unsigned long long)WEIR_LOG_MENDED_UNUSED_SEGMENT);
     printf("flag     weir_matrix_flags %s since=0.1\n",
            TYPE(weir_matrix_flags, uint32_t));
     printf("flag     weir_matrix_flags.WEIR_MATRIX_ALLOW_FOREIGN = %llu since=0.1\n",
@@ -985,14 +662,18 @@ int main(void)
            (unsigned long long)WEIR_MATRIX_READ_ONLY);
     printf("flag     weir_matrix_flags.WEIR_MATRIX_SET_GROUP = %llu since=0.1\n",
            (unsigned long long)WEIR_MATRIX_SET_GROUP);
-    printf("flag     weir_reader_flags %s since=0.1\n",
-           TYPE(weir_reader_flags, uint32_t));
-    printf("flag     weir_reader_flags.WEIR_READER_SALVAGE = %llu since=0.1\n",
-           (unsigned long long)WEIR_READER_SALVAGE);
-    printf("flag     weir_reader_flags.WEIR_READER_WRITTEN = %llu since=0.1\n",
-           (unsigned long long)WEIR_READER_WRITTEN);
+    printf("flag     weir_pool_flags %s since=0.1\n",
+           TYPE(weir_pool_flags, uint32_t));
+    printf("flag     weir_pool_flags.WEIR_POOL_GROWABLE = %llu since=0.1\n",
+           (unsigned long long)WEIR_POOL_GROWABLE);
+    printf("flag     weir_pool_flags.WEIR_POOL_SINGLE_THREAD = %llu since=0.1\n",
+           (unsigned long long)WEIR_POOL_SINGLE_THREAD);
+    printf("flag     weir_pool_flags.WEIR_POOL_ZERO = %llu since=0.1\n",
+           (unsigned long long)WEIR_POOL_ZERO);
     printf("id       weir_ref %s Block since=0.1\n",
            TYPE(weir_ref, uint64_t));
+    printf("id       weir_slot %s Slot since=0.1\n",
+           TYPE(weir_slot, uint64_t));
     printf("struct   weir_alloc_options kind=options size=%zu align=%zu since=0.1\n",
            sizeof(struct weir_alloc_options), _Alignof(struct weir_alloc_options));
     {
@@ -1050,40 +731,16 @@ int main(void)
         if (memcmp(&given, &zeroed, sizeof zeroed) != 0)
             puts("wrong WEIR_HEAL_REPORT_INIT");
     }
-    printf("struct   weir_log_info kind=info size=%zu align=%zu since=0.1\n",
-           sizeof(struct weir_log_info), _Alignof(struct weir_log_info));
+    printf("struct   weir_ids_options kind=options size=%zu align=%zu since=0.1\n",
+           sizeof(struct weir_ids_options), _Alignof(struct weir_ids_options));
     {
-        const struct weir_log_info given = WEIR_LOG_INFO_INIT;
-        struct weir_log_info zeroed;
+        const struct weir_ids_options given = WEIR_IDS_OPTIONS_INIT;
+        struct weir_ids_options zeroed;
 
         memset(&zeroed, 0, sizeof zeroed);
         zeroed.size = sizeof zeroed;
         if (memcmp(&given, &zeroed, sizeof zeroed) != 0)
-            puts("wrong WEIR_LOG_INFO_INIT");
-    }
-    printf("struct   weir_log_options kind=options size=%zu align=%zu since=0.1\n",
-           sizeof(struct weir_log_options), _Alignof(struct weir_log_options));
-    {
-        const struct weir_log_options given = WEIR_LOG_OPTIONS_INIT;
-        struct weir_log_options zeroed;
-
-        memset(&zeroed, 0, sizeof zeroed);
-        zeroed.size = sizeof zeroed;
-        if (memcmp(&given, &zeroed, sizeof zeroed) != 0)
-            puts("wrong WEIR_LOG_OPTIONS_INIT");
-    }
-    printf("struct   weir_log_part kind=part size=%zu align=%zu since=0.1\n",
-           sizeof(struct weir_log_part), _Alignof(struct weir_log_part));
-    printf("struct   weir_log_report kind=info size=%zu align=%zu since=0.1\n",
-           sizeof(struct weir_log_report), _Alignof(struct weir_log_report));
-    {
-        const struct weir_log_report given = WEIR_LOG_REPORT_INIT;
-        struct weir_log_report zeroed;
-
-        memset(&zeroed, 0, sizeof zeroed);
-        zeroed.size = sizeof zeroed;
-        if (memcmp(&given, &zeroed, sizeof zeroed) != 0)
-            puts("wrong WEIR_LOG_REPORT_INIT");
+            puts("wrong WEIR_IDS_OPTIONS_INIT");
     }
     printf("struct   weir_matrix_info kind=info size=%zu align=%zu since=0.1\n",
            sizeof(struct weir_matrix_info), _Alignof(struct weir_matrix_info));
@@ -1122,6 +779,28 @@ int main(void)
            sizeof(struct weir_message), _Alignof(struct weir_message));
     printf("struct   weir_participant_info kind=record size=%zu align=%zu since=0.1\n",
            sizeof(struct weir_participant_info), _Alignof(struct weir_participant_info));
+    printf("struct   weir_pool_info kind=info size=%zu align=%zu since=0.1\n",
+           sizeof(struct weir_pool_info), _Alignof(struct weir_pool_info));
+    {
+        const struct weir_pool_info given = WEIR_POOL_INFO_INIT;
+        struct weir_pool_info zeroed;
+
+        memset(&zeroed, 0, sizeof zeroed);
+        zeroed.size = sizeof zeroed;
+        if (memcmp(&given, &zeroed, sizeof zeroed) != 0)
+            puts("wrong WEIR_POOL_INFO_INIT");
+    }
+    printf("struct   weir_pool_options kind=options size=%zu align=%zu since=0.1\n",
+           sizeof(struct weir_pool_options), _Alignof(struct weir_pool_options));
+    {
+        const struct weir_pool_options given = WEIR_POOL_OPTIONS_INIT;
+        struct weir_pool_options zeroed;
+
+        memset(&zeroed, 0, sizeof zeroed);
+        zeroed.size = sizeof zeroed;
+        if (memcmp(&given, &zeroed, sizeof zeroed) != 0)
+            puts("wrong WEIR_POOL_OPTIONS_INIT");
+    }
     printf("struct   weir_post_options kind=options size=%zu align=%zu since=0.1\n",
            sizeof(struct weir_post_options), _Alignof(struct weir_post_options));
     {
@@ -1135,6 +814,8 @@ int main(void)
     }
     printf("struct   weir_root_info kind=record size=%zu align=%zu since=0.1\n",
            sizeof(struct weir_root_info), _Alignof(struct weir_root_info));
+    printf("struct   weir_slot_info kind=record size=%zu align=%zu since=0.1\n",
+           sizeof(struct weir_slot_info), _Alignof(struct weir_slot_info));
     printf("struct   weir_uuid kind=record size=%zu align=%zu since=0.1\n",
            sizeof(struct weir_uuid), _Alignof(struct weir_uuid));
     return 0;

@@ -124,7 +124,30 @@ Test(matrix_scarce, no_heap_is_enomem)
         weir_channel *its = nullptr, *other = nullptr;
         weir_subscription *reader = nullptr;
         child_must(weir_channel_open(own, "second", nullptr, &its));
+        weir_pool_options slots = WEIR_POOL_OPTIONS_INIT;
+        slots.slot_size = 8;
+        weir_pool *pool = nullptr, *made_pool = nullptr;
+        child_must(weir_pool_create_in(own, "slots", &slots, &pool));
+        weir_pool_unref(pool);
+        weir_ids *ids[2] = {};
+        uint32_t id = 0;
+        for (weir_pool_flags const flags : {weir_pool_flags{0}, WEIR_POOL_SINGLE_THREAD}) {
+            weir_ids_options few = WEIR_IDS_OPTIONS_INIT;
+            few.capacity = 64;
+            few.flags = flags | WEIR_POOL_GROWABLE;
+            child_must(weir_ids_create(&few, &ids[flags]));
+            for (int i = 0; i < 64; ++i)
+                child_must(weir_ids_acquire(ids[flags], &id));
+        }
         exhaust_heap();
+        for (weir_ids *const numbers : ids) {
+            child_refuse(-ENOMEM, weir_ids_acquire(numbers, &id));
+            child_refuse(-ENOMEM, weir_ids_grow(numbers, 1));
+            child_must(weir_ids_release(numbers, 7)); // nothing is lost
+            child_must(weir_ids_acquire(numbers, &id));
+        }
+        child_refuse(-ENOMEM, weir_pool_attach(own, "slots", nullptr, &made_pool));
+        child_refuse(-ENOMEM, weir_pool_create(&slots, &made_pool));
         weir_check_report report = WEIR_CHECK_REPORT_INIT;
         child_refuse(-ENOMEM, weir_matrix_check(own, 0, &report));
         child_refuse(-ENOMEM, weir_channel_attach(own, "ring", nullptr, &other));
@@ -140,6 +163,10 @@ Test(matrix_scarce, no_heap_is_enomem)
         weir_matrix_unref(own);
         return 0;
     });
+    weir_pool *left = nullptr;
+    must(weir_pool_attach(made.matrix, "slots", nullptr, &left));
+    must(weir_pool_destroy(left));
+    weir_pool_unref(left);
     weir_channel_unref(ring);
     made.verify();
 }

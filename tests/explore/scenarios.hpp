@@ -15,6 +15,7 @@ void register_resize();
 void register_wait();
 void register_channel();
 void register_flush();
+void register_pool();
 
 void register_all();
 
