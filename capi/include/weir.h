@@ -1915,6 +1915,8 @@ typedef uint32_t weir_channel_mode;
 enum {
     /** each message goes to one reader */
     WEIR_CHANNEL_QUEUE = 0,
+    /** each message goes to every subscriber, of which there are at most 64 */
+    WEIR_CHANNEL_BROADCAST = 1,
 };
 
 /**
@@ -1928,6 +1930,12 @@ enum {
     WEIR_CHANNEL_BLOCK = 0,
     /** fails at once with `-EAGAIN`, whatever its timeout */
     WEIR_CHANNEL_FAIL = 1,
+    /** drops the message that is posted: its block is freed, it is counted,
+     *  and the post says so */
+    WEIR_CHANNEL_DROP_NEW = 2,
+    /** drops the oldest message of the level, unless a reader has it in its
+     *  hand, then as `WEIR_CHANNEL_BLOCK` */
+    WEIR_CHANNEL_DROP_OLDEST = 3,
 };
 
 /**
@@ -1942,22 +1950,37 @@ struct weir_channel_options {
     /** the user's number for the type of the messages; attach with another
      *  one that is not 0 is `-WEIR_E_TYPE` */
     uint64_t type_id;
-    /** messages it can hold: rounded up to a power of two from 16 to
+    /** bytes of each message; attach with another one that is not 0 is
+     *  `-WEIR_E_TYPE`; 0: any */
+    uint64_t message_size;
+    /** time to live, ns: an older message is freed and counted instead of
+     *  read; 0: for ever */
+    int64_t ttl_ns;
+    /** a message that waits for longer, ns, counts as one of the highest
+     *  level; 0: strict by level */
+    int64_t ageing_ns;
+    /** broadcast: messages that are younger, ns, are kept for who subscribes
+     *  later, unless room is needed */
+    int64_t retain_ns;
+    /** broadcast: so many newest messages of each level are kept for who
+     *  subscribes later, unless room is needed */
+    uint64_t retain_count;
+    /** messages each level can hold: rounded up to a power of two from 16 to
      *  1048576; 0: 1024 */
     uint32_t capacity;
     /** who gets a message */
     weir_channel_mode mode;
     /** what a post does when it is full */
     weir_channel_overflow overflow;
-    /** must be 0 */
-    uint32_t reserved0;
+    /** priority levels, 1 to 8; 0: 1 */
+    uint32_t levels;
 };
 /** A `struct weir_channel_options` with `size` set and all else 0. */
 #define WEIR_CHANNEL_OPTIONS_INIT \
-    { sizeof(struct weir_channel_options), 0, 0, 0, 0, 0 }
+    { sizeof(struct weir_channel_options), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
 
 /**
- * Options of weir_channel_post().
+ * Options of weir_channel_post() and weir_channel_post_many().
  *
  * Since 0.1.
  */
@@ -1966,7 +1989,7 @@ struct weir_post_options {
     size_t size;
     /** the user's 64 bits, handed to the reader */
     uint64_t tag;
-    /** level; 0 is the only one of this version */
+    /** level: 0 is the lowest, and a higher one is read first */
     uint32_t priority;
     /** must be 0 */
     uint32_t reserved0;
@@ -1977,7 +2000,8 @@ struct weir_post_options {
 
 /**
  * A message in a reader's hand. Its block belongs to nobody until
- * weir_channel_ack(), weir_channel_take() or weir_channel_nack().
+ * weir_channel_ack(), weir_channel_take() or weir_channel_nack(), and is not
+ * freed before, whatever the channel does when it is full.
  *
  * Since 0.1.
  */
@@ -1988,13 +2012,14 @@ struct weir_message {
     uint64_t length;
     /** the poster's 64 bits */
     uint64_t tag;
-    /** position in the channel, from 0 */
+    /** position in its level, from 0 */
     uint64_t sequence;
     /** the participant that posted it */
     uint64_t sender;
     /** when it was posted, CLOCK_MONOTONIC ns */
     int64_t posted_at_ns;
-    /** messages that this reader lost before this one */
+    /** messages that were lost before this one: broadcast, by this reader;
+     *  queue, by all readers, each told once */
     uint64_t missed;
     /** how often it was handed out before, at most 63 are counted */
     uint32_t redeliveries;
@@ -2013,13 +2038,14 @@ struct weir_channel_info {
     size_t size;
     /** the number that was given at creation */
     uint64_t type_id;
-    /** messages it can hold */
+    /** messages each level can hold */
     uint64_t capacity;
-    /** messages that wait */
+    /** messages that wait; broadcast: that somebody has not answered, or
+     *  that are kept for later subscribers */
     uint64_t waiting;
     /** bytes that wait, by the posters' lengths */
     uint64_t waiting_bytes;
-    /** messages in readers' hands */
+    /** queue: messages in readers' hands */
     uint64_t held;
     /** messages that are being posted */
     uint64_t writing;
@@ -2031,6 +2057,40 @@ struct weir_channel_info {
     uint64_t next_tag;
     /** bytes of the next message, if one waits */
     uint64_t next_length;
+    /** position of the next message in its level, if one waits */
+    uint64_t next_sequence;
+    /** the participant that posted the next message, if one waits */
+    uint64_t next_sender;
+    /** when the next message was posted, CLOCK_MONOTONIC ns, if one waits */
+    int64_t next_posted_at_ns;
+    /** messages dropped by overflow: refused, or taken away from a reader at
+     *  least */
+    uint64_t dropped;
+    /** messages whose time to live ended before everybody had read them */
+    uint64_t expired;
+    /** bytes of each message; 0: any */
+    uint64_t message_size;
+    /** time to live, ns; 0: for ever */
+    int64_t ttl_ns;
+    /** waiting time after which a message counts as one of the highest
+     *  level, ns; 0: none */
+    int64_t ageing_ns;
+    /** age up to which messages are kept for later subscribers, ns */
+    int64_t retain_ns;
+    /** messages of each level that are kept for later subscribers */
+    uint64_t retain_count;
+    /** messages that wait in each level */
+    uint64_t level_waiting[8];
+    /** bytes that wait in each level */
+    uint64_t level_bytes[8];
+    /** level of the next message, if one waits */
+    uint32_t next_priority;
+    /** levels */
+    uint32_t levels;
+    /** broadcast: subscribers */
+    uint32_t subscribers;
+    /** 0 */
+    uint32_t reserved0;
     /** who gets a message */
     weir_channel_mode mode;
     /** what a post does when it is full */
@@ -2038,7 +2098,38 @@ struct weir_channel_info {
 };
 /** A `struct weir_channel_info` with `size` set and all else 0. */
 #define WEIR_CHANNEL_INFO_INIT \
-    { sizeof(struct weir_channel_info), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+    { sizeof(struct weir_channel_info), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, \
+      0, 0, 0, 0, 0, 0, 0, {0}, {0}, 0, 0, 0, 0, 0, 0 }
+
+/**
+ * A subscriber of a broadcast channel.
+ *
+ * Since 0.1.
+ */
+struct weir_subscriber_info {
+    /** the participant it belongs to */
+    uint64_t participant;
+    /** messages that it has not answered */
+    uint64_t lag;
+    /** messages that it lost and has not been told of */
+    uint64_t missed;
+    /** its place, 0 to 63 */
+    uint32_t slot;
+    /** 0 */
+    uint32_t reserved0;
+};
+
+/**
+ * Called for each subscriber. Anything but 0 ends the walk and is returned; a
+ * negative value cannot be told from an error.
+ *
+ * @param[in] info     the subscriber, valid during the call.
+ * @param[in] userdata the caller's pointer. May be NULL. Handed to `callback`.
+ *
+ * Called only during the call that takes it. Since 0.1.
+ */
+typedef int (*weir_subscriber_fn)(const struct weir_subscriber_info *info,
+                                  void *userdata);
 
 /* ==========================================================================
  * Channel functions
@@ -2219,15 +2310,17 @@ WEIR_API int weir_channel_retire(struct weir_channel *channel) WEIR_NOEXCEPT;
  * @param[in] timeout_ns how long to wait for room, ns: 0 is not at all,
  *     negative is for ever.
  *
- * @return 0. Otherwise a negative error:
+ * @return 1 if the channel was full and dropped this message, see
+ *     `WEIR_CHANNEL_DROP_NEW`. Otherwise a negative error:
  *   -E2BIG          `options` has an unknown field that is not 0
  *   -EAGAIN         it is full, and the timeout is 0 or the channel was made
  *                   with `WEIR_CHANNEL_FAIL`
  *   -EBUSY          the block is changing its size, or, in a fork child, all
  *                   participant slots are taken
- *   -EINVAL         `length` is above the block's size, a bad option or ref, or
- *                   `channel` is NULL
+ *   -EINVAL         `length` is above the block's size, there is no such level,
+ *                   a bad option or ref, or `channel` is NULL
  *   -EMFILE         in a fork child: too many open files
+ *   -EMSGSIZE       `length` is not the channel's message size
  *   -EPERM          the block is not this participant's
  *   -ETIMEDOUT      there was no room in time
  *   -WEIR_E_CORRUPT the channel contradicts itself
@@ -2241,6 +2334,54 @@ WEIR_API int weir_channel_retire(struct weir_channel *channel) WEIR_NOEXCEPT;
  */
 WEIR_API int weir_channel_post(
         struct weir_channel *channel, weir_ref block, size_t length,
+        const struct weir_post_options *options,
+        int64_t timeout_ns) WEIR_NOEXCEPT;
+
+/**
+ * Posts blocks, one after the other, until one of them cannot be posted.
+ *
+ * Returns how many were handed over, which is also the index of the one that
+ * could not be. An error is returned if that is the first. A timeout holds for
+ * the first block; the others are not waited for.
+ *
+ * @param[in] channel    the channel.
+ * @param[in] blocks     of this participant. An array of `count` elements.
+ *     Passes to the library, unless the call fails.
+ * @param[in] lengths    bytes that count, of each. An array of `count`
+ *     elements.
+ * @param[in] tags       of each, and NULL means that of `options`. May be NULL.
+ *     An array of `count` elements.
+ * @param[in] count      how many, at most `INT_MAX`, and 0 does nothing.
+ * @param[in] options    for all of them, NULL means all defaults. May be NULL.
+ *     Its `size` is set, as `WEIR_POST_OPTIONS_INIT` does.
+ * @param[in] timeout_ns how long to wait for room, ns: 0 is not at all,
+ *     negative is for ever.
+ *
+ * @return A count, 0 or more. Otherwise a negative error:
+ *   -E2BIG          `options` has an unknown field that is not 0
+ *   -EAGAIN         it is full, and the timeout is 0 or the channel was made
+ *                   with `WEIR_CHANNEL_FAIL`
+ *   -EBUSY          the first block is changing its size, or, in a fork child,
+ *                   all participant slots are taken
+ *   -EINVAL         the first length is above its block's size, there is no
+ *                   such level, a bad option or ref, `count` is too large, or a
+ *                   required pointer is NULL
+ *   -EMFILE         in a fork child: too many open files
+ *   -EMSGSIZE       the first length is not the channel's message size
+ *   -EPERM          the first block is not this participant's
+ *   -ETIMEDOUT      there was no room in time
+ *   -WEIR_E_CORRUPT the channel contradicts itself
+ *   -WEIR_E_FORKED  in a fork child: it may not open the file of the segment
+ *                   again
+ *   -WEIR_E_RETIRED the channel or its matrix was retired
+ *   -WEIR_E_STALE   the first block was freed, or is of another matrix
+ *
+ * Any thread. Blocks only if `timeout_ns` is not 0. Not for signal handlers.
+ * Since 0.1.
+ */
+WEIR_API int weir_channel_post_many(
+        struct weir_channel *channel, const weir_ref *blocks,
+        const uint64_t *lengths, const uint64_t *tags, size_t count,
         const struct weir_post_options *options,
         int64_t timeout_ns) WEIR_NOEXCEPT;
 
@@ -2266,7 +2407,34 @@ WEIR_API int weir_channel_inquire(
         struct weir_channel_info *ret_info) WEIR_NOEXCEPT;
 
 /**
+ * Calls a function for each subscriber of a broadcast channel.
+ *
+ * @param[in] channel  the channel.
+ * @param[in] callback called for each subscriber.
+ * @param[in] userdata passed on. May be NULL. Handed to `callback`.
+ *
+ * @return 0, or what ended it: the callback's value. Otherwise a negative
+ *     error:
+ *   -EBUSY          in a fork child: all participant slots are taken
+ *   -EINVAL         `channel` or `callback` is NULL
+ *   -EMFILE         in a fork child: too many open files
+ *   -WEIR_E_FORKED  in a fork child: it may not open the file of the segment
+ *                   again
+ *   -WEIR_E_RETIRED the channel or its matrix was retired
+ *
+ * Any thread. Does not block. Not for signal handlers. Since 0.1.
+ */
+WEIR_API int weir_channel_subscribers(
+        struct weir_channel *channel, weir_subscriber_fn callback,
+        void *userdata) WEIR_NOEXCEPT;
+
+/**
  * Becomes a reader of a channel.
+ *
+ * In a broadcast channel the subscription gets what is posted from now on, and
+ * before that what the channel keeps for late ones. A post that is under way
+ * may count as either. It holds each message until it answers: a channel that
+ * blocks when it is full waits for its slowest subscriber.
  *
  * @param[in] channel           the channel, which the handle keeps attached.
  * @param[out] ret_subscription the new handle. The caller owns it and gives it
@@ -2277,6 +2445,7 @@ WEIR_API int weir_channel_inquire(
  *   -EINVAL         a pointer is NULL
  *   -EMFILE         in a fork child: too many open files
  *   -ENOMEM         no memory for the handle
+ *   -ENOSPC         a broadcast channel has 64 subscribers
  *   -WEIR_E_FORKED  in a fork child: it may not open the file of the segment
  *                   again
  *   -WEIR_E_RETIRED the channel or its matrix was retired
@@ -2288,8 +2457,9 @@ WEIR_API int weir_channel_subscribe(
         struct weir_subscription **ret_subscription) WEIR_NOEXCEPT;
 
 /**
- * Ends a subscription. Messages that were read through it and not answered stay
- * in this process's hand: take or acknowledge them before.
+ * Ends a subscription. Messages that were read through it and not answered go
+ * to another reader of a queue; of a broadcast channel it lets go. So their
+ * blocks must not be used any more.
  *
  * @param[in] subscription the subscription. May be NULL.
  *
@@ -2321,7 +2491,8 @@ WEIR_API struct weir_subscription *weir_subscription_close(
  *   -EMFILE         in a fork child: too many open files
  *   -ETIMEDOUT      nothing came in time
  *   -WEIR_E_CORRUPT the channel contradicts itself
- *   -WEIR_E_FORKED  in a fork child: it may not open the file of the segment
+ *   -WEIR_E_FORKED  in a fork child: a subscription of a broadcast channel is
+ *                   the parent's, or it may not open the file of the segment
  *                   again
  *   -WEIR_E_RETIRED the channel or its matrix was retired
  *
@@ -2333,7 +2504,39 @@ WEIR_API int weir_channel_read(
         struct weir_message *ret_message) WEIR_NOEXCEPT;
 
 /**
- * Answers a message: it is done, its block is freed.
+ * Takes messages into the hand, as many as wait, up to `count`.
+ *
+ * A timeout holds for the first one; the others are not waited for. An error is
+ * returned if there is none.
+ *
+ * @param[in] subscription  the subscription.
+ * @param[in] count         how many, at most `INT_MAX`, and 0 does nothing.
+ * @param[in] timeout_ns    how long to wait for the first, ns: 0 is not at all,
+ *     negative is for ever.
+ * @param[out] ret_messages the messages. An array of `count` elements.
+ *
+ * @return A count, 0 or more. Otherwise a negative error:
+ *   -EAGAIN         nothing waits, and the timeout is 0
+ *   -EBUSY          in a fork child: all participant slots are taken
+ *   -EINVAL         a pointer is NULL, or `count` is too large
+ *   -EMFILE         in a fork child: too many open files
+ *   -ETIMEDOUT      nothing came in time
+ *   -WEIR_E_CORRUPT the channel contradicts itself
+ *   -WEIR_E_FORKED  in a fork child: a subscription of a broadcast channel is
+ *                   the parent's, or it may not open the file of the segment
+ *                   again
+ *   -WEIR_E_RETIRED the channel or its matrix was retired
+ *
+ * Any thread. Blocks only if `timeout_ns` is not 0. Not for signal handlers.
+ * Since 0.1.
+ */
+WEIR_API int weir_channel_read_many(
+        struct weir_subscription *subscription, size_t count,
+        int64_t timeout_ns, struct weir_message *ret_messages) WEIR_NOEXCEPT;
+
+/**
+ * Answers a message: it is done. A queue frees its block, a broadcast channel
+ * when the last of its subscribers has answered.
  *
  * @param[in] subscription the subscription it was read through.
  * @param[in] message      the message.
@@ -2345,10 +2548,12 @@ WEIR_API int weir_channel_read(
  *   -EMFILE         in a fork child: too many open files
  *   -EPERM          somebody took the block by its ref meanwhile
  *   -WEIR_E_CORRUPT the segment contradicts itself
- *   -WEIR_E_FORKED  in a fork child: it may not open the file of the segment
+ *   -WEIR_E_FORKED  in a fork child: a subscription of a broadcast channel is
+ *                   the parent's, or it may not open the file of the segment
  *                   again
  *   -WEIR_E_RETIRED the matrix was retired
- *   -WEIR_E_STALE   it was answered before, or another process has it
+ *   -WEIR_E_STALE   it was answered before, or it was read through another
+ *                   subscription
  *
  * Any thread. Does not block. Not for signal handlers. Since 0.1.
  */
@@ -2357,23 +2562,57 @@ WEIR_API int weir_channel_ack(
         const struct weir_message *message) WEIR_NOEXCEPT;
 
 /**
+ * Answers messages, one after the other, until one of them cannot be answered.
+ *
+ * Returns how many were, which is also the index of the one that could not be.
+ * An error is returned if that is the first.
+ *
+ * @param[in] subscription the subscription they were read through.
+ * @param[in] messages     the messages. An array of `count` elements.
+ * @param[in] count        how many, at most `INT_MAX`, and 0 does nothing.
+ *
+ * @return A count, 0 or more. Otherwise a negative error:
+ *   -EBUSY          in a fork child: all participant slots are taken
+ *   -EINVAL         a pointer is NULL, `count` is too large, or the first one
+ *                   cannot be a message of this channel
+ *   -EMFILE         in a fork child: too many open files
+ *   -EPERM          somebody took the first one's block by its ref meanwhile
+ *   -WEIR_E_CORRUPT the segment contradicts itself
+ *   -WEIR_E_FORKED  in a fork child: a subscription of a broadcast channel is
+ *                   the parent's, or it may not open the file of the segment
+ *                   again
+ *   -WEIR_E_RETIRED the matrix was retired
+ *   -WEIR_E_STALE   the first one was answered before, or it was read through
+ *                   another subscription
+ *
+ * Any thread. Does not block. Not for signal handlers. Since 0.1.
+ */
+WEIR_API int weir_channel_ack_many(
+        struct weir_subscription *subscription,
+        const struct weir_message *messages, size_t count) WEIR_NOEXCEPT;
+
+/**
  * Answers a message: it is done, and its block is this participant's from now
- * on.
+ * on. Of a broadcast channel only the last one who holds a message can have it.
  *
  * @param[in] subscription the subscription it was read through.
  * @param[in] message      the message.
  *
  * @return 0. Otherwise a negative error:
- *   -EBUSY          in a fork child: all participant slots are taken
+ *   -EBUSY          broadcast: others wait for it, or it is kept for later
+ *                   subscribers, or, in a fork child, all participant slots are
+ *                   taken
  *   -EINVAL         a pointer is NULL, or this cannot be a message of this
  *                   channel
  *   -EMFILE         in a fork child: too many open files
  *   -EPERM          somebody took the block by its ref meanwhile
  *   -WEIR_E_CORRUPT the segment contradicts itself
- *   -WEIR_E_FORKED  in a fork child: it may not open the file of the segment
+ *   -WEIR_E_FORKED  in a fork child: a subscription of a broadcast channel is
+ *                   the parent's, or it may not open the file of the segment
  *                   again
  *   -WEIR_E_RETIRED the matrix was retired
- *   -WEIR_E_STALE   it was answered before, or another process has it
+ *   -WEIR_E_STALE   it was answered before, or it was read through another
+ *                   subscription
  *
  * Any thread. Does not block. Not for signal handlers. Since 0.1.
  */
@@ -2382,7 +2621,8 @@ WEIR_API int weir_channel_take(
         const struct weir_message *message) WEIR_NOEXCEPT;
 
 /**
- * Answers a message: not done, another reader may have it.
+ * Answers a message: not done. In a queue another reader may have it, in a
+ * broadcast channel this subscription gets it once more.
  *
  * @param[in] subscription the subscription it was read through.
  * @param[in] message      the message.
@@ -2392,10 +2632,12 @@ WEIR_API int weir_channel_take(
  *   -EINVAL         a pointer is NULL, or this cannot be a message of this
  *                   channel
  *   -EMFILE         in a fork child: too many open files
- *   -WEIR_E_FORKED  in a fork child: it may not open the file of the segment
+ *   -WEIR_E_FORKED  in a fork child: a subscription of a broadcast channel is
+ *                   the parent's, or it may not open the file of the segment
  *                   again
  *   -WEIR_E_RETIRED the matrix was retired
- *   -WEIR_E_STALE   it was answered before, or another process has it
+ *   -WEIR_E_STALE   it was answered before, or it was read through another
+ *                   subscription
  *
  * Any thread. Does not block. Not for signal handlers. Since 0.1.
  */

@@ -30,6 +30,7 @@ weir_participant_info from_core(ParticipantInfo const &from) noexcept;
 weir_root_info from_core(RootInfo const &from) noexcept;
 weir_channel_info from_core(ChannelInfo const &from) noexcept;
 weir_message from_core(Message const &from) noexcept;
+weir_subscriber_info from_core(SubscriberInfo const &from) noexcept;
 
 /// Calls a user's callback with public structs.
 template <class CoreInfo, class PublicFn> struct WalkAdapter {

@@ -8,6 +8,11 @@
 // either the sleeper's second look sees the change, or the changer sees the bit.
 //
 // A changer may die before [W]: sleeps are bounded, and a healer wakes all.
+//
+// A change that serves one sleeper wakes one: he counts up and leaves the bit, because others may
+// sleep. If nobody slept, he clears the bit as above, and wakes whoever came in between. This asks
+// that who is woken looks before he gives up, and that what he does not need is somebody else's
+// who is awake, or is told to the next.
 #pragma once
 
 #include "core/base/base.hpp"
@@ -42,6 +47,14 @@ class Waiting {
             wake_sleepers(word_, seen);
     }
 
+    /// After a change, which was seq_cst, that one sleeper can use.
+    void wake_one() noexcept
+    {
+        uint32_t const seen = word_.load(seq_cst); // [W] pairs with [B]
+        if (!WEIR_LIKELY((seen & 1) == 0))
+            wake_one_sleeper(word_, seen);
+    }
+
     /// By a healer: who was about to wake may have died, so always.
     void wake_always() noexcept
     {
@@ -61,6 +74,17 @@ class Waiting {
         for (int i = 0; i < kTries && (seen & 1) != 0; ++i)
             if (Waiting(word).count_up(seen))
                 return;
+    }
+    WEIR_COLD static void wake_one_sleeper(atomic<uint32_t> &word, uint32_t seen) noexcept
+    {
+        for (int i = 0; i < kTries && (seen & 1) != 0; ++i) {
+            if (!word.compare_exchange(seen, seen + 2, seq_cst, relaxed))
+                continue;
+            seen += 2;
+            if (!futex_wake_one(word))
+                Waiting(word).count_up(seen); // if that fails, somebody else has counted up
+            return;
+        }
     }
     bool count_up(uint32_t &seen) noexcept
     {

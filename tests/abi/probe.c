@@ -43,12 +43,18 @@ int main(void)
            (unsigned long long)WEIR_BLOCK_TRIMMED);
     printf("enum     weir_channel_mode %s since=0.1\n",
            TYPE(weir_channel_mode, uint32_t));
+    printf("enum     weir_channel_mode.WEIR_CHANNEL_BROADCAST = %llu since=0.1\n",
+           (unsigned long long)WEIR_CHANNEL_BROADCAST);
     printf("enum     weir_channel_mode.WEIR_CHANNEL_QUEUE = %llu since=0.1\n",
            (unsigned long long)WEIR_CHANNEL_QUEUE);
     printf("enum     weir_channel_overflow %s since=0.1\n",
            TYPE(weir_channel_overflow, uint32_t));
     printf("enum     weir_channel_overflow.WEIR_CHANNEL_BLOCK = %llu since=0.1\n",
            (unsigned long long)WEIR_CHANNEL_BLOCK);
+    printf("enum     weir_channel_overflow.WEIR_CHANNEL_DROP_NEW = %llu since=0.1\n",
+           (unsigned long long)WEIR_CHANNEL_DROP_NEW);
+    printf("enum     weir_channel_overflow.WEIR_CHANNEL_DROP_OLDEST = %llu since=0.1\n",
+           (unsigned long long)WEIR_CHANNEL_DROP_OLDEST);
     printf("enum     weir_channel_overflow.WEIR_CHANNEL_FAIL = %llu since=0.1\n",
            (unsigned long long)WEIR_CHANNEL_FAIL);
     printf("enum     weir_death_policy %s since=0.1\n",
@@ -164,18 +170,51 @@ int main(void)
     printf("field    weir_block_info.state off=%zu size=%zu type=%s since=0.1\n",
            offsetof(struct weir_block_info, state), sizeof(FIELD(weir_block_info, state)),
            TYPE(__typeof__(FIELD(weir_block_info, state)), uint32_t));
+    printf("field    weir_channel_info.ageing_ns off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_channel_info, ageing_ns), sizeof(FIELD(weir_channel_info, ageing_ns)),
+           TYPE(__typeof__(FIELD(weir_channel_info, ageing_ns)), int64_t));
     printf("field    weir_channel_info.capacity off=%zu size=%zu type=%s since=0.1\n",
            offsetof(struct weir_channel_info, capacity), sizeof(FIELD(weir_channel_info, capacity)),
            TYPE(__typeof__(FIELD(weir_channel_info, capacity)), uint64_t));
+    printf("field    weir_channel_info.dropped off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_channel_info, dropped), sizeof(FIELD(weir_channel_info, dropped)),
+           TYPE(__typeof__(FIELD(weir_channel_info, dropped)), uint64_t));
+    printf("field    weir_channel_info.expired off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_channel_info, expired), sizeof(FIELD(weir_channel_info, expired)),
+           TYPE(__typeof__(FIELD(weir_channel_info, expired)), uint64_t));
     printf("field    weir_channel_info.held off=%zu size=%zu type=%s since=0.1\n",
            offsetof(struct weir_channel_info, held), sizeof(FIELD(weir_channel_info, held)),
            TYPE(__typeof__(FIELD(weir_channel_info, held)), uint64_t));
+    printf("field    weir_channel_info.level_bytes off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_channel_info, level_bytes), sizeof(FIELD(weir_channel_info, level_bytes)),
+           TYPE(__typeof__(FIELD(weir_channel_info, level_bytes)), uint64_t[8]));
+    printf("field    weir_channel_info.level_waiting off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_channel_info, level_waiting), sizeof(FIELD(weir_channel_info, level_waiting)),
+           TYPE(__typeof__(FIELD(weir_channel_info, level_waiting)), uint64_t[8]));
+    printf("field    weir_channel_info.levels off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_channel_info, levels), sizeof(FIELD(weir_channel_info, levels)),
+           TYPE(__typeof__(FIELD(weir_channel_info, levels)), uint32_t));
+    printf("field    weir_channel_info.message_size off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_channel_info, message_size), sizeof(FIELD(weir_channel_info, message_size)),
+           TYPE(__typeof__(FIELD(weir_channel_info, message_size)), uint64_t));
     printf("field    weir_channel_info.mode off=%zu size=%zu type=%s since=0.1\n",
            offsetof(struct weir_channel_info, mode), sizeof(FIELD(weir_channel_info, mode)),
            TYPE(__typeof__(FIELD(weir_channel_info, mode)), weir_channel_mode));
     printf("field    weir_channel_info.next_length off=%zu size=%zu type=%s since=0.1\n",
            offsetof(struct weir_channel_info, next_length), sizeof(FIELD(weir_channel_info, next_length)),
            TYPE(__typeof__(FIELD(weir_channel_info, next_length)), uint64_t));
+    printf("field    weir_channel_info.next_posted_at_ns off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_channel_info, next_posted_at_ns), sizeof(FIELD(weir_channel_info, next_posted_at_ns)),
+           TYPE(__typeof__(FIELD(weir_channel_info, next_posted_at_ns)), int64_t));
+    printf("field    weir_channel_info.next_priority off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_channel_info, next_priority), sizeof(FIELD(weir_channel_info, next_priority)),
+           TYPE(__typeof__(FIELD(weir_channel_info, next_priority)), uint32_t));
+    printf("field    weir_channel_info.next_sender off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_channel_info, next_sender), sizeof(FIELD(weir_channel_info, next_sender)),
+           TYPE(__typeof__(FIELD(weir_channel_info, next_sender)), uint64_t));
+    printf("field    weir_channel_info.next_sequence off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_channel_info, next_sequence), sizeof(FIELD(weir_channel_info, next_sequence)),
+           TYPE(__typeof__(FIELD(weir_channel_info, next_sequence)), uint64_t));
     printf("field    weir_channel_info.next_tag off=%zu size=%zu type=%s since=0.1\n",
            offsetof(struct weir_channel_info, next_tag), sizeof(FIELD(weir_channel_info, next_tag)),
            TYPE(__typeof__(FIELD(weir_channel_info, next_tag)), uint64_t));
@@ -188,9 +227,24 @@ int main(void)
     printf("field    weir_channel_info.posted off=%zu size=%zu type=%s since=0.1\n",
            offsetof(struct weir_channel_info, posted), sizeof(FIELD(weir_channel_info, posted)),
            TYPE(__typeof__(FIELD(weir_channel_info, posted)), uint64_t));
+    printf("field    weir_channel_info.reserved0 off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_channel_info, reserved0), sizeof(FIELD(weir_channel_info, reserved0)),
+           TYPE(__typeof__(FIELD(weir_channel_info, reserved0)), uint32_t));
+    printf("field    weir_channel_info.retain_count off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_channel_info, retain_count), sizeof(FIELD(weir_channel_info, retain_count)),
+           TYPE(__typeof__(FIELD(weir_channel_info, retain_count)), uint64_t));
+    printf("field    weir_channel_info.retain_ns off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_channel_info, retain_ns), sizeof(FIELD(weir_channel_info, retain_ns)),
+           TYPE(__typeof__(FIELD(weir_channel_info, retain_ns)), int64_t));
     printf("field    weir_channel_info.size off=%zu size=%zu type=%s since=0.1\n",
            offsetof(struct weir_channel_info, size), sizeof(FIELD(weir_channel_info, size)),
            TYPE(__typeof__(FIELD(weir_channel_info, size)), size_t));
+    printf("field    weir_channel_info.subscribers off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_channel_info, subscribers), sizeof(FIELD(weir_channel_info, subscribers)),
+           TYPE(__typeof__(FIELD(weir_channel_info, subscribers)), uint32_t));
+    printf("field    weir_channel_info.ttl_ns off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_channel_info, ttl_ns), sizeof(FIELD(weir_channel_info, ttl_ns)),
+           TYPE(__typeof__(FIELD(weir_channel_info, ttl_ns)), int64_t));
     printf("field    weir_channel_info.type_id off=%zu size=%zu type=%s since=0.1\n",
            offsetof(struct weir_channel_info, type_id), sizeof(FIELD(weir_channel_info, type_id)),
            TYPE(__typeof__(FIELD(weir_channel_info, type_id)), uint64_t));
@@ -203,21 +257,36 @@ int main(void)
     printf("field    weir_channel_info.writing off=%zu size=%zu type=%s since=0.1\n",
            offsetof(struct weir_channel_info, writing), sizeof(FIELD(weir_channel_info, writing)),
            TYPE(__typeof__(FIELD(weir_channel_info, writing)), uint64_t));
+    printf("field    weir_channel_options.ageing_ns off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_channel_options, ageing_ns), sizeof(FIELD(weir_channel_options, ageing_ns)),
+           TYPE(__typeof__(FIELD(weir_channel_options, ageing_ns)), int64_t));
     printf("field    weir_channel_options.capacity off=%zu size=%zu type=%s since=0.1\n",
            offsetof(struct weir_channel_options, capacity), sizeof(FIELD(weir_channel_options, capacity)),
            TYPE(__typeof__(FIELD(weir_channel_options, capacity)), uint32_t));
+    printf("field    weir_channel_options.levels off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_channel_options, levels), sizeof(FIELD(weir_channel_options, levels)),
+           TYPE(__typeof__(FIELD(weir_channel_options, levels)), uint32_t));
+    printf("field    weir_channel_options.message_size off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_channel_options, message_size), sizeof(FIELD(weir_channel_options, message_size)),
+           TYPE(__typeof__(FIELD(weir_channel_options, message_size)), uint64_t));
     printf("field    weir_channel_options.mode off=%zu size=%zu type=%s since=0.1\n",
            offsetof(struct weir_channel_options, mode), sizeof(FIELD(weir_channel_options, mode)),
            TYPE(__typeof__(FIELD(weir_channel_options, mode)), weir_channel_mode));
     printf("field    weir_channel_options.overflow off=%zu size=%zu type=%s since=0.1\n",
            offsetof(struct weir_channel_options, overflow), sizeof(FIELD(weir_channel_options, overflow)),
            TYPE(__typeof__(FIELD(weir_channel_options, overflow)), weir_channel_overflow));
-    printf("field    weir_channel_options.reserved0 off=%zu size=%zu type=%s since=0.1\n",
-           offsetof(struct weir_channel_options, reserved0), sizeof(FIELD(weir_channel_options, reserved0)),
-           TYPE(__typeof__(FIELD(weir_channel_options, reserved0)), uint32_t));
+    printf("field    weir_channel_options.retain_count off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_channel_options, retain_count), sizeof(FIELD(weir_channel_options, retain_count)),
+           TYPE(__typeof__(FIELD(weir_channel_options, retain_count)), uint64_t));
+    printf("field    weir_channel_options.retain_ns off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_channel_options, retain_ns), sizeof(FIELD(weir_channel_options, retain_ns)),
+           TYPE(__typeof__(FIELD(weir_channel_options, retain_ns)), int64_t));
     printf("field    weir_channel_options.size off=%zu size=%zu type=%s since=0.1\n",
            offsetof(struct weir_channel_options, size), sizeof(FIELD(weir_channel_options, size)),
            TYPE(__typeof__(FIELD(weir_channel_options, size)), size_t));
+    printf("field    weir_channel_options.ttl_ns off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_channel_options, ttl_ns), sizeof(FIELD(weir_channel_options, ttl_ns)),
+           TYPE(__typeof__(FIELD(weir_channel_options, ttl_ns)), int64_t));
     printf("field    weir_channel_options.type_id off=%zu size=%zu type=%s since=0.1\n",
            offsetof(struct weir_channel_options, type_id), sizeof(FIELD(weir_channel_options, type_id)),
            TYPE(__typeof__(FIELD(weir_channel_options, type_id)), uint64_t));
@@ -548,6 +617,21 @@ int main(void)
     printf("field    weir_root_info.retired off=%zu size=%zu type=%s since=0.1\n",
            offsetof(struct weir_root_info, retired), sizeof(FIELD(weir_root_info, retired)),
            TYPE(__typeof__(FIELD(weir_root_info, retired)), uint32_t));
+    printf("field    weir_subscriber_info.lag off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_subscriber_info, lag), sizeof(FIELD(weir_subscriber_info, lag)),
+           TYPE(__typeof__(FIELD(weir_subscriber_info, lag)), uint64_t));
+    printf("field    weir_subscriber_info.missed off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_subscriber_info, missed), sizeof(FIELD(weir_subscriber_info, missed)),
+           TYPE(__typeof__(FIELD(weir_subscriber_info, missed)), uint64_t));
+    printf("field    weir_subscriber_info.participant off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_subscriber_info, participant), sizeof(FIELD(weir_subscriber_info, participant)),
+           TYPE(__typeof__(FIELD(weir_subscriber_info, participant)), uint64_t));
+    printf("field    weir_subscriber_info.reserved0 off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_subscriber_info, reserved0), sizeof(FIELD(weir_subscriber_info, reserved0)),
+           TYPE(__typeof__(FIELD(weir_subscriber_info, reserved0)), uint32_t));
+    printf("field    weir_subscriber_info.slot off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_subscriber_info, slot), sizeof(FIELD(weir_subscriber_info, slot)),
+           TYPE(__typeof__(FIELD(weir_subscriber_info, slot)), uint32_t));
     printf("field    weir_uuid.value off=%zu size=%zu type=%s since=0.1\n",
            offsetof(struct weir_uuid, value), sizeof(FIELD(weir_uuid, value)),
            TYPE(__typeof__(FIELD(weir_uuid, value)), uint8_t[16]));
@@ -682,6 +766,8 @@ int main(void)
     }
     printf("struct   weir_root_info kind=record size=%zu align=%zu since=0.1\n",
            sizeof(struct weir_root_info), _Alignof(struct weir_root_info));
+    printf("struct   weir_subscriber_info kind=record size=%zu align=%zu since=0.1\n",
+           sizeof(struct weir_subscriber_info), _Alignof(struct weir_subscriber_info));
     printf("struct   weir_uuid kind=record size=%zu align=%zu since=0.1\n",
            sizeof(struct weir_uuid), _Alignof(struct weir_uuid));
     return 0;

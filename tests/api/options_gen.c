@@ -86,7 +86,7 @@ static void init_weir_alloc_options(void *into)
     memcpy(into, &value, sizeof value);
 }
 
-static const size_t released_weir_channel_options[] = {32};
+static const size_t released_weir_channel_options[] = {72};
 
 static void init_weir_channel_options(void *into)
 {
@@ -104,7 +104,7 @@ static void init_weir_post_options(void *into)
     memcpy(into, &value, sizeof value);
 }
 
-static const size_t released_weir_channel_info[] = {96};
+static const size_t released_weir_channel_info[] = {320};
 
 static void init_weir_channel_info(void *into)
 {
@@ -240,6 +240,15 @@ static int call_weir_channel_post_post_options(void *object, void *data)
     return weir_channel_post(object, 0, 0, data, 0);
 }
 
+static int call_weir_channel_post_many_post_options(void *object, void *data)
+{
+    weir_ref arg_blocks = 0;
+    uint64_t arg_lengths = 0;
+
+    return weir_channel_post_many(object, &arg_blocks, &arg_lengths, NULL, 0,
+        data, 0);
+}
+
 static int call_weir_channel_inquire_channel_info(void *object, void *data)
 {
     return weir_channel_inquire(object, data);
@@ -321,6 +330,11 @@ const struct options_case options_cases[] = {
      SIZES(weir_post_options),
      init_weir_post_options,
      call_weir_channel_post_post_options},
+    {"weir_post_options", "options",
+     "weir_channel_post_many", "weir_channel",
+     SIZES(weir_post_options),
+     init_weir_post_options,
+     call_weir_channel_post_many_post_options},
     {"weir_channel_info", "info",
      "weir_channel_inquire", "weir_channel",
      SIZES(weir_channel_info),
@@ -328,4 +342,4 @@ const struct options_case options_cases[] = {
      call_weir_channel_inquire_channel_info},
 };
 
-const size_t options_count = 16;
+const size_t options_count = 17;

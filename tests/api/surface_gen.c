@@ -65,13 +65,17 @@ const struct surface_function surface_functions[] = {
     {"weir_channel_unref", (void (*)(void))weir_channel_unref},
     {"weir_channel_retire", (void (*)(void))weir_channel_retire},
     {"weir_channel_post", (void (*)(void))weir_channel_post},
+    {"weir_channel_post_many", (void (*)(void))weir_channel_post_many},
     {"weir_channel_inquire", (void (*)(void))weir_channel_inquire},
+    {"weir_channel_subscribers", (void (*)(void))weir_channel_subscribers},
     {"weir_channel_subscribe", (void (*)(void))weir_channel_subscribe},
     {"weir_subscription_close", (void (*)(void))weir_subscription_close},
     {"weir_channel_read", (void (*)(void))weir_channel_read},
+    {"weir_channel_read_many", (void (*)(void))weir_channel_read_many},
     {"weir_channel_ack", (void (*)(void))weir_channel_ack},
+    {"weir_channel_ack_many", (void (*)(void))weir_channel_ack_many},
     {"weir_channel_take", (void (*)(void))weir_channel_take},
     {"weir_channel_nack", (void (*)(void))weir_channel_nack},
 };
 
-const size_t surface_count = 60;
+const size_t surface_count = 64;

@@ -36,6 +36,7 @@ struct Fibre {
     uint64_t seen_changes = 0; ///< of others, when it last began to look
     Nanoseconds wake_at = 0;
     void const *sleeps_on = nullptr;
+    uint64_t slept_at = 0; ///< the step
 };
 
 /// Who loads and who writes a word, one bit per fibre.
@@ -674,6 +675,7 @@ void sleep_on(void const *address, Nanoseconds limit)
     say("sleeps on %s", S.scenario->name_of(address).c_str());
     f.state = State::asleep;
     f.sleeps_on = address;
+    f.slept_at = S.steps;
     f.wake_at = virtual_now() + limit;
     give_way();
 }
@@ -683,6 +685,18 @@ void wake(void const *address)
     for (int i = 0; i < S.count; i++)
         if (S.fibre[i].state == State::asleep && S.fibre[i].sleeps_on == address)
             S.fibre[i].state = State::ready;
+}
+
+bool wake_one(void const *address)
+{
+    int first = kNoFibre;
+    for (int i = 0; i < S.count; i++)
+        if (S.fibre[i].state == State::asleep && S.fibre[i].sleeps_on == address &&
+            (first == kNoFibre || S.fibre[i].slept_at < S.fibre[first].slept_at))
+            first = i;
+    if (first != kNoFibre)
+        S.fibre[first].state = State::ready;
+    return first != kNoFibre;
 }
 
 void const *slept_on(int fibre) { return S.fibre[fibre].sleeps_on; }

@@ -172,6 +172,8 @@ void wait_for_change(Nanoseconds limit, Wait kind);
 /// Sleeps on `address` until wake(address), at most `limit`.
 void sleep_on(void const *address, Nanoseconds limit);
 void wake(void const *address);
+/// Wakes the one who has slept longest on it; false if nobody sleeps there.
+bool wake_one(void const *address);
 /// What a sleeper sleeps on, or slept on last.
 void const *slept_on(int fibre);
 Nanoseconds virtual_now();

@@ -14,6 +14,8 @@ void register_trim();
 void register_resize();
 void register_wait();
 void register_channel();
+void register_policies();  ///< of channels
+void register_broadcast(); ///< of channels
 
 void register_all();
 

@@ -64,6 +64,12 @@ void futex_wake_all(atomic<uint32_t> const &word) noexcept
     explore::wake(word.address());
 }
 
+bool futex_wake_one(atomic<uint32_t> const &word) noexcept
+{
+    explore::system_call(&word, "futex_wake_one");
+    return explore::wake_one(word.address());
+}
+
 // ---- assertions end the schedule, not the process
 
 void assertion_failed(char const *what, char const *file, int line) noexcept

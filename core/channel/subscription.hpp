@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+// A reader of a channel, as one process has it.
+#pragma once
+
+#include "core/channel/channel.hpp"
+
+namespace weir {
+
+class Subscription {
+  public:
+    explicit Subscription(Channel &channel) noexcept : channel_(&channel) {}
+
+    void close() noexcept;
+    Status read(Nanoseconds timeout, Message &ret) noexcept;
+    Status ack(Message const &message) noexcept { return answer(message, Answer::done); }
+    Status take(Message const &message) noexcept { return answer(message, Answer::take); }
+    Status nack(Message const &message) noexcept { return answer(message, Answer::again); }
+
+    Reader &reader() noexcept { return reader_; }
+    Channel &channel() noexcept { return *channel_; }
+
+  private:
+    Status enter(bool also_retired) noexcept;
+    Status answer(Message const &message, Answer how) noexcept;
+
+    Channel *channel_;
+    Reader reader_;
+    SpinBudget spins_;
+};
+
+} // namespace weir
