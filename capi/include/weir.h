@@ -2504,6 +2504,34 @@ WEIR_API int weir_channel_read(
         struct weir_message *ret_message) WEIR_NOEXCEPT;
 
 /**
+ * Returns a descriptor for `poll()`, `epoll` and the like: readable when there
+ * is something to read, or when the channel was retired.
+ *
+ * It is the subscription's, made by the first call and closed with it: watch it
+ * and do nothing else with it. When it is readable, read with a timeout of 0
+ * until that says -EAGAIN, which arms it again. It may be readable for nothing,
+ * if another reader was faster. One thread of the process sleeps for all
+ * descriptors. A fork child gets one of its own by calling this again.
+ *
+ * @param[in] subscription the subscription.
+ *
+ * @return the descriptor. Otherwise a negative error:
+ *   -EBUSY          in a fork child: all participant slots are taken
+ *   -EINVAL         `subscription` is NULL
+ *   -EMFILE         too many open files
+ *   -ENFILE         too many open files on this machine
+ *   -ENOMEM         no memory, or no thread could be made
+ *   -WEIR_E_FORKED  in a fork child: a subscription of a broadcast channel is
+ *                   the parent's, or it may not open the file of the segment
+ *                   again
+ *   -WEIR_E_RETIRED the channel or its matrix was retired
+ *
+ * Any thread. Does not block. Not for signal handlers. Since 0.1.
+ */
+WEIR_API int weir_channel_fd(
+        struct weir_subscription *subscription) WEIR_NOEXCEPT;
+
+/**
  * Takes messages into the hand, as many as wait, up to `count`.
  *
  * A timeout holds for the first one; the others are not waited for. An error is

@@ -461,6 +461,40 @@ WEIR_API int weir_channel_read(struct weir_subscription *subscription, int64_t t
 }
 
 /**
+ * Returns a descriptor for `poll()`, `epoll` and the like: readable when there
+ * is something to read, or when the channel was retired.
+ *
+ * It is the subscription's, made by the first call and closed with it: watch it
+ * and do nothing else with it. When it is readable, read with a timeout of 0 until
+ * that says -EAGAIN, which arms it again. It may be readable for nothing, if
+ * another reader was faster. One thread of the process sleeps for all
+ * descriptors. A fork child gets one of its own by calling this again.
+ *
+ * @class weir_subscription method
+ * @param[in] subscription the subscription
+ * @return count; the descriptor
+ * @errors
+ *   -EBUSY          in a fork child: all participant slots are taken
+ *   -EINVAL         `subscription` is NULL
+ *   -EMFILE         too many open files
+ *   -ENFILE         too many open files on this machine
+ *   -ENOMEM         no memory, or no thread could be made
+ *   -WEIR_E_FORKED  in a fork child: a subscription of a broadcast channel is the parent's, or it may not open the file of the segment again
+ *   -WEIR_E_RETIRED the channel or its matrix was retired
+ * @thread any
+ * @blocks no
+ * @since 0.1
+ */
+WEIR_API int weir_channel_fd(struct weir_subscription *subscription) noexcept
+{
+    if (subscription == nullptr)
+        return -EINVAL;
+    int fd = -1;
+    weir::Status const made = core(subscription)->fd(fd);
+    return made.ok() ? fd : made.code;
+}
+
+/**
  * Takes messages into the hand, as many as wait, up to `count`.
  *
  * A timeout holds for the first one; the others are not waited for. An error is

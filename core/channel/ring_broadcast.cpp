@@ -190,8 +190,8 @@ Status Ring::take_shared(Spot spot, CellWord full, uint64_t bit) noexcept
     }
     Ref const ref{at.ref.load(relaxed)}; // in our hand
     Status const done = matrix_->move_owner(ref, kNobody, matrix_->me().owner);
-    at.holders.store(0, relaxed); // published by the word, here and below
-    at.pins.store(0, relaxed);
+    at.holders.store(0, relaxed); // published by the word
+    at.pins.store(0, relaxed);    // published by the word
     pass_on(spot, freeing);
     return done;
 }
@@ -258,11 +258,10 @@ void Ring::tidy(unsigned level) noexcept
         bool const gone = behind(lap(spot.position), found.lap());
         if (!gone && !found.is(Phase::full))
             return;
-        if (!gone) {
+        if (!gone && is_retained(spot))
+            return;
+        if (!gone)
             collect(spot);
-            if (load(spot).raw == found.raw && !is_held(spot))
-                return; // retained
-        }
         advance(hint, spot.position); // gone, or whoever holds it last collects it
     }
 }

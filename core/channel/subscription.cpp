@@ -9,6 +9,7 @@ namespace weir {
 void Subscription::close() noexcept
 {
     Channel *const channel = channel_;
+    unwatch(watch_);
     if (channel->enter(true).ok()) // else there is nothing left to give back, or it is not ours
         channel->ring().leave(reader_);
     destroy(this);
@@ -26,9 +27,25 @@ Status Subscription::enter(bool also_retired) noexcept
 Status Subscription::read(Nanoseconds timeout, Message &ret) noexcept
 {
     WEIR_TRY(enter(false));
-    return wait_for(
+    Status const done = wait_for(
         channel_->ring().header().items.word, spins_, timeout, channel_->matrix(),
         [this] { return enter(false); }, [&] { return channel_->ring().read(reader_, ret); });
+    if (done.code == -EAGAIN || done.code == -ETIMEDOUT)
+        rearm(watch_);
+    return done;
+}
+
+Status Subscription::fd(int &ret_fd) noexcept
+{
+    WEIR_TRY(enter(false));
+    watch_.subscription = this;
+    return watch(watch_, ret_fd);
+}
+
+bool Subscription::is_ready() noexcept
+{
+    return channel_->ring().retired() || channel_->matrix().segment().retired() ||
+           channel_->ring().has_message(reader_);
 }
 
 Status Subscription::answer(Message const &message, Answer how) noexcept

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "core/channel/channel.hpp"
+#include "core/channel/watcher.hpp"
 
 namespace weir {
 
@@ -16,6 +17,11 @@ class Subscription {
     Status take(Message const &message) noexcept { return answer(message, Answer::take); }
     Status nack(Message const &message) noexcept { return answer(message, Answer::again); }
 
+    /// A descriptor that is readable while read() would probably not say EAGAIN.
+    Status fd(int &ret_fd) noexcept;
+    /// Whether read() has something to say; for the thread behind the descriptor.
+    bool is_ready() noexcept;
+
     Reader &reader() noexcept { return reader_; }
     Channel &channel() noexcept { return *channel_; }
 
@@ -26,6 +32,7 @@ class Subscription {
     Channel *channel_;
     Reader reader_;
     SpinBudget spins_;
+    Watch watch_;
 };
 
 } // namespace weir

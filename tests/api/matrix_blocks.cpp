@@ -379,6 +379,8 @@ Test(matrix_blocks, a_block_that_changes_its_size_is_busy)
     refuse(-EBUSY, weir_block_set_state(matrix, block, 50));
     refuse(-EBUSY, weir_block_transition(matrix, block, 0, 50));
     refuse(-EBUSY, weir_channel_post(ring, block, 1, nullptr, 0));
+    uint64_t const length = 1;
+    refuse(-EBUSY, weir_channel_post_many(ring, &block, &length, nullptr, 1, nullptr, 0));
     word = before;
     must(weir_channel_post(ring, block, 1, nullptr, 0));
     weir_message message;

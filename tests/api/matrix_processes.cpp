@@ -449,6 +449,14 @@ template <int kCode> int all_refuse(World const &w)
     child_refuse(kCode, weir_channel_open(w.matrix, "ring", nullptr, &made));
     child_refuse(kCode, weir_channel_post(w.ring, w.block, 1, nullptr, 0));
     child_refuse(kCode, weir_channel_read(w.reader, 0, &message));
+    uint64_t const length = 1;
+    child_refuse(kCode, weir_channel_post_many(w.ring, &w.block, &length, nullptr, 1, nullptr, 0));
+    child_refuse(kCode, weir_channel_read_many(w.reader, 1, 0, &message));
+    child_refuse(kCode, weir_channel_ack_many(w.reader, &w.message, 1));
+    child_refuse(kCode, weir_channel_fd(w.reader));
+    child_refuse(kCode,
+                 weir_channel_subscribers(
+                     w.ring, [](weir_subscriber_info const *, void *) { return 0; }, nullptr));
     child_refuse(kCode, weir_channel_ack(w.reader, &w.message));
     child_refuse(kCode, weir_channel_take(w.reader, &w.message));
     child_refuse(kCode, weir_channel_nack(w.reader, &w.message));
@@ -485,6 +493,11 @@ template <int kCode> int all_refuse(World const &w)
 // covers: weir_block_set_state -EMFILE
 // covers: weir_block_transition -EMFILE
 // covers: weir_channel_inquire -EBUSY -EMFILE
+// covers: weir_channel_post_many -EMFILE
+// covers: weir_channel_read_many -EBUSY -EMFILE
+// covers: weir_channel_ack_many -EBUSY -EMFILE
+// covers: weir_channel_fd -EBUSY -EMFILE
+// covers: weir_channel_subscribers -EBUSY -EMFILE
 // covers: weir_channel_subscribe -EBUSY -EMFILE
 Test(matrix_processes, a_fork_child_without_a_slot_is_busy)
 {
@@ -544,6 +557,11 @@ Test(matrix_processes, a_fork_child_without_descriptors_is_emfile)
 // covers: weir_block_set_state -WEIR_E_FORKED
 // covers: weir_block_transition -WEIR_E_FORKED
 // covers: weir_channel_inquire -WEIR_E_FORKED
+// covers: weir_channel_post_many -WEIR_E_FORKED
+// covers: weir_channel_read_many -WEIR_E_FORKED
+// covers: weir_channel_ack_many -WEIR_E_FORKED
+// covers: weir_channel_fd -WEIR_E_FORKED
+// covers: weir_channel_subscribers -WEIR_E_FORKED
 // covers: weir_channel_subscribe -WEIR_E_FORKED
 Test(matrix_processes, a_fork_child_that_may_not_open_the_file_is_forked)
 {

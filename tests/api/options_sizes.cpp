@@ -104,6 +104,7 @@ Test(options_sizes, a_struct_beyond_all_reason_is_refused)
 // covers: weir_channel_attach -E2BIG
 // covers: weir_channel_open -E2BIG
 // covers: weir_channel_post -E2BIG
+// covers: weir_channel_post_many -E2BIG
 Test(options_sizes, unknown_fields_of_options_that_are_not_zero_are_refused)
 {
     static Buffer buffer;
@@ -121,7 +122,7 @@ Test(options_sizes, unknown_fields_of_options_that_are_not_zero_are_refused)
         }
         ++refused;
     });
-    check_eq(refused, 11);
+    check_eq(refused, 12);
 }
 
 Test(options_sizes, unknown_fields_of_options_that_are_zero_do_no_harm)

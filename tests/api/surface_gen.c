@@ -71,6 +71,7 @@ const struct surface_function surface_functions[] = {
     {"weir_channel_subscribe", (void (*)(void))weir_channel_subscribe},
     {"weir_subscription_close", (void (*)(void))weir_subscription_close},
     {"weir_channel_read", (void (*)(void))weir_channel_read},
+    {"weir_channel_fd", (void (*)(void))weir_channel_fd},
     {"weir_channel_read_many", (void (*)(void))weir_channel_read_many},
     {"weir_channel_ack", (void (*)(void))weir_channel_ack},
     {"weir_channel_ack_many", (void (*)(void))weir_channel_ack_many},
@@ -78,4 +79,4 @@ const struct surface_function surface_functions[] = {
     {"weir_channel_nack", (void (*)(void))weir_channel_nack},
 };
 
-const size_t surface_count = 64;
+const size_t surface_count = 65;
