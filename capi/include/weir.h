@@ -2673,6 +2673,390 @@ WEIR_API int weir_channel_nack(
         struct weir_subscription *subscription,
         const struct weir_message *message) WEIR_NOEXCEPT;
 
+/* ==========================================================================
+ * Routers
+ * ========================================================================== */
+
+/**
+ * A named table of rules in a matrix: it says to which channels a message goes.
+ *
+ * Since 0.1.
+ */
+struct weir_router;
+
+/**
+ * Which messages a rule is for.
+ *
+ * Since 0.1.
+ */
+typedef uint32_t weir_router_condition;
+enum {
+    /** every message */
+    WEIR_ROUTER_ANY = 0,
+    /** the message's tag is `tag` */
+    WEIR_ROUTER_TAG = 1,
+    /** the message's tag and `mask` make `tag` */
+    WEIR_ROUTER_MASK = 2,
+    /** the message's topic fits the pattern `topic`: `*` stands for any
+     *  bytes, `?` for one */
+    WEIR_ROUTER_TOPIC = 3,
+    /** no other rule is for the message, wherever this one stands */
+    WEIR_ROUTER_OTHERWISE = 4,
+};
+
+/**
+ * What a rule does with a message.
+ *
+ * Since 0.1.
+ */
+typedef uint32_t weir_router_action;
+enum {
+    /** posts it to the one channel */
+    WEIR_ROUTER_TO = 0,
+    /** posts it to one of the channels, the same one for the same tag */
+    WEIR_ROUTER_HASH = 1,
+    /** posts it to the channels in turn, to the next one if one is full,
+     *  retired or missing */
+    WEIR_ROUTER_ROUND_ROBIN = 2,
+    /** posts it to the channel that has the largest part of its room left in
+     *  the level */
+    WEIR_ROUTER_LEAST_FULL = 3,
+    /** posts a copy to each of the channels but the last, and to that one
+     *  the message itself */
+    WEIR_ROUTER_COPY = 4,
+    /** frees it */
+    WEIR_ROUTER_DROP = 5,
+};
+
+/**
+ * A rule for weir_router_add_rule().
+ *
+ * Since 0.1.
+ */
+struct weir_router_rule {
+    /** size of this struct */
+    size_t size;
+    /** what the tag must be */
+    uint64_t tag;
+    /** which bits of the tag count */
+    uint64_t mask;
+    /** the pattern, at most 63 bytes, NULL but for `WEIR_ROUTER_TOPIC` */
+    const char *topic;
+    /** names of up to 16 channels, a newline between them, NULL for
+     *  `WEIR_ROUTER_DROP` alone */
+    const char *channels;
+    /** number of the rule that it comes before; 0: it is the last */
+    uint64_t before;
+    /** which messages it is for */
+    weir_router_condition condition;
+    /** what is done with them */
+    weir_router_action action;
+};
+/** A `struct weir_router_rule` with `size` set and all else 0. */
+#define WEIR_ROUTER_RULE_INIT \
+    { sizeof(struct weir_router_rule), 0, 0, NULL, NULL, 0, 0, 0 }
+
+/**
+ * Options of weir_router_post().
+ *
+ * Since 0.1.
+ */
+struct weir_route_options {
+    /** size of this struct */
+    size_t size;
+    /** the user's 64 bits: what rules look at, and handed to the reader */
+    uint64_t tag;
+    /** what rules look at, not handed to the reader, and NULL fits no
+     *  pattern */
+    const char *topic;
+    /** level in the channel that gets it */
+    uint32_t priority;
+    /** must be 0 */
+    uint32_t reserved0;
+};
+/** A `struct weir_route_options` with `size` set and all else 0. */
+#define WEIR_ROUTE_OPTIONS_INIT \
+    { sizeof(struct weir_route_options), 0, NULL, 0, 0 }
+
+/**
+ * A rule of a router.
+ *
+ * Since 0.1.
+ */
+struct weir_rule_info {
+    /** its number, given once */
+    uint64_t id;
+    /** what the tag must be */
+    uint64_t tag;
+    /** which bits of the tag count */
+    uint64_t mask;
+    /** messages that came to it */
+    uint64_t matched;
+    /** posts to its channels that were done */
+    uint64_t posted;
+    /** posts to its channels that were not */
+    uint64_t refused;
+    /** which messages it is for */
+    weir_router_condition condition;
+    /** what is done with them */
+    weir_router_action action;
+    /** the pattern, ended by NUL */
+    char topic[64];
+    /** names of the channels, a newline between them, ended by NUL */
+    char channels[1024];
+};
+
+/**
+ * Called for each rule. Anything but 0 ends the walk and is returned; a
+ * negative value cannot be told from an error.
+ *
+ * @param[in] info     the rule, valid during the call.
+ * @param[in] userdata the caller's pointer. May be NULL. Handed to `callback`.
+ *
+ * Called only during the call that takes it. Since 0.1.
+ */
+typedef int (*weir_rule_fn)(const struct weir_rule_info *info, void *userdata);
+
+/* ==========================================================================
+ * Router functions
+ * ========================================================================== */
+
+/**
+ * Makes a router that must not exist, without rules.
+ *
+ * @param[in] matrix      the matrix it lives in, which the handle keeps
+ *     attached.
+ * @param[in] name        1 to 63 bytes, one name space with weir_matrix_bind().
+ *     UTF-8, ended by NUL.
+ * @param[out] ret_router the new handle. The caller owns it and gives it back
+ *     with weir_router_unref().
+ *
+ * @return 0. Otherwise a negative error:
+ *   -EBUSY          a stopped process holds the directory, or, in a fork child,
+ *                   all participant slots are taken
+ *   -EEXIST         the name is taken
+ *   -EINVAL         a bad name, or a pointer is NULL
+ *   -EMFILE         in a fork child: too many open files
+ *   -ENAMETOOLONG   the name is too long
+ *   -ENOMEM         the matrix has no room for it, or no memory for the handle
+ *   -ENOSPC         all 256 roots are taken, or the file system is full
+ *   -EROFS          `matrix` is read-only
+ *   -WEIR_E_CORRUPT the segment contradicts itself
+ *   -WEIR_E_FORKED  in a fork child: it may not open the file of the segment
+ *                   again
+ *   -WEIR_E_RETIRED the matrix was retired
+ *   -WEIR_E_VERSION made by a version that this one cannot work with
+ *
+ * Any thread. Waits for a stopped process alone, at most the matrix's
+ * `stall_ns`. Not for signal handlers. Since 0.1.
+ */
+WEIR_API int weir_router_create(struct weir_matrix *matrix, const char *name,
+                                struct weir_router **ret_router) WEIR_NOEXCEPT;
+
+/**
+ * Attaches to a router that exists.
+ *
+ * @param[in] matrix      the matrix it lives in, which the handle keeps
+ *     attached.
+ * @param[in] name        1 to 63 bytes. UTF-8, ended by NUL.
+ * @param[out] ret_router the new handle. The caller owns it and gives it back
+ *     with weir_router_unref().
+ *
+ * @return 0. Otherwise a negative error:
+ *   -EBUSY          in a fork child: all participant slots are taken
+ *   -EINVAL         a bad name, or a pointer is NULL
+ *   -EMFILE         in a fork child: too many open files
+ *   -ENAMETOOLONG   the name is too long
+ *   -ENOENT         there is none
+ *   -ENOMEM         no memory for the handle
+ *   -EROFS          `matrix` is read-only
+ *   -WEIR_E_CORRUPT the router contradicts itself
+ *   -WEIR_E_FORKED  in a fork child: it may not open the file of the segment
+ *                   again
+ *   -WEIR_E_RETIRED the matrix was retired
+ *   -WEIR_E_TYPE    the name stands for something else
+ *   -WEIR_E_VERSION made by a version that this one cannot work with
+ *
+ * Any thread. Does not block. Not for signal handlers. Since 0.1.
+ */
+WEIR_API int weir_router_attach(struct weir_matrix *matrix, const char *name,
+                                struct weir_router **ret_router) WEIR_NOEXCEPT;
+
+/**
+ * Adds a user to a handle, for another weir_router_unref().
+ *
+ * @param[in] router the router. May be NULL.
+ *
+ * @return The same handle.
+ *
+ * Any thread. Does not block. Not for signal handlers. Since 0.1.
+ */
+WEIR_API struct weir_router *weir_router_ref(
+        struct weir_router *router) WEIR_NOEXCEPT;
+
+/**
+ * Removes a user from a handle; the last one detaches. The router stays, with
+ * its rules, until it is retired.
+ *
+ * @param[in] router the router. May be NULL.
+ *
+ * @return NULL.
+ *
+ * Any thread. Does not block. Not for signal handlers. Since 0.1.
+ */
+WEIR_API struct weir_router *weir_router_unref(
+        struct weir_router *router) WEIR_NOEXCEPT;
+
+/**
+ * Ends a router for everybody: its name is free again, and posts fail. Its
+ * channels stay. Its memory comes back when the last process lets go.
+ *
+ * @param[in] router the router.
+ *
+ * @return 0. Otherwise a negative error:
+ *   -EBUSY          a stopped process holds the directory, or, in a fork child,
+ *                   all participant slots are taken
+ *   -EINVAL         `router` is NULL
+ *   -EMFILE         in a fork child: too many open files
+ *   -WEIR_E_FORKED  in a fork child: it may not open the file of the segment
+ *                   again
+ *   -WEIR_E_RETIRED it, or its matrix, was retired before
+ *
+ * Any thread. Waits for a stopped process alone, at most the matrix's
+ * `stall_ns`. Not for signal handlers. Since 0.1.
+ */
+WEIR_API int weir_router_retire(struct weir_router *router) WEIR_NOEXCEPT;
+
+/**
+ * Adds a rule. Who posts at the same time goes by all rules as they were, or as
+ * they are.
+ *
+ * The channels need not exist yet: each process opens them by name when it
+ * first posts to them. A router has up to 64 rules and names up to 64 channels.
+ *
+ * @param[in] router  the router.
+ * @param[in] rule    the rule. Its `size` is set, as `WEIR_ROUTER_RULE_INIT`
+ *     does.
+ * @param[out] ret_id its number, for weir_router_remove_rule().
+ *
+ * @return 0. Otherwise a negative error:
+ *   -E2BIG          `rule` has an unknown field that is not 0
+ *   -EBUSY          a stopped process changes the rules, or, in a fork child,
+ *                   all participant slots are taken
+ *   -EINVAL         it is no rule, or a pointer is NULL
+ *   -EMFILE         in a fork child: too many open files
+ *   -ENAMETOOLONG   the pattern or a channel's name is too long
+ *   -ENOENT         there is no rule `before`
+ *   -ENOMEM         no memory to work with
+ *   -ENOSPC         there are 64 rules, or they would name more than 64
+ *                   channels
+ *   -WEIR_E_FORKED  in a fork child: it may not open the file of the segment
+ *                   again
+ *   -WEIR_E_RETIRED the router or its matrix was retired
+ *
+ * Any thread. Waits for a stopped process alone, at most the matrix's
+ * `stall_ns`. Not for signal handlers. Since 0.1.
+ */
+WEIR_API int weir_router_add_rule(
+        struct weir_router *router, const struct weir_router_rule *rule,
+        uint64_t *ret_id) WEIR_NOEXCEPT;
+
+/**
+ * Removes a rule.
+ *
+ * @param[in] router the router.
+ * @param[in] rule   its number.
+ *
+ * @return 0. Otherwise a negative error:
+ *   -EBUSY          a stopped process changes the rules, or, in a fork child,
+ *                   all participant slots are taken
+ *   -EINVAL         `router` is NULL
+ *   -EMFILE         in a fork child: too many open files
+ *   -ENOENT         there is none of this number
+ *   -ENOMEM         no memory to work with
+ *   -WEIR_E_FORKED  in a fork child: it may not open the file of the segment
+ *                   again
+ *   -WEIR_E_RETIRED the router or its matrix was retired
+ *
+ * Any thread. Waits for a stopped process alone, at most the matrix's
+ * `stall_ns`. Not for signal handlers. Since 0.1.
+ */
+WEIR_API int weir_router_remove_rule(struct weir_router *router,
+                                     uint64_t rule) WEIR_NOEXCEPT;
+
+/**
+ * Calls a function for each rule, in order.
+ *
+ * @param[in] router   the router.
+ * @param[in] callback called for each rule.
+ * @param[in] userdata passed on. May be NULL. Handed to `callback`.
+ *
+ * @return 0, or what ended it: the callback's value. Otherwise a negative
+ *     error:
+ *   -EBUSY          in a fork child: all participant slots are taken
+ *   -EINVAL         `router` or `callback` is NULL
+ *   -EMFILE         in a fork child: too many open files
+ *   -WEIR_E_CORRUPT the rules change all the time
+ *   -WEIR_E_FORKED  in a fork child: it may not open the file of the segment
+ *                   again
+ *   -WEIR_E_RETIRED the router or its matrix was retired
+ *
+ * Any thread. Does not block. Not for signal handlers. Since 0.1.
+ */
+WEIR_API int weir_router_rules(struct weir_router *router,
+                               weir_rule_fn callback,
+                               void *userdata) WEIR_NOEXCEPT;
+
+/**
+ * Posts a block by the first rule that is for it.
+ *
+ * Returns how many channels have it: 0 if it was dropped, by the rule or by a
+ * channel that drops what is new. If no rule is for it, or the post fails, the
+ * block stays the caller's. A rule that copies hands it over if one of its
+ * channels took it.
+ *
+ * @param[in] router     the router.
+ * @param[in] block      one of this participant's. Passes to the library,
+ *     unless the call fails.
+ * @param[in] length     bytes of it that count, 0 to the block's size.
+ * @param[in] options    NULL means all defaults. May be NULL. Its `size` is
+ *     set, as `WEIR_ROUTE_OPTIONS_INIT` does.
+ * @param[in] timeout_ns how long to wait for room, ns: 0 is not at all,
+ *     negative is for ever.
+ *
+ * @return A count, 0 or more. Otherwise a negative error:
+ *   -E2BIG          `options` has an unknown field that is not 0
+ *   -EAGAIN         a channel is full, and the timeout is 0 or the channel was
+ *                   made with `WEIR_CHANNEL_FAIL`
+ *   -EBUSY          the block is changing its size, or, in a fork child, all
+ *                   participant slots are taken
+ *   -EINVAL         `length` is above the block's size, the channel has no such
+ *                   level, a bad option or ref, or `router` is NULL
+ *   -EMFILE         in a fork child: too many open files
+ *   -EMSGSIZE       `length` is not the channel's message size
+ *   -ENOENT         no rule is for it, or there is no channel of the rule's
+ *                   name
+ *   -ENOMEM         no memory for copies, or for the channel's handle
+ *   -ENOSPC         the file system is full, for copies
+ *   -EPERM          the block is not this participant's
+ *   -ETIMEDOUT      there was no room in time
+ *   -WEIR_E_CORRUPT the router or the channel contradicts itself
+ *   -WEIR_E_FORKED  in a fork child: it may not open the file of the segment
+ *                   again
+ *   -WEIR_E_RETIRED the router, the channel or the matrix was retired
+ *   -WEIR_E_STALE   the block was freed, or is of another matrix
+ *   -WEIR_E_TYPE    the name of the rule's channel stands for something else
+ *   -WEIR_E_VERSION the channel was made by a version that this one cannot work
+ *                   with
+ *
+ * Any thread. Blocks only if `timeout_ns` is not 0. Not for signal handlers.
+ * Since 0.1.
+ */
+WEIR_API int weir_router_post(
+        struct weir_router *router, weir_ref block, size_t length,
+        const struct weir_route_options *options,
+        int64_t timeout_ns) WEIR_NOEXCEPT;
+
 #ifdef __cplusplus
 } /* extern "C" */
 #endif

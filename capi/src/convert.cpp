@@ -18,7 +18,7 @@ constexpr Nanoseconds kLongestStall = 3600 * kSecond;
 
 /// By RootKind: none, block, channel, pool, router.
 constexpr RootOps const *kRootOps[kRootKinds] = {nullptr, nullptr, &kChannelRootOps, nullptr,
-                                                 nullptr};
+                                                 &kRouterRootOps};
 
 uint64_t or_default(uint64_t value, uint64_t fallback) noexcept
 {
@@ -338,6 +338,80 @@ weir_subscriber_info from_core(SubscriberInfo const &from) noexcept
     into.lag = from.lag;
     into.missed = from.missed;
     into.slot = from.number;
+    return into;
+}
+
+namespace {
+/// Copies a text of at most 63 bytes, up to `end`, into a zeroed name.
+int copy_name(char const *from, size_t length, char *into) noexcept
+{
+    if (length >= kNameBytes)
+        return -ENAMETOOLONG;
+    std::memcpy(into, from, length);
+    return 0;
+}
+
+/// One name, or several with a newline between them.
+int copy_targets(char const *from, Rule &into) noexcept
+{
+    for (char const *at = from;; ++at) {
+        size_t const length = std::strcspn(at, "\n");
+        if (length == 0 || into.targets == kMaxTargets)
+            return -EINVAL;
+        if (int const code = copy_name(at, length, into.target[into.targets]); code < 0)
+            return code;
+        ++into.targets;
+        at += length;
+        if (*at == '\0')
+            return 0;
+    }
+}
+} // namespace
+
+int to_core(weir_router_rule const &from, Rule &into) noexcept
+{
+    bool const drops = from.action == WEIR_ROUTER_DROP;
+    bool const by_topic = from.condition == WEIR_ROUTER_TOPIC;
+    if (from.condition > WEIR_ROUTER_OTHERWISE || from.action > WEIR_ROUTER_DROP ||
+        drops != (from.channels == nullptr) || by_topic != (from.topic != nullptr))
+        return -EINVAL;
+    into.match = static_cast<RuleMatch>(from.condition);
+    into.action = static_cast<RuleAction>(from.action);
+    into.tag = from.tag;
+    into.mask = from.mask;
+    if (by_topic)
+        if (int const code = copy_name(from.topic, strnlen(from.topic, kNameBytes), into.topic);
+            code < 0)
+            return code;
+    if (drops)
+        return 0;
+    if (int const code = copy_targets(from.channels, into); code < 0)
+        return code;
+    return from.action == WEIR_ROUTER_TO && into.targets != 1 ? -EINVAL : 0;
+}
+
+weir_rule_info from_core(Rule const &from) noexcept
+{
+    weir_rule_info into{};
+    into.id = from.id;
+    into.tag = from.tag;
+    into.mask = from.mask;
+    into.matched = from.matched;
+    into.posted = from.posted;
+    into.refused = from.refused;
+    into.condition = static_cast<weir_router_condition>(from.match);
+    into.action = static_cast<weir_router_action>(from.action);
+    static_assert(sizeof into.topic == sizeof from.topic);
+    static_assert(sizeof into.channels == kMaxTargets * kNameBytes);
+    std::memcpy(into.topic, from.topic, sizeof into.topic);
+    char *at = into.channels;
+    for (unsigned i = 0; i < from.targets; ++i) {
+        size_t const length = strnlen(from.target[i], kNameBytes - 1);
+        if (i != 0)
+            *at++ = '\n';
+        std::memcpy(at, from.target[i], length);
+        at += length;
+    }
     return into;
 }
 

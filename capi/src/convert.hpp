@@ -3,7 +3,7 @@
 #pragma once
 
 #include "capi/include/weir.h"
-#include "core/channel/channel.hpp"
+#include "core/channel/router.hpp"
 #include "core/matrix/matrix.hpp"
 
 namespace weir::capi {
@@ -19,6 +19,8 @@ int to_core(weir_matrix_options const &from, MatrixOptions &into) noexcept;
 /// NULL means all defaults; also -E2BIG.
 int to_core(weir_alloc_options const *from, size_t size, AllocRequest &into) noexcept;
 int to_core(weir_channel_options const &from, ChannelOptions &into) noexcept;
+/// -EINVAL or -ENAMETOOLONG if it is no rule.
+int to_core(weir_router_rule const &from, Rule &into) noexcept;
 Message to_core(weir_message const &from) noexcept;
 
 weir_matrix_info from_core(MatrixStats const &from) noexcept;
@@ -31,6 +33,7 @@ weir_root_info from_core(RootInfo const &from) noexcept;
 weir_channel_info from_core(ChannelInfo const &from) noexcept;
 weir_message from_core(Message const &from) noexcept;
 weir_subscriber_info from_core(SubscriberInfo const &from) noexcept;
+weir_rule_info from_core(Rule const &from) noexcept;
 
 /// Calls a user's callback with public structs.
 template <class CoreInfo, class PublicFn> struct WalkAdapter {

@@ -12,6 +12,7 @@
 namespace weir {
 class Matrix;
 class Channel;
+class Router;
 class Subscription;
 
 namespace capi {
@@ -66,6 +67,8 @@ inline Subscription *core(weir_subscription *s) noexcept
 {
     return reinterpret_cast<Subscription *>(s);
 }
+inline Router *core(weir_router *r) noexcept { return reinterpret_cast<Router *>(r); }
+inline weir_router *handle(Router *r) noexcept { return reinterpret_cast<weir_router *>(r); }
 inline weir_matrix *handle(Matrix *m) noexcept { return reinterpret_cast<weir_matrix *>(m); }
 inline weir_channel *handle(Channel *c) noexcept { return reinterpret_cast<weir_channel *>(c); }
 inline weir_subscription *handle(Subscription *s) noexcept

@@ -72,14 +72,6 @@ Status Channel::make_block(Matrix &matrix, char const *name, ChannelOptions cons
     return bound;
 }
 
-Channel *Channel::find_open(Matrix &matrix, Ref ref) noexcept
-{
-    auto *at = static_cast<Channel *>(matrix.open_objects());
-    while (at != nullptr && !(at->object_.ref == ref))
-        at = at->next_;
-    return at;
-}
-
 /// The process has a mark in the directory now: one handle serves all who open it. `spare` becomes
 /// that handle if there is none yet.
 Result<Channel *> Channel::add_open(Matrix &matrix, OpenObject const &object,
@@ -91,18 +83,13 @@ Result<Channel *> Channel::add_open(Matrix &matrix, OpenObject const &object,
     if ((options.type_id != 0 && options.type_id != own.type_id) ||
         (options.message_size != 0 && options.message_size != own.message_size))
         return error(kType);
-    if (Channel *const known = find_open(matrix, object.ref); known != nullptr) {
-        ++known->references_;
-        known->object_ = object; // in a fork child its mark may have been the parent's until now
-        return known;
+    if (OpenHandle *const known = find(matrix, object.ref); known != nullptr) {
+        known->share(object);
+        return static_cast<Channel *>(known);
     }
     Channel *const made = std::exchange(spare, nullptr);
-    made->matrix_ = &matrix;
     made->ring_ = *ring;
-    made->object_ = object;
-    made->next_ = static_cast<Channel *>(matrix.open_objects());
-    matrix.open_objects() = made;
-    matrix.ref();
+    made->add_to(matrix, object);
     return made;
 }
 
@@ -113,7 +100,7 @@ Result<Channel *> Channel::attach_once(Matrix &matrix, char const *name,
     auto const object = matrix.open_object(name, RootKind::channel);
     WEIR_TRY(object);
     auto const added = add_open(matrix, *object, options, spare);
-    if (!added.ok() && find_open(matrix, object->ref) == nullptr)
+    if (!added.ok() && find(matrix, object->ref) == nullptr)
         matrix.close_object(*object);
     return added;
 }
@@ -156,44 +143,18 @@ Result<Channel *> Channel::open(Matrix &matrix, char const *name,
     return error(EBUSY);
 }
 
-void Channel::ref() noexcept
-{
-    Guard const guard(matrix_->objects_mutex());
-    ++references_;
-}
-
 void Channel::unref() noexcept
 {
     Matrix &matrix = *matrix_;
-    {
-        Guard const guard(matrix.objects_mutex());
-        if (--references_ != 0)
-            return;
-        auto *at = static_cast<Channel *>(matrix.open_objects());
-        if (at == this)
-            matrix.open_objects() = next_;
-        for (; at != nullptr; at = at->next_)
-            if (at->next_ == this)
-                at->next_ = next_;
-        matrix.close_object(object_);
-    }
+    if (!drop_user())
+        return;
     destroy(this);
     matrix.unref();
 }
 
-Status Channel::mark_again() noexcept
-{
-    Guard const guard(matrix_->objects_mutex());
-    if (object_.marked_as == matrix_->me())
-        return kOk;
-    return matrix_->open_object_again(object_);
-}
-
 Status Channel::enter(bool also_retired) noexcept
 {
-    WEIR_TRY(matrix_->enter());
-    if (!(object_.marked_as == matrix_->me()))
-        WEIR_TRY(mark_again());
+    WEIR_TRY(enter_object());
     return !also_retired && ring_.retired() ? error(kRetired) : kOk;
 }
 

@@ -9,7 +9,9 @@
 //                  posts, ring_read.cpp reads, ring_broadcast.cpp, ring_subscribers.cpp,
 //                  ring_discard.cpp (what is lost on purpose), ring_heal.cpp
 //     hand.hpp     what a subscription has read and not answered
-//     channel.hpp, subscription.hpp   the handles; waiting_turns.hpp, watcher.hpp: waiting
+//     channel.hpp, subscription.hpp   the handles; waiting_turns.hpp, watcher.hpp: waiting;
+//                  open_handle.hpp: what all handles share
+//     router.hpp   a table of rules that says to which channels a message goes
 //
 // Glossary
 //   level: a ring of its own per priority. position: number of a message in its level, from 0.
@@ -75,6 +77,7 @@
 //   are bounded; every ref is looked up in the matrix before it is handed out.
 #pragma once
 
+#include "core/channel/open_handle.hpp"
 #include "core/channel/ring.hpp"
 #include "core/channel/waiting_turns.hpp"
 #include "core/matrix/matrix.hpp"
@@ -98,7 +101,7 @@ struct Post {
 };
 
 /// One process's handle of a channel; shared by all its users in the process.
-class Channel {
+class Channel : private OpenHandle {
   public:
     static Result<Channel *> create(Matrix &matrix, char const *name,
                                     ChannelOptions const &options) noexcept;
@@ -107,11 +110,7 @@ class Channel {
     static Result<Channel *> open(Matrix &matrix, char const *name,
                                   ChannelOptions const &options) noexcept;
 
-    Channel() noexcept = default;
-    Channel(Channel const &) = delete;
-    Channel &operator=(Channel const &) = delete;
-
-    void ref() noexcept;
+    void ref() noexcept { add_user(); }
     void unref() noexcept;
     Status retire() noexcept;
     /// 1: DROP_NEW refused it; its block is freed.
@@ -138,18 +137,12 @@ class Channel {
                                          ChannelOptions const &options, Channel *&spare) noexcept;
     static Status make_block(Matrix &matrix, char const *name,
                              ChannelOptions const &options) noexcept;
-    static Channel *find_open(Matrix &matrix, Ref ref) noexcept;
     static Result<Channel *> add_open(Matrix &matrix, OpenObject const &object,
                                       ChannelOptions const &options, Channel *&spare) noexcept;
-    Status mark_again() noexcept;
     Status post_entered(Post const &what, Nanoseconds timeout) noexcept;
 
-    Matrix *matrix_ = nullptr;
     Ring ring_;
-    OpenObject object_;
     SpinBudget spins_;
-    uint32_t references_ = 1; ///< under the matrix's objects_mutex()
-    Channel *next_ = nullptr;
 };
 
 template <class PostAt>

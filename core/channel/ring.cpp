@@ -311,6 +311,12 @@ void Ring::pass_baton(unsigned level) noexcept
 uint64_t Ring::fill(unsigned level) noexcept
 {
     Level &own = levels_[level];
+    if (broadcast()) { // what is read leaves no trace in the hints
+        uint64_t full = 0;
+        for (uint64_t i = 0; i < capacity(); ++i)
+            full += load((uint64_t{level} << shift_) + i).is(Phase::full) ? 1 : 0;
+        return full;
+    }
     uint64_t const tail = own.tail.load(relaxed); // hints, all of it
     uint64_t head = own.head.load(relaxed);
     if (tail - head > capacity())

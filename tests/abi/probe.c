@@ -123,6 +123,32 @@ int main(void)
            (unsigned long long)WEIR_ROOT_POOL);
     printf("enum     weir_root_kind.WEIR_ROOT_ROUTER = %llu since=0.1\n",
            (unsigned long long)WEIR_ROOT_ROUTER);
+    printf("enum     weir_router_action %s since=0.1\n",
+           TYPE(weir_router_action, uint32_t));
+    printf("enum     weir_router_action.WEIR_ROUTER_COPY = %llu since=0.1\n",
+           (unsigned long long)WEIR_ROUTER_COPY);
+    printf("enum     weir_router_action.WEIR_ROUTER_DROP = %llu since=0.1\n",
+           (unsigned long long)WEIR_ROUTER_DROP);
+    printf("enum     weir_router_action.WEIR_ROUTER_HASH = %llu since=0.1\n",
+           (unsigned long long)WEIR_ROUTER_HASH);
+    printf("enum     weir_router_action.WEIR_ROUTER_LEAST_FULL = %llu since=0.1\n",
+           (unsigned long long)WEIR_ROUTER_LEAST_FULL);
+    printf("enum     weir_router_action.WEIR_ROUTER_ROUND_ROBIN = %llu since=0.1\n",
+           (unsigned long long)WEIR_ROUTER_ROUND_ROBIN);
+    printf("enum     weir_router_action.WEIR_ROUTER_TO = %llu since=0.1\n",
+           (unsigned long long)WEIR_ROUTER_TO);
+    printf("enum     weir_router_condition %s since=0.1\n",
+           TYPE(weir_router_condition, uint32_t));
+    printf("enum     weir_router_condition.WEIR_ROUTER_ANY = %llu since=0.1\n",
+           (unsigned long long)WEIR_ROUTER_ANY);
+    printf("enum     weir_router_condition.WEIR_ROUTER_MASK = %llu since=0.1\n",
+           (unsigned long long)WEIR_ROUTER_MASK);
+    printf("enum     weir_router_condition.WEIR_ROUTER_OTHERWISE = %llu since=0.1\n",
+           (unsigned long long)WEIR_ROUTER_OTHERWISE);
+    printf("enum     weir_router_condition.WEIR_ROUTER_TAG = %llu since=0.1\n",
+           (unsigned long long)WEIR_ROUTER_TAG);
+    printf("enum     weir_router_condition.WEIR_ROUTER_TOPIC = %llu since=0.1\n",
+           (unsigned long long)WEIR_ROUTER_TOPIC);
     printf("enum     weir_sector %s since=0.1\n",
            TYPE(weir_sector, uint32_t));
     printf("enum     weir_sector.WEIR_SECTOR_LARGE = %llu since=0.1\n",
@@ -617,6 +643,75 @@ int main(void)
     printf("field    weir_root_info.retired off=%zu size=%zu type=%s since=0.1\n",
            offsetof(struct weir_root_info, retired), sizeof(FIELD(weir_root_info, retired)),
            TYPE(__typeof__(FIELD(weir_root_info, retired)), uint32_t));
+    printf("field    weir_route_options.priority off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_route_options, priority), sizeof(FIELD(weir_route_options, priority)),
+           TYPE(__typeof__(FIELD(weir_route_options, priority)), uint32_t));
+    printf("field    weir_route_options.reserved0 off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_route_options, reserved0), sizeof(FIELD(weir_route_options, reserved0)),
+           TYPE(__typeof__(FIELD(weir_route_options, reserved0)), uint32_t));
+    printf("field    weir_route_options.size off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_route_options, size), sizeof(FIELD(weir_route_options, size)),
+           TYPE(__typeof__(FIELD(weir_route_options, size)), size_t));
+    printf("field    weir_route_options.tag off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_route_options, tag), sizeof(FIELD(weir_route_options, tag)),
+           TYPE(__typeof__(FIELD(weir_route_options, tag)), uint64_t));
+    printf("field    weir_route_options.topic off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_route_options, topic), sizeof(FIELD(weir_route_options, topic)),
+           TYPE(__typeof__(FIELD(weir_route_options, topic)), const char *));
+    printf("field    weir_router_rule.action off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_router_rule, action), sizeof(FIELD(weir_router_rule, action)),
+           TYPE(__typeof__(FIELD(weir_router_rule, action)), weir_router_action));
+    printf("field    weir_router_rule.before off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_router_rule, before), sizeof(FIELD(weir_router_rule, before)),
+           TYPE(__typeof__(FIELD(weir_router_rule, before)), uint64_t));
+    printf("field    weir_router_rule.channels off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_router_rule, channels), sizeof(FIELD(weir_router_rule, channels)),
+           TYPE(__typeof__(FIELD(weir_router_rule, channels)), const char *));
+    printf("field    weir_router_rule.condition off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_router_rule, condition), sizeof(FIELD(weir_router_rule, condition)),
+           TYPE(__typeof__(FIELD(weir_router_rule, condition)), weir_router_condition));
+    printf("field    weir_router_rule.mask off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_router_rule, mask), sizeof(FIELD(weir_router_rule, mask)),
+           TYPE(__typeof__(FIELD(weir_router_rule, mask)), uint64_t));
+    printf("field    weir_router_rule.size off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_router_rule, size), sizeof(FIELD(weir_router_rule, size)),
+           TYPE(__typeof__(FIELD(weir_router_rule, size)), size_t));
+    printf("field    weir_router_rule.tag off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_router_rule, tag), sizeof(FIELD(weir_router_rule, tag)),
+           TYPE(__typeof__(FIELD(weir_router_rule, tag)), uint64_t));
+    printf("field    weir_router_rule.topic off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_router_rule, topic), sizeof(FIELD(weir_router_rule, topic)),
+           TYPE(__typeof__(FIELD(weir_router_rule, topic)), const char *));
+    printf("field    weir_rule_info.action off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_rule_info, action), sizeof(FIELD(weir_rule_info, action)),
+           TYPE(__typeof__(FIELD(weir_rule_info, action)), weir_router_action));
+    printf("field    weir_rule_info.channels off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_rule_info, channels), sizeof(FIELD(weir_rule_info, channels)),
+           TYPE(__typeof__(FIELD(weir_rule_info, channels)), char[1024]));
+    printf("field    weir_rule_info.condition off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_rule_info, condition), sizeof(FIELD(weir_rule_info, condition)),
+           TYPE(__typeof__(FIELD(weir_rule_info, condition)), weir_router_condition));
+    printf("field    weir_rule_info.id off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_rule_info, id), sizeof(FIELD(weir_rule_info, id)),
+           TYPE(__typeof__(FIELD(weir_rule_info, id)), uint64_t));
+    printf("field    weir_rule_info.mask off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_rule_info, mask), sizeof(FIELD(weir_rule_info, mask)),
+           TYPE(__typeof__(FIELD(weir_rule_info, mask)), uint64_t));
+    printf("field    weir_rule_info.matched off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_rule_info, matched), sizeof(FIELD(weir_rule_info, matched)),
+           TYPE(__typeof__(FIELD(weir_rule_info, matched)), uint64_t));
+    printf("field    weir_rule_info.posted off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_rule_info, posted), sizeof(FIELD(weir_rule_info, posted)),
+           TYPE(__typeof__(FIELD(weir_rule_info, posted)), uint64_t));
+    printf("field    weir_rule_info.refused off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_rule_info, refused), sizeof(FIELD(weir_rule_info, refused)),
+           TYPE(__typeof__(FIELD(weir_rule_info, refused)), uint64_t));
+    printf("field    weir_rule_info.tag off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_rule_info, tag), sizeof(FIELD(weir_rule_info, tag)),
+           TYPE(__typeof__(FIELD(weir_rule_info, tag)), uint64_t));
+    printf("field    weir_rule_info.topic off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_rule_info, topic), sizeof(FIELD(weir_rule_info, topic)),
+           TYPE(__typeof__(FIELD(weir_rule_info, topic)), char[64]));
     printf("field    weir_subscriber_info.lag off=%zu size=%zu type=%s since=0.1\n",
            offsetof(struct weir_subscriber_info, lag), sizeof(FIELD(weir_subscriber_info, lag)),
            TYPE(__typeof__(FIELD(weir_subscriber_info, lag)), uint64_t));
@@ -766,6 +861,30 @@ int main(void)
     }
     printf("struct   weir_root_info kind=record size=%zu align=%zu since=0.1\n",
            sizeof(struct weir_root_info), _Alignof(struct weir_root_info));
+    printf("struct   weir_route_options kind=options size=%zu align=%zu since=0.1\n",
+           sizeof(struct weir_route_options), _Alignof(struct weir_route_options));
+    {
+        const struct weir_route_options given = WEIR_ROUTE_OPTIONS_INIT;
+        struct weir_route_options zeroed;
+
+        memset(&zeroed, 0, sizeof zeroed);
+        zeroed.size = sizeof zeroed;
+        if (memcmp(&given, &zeroed, sizeof zeroed) != 0)
+            puts("wrong WEIR_ROUTE_OPTIONS_INIT");
+    }
+    printf("struct   weir_router_rule kind=options size=%zu align=%zu since=0.1\n",
+           sizeof(struct weir_router_rule), _Alignof(struct weir_router_rule));
+    {
+        const struct weir_router_rule given = WEIR_ROUTER_RULE_INIT;
+        struct weir_router_rule zeroed;
+
+        memset(&zeroed, 0, sizeof zeroed);
+        zeroed.size = sizeof zeroed;
+        if (memcmp(&given, &zeroed, sizeof zeroed) != 0)
+            puts("wrong WEIR_ROUTER_RULE_INIT");
+    }
+    printf("struct   weir_rule_info kind=record size=%zu align=%zu since=0.1\n",
+           sizeof(struct weir_rule_info), _Alignof(struct weir_rule_info));
     printf("struct   weir_subscriber_info kind=record size=%zu align=%zu since=0.1\n",
            sizeof(struct weir_subscriber_info), _Alignof(struct weir_subscriber_info));
     printf("struct   weir_uuid kind=record size=%zu align=%zu since=0.1\n",

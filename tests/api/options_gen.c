@@ -113,6 +113,24 @@ static void init_weir_channel_info(void *into)
     memcpy(into, &value, sizeof value);
 }
 
+static const size_t released_weir_router_rule[] = {56};
+
+static void init_weir_router_rule(void *into)
+{
+    const struct weir_router_rule value = WEIR_ROUTER_RULE_INIT;
+
+    memcpy(into, &value, sizeof value);
+}
+
+static const size_t released_weir_route_options[] = {32};
+
+static void init_weir_route_options(void *into)
+{
+    const struct weir_route_options value = WEIR_ROUTE_OPTIONS_INIT;
+
+    memcpy(into, &value, sizeof value);
+}
+
 static int call_weir_matrix_create_matrix_options(void *object, void *data)
 {
     struct weir_matrix *arg_ret_matrix = NULL;
@@ -254,6 +272,18 @@ static int call_weir_channel_inquire_channel_info(void *object, void *data)
     return weir_channel_inquire(object, data);
 }
 
+static int call_weir_router_add_rule_router_rule(void *object, void *data)
+{
+    uint64_t arg_ret_id = 0;
+
+    return weir_router_add_rule(object, data, &arg_ret_id);
+}
+
+static int call_weir_router_post_route_options(void *object, void *data)
+{
+    return weir_router_post(object, 0, 0, data, 0);
+}
+
 const struct options_case options_cases[] = {
     {"weir_matrix_options", "options",
      "weir_matrix_create", NULL,
@@ -340,6 +370,16 @@ const struct options_case options_cases[] = {
      SIZES(weir_channel_info),
      init_weir_channel_info,
      call_weir_channel_inquire_channel_info},
+    {"weir_router_rule", "options",
+     "weir_router_add_rule", "weir_router",
+     SIZES(weir_router_rule),
+     init_weir_router_rule,
+     call_weir_router_add_rule_router_rule},
+    {"weir_route_options", "options",
+     "weir_router_post", "weir_router",
+     SIZES(weir_route_options),
+     init_weir_route_options,
+     call_weir_router_post_route_options},
 };
 
-const size_t options_count = 17;
+const size_t options_count = 19;

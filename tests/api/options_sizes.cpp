@@ -27,12 +27,14 @@ struct World {
     weir_matrix *matrix = unnamed();
     weir_channel *ring = channel(matrix, "ring");
     weir_subscription *reader = subscribe(ring);
+    weir_router *router = nullptr;
 
-    World() = default;
+    World() { must(weir_router_create(matrix, "router", &router)); }
     World(World const &) = delete;
     World &operator=(World const &) = delete;
     ~World()
     {
+        weir_router_unref(router);
         weir_subscription_close(reader);
         weir_channel_unref(ring);
         weir_matrix_unref(matrix);
@@ -43,6 +45,7 @@ struct World {
         return name == "weir_matrix"         ? static_cast<void *>(matrix)
                : name == "weir_channel"      ? static_cast<void *>(ring)
                : name == "weir_subscription" ? static_cast<void *>(reader)
+               : name == "weir_router"       ? static_cast<void *>(router)
                                              : nullptr;
     }
 };
@@ -105,6 +108,8 @@ Test(options_sizes, a_struct_beyond_all_reason_is_refused)
 // covers: weir_channel_open -E2BIG
 // covers: weir_channel_post -E2BIG
 // covers: weir_channel_post_many -E2BIG
+// covers: weir_router_add_rule -E2BIG
+// covers: weir_router_post -E2BIG
 Test(options_sizes, unknown_fields_of_options_that_are_not_zero_are_refused)
 {
     static Buffer buffer;
@@ -122,7 +127,7 @@ Test(options_sizes, unknown_fields_of_options_that_are_not_zero_are_refused)
         }
         ++refused;
     });
-    check_eq(refused, 12);
+    check_eq(refused, 14);
 }
 
 Test(options_sizes, unknown_fields_of_options_that_are_zero_do_no_harm)

@@ -77,6 +77,15 @@ const struct surface_function surface_functions[] = {
     {"weir_channel_ack_many", (void (*)(void))weir_channel_ack_many},
     {"weir_channel_take", (void (*)(void))weir_channel_take},
     {"weir_channel_nack", (void (*)(void))weir_channel_nack},
+    {"weir_router_create", (void (*)(void))weir_router_create},
+    {"weir_router_attach", (void (*)(void))weir_router_attach},
+    {"weir_router_ref", (void (*)(void))weir_router_ref},
+    {"weir_router_unref", (void (*)(void))weir_router_unref},
+    {"weir_router_retire", (void (*)(void))weir_router_retire},
+    {"weir_router_add_rule", (void (*)(void))weir_router_add_rule},
+    {"weir_router_remove_rule", (void (*)(void))weir_router_remove_rule},
+    {"weir_router_rules", (void (*)(void))weir_router_rules},
+    {"weir_router_post", (void (*)(void))weir_router_post},
 };
 
-const size_t surface_count = 65;
+const size_t surface_count = 74;
