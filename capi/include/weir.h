@@ -72,15 +72,13 @@ enum {
     WEIR_E_STALE = 4096,
     /** the segment or file contradicts itself */
     WEIR_E_CORRUPT = 4097,
-    /** an earlier input or output error ended this object; no function of
-     *  this version returns it */
+    /** an earlier input or output error ended this object */
     WEIR_E_POISONED = 4098,
     /** the object was retired */
     WEIR_E_RETIRED = 4099,
     /** made by a version that this library cannot work with */
     WEIR_E_VERSION = 4100,
-    /** the reader was overtaken by the writers; no function of this version
-     *  returns it */
+    /** the reader was overtaken by the writers */
     WEIR_E_LAPPED = 4101,
     /** the object is of another type */
     WEIR_E_TYPE = 4102,
@@ -1102,6 +1100,10 @@ WEIR_API int weir_matrix_uuid(const struct weir_matrix *matrix,
 WEIR_API int weir_matrix_participant_id(
         struct weir_matrix *matrix, uint64_t *ret_participant) WEIR_NOEXCEPT;
 
+/* ==========================================================================
+ * Inside a matrix
+ * ========================================================================== */
+
 /**
  * Reads sizes and counters. It walks over all blocks; others go on meanwhile.
  *
@@ -1290,6 +1292,10 @@ WEIR_API int weir_matrix_check(
 WEIR_API int weir_matrix_heal(
         struct weir_matrix *matrix,
         struct weir_heal_report *ret_report) WEIR_NOEXCEPT;
+
+/* ==========================================================================
+ * Names of blocks
+ * ========================================================================== */
 
 /**
  * Gives a block a name in the matrix, and to nobody: from now on it outlives
@@ -1812,9 +1818,10 @@ WEIR_API int weir_matrix_free_many(struct weir_matrix *matrix,
  * Makes a block larger or smaller where it is. Its ref and its bytes stay.
  *
  * A smaller size gives the rest back. A larger one takes from the free memory
- * right behind the block; if that is not enough, or not free at this moment,
- * nothing changes: weir_matrix_realloc() moves the block then. New bytes are
- * unspecified.
+ * right behind the block, also from what weir_matrix_trim() gave back there, if
+ * the capacity and the file system have room for it; if that is not enough, or
+ * not free at this moment, nothing changes: weir_matrix_realloc() moves the
+ * block then. New bytes are unspecified.
  *
  * A block shrinks where it is even if blocks of the new size are kept
  * elsewhere. In a matrix with `WEIR_MATRIX_ISOLATE` it does not grow beyond the
@@ -1832,7 +1839,8 @@ WEIR_API int weir_matrix_free_many(struct weir_matrix *matrix,
  *   -EINVAL         `matrix` is NULL, `size` is 0 or above the capacity, or
  *                   `block` cannot be a block of this matrix
  *   -EMFILE         in a fork child: too many open files
- *   -ENOSPC         there is not so much free memory behind it; nothing has
+ *   -ENOSPC         there is not so much free memory behind it, or the file
+ *                   system has no room for what was trimmed there; nothing has
  *                   changed
  *   -EPERM          the block is not this participant's
  *   -EROFS          the handle is read-only
@@ -1933,6 +1941,8 @@ typedef uint32_t weir_channel_mode;
 enum {
     /** each message goes to one reader */
     WEIR_CHANNEL_QUEUE = 0,
+    /** each message goes to every subscriber, of which there are at most 64 */
+    WEIR_CHANNEL_BROADCAST = 1,
 };
 
 /**
@@ -1946,6 +1956,12 @@ enum {
     WEIR_CHANNEL_BLOCK = 0,
     /** fails at once with `-EAGAIN`, whatever its timeout */
     WEIR_CHANNEL_FAIL = 1,
+    /** drops the message that is posted: its block is freed, it is counted,
+     *  and the post says so */
+    WEIR_CHANNEL_DROP_NEW = 2,
+    /** drops the oldest message of the level, unless a reader has it in its
+     *  hand, then as `WEIR_CHANNEL_BLOCK` */
+    WEIR_CHANNEL_DROP_OLDEST = 3,
 };
 
 /**
@@ -1960,22 +1976,37 @@ struct weir_channel_options {
     /** the user's number for the type of the messages; attach with another
      *  one that is not 0 is `-WEIR_E_TYPE` */
     uint64_t type_id;
-    /** messages it can hold: rounded up to a power of two from 16 to
+    /** bytes of each message; attach with another one that is not 0 is
+     *  `-WEIR_E_TYPE`; 0: any */
+    uint64_t message_size;
+    /** time to live, ns: an older message is freed and counted instead of
+     *  read; 0: for ever */
+    int64_t ttl_ns;
+    /** a message that waits for longer, ns, counts as one of the highest
+     *  level; 0: strict by level */
+    int64_t ageing_ns;
+    /** broadcast: messages that are younger, ns, are kept for who subscribes
+     *  later, unless room is needed */
+    int64_t retain_ns;
+    /** broadcast: so many newest messages of each level are kept for who
+     *  subscribes later, unless room is needed */
+    uint64_t retain_count;
+    /** messages each level can hold: rounded up to a power of two from 16 to
      *  1048576; 0: 1024 */
     uint32_t capacity;
     /** who gets a message */
     weir_channel_mode mode;
     /** what a post does when it is full */
     weir_channel_overflow overflow;
-    /** must be 0 */
-    uint32_t reserved0;
+    /** priority levels, 1 to 8; 0: 1 */
+    uint32_t levels;
 };
 /** A `struct weir_channel_options` with `size` set and all else 0. */
 #define WEIR_CHANNEL_OPTIONS_INIT \
-    { sizeof(struct weir_channel_options), 0, 0, 0, 0, 0 }
+    { sizeof(struct weir_channel_options), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
 
 /**
- * Options of weir_channel_post().
+ * Options of weir_channel_post() and weir_channel_post_many().
  *
  * Since 0.1.
  */
@@ -1984,7 +2015,7 @@ struct weir_post_options {
     size_t size;
     /** the user's 64 bits, handed to the reader */
     uint64_t tag;
-    /** level; 0 is the only one of this version */
+    /** level: 0 is the lowest, and a higher one is read first */
     uint32_t priority;
     /** must be 0 */
     uint32_t reserved0;
@@ -1995,7 +2026,8 @@ struct weir_post_options {
 
 /**
  * A message in a reader's hand. Its block belongs to nobody until
- * weir_channel_ack(), weir_channel_take() or weir_channel_nack().
+ * weir_channel_ack(), weir_channel_take() or weir_channel_nack(), and is not
+ * freed before, whatever the channel does when it is full.
  *
  * Since 0.1.
  */
@@ -2006,13 +2038,14 @@ struct weir_message {
     uint64_t length;
     /** the poster's 64 bits */
     uint64_t tag;
-    /** position in the channel, from 0 */
+    /** position in its level, from 0 */
     uint64_t sequence;
     /** the participant that posted it */
     uint64_t sender;
     /** when it was posted, CLOCK_MONOTONIC ns */
     int64_t posted_at_ns;
-    /** messages that this reader lost before this one */
+    /** messages that were lost before this one: broadcast, by this reader;
+     *  queue, by all readers, each told once */
     uint64_t missed;
     /** how often it was handed out before, at most 63 are counted */
     uint32_t redeliveries;
@@ -2031,13 +2064,14 @@ struct weir_channel_info {
     size_t size;
     /** the number that was given at creation */
     uint64_t type_id;
-    /** messages it can hold */
+    /** messages each level can hold */
     uint64_t capacity;
-    /** messages that wait */
+    /** messages that wait; broadcast: that somebody has not answered, or
+     *  that are kept for later subscribers */
     uint64_t waiting;
     /** bytes that wait, by the posters' lengths */
     uint64_t waiting_bytes;
-    /** messages in readers' hands */
+    /** queue: messages in readers' hands */
     uint64_t held;
     /** messages that are being posted */
     uint64_t writing;
@@ -2049,6 +2083,40 @@ struct weir_channel_info {
     uint64_t next_tag;
     /** bytes of the next message, if one waits */
     uint64_t next_length;
+    /** position of the next message in its level, if one waits */
+    uint64_t next_sequence;
+    /** the participant that posted the next message, if one waits */
+    uint64_t next_sender;
+    /** when the next message was posted, CLOCK_MONOTONIC ns, if one waits */
+    int64_t next_posted_at_ns;
+    /** messages dropped by overflow: refused, or taken away from a reader at
+     *  least */
+    uint64_t dropped;
+    /** messages whose time to live ended before everybody had read them */
+    uint64_t expired;
+    /** bytes of each message; 0: any */
+    uint64_t message_size;
+    /** time to live, ns; 0: for ever */
+    int64_t ttl_ns;
+    /** waiting time after which a message counts as one of the highest
+     *  level, ns; 0: none */
+    int64_t ageing_ns;
+    /** age up to which messages are kept for later subscribers, ns */
+    int64_t retain_ns;
+    /** messages of each level that are kept for later subscribers */
+    uint64_t retain_count;
+    /** messages that wait in each level */
+    uint64_t level_waiting[8];
+    /** bytes that wait in each level */
+    uint64_t level_bytes[8];
+    /** level of the next message, if one waits */
+    uint32_t next_priority;
+    /** levels */
+    uint32_t levels;
+    /** broadcast: subscribers */
+    uint32_t subscribers;
+    /** 0 */
+    uint32_t reserved0;
     /** who gets a message */
     weir_channel_mode mode;
     /** what a post does when it is full */
@@ -2056,7 +2124,38 @@ struct weir_channel_info {
 };
 /** A `struct weir_channel_info` with `size` set and all else 0. */
 #define WEIR_CHANNEL_INFO_INIT \
-    { sizeof(struct weir_channel_info), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+    { sizeof(struct weir_channel_info), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, \
+      0, 0, 0, 0, 0, 0, 0, {0}, {0}, 0, 0, 0, 0, 0, 0 }
+
+/**
+ * A subscriber of a broadcast channel.
+ *
+ * Since 0.1.
+ */
+struct weir_subscriber_info {
+    /** the participant it belongs to */
+    uint64_t participant;
+    /** messages that it has not answered */
+    uint64_t lag;
+    /** messages that it lost and has not been told of */
+    uint64_t missed;
+    /** its place, 0 to 63 */
+    uint32_t slot;
+    /** 0 */
+    uint32_t reserved0;
+};
+
+/**
+ * Called for each subscriber. Anything but 0 ends the walk and is returned; a
+ * negative value cannot be told from an error.
+ *
+ * @param[in] info     the subscriber, valid during the call.
+ * @param[in] userdata the caller's pointer. May be NULL. Handed to `callback`.
+ *
+ * Called only during the call that takes it. Since 0.1.
+ */
+typedef int (*weir_subscriber_fn)(const struct weir_subscriber_info *info,
+                                  void *userdata);
 
 /* ==========================================================================
  * Channel functions
@@ -2237,15 +2336,17 @@ WEIR_API int weir_channel_retire(struct weir_channel *channel) WEIR_NOEXCEPT;
  * @param[in] timeout_ns how long to wait for room, ns: 0 is not at all,
  *     negative is for ever.
  *
- * @return 0. Otherwise a negative error:
+ * @return 1 if the channel was full and dropped this message, see
+ *     `WEIR_CHANNEL_DROP_NEW`. Otherwise a negative error:
  *   -E2BIG          `options` has an unknown field that is not 0
  *   -EAGAIN         it is full, and the timeout is 0 or the channel was made
  *                   with `WEIR_CHANNEL_FAIL`
  *   -EBUSY          the block is changing its size, or, in a fork child, all
  *                   participant slots are taken
- *   -EINVAL         `length` is above the block's size, a bad option or ref, or
- *                   `channel` is NULL
+ *   -EINVAL         `length` is above the block's size, there is no such level,
+ *                   a bad option or ref, or `channel` is NULL
  *   -EMFILE         in a fork child: too many open files
+ *   -EMSGSIZE       `length` is not the channel's message size
  *   -EPERM          the block is not this participant's
  *   -ETIMEDOUT      there was no room in time
  *   -WEIR_E_CORRUPT the channel contradicts itself
@@ -2259,6 +2360,54 @@ WEIR_API int weir_channel_retire(struct weir_channel *channel) WEIR_NOEXCEPT;
  */
 WEIR_API int weir_channel_post(
         struct weir_channel *channel, weir_ref block, size_t length,
+        const struct weir_post_options *options,
+        int64_t timeout_ns) WEIR_NOEXCEPT;
+
+/**
+ * Posts blocks, one after the other, until one of them cannot be posted.
+ *
+ * Returns how many were handed over, which is also the index of the one that
+ * could not be. An error is returned if that is the first. A timeout holds for
+ * the first block; the others are not waited for.
+ *
+ * @param[in] channel    the channel.
+ * @param[in] blocks     of this participant. An array of `count` elements.
+ *     Passes to the library, unless the call fails.
+ * @param[in] lengths    bytes that count, of each. An array of `count`
+ *     elements.
+ * @param[in] tags       of each, and NULL means that of `options`. May be NULL.
+ *     An array of `count` elements.
+ * @param[in] count      how many, at most `INT_MAX`, and 0 does nothing.
+ * @param[in] options    for all of them, NULL means all defaults. May be NULL.
+ *     Its `size` is set, as `WEIR_POST_OPTIONS_INIT` does.
+ * @param[in] timeout_ns how long to wait for room, ns: 0 is not at all,
+ *     negative is for ever.
+ *
+ * @return A count, 0 or more. Otherwise a negative error:
+ *   -E2BIG          `options` has an unknown field that is not 0
+ *   -EAGAIN         it is full, and the timeout is 0 or the channel was made
+ *                   with `WEIR_CHANNEL_FAIL`
+ *   -EBUSY          the first block is changing its size, or, in a fork child,
+ *                   all participant slots are taken
+ *   -EINVAL         the first length is above its block's size, there is no
+ *                   such level, a bad option or ref, `count` is too large, or a
+ *                   required pointer is NULL
+ *   -EMFILE         in a fork child: too many open files
+ *   -EMSGSIZE       the first length is not the channel's message size
+ *   -EPERM          the first block is not this participant's
+ *   -ETIMEDOUT      there was no room in time
+ *   -WEIR_E_CORRUPT the channel contradicts itself
+ *   -WEIR_E_FORKED  in a fork child: it may not open the file of the segment
+ *                   again
+ *   -WEIR_E_RETIRED the channel or its matrix was retired
+ *   -WEIR_E_STALE   the first block was freed, or is of another matrix
+ *
+ * Any thread. Blocks only if `timeout_ns` is not 0. Not for signal handlers.
+ * Since 0.1.
+ */
+WEIR_API int weir_channel_post_many(
+        struct weir_channel *channel, const weir_ref *blocks,
+        const uint64_t *lengths, const uint64_t *tags, size_t count,
         const struct weir_post_options *options,
         int64_t timeout_ns) WEIR_NOEXCEPT;
 
@@ -2284,7 +2433,34 @@ WEIR_API int weir_channel_inquire(
         struct weir_channel_info *ret_info) WEIR_NOEXCEPT;
 
 /**
+ * Calls a function for each subscriber of a broadcast channel.
+ *
+ * @param[in] channel  the channel.
+ * @param[in] callback called for each subscriber.
+ * @param[in] userdata passed on. May be NULL. Handed to `callback`.
+ *
+ * @return 0, or what ended it: the callback's value. Otherwise a negative
+ *     error:
+ *   -EBUSY          in a fork child: all participant slots are taken
+ *   -EINVAL         `channel` or `callback` is NULL
+ *   -EMFILE         in a fork child: too many open files
+ *   -WEIR_E_FORKED  in a fork child: it may not open the file of the segment
+ *                   again
+ *   -WEIR_E_RETIRED the channel or its matrix was retired
+ *
+ * Any thread. Does not block. Not for signal handlers. Since 0.1.
+ */
+WEIR_API int weir_channel_subscribers(
+        struct weir_channel *channel, weir_subscriber_fn callback,
+        void *userdata) WEIR_NOEXCEPT;
+
+/**
  * Becomes a reader of a channel.
+ *
+ * In a broadcast channel the subscription gets what is posted from now on, and
+ * before that what the channel keeps for late ones. A post that is under way
+ * may count as either. It holds each message until it answers: a channel that
+ * blocks when it is full waits for its slowest subscriber.
  *
  * @param[in] channel           the channel, which the handle keeps attached.
  * @param[out] ret_subscription the new handle. The caller owns it and gives it
@@ -2295,6 +2471,7 @@ WEIR_API int weir_channel_inquire(
  *   -EINVAL         a pointer is NULL
  *   -EMFILE         in a fork child: too many open files
  *   -ENOMEM         no memory for the handle
+ *   -ENOSPC         a broadcast channel has 64 subscribers
  *   -WEIR_E_FORKED  in a fork child: it may not open the file of the segment
  *                   again
  *   -WEIR_E_RETIRED the channel or its matrix was retired
@@ -2306,8 +2483,9 @@ WEIR_API int weir_channel_subscribe(
         struct weir_subscription **ret_subscription) WEIR_NOEXCEPT;
 
 /**
- * Ends a subscription. Messages that were read through it and not answered stay
- * in this process's hand: take or acknowledge them before.
+ * Ends a subscription. Messages that were read through it and not answered go
+ * to another reader of a queue; of a broadcast channel it lets go. So their
+ * blocks must not be used any more.
  *
  * @param[in] subscription the subscription. May be NULL.
  *
@@ -2339,7 +2517,8 @@ WEIR_API struct weir_subscription *weir_subscription_close(
  *   -EMFILE         in a fork child: too many open files
  *   -ETIMEDOUT      nothing came in time
  *   -WEIR_E_CORRUPT the channel contradicts itself
- *   -WEIR_E_FORKED  in a fork child: it may not open the file of the segment
+ *   -WEIR_E_FORKED  in a fork child: a subscription of a broadcast channel is
+ *                   the parent's, or it may not open the file of the segment
  *                   again
  *   -WEIR_E_RETIRED the channel or its matrix was retired
  *
@@ -2351,7 +2530,67 @@ WEIR_API int weir_channel_read(
         struct weir_message *ret_message) WEIR_NOEXCEPT;
 
 /**
- * Answers a message: it is done, its block is freed.
+ * Returns a descriptor for `poll()`, `epoll` and the like: readable when there
+ * is something to read, or when the channel was retired.
+ *
+ * It is the subscription's, made by the first call and closed with it: watch it
+ * and do nothing else with it. When it is readable, read with a timeout of 0
+ * until that says -EAGAIN, which arms it again. It may be readable for nothing,
+ * if another reader was faster. One thread of the process sleeps for all
+ * descriptors. A fork child gets one of its own by calling this again.
+ *
+ * @param[in] subscription the subscription.
+ *
+ * @return the descriptor. Otherwise a negative error:
+ *   -EBUSY          in a fork child: all participant slots are taken
+ *   -EINVAL         `subscription` is NULL
+ *   -EMFILE         too many open files
+ *   -ENFILE         too many open files on this machine
+ *   -ENOMEM         no memory, or no thread could be made
+ *   -WEIR_E_FORKED  in a fork child: a subscription of a broadcast channel is
+ *                   the parent's, or it may not open the file of the segment
+ *                   again
+ *   -WEIR_E_RETIRED the channel or its matrix was retired
+ *
+ * Any thread. Does not block. Not for signal handlers. Since 0.1.
+ */
+WEIR_API int weir_channel_fd(
+        struct weir_subscription *subscription) WEIR_NOEXCEPT;
+
+/**
+ * Takes messages into the hand, as many as wait, up to `count`.
+ *
+ * A timeout holds for the first one; the others are not waited for. An error is
+ * returned if there is none.
+ *
+ * @param[in] subscription  the subscription.
+ * @param[in] count         how many, at most `INT_MAX`, and 0 does nothing.
+ * @param[in] timeout_ns    how long to wait for the first, ns: 0 is not at all,
+ *     negative is for ever.
+ * @param[out] ret_messages the messages. An array of `count` elements.
+ *
+ * @return A count, 0 or more. Otherwise a negative error:
+ *   -EAGAIN         nothing waits, and the timeout is 0
+ *   -EBUSY          in a fork child: all participant slots are taken
+ *   -EINVAL         a pointer is NULL, or `count` is too large
+ *   -EMFILE         in a fork child: too many open files
+ *   -ETIMEDOUT      nothing came in time
+ *   -WEIR_E_CORRUPT the channel contradicts itself
+ *   -WEIR_E_FORKED  in a fork child: a subscription of a broadcast channel is
+ *                   the parent's, or it may not open the file of the segment
+ *                   again
+ *   -WEIR_E_RETIRED the channel or its matrix was retired
+ *
+ * Any thread. Blocks only if `timeout_ns` is not 0. Not for signal handlers.
+ * Since 0.1.
+ */
+WEIR_API int weir_channel_read_many(
+        struct weir_subscription *subscription, size_t count,
+        int64_t timeout_ns, struct weir_message *ret_messages) WEIR_NOEXCEPT;
+
+/**
+ * Answers a message: it is done. A queue frees its block, a broadcast channel
+ * when the last of its subscribers has answered.
  *
  * @param[in] subscription the subscription it was read through.
  * @param[in] message      the message.
@@ -2363,10 +2602,12 @@ WEIR_API int weir_channel_read(
  *   -EMFILE         in a fork child: too many open files
  *   -EPERM          somebody took the block by its ref meanwhile
  *   -WEIR_E_CORRUPT the segment contradicts itself
- *   -WEIR_E_FORKED  in a fork child: it may not open the file of the segment
+ *   -WEIR_E_FORKED  in a fork child: a subscription of a broadcast channel is
+ *                   the parent's, or it may not open the file of the segment
  *                   again
  *   -WEIR_E_RETIRED the matrix was retired
- *   -WEIR_E_STALE   it was answered before, or another process has it
+ *   -WEIR_E_STALE   it was answered before, or it was read through another
+ *                   subscription
  *
  * Any thread. Does not block. Not for signal handlers. Since 0.1.
  */
@@ -2375,23 +2616,57 @@ WEIR_API int weir_channel_ack(
         const struct weir_message *message) WEIR_NOEXCEPT;
 
 /**
+ * Answers messages, one after the other, until one of them cannot be answered.
+ *
+ * Returns how many were, which is also the index of the one that could not be.
+ * An error is returned if that is the first.
+ *
+ * @param[in] subscription the subscription they were read through.
+ * @param[in] messages     the messages. An array of `count` elements.
+ * @param[in] count        how many, at most `INT_MAX`, and 0 does nothing.
+ *
+ * @return A count, 0 or more. Otherwise a negative error:
+ *   -EBUSY          in a fork child: all participant slots are taken
+ *   -EINVAL         a pointer is NULL, `count` is too large, or the first one
+ *                   cannot be a message of this channel
+ *   -EMFILE         in a fork child: too many open files
+ *   -EPERM          somebody took the first one's block by its ref meanwhile
+ *   -WEIR_E_CORRUPT the segment contradicts itself
+ *   -WEIR_E_FORKED  in a fork child: a subscription of a broadcast channel is
+ *                   the parent's, or it may not open the file of the segment
+ *                   again
+ *   -WEIR_E_RETIRED the matrix was retired
+ *   -WEIR_E_STALE   the first one was answered before, or it was read through
+ *                   another subscription
+ *
+ * Any thread. Does not block. Not for signal handlers. Since 0.1.
+ */
+WEIR_API int weir_channel_ack_many(
+        struct weir_subscription *subscription,
+        const struct weir_message *messages, size_t count) WEIR_NOEXCEPT;
+
+/**
  * Answers a message: it is done, and its block is this participant's from now
- * on.
+ * on. Of a broadcast channel only the last one who holds a message can have it.
  *
  * @param[in] subscription the subscription it was read through.
  * @param[in] message      the message.
  *
  * @return 0. Otherwise a negative error:
- *   -EBUSY          in a fork child: all participant slots are taken
+ *   -EBUSY          broadcast: others wait for it, or it is kept for later
+ *                   subscribers, or, in a fork child, all participant slots are
+ *                   taken
  *   -EINVAL         a pointer is NULL, or this cannot be a message of this
  *                   channel
  *   -EMFILE         in a fork child: too many open files
  *   -EPERM          somebody took the block by its ref meanwhile
  *   -WEIR_E_CORRUPT the segment contradicts itself
- *   -WEIR_E_FORKED  in a fork child: it may not open the file of the segment
+ *   -WEIR_E_FORKED  in a fork child: a subscription of a broadcast channel is
+ *                   the parent's, or it may not open the file of the segment
  *                   again
  *   -WEIR_E_RETIRED the matrix was retired
- *   -WEIR_E_STALE   it was answered before, or another process has it
+ *   -WEIR_E_STALE   it was answered before, or it was read through another
+ *                   subscription
  *
  * Any thread. Does not block. Not for signal handlers. Since 0.1.
  */
@@ -2400,7 +2675,8 @@ WEIR_API int weir_channel_take(
         const struct weir_message *message) WEIR_NOEXCEPT;
 
 /**
- * Answers a message: not done, another reader may have it.
+ * Answers a message: not done. In a queue another reader may have it, in a
+ * broadcast channel this subscription gets it once more.
  *
  * @param[in] subscription the subscription it was read through.
  * @param[in] message      the message.
@@ -2410,16 +2686,1177 @@ WEIR_API int weir_channel_take(
  *   -EINVAL         a pointer is NULL, or this cannot be a message of this
  *                   channel
  *   -EMFILE         in a fork child: too many open files
- *   -WEIR_E_FORKED  in a fork child: it may not open the file of the segment
+ *   -WEIR_E_FORKED  in a fork child: a subscription of a broadcast channel is
+ *                   the parent's, or it may not open the file of the segment
  *                   again
  *   -WEIR_E_RETIRED the matrix was retired
- *   -WEIR_E_STALE   it was answered before, or another process has it
+ *   -WEIR_E_STALE   it was answered before, or it was read through another
+ *                   subscription
  *
  * Any thread. Does not block. Not for signal handlers. Since 0.1.
  */
 WEIR_API int weir_channel_nack(
         struct weir_subscription *subscription,
         const struct weir_message *message) WEIR_NOEXCEPT;
+
+/* ==========================================================================
+ * Log
+ * ========================================================================== */
+
+/**
+ * A durable log that is open for appending: a folder of files.
+ *
+ * One process at a time has it open. Its handle is of no use in a fork child.
+ *
+ * Since 0.1.
+ */
+struct weir_log;
+
+/**
+ * A position in a log from which records are read, by this process or another.
+ *
+ * Since 0.1.
+ */
+struct weir_log_reader;
+
+/**
+ * How a log is opened.
+ *
+ * Since 0.1.
+ */
+typedef uint32_t weir_log_flags;
+/** `-ENOENT` if there is no log in the folder */
+#define WEIR_LOG_NO_CREATE UINT32_C(0x1)
+/** `-EEXIST` if there is one */
+#define WEIR_LOG_EXCLUSIVE UINT32_C(0x2)
+/** nothing is written or locked and nothing can be appended; tells what
+ *  recovery would find */
+#define WEIR_LOG_READ_ONLY UINT32_C(0x4)
+/** recovery reads the whole log, not only what lies behind the last evidence */
+#define WEIR_LOG_VERIFY_ALL UINT32_C(0x8)
+/** network file systems too, whose locks and flushes may not hold what they
+ *  promise */
+#define WEIR_LOG_ANY_FILESYSTEM UINT32_C(0x10)
+
+/**
+ * What opening does with a log that is damaged below what was acknowledged.
+ *
+ * Since 0.1.
+ */
+typedef uint32_t weir_log_recovery;
+enum {
+    /** `-WEIR_E_CORRUPT`, and nothing is changed */
+    WEIR_LOG_RECOVERY_STRICT = 0,
+    /** the log ends in front of the damage; the rest is moved to the folder
+     *  `quarantine` */
+    WEIR_LOG_RECOVERY_POINT_IN_TIME = 1,
+};
+
+/**
+ * What becomes durable while nobody waits. Waiting means durable in each.
+ *
+ * Since 0.1.
+ */
+typedef uint32_t weir_log_durability;
+enum {
+    /** every write is */
+    WEIR_LOG_DURABILITY_SYNC = 0,
+    /** what was written, every `sync_interval_ns` */
+    WEIR_LOG_DURABILITY_PERIODIC = 1,
+    /** what somebody waits for */
+    WEIR_LOG_DURABILITY_NONE = 2,
+};
+
+/**
+ * When the log notes on disk, apart from the records, up to where they are
+ * durable. Only with this evidence can recovery tell damage in the last batches
+ * from a torn write.
+ *
+ * Since 0.1.
+ */
+typedef uint32_t weir_log_evidence;
+enum {
+    /** `idle_evidence_ns` after the last acknowledgement; before that the
+     *  batches that follow are evidence */
+    WEIR_LOG_EVIDENCE_IDLE = 0,
+    /** before each acknowledgement, with a second write */
+    WEIR_LOG_EVIDENCE_BEFORE_ACK = 1,
+};
+
+/**
+ * How segment files are made before they are used.
+ *
+ * Since 0.1.
+ */
+typedef uint32_t weir_log_prepare;
+enum {
+    /** filled with zeros while there is time, else their space is reserved */
+    WEIR_LOG_PREPARE_AUTO = 0,
+    /** always filled with zeros: commits are fast, and appending may wait
+     *  for it */
+    WEIR_LOG_PREPARE_ZEROED = 1,
+    /** space is reserved only: for pure streaming */
+    WEIR_LOG_PREPARE_FALLOCATED = 2,
+};
+
+/**
+ * How batches are written.
+ *
+ * Since 0.1.
+ */
+typedef uint32_t weir_log_backend;
+enum {
+    /** what the variable `WEIR_LOG_BACKEND` of the environment says
+     *  (`io_uring` or `pwritev2`); else io_uring where it works, else
+     *  pwritev2 */
+    WEIR_LOG_BACKEND_AUTO = 0,
+    /** `-EOPNOTSUPP` where it does not work */
+    WEIR_LOG_BACKEND_IO_URING = 1,
+    /** plain system calls in threads of the log */
+    WEIR_LOG_BACKEND_PWRITEV2 = 2,
+};
+
+/**
+ * Whether writes go past the page cache.
+ *
+ * Since 0.1.
+ */
+typedef uint32_t weir_log_direct;
+enum {
+    /** where the file system can */
+    WEIR_LOG_DIRECT_AUTO = 0,
+    /** never */
+    WEIR_LOG_DIRECT_NEVER = 1,
+};
+
+/**
+ * Options of weir_log_open() and weir_log_repair(). Sizes of a log that exists
+ * stay as they are.
+ *
+ * Since 0.1.
+ */
+struct weir_log_options {
+    /** size of this struct */
+    size_t size;
+    /** how it is opened */
+    weir_log_flags flags;
+    /** permission bits of the files that are made; 0: 0600 */
+    uint32_t mode;
+    /** what to do about damage */
+    weir_log_recovery recovery;
+    /** what becomes durable by itself */
+    weir_log_durability durability;
+    /** with `WEIR_LOG_DURABILITY_PERIODIC`: 1 ms to 1 h; 0: 100 ms */
+    int64_t sync_interval_ns;
+    /** what lies unwritten so long is written, though nobody waits for it: 1
+     *  ms to 1 h; 0: 100 ms; -1: never */
+    int64_t idle_flush_ns;
+    /** when durability is noted */
+    weir_log_evidence evidence;
+    /** writes of waiting threads in flight: 1 to 16; 0: 2 */
+    uint32_t commit_depth;
+    /** with `WEIR_LOG_EVIDENCE_IDLE`: 1 ms to 1 min; 0: 20 ms */
+    int64_t idle_evidence_ns;
+    /** how long a write that somebody waits for is held back to gather more,
+     *  at most half of what the last one took: 0 to 10 ms */
+    int64_t group_window_ns;
+    /** writes of the log's own thread in flight: 1 to 32 and below
+     *  `buffer_count`; 0: 4 */
+    uint32_t write_depth;
+    /** buffers in memory, a power of two: 4 to 64; 0: 8 */
+    uint32_t buffer_count;
+    /** bytes of a buffer, a power of two: 64 KiB to 16 MiB, at most a
+     *  quarter of `segment_size`; 0: 512 KiB, or less */
+    uint64_t buffer_size;
+    /** bytes of a segment file, a power of two: 1 MiB to 4 GiB; 0: 64 MiB,
+     *  or what the log has */
+    uint64_t segment_size;
+    /** most bytes of a record, or of the records of an atomic batch: 1 to 1
+     *  GiB; 0: 16 MiB */
+    uint64_t max_record;
+    /** most bytes of all segment files, at least 4 segments; appending fails
+     *  with `-ENOSPC` when retention cannot make room; 0: no limit */
+    uint64_t max_bytes;
+    /** segments are removed when so many newer bytes are durable, at least 1
+     *  segment; 0: never by bytes */
+    uint64_t retain_bytes;
+    /** segments are removed when their last change is so long ago, at least
+     *  1 s; 0: never by age */
+    int64_t retain_ns;
+    /** segment files kept ready ahead: 1 to 16; 0: 1 */
+    uint32_t spare_segments;
+    /** how segment files are made */
+    weir_log_prepare prepare;
+    /** most bytes per second of zeros that are written ahead, at least 1
+     *  MiB; 0: 256 MiB */
+    uint64_t prepare_rate;
+    /** how batches are written */
+    weir_log_backend backend;
+    /** whether past the page cache */
+    weir_log_direct direct;
+    /** threads that write with pwritev2: 1 to 16; 0: 3 */
+    uint32_t io_threads;
+    /** 0 */
+    uint32_t reserved0;
+    /** how long an append waits for room, at least 1; 0 and -1: for ever */
+    int64_t append_timeout_ns;
+    /** a reservation that is not committed so long is given up, and its
+     *  writer gets `-WEIR_E_STALE`: 100 ms to 1 h; 0: 10 s; -1: never */
+    int64_t stall_timeout_ns;
+    /** how long opening waits for the files of a process that was just
+     *  killed: 1 ns to 1 min; 0: 5 s */
+    int64_t lock_timeout_ns;
+    /** 0; else `-EOPNOTSUPP` */
+    uint64_t lease_bytes;
+};
+/** A `struct weir_log_options` with `size` set and all else 0. */
+#define WEIR_LOG_OPTIONS_INIT \
+    { sizeof(struct weir_log_options), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, \
+      0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+
+/**
+ * One record of an atomic batch, or one piece of a gathered record.
+ *
+ * Since 0.1.
+ */
+struct weir_log_part {
+    /** its first byte, NULL only if `len` is 0 */
+    const void *data;
+    /** bytes */
+    size_t len;
+    /** a number of the user's, handed back by readers: 0 to 65535 */
+    uint32_t tag;
+    /** 0 */
+    uint32_t reserved0;
+};
+
+/**
+ * How a log is read.
+ *
+ * Since 0.1.
+ */
+typedef uint32_t weir_reader_flags;
+/** go on behind damage: weir_log_reader_next() says 2 for the first record
+ *  behind a gap */
+#define WEIR_READER_SALVAGE UINT32_C(0x1)
+/** beyond what is durable, up to what was written */
+#define WEIR_READER_WRITTEN UINT32_C(0x2)
+
+/**
+ * What a cursor does.
+ *
+ * Since 0.1.
+ */
+typedef uint32_t weir_cursor_flags;
+/** neither retention nor truncation passes it */
+#define WEIR_CURSOR_HOLD UINT32_C(0x1)
+
+/**
+ * How a log is.
+ *
+ * Since 0.1.
+ */
+typedef uint32_t weir_log_verdict;
+enum {
+    /** nothing is missing */
+    WEIR_LOG_WHOLE = 0,
+    /** something that was never acknowledged is not whole; opening drops it,
+     *  or mends what was spare */
+    WEIR_LOG_TORN = 1,
+    /** something that was acknowledged is damaged */
+    WEIR_LOG_CORRUPT = 2,
+};
+
+/**
+ * What was found in a log. Up to `WEIR_LOG_FOUND_OPEN_CHAIN` it is where the
+ * valid part ends.
+ *
+ * Since 0.1.
+ */
+typedef uint32_t weir_log_finding;
+enum {
+    /** nothing to tell */
+    WEIR_LOG_FOUND_NOTHING = 0,
+    /** zeros: never written */
+    WEIR_LOG_FOUND_ZEROS = 1,
+    /** a whole batch of what the file held before it was recycled */
+    WEIR_LOG_FOUND_EARLIER_USE = 2,
+    /** a whole batch that an earlier recovery dropped */
+    WEIR_LOG_FOUND_DROPPED = 3,
+    /** a batch header that is not whole */
+    WEIR_LOG_FOUND_DAMAGED_HEADER = 4,
+    /** a record that is not whole, or their number or digest is wrong */
+    WEIR_LOG_FOUND_DAMAGED_RECORD = 5,
+    /** a whole batch of another place */
+    WEIR_LOG_FOUND_MISDIRECTED = 6,
+    /** a whole batch that does not follow the one before it */
+    WEIR_LOG_FOUND_BROKEN_LINK = 7,
+    /** a segment file is missing */
+    WEIR_LOG_FOUND_SEGMENT_MISSING = 8,
+    /** a segment file is too short, or its header is not whole */
+    WEIR_LOG_FOUND_SEGMENT_DAMAGED = 9,
+    /** the last batch ends inside a long record or an atomic batch, and
+     *  nothing follows */
+    WEIR_LOG_FOUND_OPEN_CHAIN = 10,
+    /** both superblocks are damaged or contradict each other */
+    WEIR_LOG_FOUND_META = 11,
+    /** a batch of a life of the log that META does not know: the newer
+     *  superblock is lost */
+    WEIR_LOG_FOUND_HIGHER_EPOCH = 12,
+    /** META says where the log was closed, and it ends elsewhere */
+    WEIR_LOG_FOUND_CLOSED_END = 13,
+    /** one superblock is damaged */
+    WEIR_LOG_FOUND_META_COPY = 14,
+    /** a segment file that holds nothing yet is damaged */
+    WEIR_LOG_FOUND_UNUSED_SEGMENT = 15,
+    /** a cursor is damaged */
+    WEIR_LOG_FOUND_CURSOR = 16,
+    /** one of the two places of a cursor is damaged */
+    WEIR_LOG_FOUND_CURSOR_SLOT = 17,
+};
+
+/**
+ * What was mended in a log.
+ *
+ * Since 0.1.
+ */
+typedef uint32_t weir_log_mended;
+/** a superblock, by the other one */
+#define WEIR_LOG_MENDED_META_COPY UINT32_C(0x1)
+/** both superblocks, by the segments */
+#define WEIR_LOG_MENDED_META UINT32_C(0x2)
+/** the header of a segment */
+#define WEIR_LOG_MENDED_SEGMENT_HEADER UINT32_C(0x4)
+/** a damaged segment that held nothing was removed */
+#define WEIR_LOG_MENDED_UNUSED_SEGMENT UINT32_C(0x8)
+/** segments that were truncated, and leftovers, were removed */
+#define WEIR_LOG_MENDED_TRUNCATED UINT32_C(0x10)
+/** what was never acknowledged was dropped */
+#define WEIR_LOG_MENDED_TAIL UINT32_C(0x20)
+/** damaged parts were moved to the folder `quarantine` */
+#define WEIR_LOG_MENDED_QUARANTINE UINT32_C(0x40)
+/** a cursor */
+#define WEIR_LOG_MENDED_CURSOR UINT32_C(0x80)
+/** what was whole was written to another log */
+#define WEIR_LOG_MENDED_SALVAGED UINT32_C(0x100)
+
+/**
+ * What recovery, weir_log_verify() or weir_log_repair() found.
+ *
+ * Since 0.1.
+ */
+struct weir_log_report {
+    /** size of this struct */
+    size_t size;
+    /** how the log is */
+    weir_log_verdict verdict;
+    /** what decided it */
+    weir_log_finding finding;
+    /** the number of the segment where it is, or 0 */
+    uint64_t segment;
+    /** bytes from the beginning of that file, or 0 */
+    uint64_t offset;
+    /** the position in the log, or 0 */
+    uint64_t lsn;
+    /** what lies behind the valid part */
+    weir_log_finding at_end;
+    /** what was changed */
+    weir_log_mended mended;
+    /** the oldest position that is kept */
+    uint64_t first_lsn;
+    /** where the valid part ends */
+    uint64_t end_lsn;
+    /** what the files prove to have been acknowledged */
+    uint64_t durable_lsn;
+    /** the life of the log when it was looked at: each opening begins one */
+    uint64_t epoch;
+    /** where the scan began */
+    uint64_t scanned_lsn;
+    /** segment files */
+    uint64_t segments;
+    /** batches that were read */
+    uint64_t batches;
+    /** records that were read, padding and aborted ones included */
+    uint64_t records;
+    /** bytes of their payloads */
+    uint64_t record_bytes;
+    /** bytes that are neither payloads nor their headers */
+    uint64_t padding_bytes;
+    /** atomic batches and long records that were never finished */
+    uint64_t void_chains;
+    /** whole batches behind the end that are dropped */
+    uint64_t dropped_batches;
+    /** bytes that went to the folder `quarantine` */
+    uint64_t quarantined_bytes;
+    /** places that salvage passed over */
+    uint64_t gaps;
+    /** bytes of those */
+    uint64_t gap_bytes;
+    /** named cursors */
+    uint64_t cursors;
+};
+/** A `struct weir_log_report` with `size` set and all else 0. */
+#define WEIR_LOG_REPORT_INIT \
+    { sizeof(struct weir_log_report), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, \
+      0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+
+/**
+ * Counters of an open log since it was opened.
+ *
+ * Since 0.1.
+ */
+struct weir_log_info {
+    /** size of this struct */
+    size_t size;
+    /** the oldest position that is kept */
+    uint64_t first_lsn;
+    /** as weir_log_durable() */
+    uint64_t durable_lsn;
+    /** as weir_log_tail() */
+    uint64_t tail_lsn;
+    /** the life of the log: each opening begins one */
+    uint64_t epoch;
+    /** records that were written; aborted ones and padding are none */
+    uint64_t records;
+    /** bytes of their payloads */
+    uint64_t record_bytes;
+    /** batches that were written */
+    uint64_t batches;
+    /** bytes of those */
+    uint64_t batch_bytes;
+    /** bytes of them that are padding */
+    uint64_t padding_bytes;
+    /** batches that a waiting thread wrote by itself */
+    uint64_t waiter_writes;
+    /** batches that the log's own thread wrote */
+    uint64_t thread_writes;
+    /** flushes that were not part of a write */
+    uint64_t flushes;
+    /** buffers that were opened */
+    uint64_t rotations;
+    /** times an append waited for room */
+    uint64_t room_waits;
+    /** times the next buffer's segment was not ready */
+    uint64_t segment_waits;
+    /** times the log waited for a writer that did not commit */
+    uint64_t stalls;
+    /** reservations that were given up */
+    uint64_t evictions;
+    /** bytes of memory that are kept because a writer that was given up may
+     *  still write there */
+    uint64_t leaked_bytes;
+    /** segment files that were made, from zeros or by reserving */
+    uint64_t segments_made;
+    /** segment files that were used again */
+    uint64_t segments_recycled;
+    /** segment files that retention or truncation took away */
+    uint64_t segments_removed;
+    /** segment files that were handed out before they were zeroed */
+    uint64_t segments_unzeroed;
+    /** the age of the oldest write that has not finished, ns; 0: none */
+    int64_t oldest_inflight_ns;
+    /** device writes by their duration: element i counts those of 2^i to
+     *  2^(i+1) - 1 ns */
+    uint64_t write_latency[64];
+    /** the backend that writes: `io_uring` or `pwritev2`, ended by NUL */
+    char backend[16];
+    /** why this one, ended by NUL */
+    char backend_reason[96];
+    /** the error that belongs to the reason, positive; 0: none */
+    uint32_t backend_error;
+    /** 1: files are written past the page cache */
+    uint32_t direct;
+    /** 1: an accepted record has its place on disk; 0: the file system
+     *  copies on write */
+    uint32_t space_guaranteed;
+    /** 1: the file system is in memory, nothing survives a power cut */
+    uint32_t volatile_storage;
+    /** what recovery found: the fields of weir_log_report */
+    weir_log_verdict recovered_verdict;
+    /** what decided that */
+    weir_log_finding recovered_finding;
+    /** where */
+    uint64_t recovered_lsn;
+    /** batches that recovery read */
+    uint64_t recovered_batches;
+    /** batches that recovery dropped */
+    uint64_t recovered_dropped;
+    /** what recovery mended */
+    weir_log_mended recovered_mended;
+    /** 0 */
+    uint32_t reserved0;
+};
+/** A `struct weir_log_info` with `size` set and all else 0. */
+#define WEIR_LOG_INFO_INIT \
+    { sizeof(struct weir_log_info), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, \
+      0, 0, 0, 0, 0, 0, 0, 0, 0, {0}, {0}, {0}, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, \
+      0 }
+
+/* ==========================================================================
+ * Log functions
+ * ========================================================================== */
+
+/**
+ * Opens the log in a folder for appending, or makes one.
+ *
+ * Recovery comes first: it finds the end of what was appended, drops a torn
+ * tail that was never acknowledged, and refuses a log that is damaged below
+ * what was. weir_log_stats() tells what it found.
+ *
+ * One process at a time has a log open. Opening waits up to `lock_timeout_ns`
+ * for the writes of a process that was just killed.
+ *
+ * @param[in] folder   the folder, which is made if it is missing, while its
+ *     parent is not. UTF-8, ended by NUL.
+ * @param[in] options  NULL means all defaults. May be NULL. Its `size` is set,
+ *     as `WEIR_LOG_OPTIONS_INIT` does.
+ * @param[out] ret_log the new handle. The caller owns it and gives it back with
+ *     weir_log_close().
+ *
+ * @return 0. Otherwise a negative error:
+ *   -E2BIG          `options` has an unknown field that is not 0
+ *   -EACCES         the permissions of the folder or of a file are not enough
+ *   -EAGAIN         the system has no threads left
+ *   -EBUSY          another process has it open, or the writes of a killed one
+ *                   do not end
+ *   -EEXIST         there is a log, and `WEIR_LOG_EXCLUSIVE`
+ *   -EINVAL         an option is out of range, `segment_size` is not that of
+ *                   the log, or a required pointer is NULL
+ *   -EIO            reading, writing or flushing failed
+ *   -ELOOP          too many symbolic links in the path
+ *   -EMFILE         too many open files in this process
+ *   -ENAMETOOLONG   the path is too long
+ *   -ENFILE         too many open files on this machine
+ *   -ENOENT         there is no log, and `WEIR_LOG_NO_CREATE` or
+ *                   `WEIR_LOG_READ_ONLY`; or the parent folder is missing
+ *   -ENOMEM         no memory for buffers
+ *   -ENOSPC         no space for the first segment
+ *   -ENOTDIR        the path is no folder
+ *   -EOPNOTSUPP     the backend that was asked for does not work here, the file
+ *                   system is not local, or `lease_bytes` is not 0
+ *   -EROFS          the file system is mounted read-only
+ *   -WEIR_E_CORRUPT damage below what was acknowledged; nothing was changed
+ *   -WEIR_E_VERSION made by a version that this one cannot work with
+ *
+ * Any thread. May block. Not for signal handlers. Since 0.1.
+ */
+WEIR_API int weir_log_open(
+        const char *folder, const struct weir_log_options *options,
+        struct weir_log **ret_log) WEIR_NOEXCEPT;
+
+/**
+ * Writes what was appended, notes the clean end, and frees the handle.
+ *
+ * Open reservations are given up. After an error of the disk there is nothing
+ * left to write; for an answer call weir_log_sync() before. No other call on
+ * this handle may be under way.
+ *
+ * @param[in] log the handle. May be NULL.
+ *
+ * @return NULL.
+ *
+ * Callers serialise calls on one object. May block. Not for signal handlers.
+ * Since 0.1.
+ */
+WEIR_API struct weir_log *weir_log_close(struct weir_log *log) WEIR_NOEXCEPT;
+
+/**
+ * Appends one record.
+ *
+ * The record has its place in the log when this returns, behind all that was
+ * appended before the call began; it is durable when weir_log_durable() is
+ * above `ret_lsn`. Makes no system call while there is room.
+ *
+ * @param[in] log      the log.
+ * @param[in] data     the payload. May be NULL. `len` bytes.
+ * @param[in] len      0 to `max_record`: a record of 0 bytes is one.
+ * @param[out] ret_lsn its position. May be NULL.
+ *
+ * @return 0. Otherwise a negative error:
+ *   -EINVAL          `log` is NULL, `data` is NULL and `len` is not 0, or the
+ *                    log is being closed
+ *   -EMSGSIZE        `len` is above `max_record`
+ *   -ENOSPC          no segment can be made: the file system or `max_bytes` is
+ *                    full
+ *   -EROFS           the log is read-only
+ *   -ETIMEDOUT       no room within `append_timeout_ns`
+ *   -WEIR_E_FORKED   the handle is the parent's
+ *   -WEIR_E_POISONED an earlier failure of the disk ended the log
+ *   -WEIR_E_STALE    the caller was stopped so long that its place was given
+ *                    up; nothing was appended
+ *
+ * Any thread. May block. Not for signal handlers. Since 0.1.
+ */
+WEIR_API int weir_log_append(struct weir_log *log, const void *data, size_t len,
+                             uint64_t *ret_lsn) WEIR_NOEXCEPT;
+
+/**
+ * Appends one record if there is room at once.
+ *
+ * @param[in] log      the log.
+ * @param[in] data     the payload. May be NULL. `len` bytes.
+ * @param[in] len      0 to `max_record`.
+ * @param[out] ret_lsn its position. May be NULL.
+ *
+ * @return 0. Otherwise a negative error:
+ *   -EAGAIN          no room now; nothing was appended
+ *   -EINVAL          `log` is NULL, `data` is NULL and `len` is not 0, or the
+ *                    log is being closed
+ *   -EMSGSIZE        `len` is above `max_record`, or needs more than one buffer
+ *   -ENOSPC          no segment can be made: the file system or `max_bytes` is
+ *                    full
+ *   -EROFS           the log is read-only
+ *   -WEIR_E_FORKED   the handle is the parent's
+ *   -WEIR_E_POISONED an earlier failure of the disk ended the log
+ *   -WEIR_E_STALE    the caller was stopped so long that its place was given
+ *                    up; nothing was appended
+ *
+ * Any thread. Does not block. Not for signal handlers. Since 0.1.
+ */
+WEIR_API int weir_log_try_append(struct weir_log *log, const void *data,
+                                 size_t len, uint64_t *ret_lsn) WEIR_NOEXCEPT;
+
+/**
+ * Appends one record that is put together from pieces.
+ *
+ * Its tag is that of the first piece; the tags of the others do not count.
+ *
+ * @param[in] log      the log.
+ * @param[in] parts    the pieces, in order. An array of `count` elements.
+ * @param[in] count    1 to 1024.
+ * @param[out] ret_lsn its position. May be NULL.
+ *
+ * @return 0. Otherwise a negative error:
+ *   -EINVAL          `log` or `parts` is NULL, `count` or a tag is out of
+ *                    range, the data of a piece is NULL and its `len` is not 0,
+ *                    a reserved field is not 0, or the log is being closed
+ *   -EMSGSIZE        all pieces together are above `max_record`
+ *   -ENOSPC          no segment can be made: the file system or `max_bytes` is
+ *                    full
+ *   -EROFS           the log is read-only
+ *   -ETIMEDOUT       no room within `append_timeout_ns`
+ *   -WEIR_E_FORKED   the handle is the parent's
+ *   -WEIR_E_POISONED an earlier failure of the disk ended the log
+ *   -WEIR_E_STALE    the caller was stopped so long that its place was given
+ *                    up; nothing was appended
+ *
+ * Any thread. May block. Not for signal handlers. Since 0.1.
+ */
+WEIR_API int weir_log_appendv(struct weir_log *log,
+                              const struct weir_log_part *parts, size_t count,
+                              uint64_t *ret_lsn) WEIR_NOEXCEPT;
+
+/**
+ * Appends a record for each part: all of them or none is there after a crash.
+ *
+ * The records lie side by side. One reservation serves them all, so this is
+ * also the cheapest way to append many small ones.
+ *
+ * @param[in] log      the log.
+ * @param[in] parts    the payloads and their tags. An array of `count`
+ *     elements.
+ * @param[in] count    1 to 1024.
+ * @param[out] ret_lsn the position of the last record: when it is durable, all
+ *     are. May be NULL.
+ *
+ * @return 0. Otherwise a negative error:
+ *   -EINVAL          `log` or `parts` is NULL, `count` or a tag is out of
+ *                    range, the data of a part is NULL and its `len` is not 0,
+ *                    a reserved field is not 0, or the log is being closed
+ *   -EMSGSIZE        all records together are above `max_record`
+ *   -ENOSPC          no segment can be made: the file system or `max_bytes` is
+ *                    full
+ *   -EROFS           the log is read-only
+ *   -ETIMEDOUT       no room within `append_timeout_ns`
+ *   -WEIR_E_FORKED   the handle is the parent's
+ *   -WEIR_E_POISONED an earlier failure of the disk ended the log
+ *   -WEIR_E_STALE    the caller was stopped so long that its place was given
+ *                    up; nothing was appended
+ *
+ * Any thread. May block. Not for signal handlers. Since 0.1.
+ */
+WEIR_API int weir_log_append_batch(
+        struct weir_log *log, const struct weir_log_part *parts, size_t count,
+        uint64_t *ret_lsn) WEIR_NOEXCEPT;
+
+/**
+ * A place for one record that the caller fills by itself.
+ *
+ * What lies behind it in the log becomes durable only after it was committed or
+ * aborted: a reservation is for microseconds. After `stall_timeout_ns` it is
+ * given up. At most 256 are open at one time.
+ *
+ * @param[in] log       the log.
+ * @param[in] len       bytes, 0 to what fits a buffer with its headers.
+ * @param[in] tag       a number of the user's: 0 to 65535.
+ * @param[out] ret_lsn  its position, for weir_log_commit() and
+ *     weir_log_abort().
+ * @param[out] ret_data its first byte, aligned to 16, until it is committed or
+ *     aborted. `len` bytes. Valid as long as `log` is.
+ *
+ * @return 0. Otherwise a negative error:
+ *   -EINVAL          a pointer is NULL, `tag` is out of range, or the log is
+ *                    being closed
+ *   -EMSGSIZE        `len` is above `max_record`, or does not fit a buffer
+ *   -ENOBUFS         256 reservations are open
+ *   -ENOSPC          no segment can be made: the file system or `max_bytes` is
+ *                    full
+ *   -EROFS           the log is read-only
+ *   -ETIMEDOUT       no room within `append_timeout_ns`
+ *   -WEIR_E_FORKED   the handle is the parent's
+ *   -WEIR_E_POISONED an earlier failure of the disk ended the log
+ *   -WEIR_E_STALE    the caller was stopped so long that its place was given up
+ *
+ * Any thread. May block. Not for signal handlers. Since 0.1.
+ */
+WEIR_API int weir_log_reserve(struct weir_log *log, size_t len, uint32_t tag,
+                              uint64_t *ret_lsn, void **ret_data) WEIR_NOEXCEPT;
+
+/**
+ * Makes a reservation a record.
+ *
+ * The bytes must not change any more. What was reserved and is not used becomes
+ * padding.
+ *
+ * @param[in] log the log.
+ * @param[in] lsn what weir_log_reserve() gave.
+ * @param[in] len bytes of the record, at most what was reserved.
+ *
+ * @return 0. Otherwise a negative error:
+ *   -EINVAL          `log` is NULL, or `len` is more than was reserved
+ *   -EROFS           the log is read-only
+ *   -WEIR_E_FORKED   the handle is the parent's
+ *   -WEIR_E_POISONED an earlier failure of the disk ended the log
+ *   -WEIR_E_STALE    it was given up, or committed or aborted before
+ *
+ * Any thread. Does not block. Not for signal handlers. Since 0.1.
+ */
+WEIR_API int weir_log_commit(struct weir_log *log, uint64_t lsn,
+                             size_t len) WEIR_NOEXCEPT;
+
+/**
+ * Gives a reservation up. Readers do not see it.
+ *
+ * @param[in] log the log.
+ * @param[in] lsn what weir_log_reserve() gave.
+ *
+ * @return 0. Otherwise a negative error:
+ *   -EINVAL          `log` is NULL
+ *   -EROFS           the log is read-only
+ *   -WEIR_E_FORKED   the handle is the parent's
+ *   -WEIR_E_POISONED an earlier failure of the disk ended the log
+ *   -WEIR_E_STALE    it was given up, or committed or aborted before
+ *
+ * Any thread. Does not block. Not for signal handlers. Since 0.1.
+ */
+WEIR_API int weir_log_abort(struct weir_log *log, uint64_t lsn) WEIR_NOEXCEPT;
+
+/**
+ * Waits until a record is durable, and starts the flush itself.
+ *
+ * Threads that wait at the same time share writes. With a limit of 0 it answers
+ * at once, and the flush goes on: event loops start one like this and watch
+ * weir_log_fd().
+ *
+ * @param[in] log        the log.
+ * @param[in] lsn        what an append gave.
+ * @param[in] timeout_ns ns, 0 does not wait, negative waits for ever.
+ *
+ * @return 0. Otherwise a negative error:
+ *   -EAGAIN          not yet, with a limit of 0
+ *   -EDEADLK         this thread holds a reservation at or below `lsn`
+ *   -EINVAL          `log` is NULL
+ *   -ERANGE          nothing was appended there yet
+ *   -EROFS           the log is read-only
+ *   -ETIMEDOUT       not in time; the flush goes on
+ *   -WEIR_E_FORKED   the handle is the parent's
+ *   -WEIR_E_POISONED a failure of the disk ended the log before `lsn` was
+ *                    durable
+ *
+ * Source: group commit: J. Gray and A. Reuter, Transaction Processing, 1993,
+ * chapter 9. The next write takes what came during the last one, without a
+ * timer.
+ *
+ * Any thread. Blocks only if `timeout_ns` is not 0. Not for signal handlers.
+ * Since 0.1.
+ */
+WEIR_API int weir_log_wait(struct weir_log *log, uint64_t lsn,
+                           int64_t timeout_ns) WEIR_NOEXCEPT;
+
+/**
+ * Waits until everything that was appended before the call is durable.
+ *
+ * @param[in] log the log.
+ *
+ * @return 0. Otherwise a negative error:
+ *   -EDEADLK         this thread holds a reservation
+ *   -EINVAL          `log` is NULL
+ *   -EROFS           the log is read-only
+ *   -WEIR_E_FORKED   the handle is the parent's
+ *   -WEIR_E_POISONED a failure of the disk ended the log
+ *
+ * Any thread. May block. Not for signal handlers. Since 0.1.
+ */
+WEIR_API int weir_log_sync(struct weir_log *log) WEIR_NOEXCEPT;
+
+/**
+ * The stable watermark: every record below it survives a power cut.
+ *
+ * It never falls, and stands still after a failure of the disk.
+ *
+ * @param[in] log the log, NULL gives 0. May be NULL.
+ *
+ * Any thread. Does not block. Safe in signal handlers. Since 0.1.
+ */
+WEIR_API uint64_t weir_log_durable(const struct weir_log *log) WEIR_NOEXCEPT;
+
+/**
+ * Where the next record or batch begins. Equal to weir_log_durable() when all
+ * is durable.
+ *
+ * @param[in] log the log, NULL gives 0. May be NULL.
+ *
+ * Any thread. Does not block. Safe in signal handlers. Since 0.1.
+ */
+WEIR_API uint64_t weir_log_tail(const struct weir_log *log) WEIR_NOEXCEPT;
+
+/**
+ * What ended the log, as a positive error code; 0: nothing did.
+ *
+ * @param[in] log the log, NULL gives 0. May be NULL.
+ *
+ * Any thread. Does not block. Safe in signal handlers. Since 0.1.
+ */
+WEIR_API uint32_t weir_log_error(const struct weir_log *log) WEIR_NOEXCEPT;
+
+/**
+ * An eventfd that becomes readable when weir_log_durable() grows.
+ *
+ * It belongs to the log, which closes it at the end; read 8 bytes from it to
+ * reset it. From the first call on everything that is appended is flushed at
+ * once, by the log's own thread.
+ *
+ * @param[in] log the log.
+ *
+ * @return the descriptor. Otherwise a negative error:
+ *   -EINVAL        `log` is NULL
+ *   -EMFILE        too many open files in this process
+ *   -ENFILE        too many open files on this machine
+ *   -ENOMEM        the system has no memory for it
+ *   -EROFS         the log is read-only
+ *   -WEIR_E_FORKED the handle is the parent's
+ *
+ * Any thread. Does not block. Not for signal handlers. Since 0.1.
+ */
+WEIR_API int weir_log_fd(struct weir_log *log) WEIR_NOEXCEPT;
+
+/**
+ * Gives the space of old records back: of whole segments below a position.
+ *
+ * It stands durably in the log before a file goes. Records at or above `lsn`
+ * stay; some below may stay as well.
+ *
+ * @param[in] log the log.
+ * @param[in] lsn at most weir_log_durable().
+ *
+ * @return 0. Otherwise a negative error:
+ *   -EBUSY           a cursor with `WEIR_CURSOR_HOLD` stands below
+ *   -EINVAL          `log` is NULL
+ *   -EIO             the note could not be written; the log is ended
+ *   -ERANGE          `lsn` is above weir_log_durable()
+ *   -EROFS           the log is read-only
+ *   -WEIR_E_FORKED   the handle is the parent's
+ *   -WEIR_E_POISONED a failure of the disk ended the log
+ *
+ * Any thread. May block. Not for signal handlers. Since 0.1.
+ */
+WEIR_API int weir_log_truncate_before(struct weir_log *log,
+                                      uint64_t lsn) WEIR_NOEXCEPT;
+
+/**
+ * Counters of an open log, the backend it uses and why, and what recovery
+ * found.
+ *
+ * @param[in] log       the log.
+ * @param[out] ret_info what is known. Its `size` is set, as
+ *     `WEIR_LOG_INFO_INIT` does.
+ *
+ * @return 0. Otherwise a negative error:
+ *   -EINVAL        a pointer is NULL, or `size` is out of range
+ *   -WEIR_E_FORKED the handle is the parent's
+ *
+ * Any thread. Does not block. Not for signal handlers. Since 0.1.
+ */
+WEIR_API int weir_log_stats(struct weir_log *log,
+                            struct weir_log_info *ret_info) WEIR_NOEXCEPT;
+
+/* ==========================================================================
+ * Reading a log
+ * ========================================================================== */
+
+/**
+ * Opens a log for reading, in any process, while it is written or not.
+ *
+ * The reader shows records up to the stable watermark: of a log that is being
+ * written it is its writer's; else what the files prove. It does not stop
+ * truncation: a reader that is overtaken says so.
+ *
+ * @param[in] folder      the log's folder. UTF-8, ended by NUL.
+ * @param[in] from_lsn    the first record at or after it, 0 for the oldest.
+ * @param[in] flags       how to read.
+ * @param[out] ret_reader the new handle. The caller owns it and gives it back
+ *     with weir_log_reader_close().
+ *
+ * @return 0. Otherwise a negative error:
+ *   -EACCES         the permissions of the folder or of a file are not enough
+ *   -EINVAL         a pointer is NULL, or a flag is unknown
+ *   -EIO            reading failed
+ *   -ELOOP          too many symbolic links in the path
+ *   -EMFILE         too many open files in this process
+ *   -ENAMETOOLONG   the path is too long
+ *   -ENFILE         too many open files on this machine
+ *   -ENOENT         there is no log
+ *   -ENOMEM         no memory for the handle
+ *   -ENOTDIR        the path is no folder
+ *   -WEIR_E_CORRUPT META is damaged, or a segment of the log is
+ *   -WEIR_E_LAPPED  `from_lsn` was truncated
+ *   -WEIR_E_VERSION made by a version that this one cannot work with
+ *
+ * Any thread. May block. Not for signal handlers. Since 0.1.
+ */
+WEIR_API int weir_log_reader_open(
+        const char *folder, uint64_t from_lsn, weir_reader_flags flags,
+        struct weir_log_reader **ret_reader) WEIR_NOEXCEPT;
+
+/**
+ * The next record, if there is one now.
+ *
+ * An atomic batch is given out record by record, but not before all of it is
+ * there. What was aborted is passed over.
+ *
+ * @param[in] reader    the reader.
+ * @param[out] ret_data its payload, until the next call. `ret_len` bytes. Valid
+ *     as long as `reader` is.
+ * @param[out] ret_len  bytes.
+ * @param[out] ret_lsn  its position. May be NULL.
+ * @param[out] ret_tag  its tag. May be NULL.
+ *
+ * @return 1 for a record, 2 for a record behind a gap (`WEIR_READER_SALVAGE`),
+ *     0 for nothing more now. Otherwise a negative error:
+ *   -EACCES         a segment may not be read
+ *   -EINVAL         a required pointer is NULL
+ *   -EIO            reading failed
+ *   -EMFILE         too many open files in this process
+ *   -ENFILE         too many open files on this machine
+ *   -ENOMEM         no memory for a record that spans buffers
+ *   -WEIR_E_CORRUPT damage below what was acknowledged; weir_log_verify() tells
+ *                   where
+ *   -WEIR_E_LAPPED  this place was truncated: seek
+ *   -WEIR_E_STALE   the log was opened anew and goes on before this place: seek
+ *
+ * Callers serialise calls on one object. May block. Not for signal handlers.
+ * Since 0.1.
+ */
+WEIR_API int weir_log_reader_next(struct weir_log_reader *reader,
+                                  const void **ret_data, size_t *ret_len,
+                                  uint64_t *ret_lsn,
+                                  uint32_t *ret_tag) WEIR_NOEXCEPT;
+
+/**
+ * Waits until weir_log_reader_next() has something to say, be it an error.
+ *
+ * Wakes when the writer's watermark moves; where the log's folder is not
+ * writable for this process it looks every 5 ms.
+ *
+ * @param[in] reader     the reader.
+ * @param[in] timeout_ns ns, 0 does not wait, negative waits for ever.
+ *
+ * @return 0. Otherwise a negative error:
+ *   -EINVAL    `reader` is NULL
+ *   -ETIMEDOUT nothing came
+ *
+ * Callers serialise calls on one object. Blocks only if `timeout_ns` is not 0.
+ * Not for signal handlers. Since 0.1.
+ */
+WEIR_API int weir_log_reader_wait(struct weir_log_reader *reader,
+                                  int64_t timeout_ns) WEIR_NOEXCEPT;
+
+/**
+ * Goes to the first record at or after a position.
+ *
+ * @param[in] reader the reader.
+ * @param[in] lsn    the position, 0 for the oldest record.
+ *
+ * @return 0. Otherwise a negative error:
+ *   -EACCES         a segment may not be read
+ *   -EINVAL         `reader` is NULL
+ *   -EIO            reading failed
+ *   -EMFILE         too many open files in this process
+ *   -ENFILE         too many open files on this machine
+ *   -ENOENT         the log was removed
+ *   -ENOMEM         no memory
+ *   -WEIR_E_CORRUPT META is damaged, or a segment of the log is
+ *   -WEIR_E_LAPPED  `lsn` was truncated
+ *   -WEIR_E_VERSION the log was made anew by a version that this one cannot
+ *                   work with
+ *
+ * Callers serialise calls on one object. May block. Not for signal handlers.
+ * Since 0.1.
+ */
+WEIR_API int weir_log_reader_seek(struct weir_log_reader *reader,
+                                  uint64_t lsn) WEIR_NOEXCEPT;
+
+/**
+ * Ends a reader. Records that it gave out are gone.
+ *
+ * @param[in] reader the handle. May be NULL.
+ *
+ * @return NULL.
+ *
+ * Callers serialise calls on one object. Does not block. Not for signal
+ * handlers. Since 0.1.
+ */
+WEIR_API struct weir_log_reader *weir_log_reader_close(
+        struct weir_log_reader *reader) WEIR_NOEXCEPT;
+
+/* ==========================================================================
+ * Files of a log
+ * ========================================================================== */
+
+/**
+ * Stores a named position of a log durably. Any process may.
+ *
+ * It is written twice, one copy after the other: a crash leaves the old
+ * position or the new one.
+ *
+ * @param[in] folder the log's folder. UTF-8, ended by NUL.
+ * @param[in] name   letters, digits, `.`, `_` and `-`, 1 to 64, not beginning
+ *     with `.`. UTF-8, ended by NUL.
+ * @param[in] lsn    the position.
+ * @param[in] flags  what the cursor does.
+ *
+ * @return 0. Otherwise a negative error:
+ *   -EACCES         the permissions of the folder or of a file are not enough
+ *   -EBUSY          another store of this cursor does not end
+ *   -EINVAL         a pointer is NULL, a bad name, or a flag is unknown
+ *   -EIO            reading, writing or flushing failed
+ *   -ELOOP          too many symbolic links in the path
+ *   -EMFILE         too many open files in this process
+ *   -ENAMETOOLONG   the name or the path is too long
+ *   -ENFILE         too many open files on this machine
+ *   -ENOENT         there is no log
+ *   -ENOMEM         no memory
+ *   -ENOSPC         the file system is full
+ *   -ENOTDIR        the path is no folder
+ *   -EROFS          the file system is mounted read-only
+ *   -WEIR_E_CORRUPT META is damaged, or both copies of the cursor are
+ *   -WEIR_E_VERSION made by a version that this one cannot work with
+ *
+ * Any thread. May block. Not for signal handlers. Since 0.1.
+ */
+WEIR_API int weir_log_cursor_store(const char *folder, const char *name,
+                                   uint64_t lsn,
+                                   weir_cursor_flags flags) WEIR_NOEXCEPT;
+
+/**
+ * Reads a named position of a log.
+ *
+ * @param[in] folder   the log's folder. UTF-8, ended by NUL.
+ * @param[in] name     the cursor's name. UTF-8, ended by NUL.
+ * @param[out] ret_lsn the position.
+ *
+ * @return 0. Otherwise a negative error:
+ *   -EACCES         the permissions of the folder or of a file are not enough
+ *   -EINVAL         a pointer is NULL, or a bad name
+ *   -EIO            reading failed
+ *   -ELOOP          too many symbolic links in the path
+ *   -EMFILE         too many open files in this process
+ *   -ENAMETOOLONG   the name or the path is too long
+ *   -ENFILE         too many open files on this machine
+ *   -ENOENT         there is no log, or no such cursor
+ *   -ENOMEM         no memory
+ *   -ENOTDIR        the path is no folder
+ *   -WEIR_E_CORRUPT META is damaged, or both copies of the cursor are
+ *   -WEIR_E_VERSION made by a version that this one cannot work with
+ *
+ * Any thread. May block. Not for signal handlers. Since 0.1.
+ */
+WEIR_API int weir_log_cursor_load(const char *folder, const char *name,
+                                  uint64_t *ret_lsn) WEIR_NOEXCEPT;
+
+/**
+ * Reads a whole log and says how it is. Nothing is changed or locked.
+ *
+ * Beside a writer it says what was true at some moment of the call.
+ *
+ * @param[in] folder      the log's folder. UTF-8, ended by NUL.
+ * @param[out] ret_report what was found and where. May be NULL. Its `size` is
+ *     set, as `WEIR_LOG_REPORT_INIT` does.
+ *
+ * @return the verdict: 0 whole, 1 torn, 2 corrupt. Otherwise a negative error:
+ *   -EACCES         the permissions of the folder or of a file are not enough
+ *   -EINVAL         `folder` is NULL, or `size` is out of range
+ *   -EIO            reading failed
+ *   -ELOOP          too many symbolic links in the path
+ *   -EMFILE         too many open files in this process
+ *   -ENAMETOOLONG   the path is too long
+ *   -ENFILE         too many open files on this machine
+ *   -ENOENT         there is no log
+ *   -ENOMEM         no memory
+ *   -ENOTDIR        the path is no folder
+ *   -WEIR_E_VERSION made by a version that this one cannot work with
+ *
+ * Any thread. May block. Not for signal handlers. Since 0.1.
+ */
+WEIR_API int weir_log_verify(const char *folder,
+                             struct weir_log_report *ret_report) WEIR_NOEXCEPT;
+
+/**
+ * Makes a log that cannot be opened one that can, without losing what is whole.
+ *
+ * Superblocks and segment headers are built anew from what is there. Damaged
+ * records are dropped only if the caller says how: with
+ * `WEIR_LOG_RECOVERY_POINT_IN_TIME` the log ends in front of the first damage,
+ * and the rest is moved to the folder `quarantine`; with `target` every record
+ * that is whole is copied to a new log there, with new positions, and this one
+ * stays as it is.
+ *
+ * @param[in] folder      the log's folder. UTF-8, ended by NUL.
+ * @param[in] target      an empty folder, or one to be made, for what can be
+ *     saved. May be NULL. UTF-8, ended by NUL.
+ * @param[in] options     of which `recovery`, `mode` and `lock_timeout_ns`
+ *     count, NULL means all defaults. May be NULL. Its `size` is set, as
+ *     `WEIR_LOG_OPTIONS_INIT` does.
+ * @param[out] ret_report what was found and done. May be NULL. Its `size` is
+ *     set, as `WEIR_LOG_REPORT_INIT` does.
+ *
+ * @return 1: repaired, 0: nothing was to do. Otherwise a negative error:
+ *   -E2BIG          `options` has an unknown field that is not 0
+ *   -EACCES         the permissions of the folder or of a file are not enough
+ *   -EBUSY          a process has it open
+ *   -EEXIST         `target` is not empty
+ *   -EINVAL         `folder` is NULL, an option is out of range, or `size` is
+ *   -EIO            reading, writing or flushing failed
+ *   -ELOOP          too many symbolic links in the path
+ *   -EMFILE         too many open files in this process
+ *   -ENAMETOOLONG   the path is too long
+ *   -ENFILE         too many open files on this machine
+ *   -ENOENT         there is no log
+ *   -ENOMEM         no memory
+ *   -ENOSPC         the file system is full
+ *   -ENOTDIR        the path is no folder
+ *   -EOPNOTSUPP     `lease_bytes` is not 0
+ *   -EROFS          the file system is mounted read-only
+ *   -WEIR_E_CORRUPT records are damaged and no mode allows to drop them;
+ *                   nothing of them was changed
+ *   -WEIR_E_VERSION made by a version that this one cannot work with
+ *
+ * Any thread. May block. Not for signal handlers. Since 0.1.
+ */
+WEIR_API int weir_log_repair(
+        const char *folder, const char *target,
+        const struct weir_log_options *options,
+        struct weir_log_report *ret_report) WEIR_NOEXCEPT;
 
 /* ==========================================================================
  * Pools
@@ -3134,6 +4571,390 @@ WEIR_API int weir_ids_grow(struct weir_ids *ids,
  * Any thread. Does not block. Not for signal handlers. Since 0.1.
  */
 WEIR_API uint64_t weir_ids_capacity(struct weir_ids *ids) WEIR_NOEXCEPT;
+
+/* ==========================================================================
+ * Routers
+ * ========================================================================== */
+
+/**
+ * A named table of rules in a matrix: it says to which channels a message goes.
+ *
+ * Since 0.1.
+ */
+struct weir_router;
+
+/**
+ * Which messages a rule is for.
+ *
+ * Since 0.1.
+ */
+typedef uint32_t weir_router_condition;
+enum {
+    /** every message */
+    WEIR_ROUTER_ANY = 0,
+    /** the message's tag is `tag` */
+    WEIR_ROUTER_TAG = 1,
+    /** the message's tag and `mask` make `tag` */
+    WEIR_ROUTER_MASK = 2,
+    /** the message's topic fits the pattern `topic`: `*` stands for any
+     *  bytes, `?` for one */
+    WEIR_ROUTER_TOPIC = 3,
+    /** no other rule is for the message, wherever this one stands */
+    WEIR_ROUTER_OTHERWISE = 4,
+};
+
+/**
+ * What a rule does with a message.
+ *
+ * Since 0.1.
+ */
+typedef uint32_t weir_router_action;
+enum {
+    /** posts it to the one channel */
+    WEIR_ROUTER_TO = 0,
+    /** posts it to one of the channels, the same one for the same tag */
+    WEIR_ROUTER_HASH = 1,
+    /** posts it to the channels in turn, to the next one if one is full,
+     *  retired or missing */
+    WEIR_ROUTER_ROUND_ROBIN = 2,
+    /** posts it to the channel that has the largest part of its room left in
+     *  the level */
+    WEIR_ROUTER_LEAST_FULL = 3,
+    /** posts a copy to each of the channels but the last, and to that one
+     *  the message itself */
+    WEIR_ROUTER_COPY = 4,
+    /** frees it */
+    WEIR_ROUTER_DROP = 5,
+};
+
+/**
+ * A rule for weir_router_add_rule().
+ *
+ * Since 0.1.
+ */
+struct weir_router_rule {
+    /** size of this struct */
+    size_t size;
+    /** what the tag must be */
+    uint64_t tag;
+    /** which bits of the tag count */
+    uint64_t mask;
+    /** the pattern, at most 63 bytes, NULL but for `WEIR_ROUTER_TOPIC` */
+    const char *topic;
+    /** names of up to 16 channels, a newline between them, NULL for
+     *  `WEIR_ROUTER_DROP` alone */
+    const char *channels;
+    /** number of the rule that it comes before; 0: it is the last */
+    uint64_t before;
+    /** which messages it is for */
+    weir_router_condition condition;
+    /** what is done with them */
+    weir_router_action action;
+};
+/** A `struct weir_router_rule` with `size` set and all else 0. */
+#define WEIR_ROUTER_RULE_INIT \
+    { sizeof(struct weir_router_rule), 0, 0, NULL, NULL, 0, 0, 0 }
+
+/**
+ * Options of weir_router_post().
+ *
+ * Since 0.1.
+ */
+struct weir_route_options {
+    /** size of this struct */
+    size_t size;
+    /** the user's 64 bits: what rules look at, and handed to the reader */
+    uint64_t tag;
+    /** what rules look at, not handed to the reader, and NULL fits no
+     *  pattern */
+    const char *topic;
+    /** level in the channel that gets it */
+    uint32_t priority;
+    /** must be 0 */
+    uint32_t reserved0;
+};
+/** A `struct weir_route_options` with `size` set and all else 0. */
+#define WEIR_ROUTE_OPTIONS_INIT \
+    { sizeof(struct weir_route_options), 0, NULL, 0, 0 }
+
+/**
+ * A rule of a router.
+ *
+ * Since 0.1.
+ */
+struct weir_rule_info {
+    /** its number, given once */
+    uint64_t id;
+    /** what the tag must be */
+    uint64_t tag;
+    /** which bits of the tag count */
+    uint64_t mask;
+    /** messages that came to it */
+    uint64_t matched;
+    /** posts to its channels that were done */
+    uint64_t posted;
+    /** posts to its channels that were not */
+    uint64_t refused;
+    /** which messages it is for */
+    weir_router_condition condition;
+    /** what is done with them */
+    weir_router_action action;
+    /** the pattern, ended by NUL */
+    char topic[64];
+    /** names of the channels, a newline between them, ended by NUL */
+    char channels[1024];
+};
+
+/**
+ * Called for each rule. Anything but 0 ends the walk and is returned; a
+ * negative value cannot be told from an error.
+ *
+ * @param[in] info     the rule, valid during the call.
+ * @param[in] userdata the caller's pointer. May be NULL. Handed to `callback`.
+ *
+ * Called only during the call that takes it. Since 0.1.
+ */
+typedef int (*weir_rule_fn)(const struct weir_rule_info *info, void *userdata);
+
+/* ==========================================================================
+ * Router functions
+ * ========================================================================== */
+
+/**
+ * Makes a router that must not exist, without rules.
+ *
+ * @param[in] matrix      the matrix it lives in, which the handle keeps
+ *     attached.
+ * @param[in] name        1 to 63 bytes, one name space with weir_matrix_bind().
+ *     UTF-8, ended by NUL.
+ * @param[out] ret_router the new handle. The caller owns it and gives it back
+ *     with weir_router_unref().
+ *
+ * @return 0. Otherwise a negative error:
+ *   -EBUSY          a stopped process holds the directory, or, in a fork child,
+ *                   all participant slots are taken
+ *   -EEXIST         the name is taken
+ *   -EINVAL         a bad name, or a pointer is NULL
+ *   -EMFILE         in a fork child: too many open files
+ *   -ENAMETOOLONG   the name is too long
+ *   -ENOMEM         the matrix has no room for it, or no memory for the handle
+ *   -ENOSPC         all 256 roots are taken, or the file system is full
+ *   -EROFS          `matrix` is read-only
+ *   -WEIR_E_CORRUPT the segment contradicts itself
+ *   -WEIR_E_FORKED  in a fork child: it may not open the file of the segment
+ *                   again
+ *   -WEIR_E_RETIRED the matrix was retired
+ *   -WEIR_E_VERSION made by a version that this one cannot work with
+ *
+ * Any thread. Waits for a stopped process alone, at most the matrix's
+ * `stall_ns`. Not for signal handlers. Since 0.1.
+ */
+WEIR_API int weir_router_create(struct weir_matrix *matrix, const char *name,
+                                struct weir_router **ret_router) WEIR_NOEXCEPT;
+
+/**
+ * Attaches to a router that exists.
+ *
+ * @param[in] matrix      the matrix it lives in, which the handle keeps
+ *     attached.
+ * @param[in] name        1 to 63 bytes. UTF-8, ended by NUL.
+ * @param[out] ret_router the new handle. The caller owns it and gives it back
+ *     with weir_router_unref().
+ *
+ * @return 0. Otherwise a negative error:
+ *   -EBUSY          in a fork child: all participant slots are taken
+ *   -EINVAL         a bad name, or a pointer is NULL
+ *   -EMFILE         in a fork child: too many open files
+ *   -ENAMETOOLONG   the name is too long
+ *   -ENOENT         there is none
+ *   -ENOMEM         no memory for the handle
+ *   -EROFS          `matrix` is read-only
+ *   -WEIR_E_CORRUPT the router contradicts itself
+ *   -WEIR_E_FORKED  in a fork child: it may not open the file of the segment
+ *                   again
+ *   -WEIR_E_RETIRED the matrix was retired
+ *   -WEIR_E_TYPE    the name stands for something else
+ *   -WEIR_E_VERSION made by a version that this one cannot work with
+ *
+ * Any thread. Does not block. Not for signal handlers. Since 0.1.
+ */
+WEIR_API int weir_router_attach(struct weir_matrix *matrix, const char *name,
+                                struct weir_router **ret_router) WEIR_NOEXCEPT;
+
+/**
+ * Adds a user to a handle, for another weir_router_unref().
+ *
+ * @param[in] router the router. May be NULL.
+ *
+ * @return The same handle.
+ *
+ * Any thread. Does not block. Not for signal handlers. Since 0.1.
+ */
+WEIR_API struct weir_router *weir_router_ref(
+        struct weir_router *router) WEIR_NOEXCEPT;
+
+/**
+ * Removes a user from a handle; the last one detaches. The router stays, with
+ * its rules, until it is retired.
+ *
+ * @param[in] router the router. May be NULL.
+ *
+ * @return NULL.
+ *
+ * Any thread. Does not block. Not for signal handlers. Since 0.1.
+ */
+WEIR_API struct weir_router *weir_router_unref(
+        struct weir_router *router) WEIR_NOEXCEPT;
+
+/**
+ * Ends a router for everybody: its name is free again, and posts fail. Its
+ * channels stay. Its memory comes back when the last process lets go.
+ *
+ * @param[in] router the router.
+ *
+ * @return 0. Otherwise a negative error:
+ *   -EBUSY          a stopped process holds the directory, or, in a fork child,
+ *                   all participant slots are taken
+ *   -EINVAL         `router` is NULL
+ *   -EMFILE         in a fork child: too many open files
+ *   -WEIR_E_FORKED  in a fork child: it may not open the file of the segment
+ *                   again
+ *   -WEIR_E_RETIRED it, or its matrix, was retired before
+ *
+ * Any thread. Waits for a stopped process alone, at most the matrix's
+ * `stall_ns`. Not for signal handlers. Since 0.1.
+ */
+WEIR_API int weir_router_retire(struct weir_router *router) WEIR_NOEXCEPT;
+
+/**
+ * Adds a rule. Who posts at the same time goes by all rules as they were, or as
+ * they are.
+ *
+ * The channels need not exist yet: each process opens them by name when it
+ * first posts to them. A router has up to 64 rules and names up to 64 channels.
+ *
+ * @param[in] router  the router.
+ * @param[in] rule    the rule. Its `size` is set, as `WEIR_ROUTER_RULE_INIT`
+ *     does.
+ * @param[out] ret_id its number, for weir_router_remove_rule().
+ *
+ * @return 0. Otherwise a negative error:
+ *   -E2BIG          `rule` has an unknown field that is not 0
+ *   -EBUSY          a stopped process changes the rules, or, in a fork child,
+ *                   all participant slots are taken
+ *   -EINVAL         it is no rule, or a pointer is NULL
+ *   -EMFILE         in a fork child: too many open files
+ *   -ENAMETOOLONG   the pattern or a channel's name is too long
+ *   -ENOENT         there is no rule `before`
+ *   -ENOMEM         no memory to work with
+ *   -ENOSPC         there are 64 rules, or they would name more than 64
+ *                   channels
+ *   -WEIR_E_FORKED  in a fork child: it may not open the file of the segment
+ *                   again
+ *   -WEIR_E_RETIRED the router or its matrix was retired
+ *
+ * Any thread. Waits for a stopped process alone, at most the matrix's
+ * `stall_ns`. Not for signal handlers. Since 0.1.
+ */
+WEIR_API int weir_router_add_rule(
+        struct weir_router *router, const struct weir_router_rule *rule,
+        uint64_t *ret_id) WEIR_NOEXCEPT;
+
+/**
+ * Removes a rule.
+ *
+ * @param[in] router the router.
+ * @param[in] rule   its number.
+ *
+ * @return 0. Otherwise a negative error:
+ *   -EBUSY          a stopped process changes the rules, or, in a fork child,
+ *                   all participant slots are taken
+ *   -EINVAL         `router` is NULL
+ *   -EMFILE         in a fork child: too many open files
+ *   -ENOENT         there is none of this number
+ *   -ENOMEM         no memory to work with
+ *   -WEIR_E_FORKED  in a fork child: it may not open the file of the segment
+ *                   again
+ *   -WEIR_E_RETIRED the router or its matrix was retired
+ *
+ * Any thread. Waits for a stopped process alone, at most the matrix's
+ * `stall_ns`. Not for signal handlers. Since 0.1.
+ */
+WEIR_API int weir_router_remove_rule(struct weir_router *router,
+                                     uint64_t rule) WEIR_NOEXCEPT;
+
+/**
+ * Calls a function for each rule, in order.
+ *
+ * @param[in] router   the router.
+ * @param[in] callback called for each rule.
+ * @param[in] userdata passed on. May be NULL. Handed to `callback`.
+ *
+ * @return 0, or what ended it: the callback's value. Otherwise a negative
+ *     error:
+ *   -EBUSY          in a fork child: all participant slots are taken
+ *   -EINVAL         `router` or `callback` is NULL
+ *   -EMFILE         in a fork child: too many open files
+ *   -WEIR_E_CORRUPT the rules change all the time
+ *   -WEIR_E_FORKED  in a fork child: it may not open the file of the segment
+ *                   again
+ *   -WEIR_E_RETIRED the router or its matrix was retired
+ *
+ * Any thread. Does not block. Not for signal handlers. Since 0.1.
+ */
+WEIR_API int weir_router_rules(struct weir_router *router,
+                               weir_rule_fn callback,
+                               void *userdata) WEIR_NOEXCEPT;
+
+/**
+ * Posts a block by the first rule that is for it.
+ *
+ * Returns how many channels have it: 0 if it was dropped, by the rule or by a
+ * channel that drops what is new. If no rule is for it, or the post fails, the
+ * block stays the caller's. A rule that copies hands it over if one of its
+ * channels took it.
+ *
+ * @param[in] router     the router.
+ * @param[in] block      one of this participant's. Passes to the library,
+ *     unless the call fails.
+ * @param[in] length     bytes of it that count, 0 to the block's size.
+ * @param[in] options    NULL means all defaults. May be NULL. Its `size` is
+ *     set, as `WEIR_ROUTE_OPTIONS_INIT` does.
+ * @param[in] timeout_ns how long to wait for room, ns: 0 is not at all,
+ *     negative is for ever.
+ *
+ * @return A count, 0 or more. Otherwise a negative error:
+ *   -E2BIG          `options` has an unknown field that is not 0
+ *   -EAGAIN         a channel is full, and the timeout is 0 or the channel was
+ *                   made with `WEIR_CHANNEL_FAIL`
+ *   -EBUSY          the block is changing its size, or, in a fork child, all
+ *                   participant slots are taken
+ *   -EINVAL         `length` is above the block's size, the channel has no such
+ *                   level, a bad option or ref, or `router` is NULL
+ *   -EMFILE         in a fork child: too many open files
+ *   -EMSGSIZE       `length` is not the channel's message size
+ *   -ENOENT         no rule is for it, or there is no channel of the rule's
+ *                   name
+ *   -ENOMEM         no memory for copies, or for the channel's handle
+ *   -ENOSPC         the file system is full, for copies
+ *   -EPERM          the block is not this participant's
+ *   -ETIMEDOUT      there was no room in time
+ *   -WEIR_E_CORRUPT the router or the channel contradicts itself
+ *   -WEIR_E_FORKED  in a fork child: it may not open the file of the segment
+ *                   again
+ *   -WEIR_E_RETIRED the router, the channel or the matrix was retired
+ *   -WEIR_E_STALE   the block was freed, or is of another matrix
+ *   -WEIR_E_TYPE    the name of the rule's channel stands for something else
+ *   -WEIR_E_VERSION the channel was made by a version that this one cannot work
+ *                   with
+ *
+ * Any thread. Blocks only if `timeout_ns` is not 0. Not for signal handlers.
+ * Since 0.1.
+ */
+WEIR_API int weir_router_post(
+        struct weir_router *router, weir_ref block, size_t length,
+        const struct weir_route_options *options,
+        int64_t timeout_ns) WEIR_NOEXCEPT;
 
 #ifdef __cplusplus
 } /* extern "C" */

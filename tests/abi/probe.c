@@ -45,12 +45,18 @@ int main(void)
            (unsigned long long)WEIR_BLOCK_TRIMMED);
     printf("enum     weir_channel_mode %s since=0.1\n",
            TYPE(weir_channel_mode, uint32_t));
+    printf("enum     weir_channel_mode.WEIR_CHANNEL_BROADCAST = %llu since=0.1\n",
+           (unsigned long long)WEIR_CHANNEL_BROADCAST);
     printf("enum     weir_channel_mode.WEIR_CHANNEL_QUEUE = %llu since=0.1\n",
            (unsigned long long)WEIR_CHANNEL_QUEUE);
     printf("enum     weir_channel_overflow %s since=0.1\n",
            TYPE(weir_channel_overflow, uint32_t));
     printf("enum     weir_channel_overflow.WEIR_CHANNEL_BLOCK = %llu since=0.1\n",
            (unsigned long long)WEIR_CHANNEL_BLOCK);
+    printf("enum     weir_channel_overflow.WEIR_CHANNEL_DROP_NEW = %llu since=0.1\n",
+           (unsigned long long)WEIR_CHANNEL_DROP_NEW);
+    printf("enum     weir_channel_overflow.WEIR_CHANNEL_DROP_OLDEST = %llu since=0.1\n",
+           (unsigned long long)WEIR_CHANNEL_DROP_OLDEST);
     printf("enum     weir_channel_overflow.WEIR_CHANNEL_FAIL = %llu since=0.1\n",
            (unsigned long long)WEIR_CHANNEL_FAIL);
     printf("enum     weir_death_policy %s since=0.1\n",
@@ -93,6 +99,94 @@ int main(void)
            (unsigned long long)WEIR_FEATURE_MEMFD);
     printf("enum     weir_feature.WEIR_FEATURE_NAMED = %llu since=0.1\n",
            (unsigned long long)WEIR_FEATURE_NAMED);
+    printf("enum     weir_log_backend %s since=0.1\n",
+           TYPE(weir_log_backend, uint32_t));
+    printf("enum     weir_log_backend.WEIR_LOG_BACKEND_AUTO = %llu since=0.1\n",
+           (unsigned long long)WEIR_LOG_BACKEND_AUTO);
+    printf("enum     weir_log_backend.WEIR_LOG_BACKEND_IO_URING = %llu since=0.1\n",
+           (unsigned long long)WEIR_LOG_BACKEND_IO_URING);
+    printf("enum     weir_log_backend.WEIR_LOG_BACKEND_PWRITEV2 = %llu since=0.1\n",
+           (unsigned long long)WEIR_LOG_BACKEND_PWRITEV2);
+    printf("enum     weir_log_direct %s since=0.1\n",
+           TYPE(weir_log_direct, uint32_t));
+    printf("enum     weir_log_direct.WEIR_LOG_DIRECT_AUTO = %llu since=0.1\n",
+           (unsigned long long)WEIR_LOG_DIRECT_AUTO);
+    printf("enum     weir_log_direct.WEIR_LOG_DIRECT_NEVER = %llu since=0.1\n",
+           (unsigned long long)WEIR_LOG_DIRECT_NEVER);
+    printf("enum     weir_log_durability %s since=0.1\n",
+           TYPE(weir_log_durability, uint32_t));
+    printf("enum     weir_log_durability.WEIR_LOG_DURABILITY_NONE = %llu since=0.1\n",
+           (unsigned long long)WEIR_LOG_DURABILITY_NONE);
+    printf("enum     weir_log_durability.WEIR_LOG_DURABILITY_PERIODIC = %llu since=0.1\n",
+           (unsigned long long)WEIR_LOG_DURABILITY_PERIODIC);
+    printf("enum     weir_log_durability.WEIR_LOG_DURABILITY_SYNC = %llu since=0.1\n",
+           (unsigned long long)WEIR_LOG_DURABILITY_SYNC);
+    printf("enum     weir_log_evidence %s since=0.1\n",
+           TYPE(weir_log_evidence, uint32_t));
+    printf("enum     weir_log_evidence.WEIR_LOG_EVIDENCE_BEFORE_ACK = %llu since=0.1\n",
+           (unsigned long long)WEIR_LOG_EVIDENCE_BEFORE_ACK);
+    printf("enum     weir_log_evidence.WEIR_LOG_EVIDENCE_IDLE = %llu since=0.1\n",
+           (unsigned long long)WEIR_LOG_EVIDENCE_IDLE);
+    printf("enum     weir_log_finding %s since=0.1\n",
+           TYPE(weir_log_finding, uint32_t));
+    printf("enum     weir_log_finding.WEIR_LOG_FOUND_BROKEN_LINK = %llu since=0.1\n",
+           (unsigned long long)WEIR_LOG_FOUND_BROKEN_LINK);
+    printf("enum     weir_log_finding.WEIR_LOG_FOUND_CLOSED_END = %llu since=0.1\n",
+           (unsigned long long)WEIR_LOG_FOUND_CLOSED_END);
+    printf("enum     weir_log_finding.WEIR_LOG_FOUND_CURSOR = %llu since=0.1\n",
+           (unsigned long long)WEIR_LOG_FOUND_CURSOR);
+    printf("enum     weir_log_finding.WEIR_LOG_FOUND_CURSOR_SLOT = %llu since=0.1\n",
+           (unsigned long long)WEIR_LOG_FOUND_CURSOR_SLOT);
+    printf("enum     weir_log_finding.WEIR_LOG_FOUND_DAMAGED_HEADER = %llu since=0.1\n",
+           (unsigned long long)WEIR_LOG_FOUND_DAMAGED_HEADER);
+    printf("enum     weir_log_finding.WEIR_LOG_FOUND_DAMAGED_RECORD = %llu since=0.1\n",
+           (unsigned long long)WEIR_LOG_FOUND_DAMAGED_RECORD);
+    printf("enum     weir_log_finding.WEIR_LOG_FOUND_DROPPED = %llu since=0.1\n",
+           (unsigned long long)WEIR_LOG_FOUND_DROPPED);
+    printf("enum     weir_log_finding.WEIR_LOG_FOUND_EARLIER_USE = %llu since=0.1\n",
+           (unsigned long long)WEIR_LOG_FOUND_EARLIER_USE);
+    printf("enum     weir_log_finding.WEIR_LOG_FOUND_HIGHER_EPOCH = %llu since=0.1\n",
+           (unsigned long long)WEIR_LOG_FOUND_HIGHER_EPOCH);
+    printf("enum     weir_log_finding.WEIR_LOG_FOUND_META = %llu since=0.1\n",
+           (unsigned long long)WEIR_LOG_FOUND_META);
+    printf("enum     weir_log_finding.WEIR_LOG_FOUND_META_COPY = %llu since=0.1\n",
+           (unsigned long long)WEIR_LOG_FOUND_META_COPY);
+    printf("enum     weir_log_finding.WEIR_LOG_FOUND_MISDIRECTED = %llu since=0.1\n",
+           (unsigned long long)WEIR_LOG_FOUND_MISDIRECTED);
+    printf("enum     weir_log_finding.WEIR_LOG_FOUND_NOTHING = %llu since=0.1\n",
+           (unsigned long long)WEIR_LOG_FOUND_NOTHING);
+    printf("enum     weir_log_finding.WEIR_LOG_FOUND_OPEN_CHAIN = %llu since=0.1\n",
+           (unsigned long long)WEIR_LOG_FOUND_OPEN_CHAIN);
+    printf("enum     weir_log_finding.WEIR_LOG_FOUND_SEGMENT_DAMAGED = %llu since=0.1\n",
+           (unsigned long long)WEIR_LOG_FOUND_SEGMENT_DAMAGED);
+    printf("enum     weir_log_finding.WEIR_LOG_FOUND_SEGMENT_MISSING = %llu since=0.1\n",
+           (unsigned long long)WEIR_LOG_FOUND_SEGMENT_MISSING);
+    printf("enum     weir_log_finding.WEIR_LOG_FOUND_UNUSED_SEGMENT = %llu since=0.1\n",
+           (unsigned long long)WEIR_LOG_FOUND_UNUSED_SEGMENT);
+    printf("enum     weir_log_finding.WEIR_LOG_FOUND_ZEROS = %llu since=0.1\n",
+           (unsigned long long)WEIR_LOG_FOUND_ZEROS);
+    printf("enum     weir_log_prepare %s since=0.1\n",
+           TYPE(weir_log_prepare, uint32_t));
+    printf("enum     weir_log_prepare.WEIR_LOG_PREPARE_AUTO = %llu since=0.1\n",
+           (unsigned long long)WEIR_LOG_PREPARE_AUTO);
+    printf("enum     weir_log_prepare.WEIR_LOG_PREPARE_FALLOCATED = %llu since=0.1\n",
+           (unsigned long long)WEIR_LOG_PREPARE_FALLOCATED);
+    printf("enum     weir_log_prepare.WEIR_LOG_PREPARE_ZEROED = %llu since=0.1\n",
+           (unsigned long long)WEIR_LOG_PREPARE_ZEROED);
+    printf("enum     weir_log_recovery %s since=0.1\n",
+           TYPE(weir_log_recovery, uint32_t));
+    printf("enum     weir_log_recovery.WEIR_LOG_RECOVERY_POINT_IN_TIME = %llu since=0.1\n",
+           (unsigned long long)WEIR_LOG_RECOVERY_POINT_IN_TIME);
+    printf("enum     weir_log_recovery.WEIR_LOG_RECOVERY_STRICT = %llu since=0.1\n",
+           (unsigned long long)WEIR_LOG_RECOVERY_STRICT);
+    printf("enum     weir_log_verdict %s since=0.1\n",
+           TYPE(weir_log_verdict, uint32_t));
+    printf("enum     weir_log_verdict.WEIR_LOG_CORRUPT = %llu since=0.1\n",
+           (unsigned long long)WEIR_LOG_CORRUPT);
+    printf("enum     weir_log_verdict.WEIR_LOG_TORN = %llu since=0.1\n",
+           (unsigned long long)WEIR_LOG_TORN);
+    printf("enum     weir_log_verdict.WEIR_LOG_WHOLE = %llu since=0.1\n",
+           (unsigned long long)WEIR_LOG_WHOLE);
     printf("enum     weir_pages %s since=0.1\n",
            TYPE(weir_pages, uint32_t));
     printf("enum     weir_pages.WEIR_PAGES_HUGETLB = %llu since=0.1\n",
@@ -119,6 +213,32 @@ int main(void)
            (unsigned long long)WEIR_ROOT_POOL);
     printf("enum     weir_root_kind.WEIR_ROOT_ROUTER = %llu since=0.1\n",
            (unsigned long long)WEIR_ROOT_ROUTER);
+    printf("enum     weir_router_action %s since=0.1\n",
+           TYPE(weir_router_action, uint32_t));
+    printf("enum     weir_router_action.WEIR_ROUTER_COPY = %llu since=0.1\n",
+           (unsigned long long)WEIR_ROUTER_COPY);
+    printf("enum     weir_router_action.WEIR_ROUTER_DROP = %llu since=0.1\n",
+           (unsigned long long)WEIR_ROUTER_DROP);
+    printf("enum     weir_router_action.WEIR_ROUTER_HASH = %llu since=0.1\n",
+           (unsigned long long)WEIR_ROUTER_HASH);
+    printf("enum     weir_router_action.WEIR_ROUTER_LEAST_FULL = %llu since=0.1\n",
+           (unsigned long long)WEIR_ROUTER_LEAST_FULL);
+    printf("enum     weir_router_action.WEIR_ROUTER_ROUND_ROBIN = %llu since=0.1\n",
+           (unsigned long long)WEIR_ROUTER_ROUND_ROBIN);
+    printf("enum     weir_router_action.WEIR_ROUTER_TO = %llu since=0.1\n",
+           (unsigned long long)WEIR_ROUTER_TO);
+    printf("enum     weir_router_condition %s since=0.1\n",
+           TYPE(weir_router_condition, uint32_t));
+    printf("enum     weir_router_condition.WEIR_ROUTER_ANY = %llu since=0.1\n",
+           (unsigned long long)WEIR_ROUTER_ANY);
+    printf("enum     weir_router_condition.WEIR_ROUTER_MASK = %llu since=0.1\n",
+           (unsigned long long)WEIR_ROUTER_MASK);
+    printf("enum     weir_router_condition.WEIR_ROUTER_OTHERWISE = %llu since=0.1\n",
+           (unsigned long long)WEIR_ROUTER_OTHERWISE);
+    printf("enum     weir_router_condition.WEIR_ROUTER_TAG = %llu since=0.1\n",
+           (unsigned long long)WEIR_ROUTER_TAG);
+    printf("enum     weir_router_condition.WEIR_ROUTER_TOPIC = %llu since=0.1\n",
+           (unsigned long long)WEIR_ROUTER_TOPIC);
     printf("enum     weir_sector %s since=0.1\n",
            TYPE(weir_sector, uint32_t));
     printf("enum     weir_sector.WEIR_SECTOR_LARGE = %llu since=0.1\n",
@@ -166,18 +286,51 @@ int main(void)
     printf("field    weir_block_info.state off=%zu size=%zu type=%s since=0.1\n",
            offsetof(struct weir_block_info, state), sizeof(FIELD(weir_block_info, state)),
            TYPE(__typeof__(FIELD(weir_block_info, state)), uint32_t));
+    printf("field    weir_channel_info.ageing_ns off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_channel_info, ageing_ns), sizeof(FIELD(weir_channel_info, ageing_ns)),
+           TYPE(__typeof__(FIELD(weir_channel_info, ageing_ns)), int64_t));
     printf("field    weir_channel_info.capacity off=%zu size=%zu type=%s since=0.1\n",
            offsetof(struct weir_channel_info, capacity), sizeof(FIELD(weir_channel_info, capacity)),
            TYPE(__typeof__(FIELD(weir_channel_info, capacity)), uint64_t));
+    printf("field    weir_channel_info.dropped off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_channel_info, dropped), sizeof(FIELD(weir_channel_info, dropped)),
+           TYPE(__typeof__(FIELD(weir_channel_info, dropped)), uint64_t));
+    printf("field    weir_channel_info.expired off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_channel_info, expired), sizeof(FIELD(weir_channel_info, expired)),
+           TYPE(__typeof__(FIELD(weir_channel_info, expired)), uint64_t));
     printf("field    weir_channel_info.held off=%zu size=%zu type=%s since=0.1\n",
            offsetof(struct weir_channel_info, held), sizeof(FIELD(weir_channel_info, held)),
            TYPE(__typeof__(FIELD(weir_channel_info, held)), uint64_t));
+    printf("field    weir_channel_info.level_bytes off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_channel_info, level_bytes), sizeof(FIELD(weir_channel_info, level_bytes)),
+           TYPE(__typeof__(FIELD(weir_channel_info, level_bytes)), uint64_t[8]));
+    printf("field    weir_channel_info.level_waiting off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_channel_info, level_waiting), sizeof(FIELD(weir_channel_info, level_waiting)),
+           TYPE(__typeof__(FIELD(weir_channel_info, level_waiting)), uint64_t[8]));
+    printf("field    weir_channel_info.levels off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_channel_info, levels), sizeof(FIELD(weir_channel_info, levels)),
+           TYPE(__typeof__(FIELD(weir_channel_info, levels)), uint32_t));
+    printf("field    weir_channel_info.message_size off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_channel_info, message_size), sizeof(FIELD(weir_channel_info, message_size)),
+           TYPE(__typeof__(FIELD(weir_channel_info, message_size)), uint64_t));
     printf("field    weir_channel_info.mode off=%zu size=%zu type=%s since=0.1\n",
            offsetof(struct weir_channel_info, mode), sizeof(FIELD(weir_channel_info, mode)),
            TYPE(__typeof__(FIELD(weir_channel_info, mode)), weir_channel_mode));
     printf("field    weir_channel_info.next_length off=%zu size=%zu type=%s since=0.1\n",
            offsetof(struct weir_channel_info, next_length), sizeof(FIELD(weir_channel_info, next_length)),
            TYPE(__typeof__(FIELD(weir_channel_info, next_length)), uint64_t));
+    printf("field    weir_channel_info.next_posted_at_ns off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_channel_info, next_posted_at_ns), sizeof(FIELD(weir_channel_info, next_posted_at_ns)),
+           TYPE(__typeof__(FIELD(weir_channel_info, next_posted_at_ns)), int64_t));
+    printf("field    weir_channel_info.next_priority off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_channel_info, next_priority), sizeof(FIELD(weir_channel_info, next_priority)),
+           TYPE(__typeof__(FIELD(weir_channel_info, next_priority)), uint32_t));
+    printf("field    weir_channel_info.next_sender off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_channel_info, next_sender), sizeof(FIELD(weir_channel_info, next_sender)),
+           TYPE(__typeof__(FIELD(weir_channel_info, next_sender)), uint64_t));
+    printf("field    weir_channel_info.next_sequence off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_channel_info, next_sequence), sizeof(FIELD(weir_channel_info, next_sequence)),
+           TYPE(__typeof__(FIELD(weir_channel_info, next_sequence)), uint64_t));
     printf("field    weir_channel_info.next_tag off=%zu size=%zu type=%s since=0.1\n",
            offsetof(struct weir_channel_info, next_tag), sizeof(FIELD(weir_channel_info, next_tag)),
            TYPE(__typeof__(FIELD(weir_channel_info, next_tag)), uint64_t));
@@ -190,9 +343,24 @@ int main(void)
     printf("field    weir_channel_info.posted off=%zu size=%zu type=%s since=0.1\n",
            offsetof(struct weir_channel_info, posted), sizeof(FIELD(weir_channel_info, posted)),
            TYPE(__typeof__(FIELD(weir_channel_info, posted)), uint64_t));
+    printf("field    weir_channel_info.reserved0 off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_channel_info, reserved0), sizeof(FIELD(weir_channel_info, reserved0)),
+           TYPE(__typeof__(FIELD(weir_channel_info, reserved0)), uint32_t));
+    printf("field    weir_channel_info.retain_count off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_channel_info, retain_count), sizeof(FIELD(weir_channel_info, retain_count)),
+           TYPE(__typeof__(FIELD(weir_channel_info, retain_count)), uint64_t));
+    printf("field    weir_channel_info.retain_ns off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_channel_info, retain_ns), sizeof(FIELD(weir_channel_info, retain_ns)),
+           TYPE(__typeof__(FIELD(weir_channel_info, retain_ns)), int64_t));
     printf("field    weir_channel_info.size off=%zu size=%zu type=%s since=0.1\n",
            offsetof(struct weir_channel_info, size), sizeof(FIELD(weir_channel_info, size)),
            TYPE(__typeof__(FIELD(weir_channel_info, size)), size_t));
+    printf("field    weir_channel_info.subscribers off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_channel_info, subscribers), sizeof(FIELD(weir_channel_info, subscribers)),
+           TYPE(__typeof__(FIELD(weir_channel_info, subscribers)), uint32_t));
+    printf("field    weir_channel_info.ttl_ns off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_channel_info, ttl_ns), sizeof(FIELD(weir_channel_info, ttl_ns)),
+           TYPE(__typeof__(FIELD(weir_channel_info, ttl_ns)), int64_t));
     printf("field    weir_channel_info.type_id off=%zu size=%zu type=%s since=0.1\n",
            offsetof(struct weir_channel_info, type_id), sizeof(FIELD(weir_channel_info, type_id)),
            TYPE(__typeof__(FIELD(weir_channel_info, type_id)), uint64_t));
@@ -205,21 +373,36 @@ int main(void)
     printf("field    weir_channel_info.writing off=%zu size=%zu type=%s since=0.1\n",
            offsetof(struct weir_channel_info, writing), sizeof(FIELD(weir_channel_info, writing)),
            TYPE(__typeof__(FIELD(weir_channel_info, writing)), uint64_t));
+    printf("field    weir_channel_options.ageing_ns off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_channel_options, ageing_ns), sizeof(FIELD(weir_channel_options, ageing_ns)),
+           TYPE(__typeof__(FIELD(weir_channel_options, ageing_ns)), int64_t));
     printf("field    weir_channel_options.capacity off=%zu size=%zu type=%s since=0.1\n",
            offsetof(struct weir_channel_options, capacity), sizeof(FIELD(weir_channel_options, capacity)),
            TYPE(__typeof__(FIELD(weir_channel_options, capacity)), uint32_t));
+    printf("field    weir_channel_options.levels off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_channel_options, levels), sizeof(FIELD(weir_channel_options, levels)),
+           TYPE(__typeof__(FIELD(weir_channel_options, levels)), uint32_t));
+    printf("field    weir_channel_options.message_size off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_channel_options, message_size), sizeof(FIELD(weir_channel_options, message_size)),
+           TYPE(__typeof__(FIELD(weir_channel_options, message_size)), uint64_t));
     printf("field    weir_channel_options.mode off=%zu size=%zu type=%s since=0.1\n",
            offsetof(struct weir_channel_options, mode), sizeof(FIELD(weir_channel_options, mode)),
            TYPE(__typeof__(FIELD(weir_channel_options, mode)), weir_channel_mode));
     printf("field    weir_channel_options.overflow off=%zu size=%zu type=%s since=0.1\n",
            offsetof(struct weir_channel_options, overflow), sizeof(FIELD(weir_channel_options, overflow)),
            TYPE(__typeof__(FIELD(weir_channel_options, overflow)), weir_channel_overflow));
-    printf("field    weir_channel_options.reserved0 off=%zu size=%zu type=%s since=0.1\n",
-           offsetof(struct weir_channel_options, reserved0), sizeof(FIELD(weir_channel_options, reserved0)),
-           TYPE(__typeof__(FIELD(weir_channel_options, reserved0)), uint32_t));
+    printf("field    weir_channel_options.retain_count off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_channel_options, retain_count), sizeof(FIELD(weir_channel_options, retain_count)),
+           TYPE(__typeof__(FIELD(weir_channel_options, retain_count)), uint64_t));
+    printf("field    weir_channel_options.retain_ns off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_channel_options, retain_ns), sizeof(FIELD(weir_channel_options, retain_ns)),
+           TYPE(__typeof__(FIELD(weir_channel_options, retain_ns)), int64_t));
     printf("field    weir_channel_options.size off=%zu size=%zu type=%s since=0.1\n",
            offsetof(struct weir_channel_options, size), sizeof(FIELD(weir_channel_options, size)),
            TYPE(__typeof__(FIELD(weir_channel_options, size)), size_t));
+    printf("field    weir_channel_options.ttl_ns off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_channel_options, ttl_ns), sizeof(FIELD(weir_channel_options, ttl_ns)),
+           TYPE(__typeof__(FIELD(weir_channel_options, ttl_ns)), int64_t));
     printf("field    weir_channel_options.type_id off=%zu size=%zu type=%s since=0.1\n",
            offsetof(struct weir_channel_options, type_id), sizeof(FIELD(weir_channel_options, type_id)),
            TYPE(__typeof__(FIELD(weir_channel_options, type_id)), uint64_t));
@@ -316,6 +499,294 @@ int main(void)
     printf("field    weir_ids_options.size off=%zu size=%zu type=%s since=0.1\n",
            offsetof(struct weir_ids_options, size), sizeof(FIELD(weir_ids_options, size)),
            TYPE(__typeof__(FIELD(weir_ids_options, size)), size_t));
+    printf("field    weir_log_info.backend off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_log_info, backend), sizeof(FIELD(weir_log_info, backend)),
+           TYPE(__typeof__(FIELD(weir_log_info, backend)), char[16]));
+    printf("field    weir_log_info.backend_error off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_log_info, backend_error), sizeof(FIELD(weir_log_info, backend_error)),
+           TYPE(__typeof__(FIELD(weir_log_info, backend_error)), uint32_t));
+    printf("field    weir_log_info.backend_reason off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_log_info, backend_reason), sizeof(FIELD(weir_log_info, backend_reason)),
+           TYPE(__typeof__(FIELD(weir_log_info, backend_reason)), char[96]));
+    printf("field    weir_log_info.batch_bytes off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_log_info, batch_bytes), sizeof(FIELD(weir_log_info, batch_bytes)),
+           TYPE(__typeof__(FIELD(weir_log_info, batch_bytes)), uint64_t));
+    printf("field    weir_log_info.batches off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_log_info, batches), sizeof(FIELD(weir_log_info, batches)),
+           TYPE(__typeof__(FIELD(weir_log_info, batches)), uint64_t));
+    printf("field    weir_log_info.direct off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_log_info, direct), sizeof(FIELD(weir_log_info, direct)),
+           TYPE(__typeof__(FIELD(weir_log_info, direct)), uint32_t));
+    printf("field    weir_log_info.durable_lsn off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_log_info, durable_lsn), sizeof(FIELD(weir_log_info, durable_lsn)),
+           TYPE(__typeof__(FIELD(weir_log_info, durable_lsn)), uint64_t));
+    printf("field    weir_log_info.epoch off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_log_info, epoch), sizeof(FIELD(weir_log_info, epoch)),
+           TYPE(__typeof__(FIELD(weir_log_info, epoch)), uint64_t));
+    printf("field    weir_log_info.evictions off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_log_info, evictions), sizeof(FIELD(weir_log_info, evictions)),
+           TYPE(__typeof__(FIELD(weir_log_info, evictions)), uint64_t));
+    printf("field    weir_log_info.first_lsn off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_log_info, first_lsn), sizeof(FIELD(weir_log_info, first_lsn)),
+           TYPE(__typeof__(FIELD(weir_log_info, first_lsn)), uint64_t));
+    printf("field    weir_log_info.flushes off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_log_info, flushes), sizeof(FIELD(weir_log_info, flushes)),
+           TYPE(__typeof__(FIELD(weir_log_info, flushes)), uint64_t));
+    printf("field    weir_log_info.leaked_bytes off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_log_info, leaked_bytes), sizeof(FIELD(weir_log_info, leaked_bytes)),
+           TYPE(__typeof__(FIELD(weir_log_info, leaked_bytes)), uint64_t));
+    printf("field    weir_log_info.oldest_inflight_ns off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_log_info, oldest_inflight_ns), sizeof(FIELD(weir_log_info, oldest_inflight_ns)),
+           TYPE(__typeof__(FIELD(weir_log_info, oldest_inflight_ns)), int64_t));
+    printf("field    weir_log_info.padding_bytes off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_log_info, padding_bytes), sizeof(FIELD(weir_log_info, padding_bytes)),
+           TYPE(__typeof__(FIELD(weir_log_info, padding_bytes)), uint64_t));
+    printf("field    weir_log_info.record_bytes off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_log_info, record_bytes), sizeof(FIELD(weir_log_info, record_bytes)),
+           TYPE(__typeof__(FIELD(weir_log_info, record_bytes)), uint64_t));
+    printf("field    weir_log_info.records off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_log_info, records), sizeof(FIELD(weir_log_info, records)),
+           TYPE(__typeof__(FIELD(weir_log_info, records)), uint64_t));
+    printf("field    weir_log_info.recovered_batches off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_log_info, recovered_batches), sizeof(FIELD(weir_log_info, recovered_batches)),
+           TYPE(__typeof__(FIELD(weir_log_info, recovered_batches)), uint64_t));
+    printf("field    weir_log_info.recovered_dropped off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_log_info, recovered_dropped), sizeof(FIELD(weir_log_info, recovered_dropped)),
+           TYPE(__typeof__(FIELD(weir_log_info, recovered_dropped)), uint64_t));
+    printf("field    weir_log_info.recovered_finding off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_log_info, recovered_finding), sizeof(FIELD(weir_log_info, recovered_finding)),
+           TYPE(__typeof__(FIELD(weir_log_info, recovered_finding)), weir_log_finding));
+    printf("field    weir_log_info.recovered_lsn off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_log_info, recovered_lsn), sizeof(FIELD(weir_log_info, recovered_lsn)),
+           TYPE(__typeof__(FIELD(weir_log_info, recovered_lsn)), uint64_t));
+    printf("field    weir_log_info.recovered_mended off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_log_info, recovered_mended), sizeof(FIELD(weir_log_info, recovered_mended)),
+           TYPE(__typeof__(FIELD(weir_log_info, recovered_mended)), weir_log_mended));
+    printf("field    weir_log_info.recovered_verdict off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_log_info, recovered_verdict), sizeof(FIELD(weir_log_info, recovered_verdict)),
+           TYPE(__typeof__(FIELD(weir_log_info, recovered_verdict)), weir_log_verdict));
+    printf("field    weir_log_info.reserved0 off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_log_info, reserved0), sizeof(FIELD(weir_log_info, reserved0)),
+           TYPE(__typeof__(FIELD(weir_log_info, reserved0)), uint32_t));
+    printf("field    weir_log_info.room_waits off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_log_info, room_waits), sizeof(FIELD(weir_log_info, room_waits)),
+           TYPE(__typeof__(FIELD(weir_log_info, room_waits)), uint64_t));
+    printf("field    weir_log_info.rotations off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_log_info, rotations), sizeof(FIELD(weir_log_info, rotations)),
+           TYPE(__typeof__(FIELD(weir_log_info, rotations)), uint64_t));
+    printf("field    weir_log_info.segment_waits off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_log_info, segment_waits), sizeof(FIELD(weir_log_info, segment_waits)),
+           TYPE(__typeof__(FIELD(weir_log_info, segment_waits)), uint64_t));
+    printf("field    weir_log_info.segments_made off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_log_info, segments_made), sizeof(FIELD(weir_log_info, segments_made)),
+           TYPE(__typeof__(FIELD(weir_log_info, segments_made)), uint64_t));
+    printf("field    weir_log_info.segments_recycled off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_log_info, segments_recycled), sizeof(FIELD(weir_log_info, segments_recycled)),
+           TYPE(__typeof__(FIELD(weir_log_info, segments_recycled)), uint64_t));
+    printf("field    weir_log_info.segments_removed off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_log_info, segments_removed), sizeof(FIELD(weir_log_info, segments_removed)),
+           TYPE(__typeof__(FIELD(weir_log_info, segments_removed)), uint64_t));
+    printf("field    weir_log_info.segments_unzeroed off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_log_info, segments_unzeroed), sizeof(FIELD(weir_log_info, segments_unzeroed)),
+           TYPE(__typeof__(FIELD(weir_log_info, segments_unzeroed)), uint64_t));
+    printf("field    weir_log_info.size off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_log_info, size), sizeof(FIELD(weir_log_info, size)),
+           TYPE(__typeof__(FIELD(weir_log_info, size)), size_t));
+    printf("field    weir_log_info.space_guaranteed off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_log_info, space_guaranteed), sizeof(FIELD(weir_log_info, space_guaranteed)),
+           TYPE(__typeof__(FIELD(weir_log_info, space_guaranteed)), uint32_t));
+    printf("field    weir_log_info.stalls off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_log_info, stalls), sizeof(FIELD(weir_log_info, stalls)),
+           TYPE(__typeof__(FIELD(weir_log_info, stalls)), uint64_t));
+    printf("field    weir_log_info.tail_lsn off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_log_info, tail_lsn), sizeof(FIELD(weir_log_info, tail_lsn)),
+           TYPE(__typeof__(FIELD(weir_log_info, tail_lsn)), uint64_t));
+    printf("field    weir_log_info.thread_writes off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_log_info, thread_writes), sizeof(FIELD(weir_log_info, thread_writes)),
+           TYPE(__typeof__(FIELD(weir_log_info, thread_writes)), uint64_t));
+    printf("field    weir_log_info.volatile_storage off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_log_info, volatile_storage), sizeof(FIELD(weir_log_info, volatile_storage)),
+           TYPE(__typeof__(FIELD(weir_log_info, volatile_storage)), uint32_t));
+    printf("field    weir_log_info.waiter_writes off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_log_info, waiter_writes), sizeof(FIELD(weir_log_info, waiter_writes)),
+           TYPE(__typeof__(FIELD(weir_log_info, waiter_writes)), uint64_t));
+    printf("field    weir_log_info.write_latency off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_log_info, write_latency), sizeof(FIELD(weir_log_info, write_latency)),
+           TYPE(__typeof__(FIELD(weir_log_info, write_latency)), uint64_t[64]));
+    printf("field    weir_log_options.append_timeout_ns off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_log_options, append_timeout_ns), sizeof(FIELD(weir_log_options, append_timeout_ns)),
+           TYPE(__typeof__(FIELD(weir_log_options, append_timeout_ns)), int64_t));
+    printf("field    weir_log_options.backend off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_log_options, backend), sizeof(FIELD(weir_log_options, backend)),
+           TYPE(__typeof__(FIELD(weir_log_options, backend)), weir_log_backend));
+    printf("field    weir_log_options.buffer_count off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_log_options, buffer_count), sizeof(FIELD(weir_log_options, buffer_count)),
+           TYPE(__typeof__(FIELD(weir_log_options, buffer_count)), uint32_t));
+    printf("field    weir_log_options.buffer_size off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_log_options, buffer_size), sizeof(FIELD(weir_log_options, buffer_size)),
+           TYPE(__typeof__(FIELD(weir_log_options, buffer_size)), uint64_t));
+    printf("field    weir_log_options.commit_depth off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_log_options, commit_depth), sizeof(FIELD(weir_log_options, commit_depth)),
+           TYPE(__typeof__(FIELD(weir_log_options, commit_depth)), uint32_t));
+    printf("field    weir_log_options.direct off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_log_options, direct), sizeof(FIELD(weir_log_options, direct)),
+           TYPE(__typeof__(FIELD(weir_log_options, direct)), weir_log_direct));
+    printf("field    weir_log_options.durability off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_log_options, durability), sizeof(FIELD(weir_log_options, durability)),
+           TYPE(__typeof__(FIELD(weir_log_options, durability)), weir_log_durability));
+    printf("field    weir_log_options.evidence off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_log_options, evidence), sizeof(FIELD(weir_log_options, evidence)),
+           TYPE(__typeof__(FIELD(weir_log_options, evidence)), weir_log_evidence));
+    printf("field    weir_log_options.flags off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_log_options, flags), sizeof(FIELD(weir_log_options, flags)),
+           TYPE(__typeof__(FIELD(weir_log_options, flags)), weir_log_flags));
+    printf("field    weir_log_options.group_window_ns off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_log_options, group_window_ns), sizeof(FIELD(weir_log_options, group_window_ns)),
+           TYPE(__typeof__(FIELD(weir_log_options, group_window_ns)), int64_t));
+    printf("field    weir_log_options.idle_evidence_ns off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_log_options, idle_evidence_ns), sizeof(FIELD(weir_log_options, idle_evidence_ns)),
+           TYPE(__typeof__(FIELD(weir_log_options, idle_evidence_ns)), int64_t));
+    printf("field    weir_log_options.idle_flush_ns off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_log_options, idle_flush_ns), sizeof(FIELD(weir_log_options, idle_flush_ns)),
+           TYPE(__typeof__(FIELD(weir_log_options, idle_flush_ns)), int64_t));
+    printf("field    weir_log_options.io_threads off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_log_options, io_threads), sizeof(FIELD(weir_log_options, io_threads)),
+           TYPE(__typeof__(FIELD(weir_log_options, io_threads)), uint32_t));
+    printf("field    weir_log_options.lease_bytes off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_log_options, lease_bytes), sizeof(FIELD(weir_log_options, lease_bytes)),
+           TYPE(__typeof__(FIELD(weir_log_options, lease_bytes)), uint64_t));
+    printf("field    weir_log_options.lock_timeout_ns off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_log_options, lock_timeout_ns), sizeof(FIELD(weir_log_options, lock_timeout_ns)),
+           TYPE(__typeof__(FIELD(weir_log_options, lock_timeout_ns)), int64_t));
+    printf("field    weir_log_options.max_bytes off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_log_options, max_bytes), sizeof(FIELD(weir_log_options, max_bytes)),
+           TYPE(__typeof__(FIELD(weir_log_options, max_bytes)), uint64_t));
+    printf("field    weir_log_options.max_record off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_log_options, max_record), sizeof(FIELD(weir_log_options, max_record)),
+           TYPE(__typeof__(FIELD(weir_log_options, max_record)), uint64_t));
+    printf("field    weir_log_options.mode off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_log_options, mode), sizeof(FIELD(weir_log_options, mode)),
+           TYPE(__typeof__(FIELD(weir_log_options, mode)), uint32_t));
+    printf("field    weir_log_options.prepare off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_log_options, prepare), sizeof(FIELD(weir_log_options, prepare)),
+           TYPE(__typeof__(FIELD(weir_log_options, prepare)), weir_log_prepare));
+    printf("field    weir_log_options.prepare_rate off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_log_options, prepare_rate), sizeof(FIELD(weir_log_options, prepare_rate)),
+           TYPE(__typeof__(FIELD(weir_log_options, prepare_rate)), uint64_t));
+    printf("field    weir_log_options.recovery off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_log_options, recovery), sizeof(FIELD(weir_log_options, recovery)),
+           TYPE(__typeof__(FIELD(weir_log_options, recovery)), weir_log_recovery));
+    printf("field    weir_log_options.reserved0 off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_log_options, reserved0), sizeof(FIELD(weir_log_options, reserved0)),
+           TYPE(__typeof__(FIELD(weir_log_options, reserved0)), uint32_t));
+    printf("field    weir_log_options.retain_bytes off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_log_options, retain_bytes), sizeof(FIELD(weir_log_options, retain_bytes)),
+           TYPE(__typeof__(FIELD(weir_log_options, retain_bytes)), uint64_t));
+    printf("field    weir_log_options.retain_ns off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_log_options, retain_ns), sizeof(FIELD(weir_log_options, retain_ns)),
+           TYPE(__typeof__(FIELD(weir_log_options, retain_ns)), int64_t));
+    printf("field    weir_log_options.segment_size off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_log_options, segment_size), sizeof(FIELD(weir_log_options, segment_size)),
+           TYPE(__typeof__(FIELD(weir_log_options, segment_size)), uint64_t));
+    printf("field    weir_log_options.size off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_log_options, size), sizeof(FIELD(weir_log_options, size)),
+           TYPE(__typeof__(FIELD(weir_log_options, size)), size_t));
+    printf("field    weir_log_options.spare_segments off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_log_options, spare_segments), sizeof(FIELD(weir_log_options, spare_segments)),
+           TYPE(__typeof__(FIELD(weir_log_options, spare_segments)), uint32_t));
+    printf("field    weir_log_options.stall_timeout_ns off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_log_options, stall_timeout_ns), sizeof(FIELD(weir_log_options, stall_timeout_ns)),
+           TYPE(__typeof__(FIELD(weir_log_options, stall_timeout_ns)), int64_t));
+    printf("field    weir_log_options.sync_interval_ns off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_log_options, sync_interval_ns), sizeof(FIELD(weir_log_options, sync_interval_ns)),
+           TYPE(__typeof__(FIELD(weir_log_options, sync_interval_ns)), int64_t));
+    printf("field    weir_log_options.write_depth off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_log_options, write_depth), sizeof(FIELD(weir_log_options, write_depth)),
+           TYPE(__typeof__(FIELD(weir_log_options, write_depth)), uint32_t));
+    printf("field    weir_log_part.data off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_log_part, data), sizeof(FIELD(weir_log_part, data)),
+           TYPE(__typeof__(FIELD(weir_log_part, data)), const void *));
+    printf("field    weir_log_part.len off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_log_part, len), sizeof(FIELD(weir_log_part, len)),
+           TYPE(__typeof__(FIELD(weir_log_part, len)), size_t));
+    printf("field    weir_log_part.reserved0 off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_log_part, reserved0), sizeof(FIELD(weir_log_part, reserved0)),
+           TYPE(__typeof__(FIELD(weir_log_part, reserved0)), uint32_t));
+    printf("field    weir_log_part.tag off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_log_part, tag), sizeof(FIELD(weir_log_part, tag)),
+           TYPE(__typeof__(FIELD(weir_log_part, tag)), uint32_t));
+    printf("field    weir_log_report.at_end off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_log_report, at_end), sizeof(FIELD(weir_log_report, at_end)),
+           TYPE(__typeof__(FIELD(weir_log_report, at_end)), weir_log_finding));
+    printf("field    weir_log_report.batches off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_log_report, batches), sizeof(FIELD(weir_log_report, batches)),
+           TYPE(__typeof__(FIELD(weir_log_report, batches)), uint64_t));
+    printf("field    weir_log_report.cursors off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_log_report, cursors), sizeof(FIELD(weir_log_report, cursors)),
+           TYPE(__typeof__(FIELD(weir_log_report, cursors)), uint64_t));
+    printf("field    weir_log_report.dropped_batches off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_log_report, dropped_batches), sizeof(FIELD(weir_log_report, dropped_batches)),
+           TYPE(__typeof__(FIELD(weir_log_report, dropped_batches)), uint64_t));
+    printf("field    weir_log_report.durable_lsn off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_log_report, durable_lsn), sizeof(FIELD(weir_log_report, durable_lsn)),
+           TYPE(__typeof__(FIELD(weir_log_report, durable_lsn)), uint64_t));
+    printf("field    weir_log_report.end_lsn off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_log_report, end_lsn), sizeof(FIELD(weir_log_report, end_lsn)),
+           TYPE(__typeof__(FIELD(weir_log_report, end_lsn)), uint64_t));
+    printf("field    weir_log_report.epoch off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_log_report, epoch), sizeof(FIELD(weir_log_report, epoch)),
+           TYPE(__typeof__(FIELD(weir_log_report, epoch)), uint64_t));
+    printf("field    weir_log_report.finding off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_log_report, finding), sizeof(FIELD(weir_log_report, finding)),
+           TYPE(__typeof__(FIELD(weir_log_report, finding)), weir_log_finding));
+    printf("field    weir_log_report.first_lsn off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_log_report, first_lsn), sizeof(FIELD(weir_log_report, first_lsn)),
+           TYPE(__typeof__(FIELD(weir_log_report, first_lsn)), uint64_t));
+    printf("field    weir_log_report.gap_bytes off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_log_report, gap_bytes), sizeof(FIELD(weir_log_report, gap_bytes)),
+           TYPE(__typeof__(FIELD(weir_log_report, gap_bytes)), uint64_t));
+    printf("field    weir_log_report.gaps off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_log_report, gaps), sizeof(FIELD(weir_log_report, gaps)),
+           TYPE(__typeof__(FIELD(weir_log_report, gaps)), uint64_t));
+    printf("field    weir_log_report.lsn off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_log_report, lsn), sizeof(FIELD(weir_log_report, lsn)),
+           TYPE(__typeof__(FIELD(weir_log_report, lsn)), uint64_t));
+    printf("field    weir_log_report.mended off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_log_report, mended), sizeof(FIELD(weir_log_report, mended)),
+           TYPE(__typeof__(FIELD(weir_log_report, mended)), weir_log_mended));
+    printf("field    weir_log_report.offset off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_log_report, offset), sizeof(FIELD(weir_log_report, offset)),
+           TYPE(__typeof__(FIELD(weir_log_report, offset)), uint64_t));
+    printf("field    weir_log_report.padding_bytes off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_log_report, padding_bytes), sizeof(FIELD(weir_log_report, padding_bytes)),
+           TYPE(__typeof__(FIELD(weir_log_report, padding_bytes)), uint64_t));
+    printf("field    weir_log_report.quarantined_bytes off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_log_report, quarantined_bytes), sizeof(FIELD(weir_log_report, quarantined_bytes)),
+           TYPE(__typeof__(FIELD(weir_log_report, quarantined_bytes)), uint64_t));
+    printf("field    weir_log_report.record_bytes off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_log_report, record_bytes), sizeof(FIELD(weir_log_report, record_bytes)),
+           TYPE(__typeof__(FIELD(weir_log_report, record_bytes)), uint64_t));
+    printf("field    weir_log_report.records off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_log_report, records), sizeof(FIELD(weir_log_report, records)),
+           TYPE(__typeof__(FIELD(weir_log_report, records)), uint64_t));
+    printf("field    weir_log_report.scanned_lsn off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_log_report, scanned_lsn), sizeof(FIELD(weir_log_report, scanned_lsn)),
+           TYPE(__typeof__(FIELD(weir_log_report, scanned_lsn)), uint64_t));
+    printf("field    weir_log_report.segment off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_log_report, segment), sizeof(FIELD(weir_log_report, segment)),
+           TYPE(__typeof__(FIELD(weir_log_report, segment)), uint64_t));
+    printf("field    weir_log_report.segments off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_log_report, segments), sizeof(FIELD(weir_log_report, segments)),
+           TYPE(__typeof__(FIELD(weir_log_report, segments)), uint64_t));
+    printf("field    weir_log_report.size off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_log_report, size), sizeof(FIELD(weir_log_report, size)),
+           TYPE(__typeof__(FIELD(weir_log_report, size)), size_t));
+    printf("field    weir_log_report.verdict off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_log_report, verdict), sizeof(FIELD(weir_log_report, verdict)),
+           TYPE(__typeof__(FIELD(weir_log_report, verdict)), weir_log_verdict));
+    printf("field    weir_log_report.void_chains off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_log_report, void_chains), sizeof(FIELD(weir_log_report, void_chains)),
+           TYPE(__typeof__(FIELD(weir_log_report, void_chains)), uint64_t));
     printf("field    weir_matrix_info.allocs off=%zu size=%zu type=%s since=0.1\n",
            offsetof(struct weir_matrix_info, allocs), sizeof(FIELD(weir_matrix_info, allocs)),
            TYPE(__typeof__(FIELD(weir_matrix_info, allocs)), uint64_t));
@@ -631,12 +1102,96 @@ int main(void)
     printf("field    weir_root_info.retired off=%zu size=%zu type=%s since=0.1\n",
            offsetof(struct weir_root_info, retired), sizeof(FIELD(weir_root_info, retired)),
            TYPE(__typeof__(FIELD(weir_root_info, retired)), uint32_t));
+    printf("field    weir_route_options.priority off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_route_options, priority), sizeof(FIELD(weir_route_options, priority)),
+           TYPE(__typeof__(FIELD(weir_route_options, priority)), uint32_t));
+    printf("field    weir_route_options.reserved0 off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_route_options, reserved0), sizeof(FIELD(weir_route_options, reserved0)),
+           TYPE(__typeof__(FIELD(weir_route_options, reserved0)), uint32_t));
+    printf("field    weir_route_options.size off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_route_options, size), sizeof(FIELD(weir_route_options, size)),
+           TYPE(__typeof__(FIELD(weir_route_options, size)), size_t));
+    printf("field    weir_route_options.tag off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_route_options, tag), sizeof(FIELD(weir_route_options, tag)),
+           TYPE(__typeof__(FIELD(weir_route_options, tag)), uint64_t));
+    printf("field    weir_route_options.topic off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_route_options, topic), sizeof(FIELD(weir_route_options, topic)),
+           TYPE(__typeof__(FIELD(weir_route_options, topic)), const char *));
+    printf("field    weir_router_rule.action off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_router_rule, action), sizeof(FIELD(weir_router_rule, action)),
+           TYPE(__typeof__(FIELD(weir_router_rule, action)), weir_router_action));
+    printf("field    weir_router_rule.before off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_router_rule, before), sizeof(FIELD(weir_router_rule, before)),
+           TYPE(__typeof__(FIELD(weir_router_rule, before)), uint64_t));
+    printf("field    weir_router_rule.channels off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_router_rule, channels), sizeof(FIELD(weir_router_rule, channels)),
+           TYPE(__typeof__(FIELD(weir_router_rule, channels)), const char *));
+    printf("field    weir_router_rule.condition off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_router_rule, condition), sizeof(FIELD(weir_router_rule, condition)),
+           TYPE(__typeof__(FIELD(weir_router_rule, condition)), weir_router_condition));
+    printf("field    weir_router_rule.mask off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_router_rule, mask), sizeof(FIELD(weir_router_rule, mask)),
+           TYPE(__typeof__(FIELD(weir_router_rule, mask)), uint64_t));
+    printf("field    weir_router_rule.size off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_router_rule, size), sizeof(FIELD(weir_router_rule, size)),
+           TYPE(__typeof__(FIELD(weir_router_rule, size)), size_t));
+    printf("field    weir_router_rule.tag off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_router_rule, tag), sizeof(FIELD(weir_router_rule, tag)),
+           TYPE(__typeof__(FIELD(weir_router_rule, tag)), uint64_t));
+    printf("field    weir_router_rule.topic off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_router_rule, topic), sizeof(FIELD(weir_router_rule, topic)),
+           TYPE(__typeof__(FIELD(weir_router_rule, topic)), const char *));
+    printf("field    weir_rule_info.action off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_rule_info, action), sizeof(FIELD(weir_rule_info, action)),
+           TYPE(__typeof__(FIELD(weir_rule_info, action)), weir_router_action));
+    printf("field    weir_rule_info.channels off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_rule_info, channels), sizeof(FIELD(weir_rule_info, channels)),
+           TYPE(__typeof__(FIELD(weir_rule_info, channels)), char[1024]));
+    printf("field    weir_rule_info.condition off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_rule_info, condition), sizeof(FIELD(weir_rule_info, condition)),
+           TYPE(__typeof__(FIELD(weir_rule_info, condition)), weir_router_condition));
+    printf("field    weir_rule_info.id off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_rule_info, id), sizeof(FIELD(weir_rule_info, id)),
+           TYPE(__typeof__(FIELD(weir_rule_info, id)), uint64_t));
+    printf("field    weir_rule_info.mask off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_rule_info, mask), sizeof(FIELD(weir_rule_info, mask)),
+           TYPE(__typeof__(FIELD(weir_rule_info, mask)), uint64_t));
+    printf("field    weir_rule_info.matched off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_rule_info, matched), sizeof(FIELD(weir_rule_info, matched)),
+           TYPE(__typeof__(FIELD(weir_rule_info, matched)), uint64_t));
+    printf("field    weir_rule_info.posted off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_rule_info, posted), sizeof(FIELD(weir_rule_info, posted)),
+           TYPE(__typeof__(FIELD(weir_rule_info, posted)), uint64_t));
+    printf("field    weir_rule_info.refused off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_rule_info, refused), sizeof(FIELD(weir_rule_info, refused)),
+           TYPE(__typeof__(FIELD(weir_rule_info, refused)), uint64_t));
+    printf("field    weir_rule_info.tag off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_rule_info, tag), sizeof(FIELD(weir_rule_info, tag)),
+           TYPE(__typeof__(FIELD(weir_rule_info, tag)), uint64_t));
+    printf("field    weir_rule_info.topic off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_rule_info, topic), sizeof(FIELD(weir_rule_info, topic)),
+           TYPE(__typeof__(FIELD(weir_rule_info, topic)), char[64]));
     printf("field    weir_slot_info.owner off=%zu size=%zu type=%s since=0.1\n",
            offsetof(struct weir_slot_info, owner), sizeof(FIELD(weir_slot_info, owner)),
            TYPE(__typeof__(FIELD(weir_slot_info, owner)), uint64_t));
     printf("field    weir_slot_info.slot off=%zu size=%zu type=%s since=0.1\n",
            offsetof(struct weir_slot_info, slot), sizeof(FIELD(weir_slot_info, slot)),
            TYPE(__typeof__(FIELD(weir_slot_info, slot)), weir_slot));
+    printf("field    weir_subscriber_info.lag off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_subscriber_info, lag), sizeof(FIELD(weir_subscriber_info, lag)),
+           TYPE(__typeof__(FIELD(weir_subscriber_info, lag)), uint64_t));
+    printf("field    weir_subscriber_info.missed off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_subscriber_info, missed), sizeof(FIELD(weir_subscriber_info, missed)),
+           TYPE(__typeof__(FIELD(weir_subscriber_info, missed)), uint64_t));
+    printf("field    weir_subscriber_info.participant off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_subscriber_info, participant), sizeof(FIELD(weir_subscriber_info, participant)),
+           TYPE(__typeof__(FIELD(weir_subscriber_info, participant)), uint64_t));
+    printf("field    weir_subscriber_info.reserved0 off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_subscriber_info, reserved0), sizeof(FIELD(weir_subscriber_info, reserved0)),
+           TYPE(__typeof__(FIELD(weir_subscriber_info, reserved0)), uint32_t));
+    printf("field    weir_subscriber_info.slot off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_subscriber_info, slot), sizeof(FIELD(weir_subscriber_info, slot)),
+           TYPE(__typeof__(FIELD(weir_subscriber_info, slot)), uint32_t));
     printf("field    weir_uuid.value off=%zu size=%zu type=%s since=0.1\n",
            offsetof(struct weir_uuid, value), sizeof(FIELD(weir_uuid, value)),
            TYPE(__typeof__(FIELD(weir_uuid, value)), uint8_t[16]));
@@ -648,6 +1203,42 @@ int main(void)
            TYPE(weir_check_flags, uint32_t));
     printf("flag     weir_check_flags.WEIR_CHECK_REPAIR = %llu since=0.1\n",
            (unsigned long long)WEIR_CHECK_REPAIR);
+    printf("flag     weir_cursor_flags %s since=0.1\n",
+           TYPE(weir_cursor_flags, uint32_t));
+    printf("flag     weir_cursor_flags.WEIR_CURSOR_HOLD = %llu since=0.1\n",
+           (unsigned long long)WEIR_CURSOR_HOLD);
+    printf("flag     weir_log_flags %s since=0.1\n",
+           TYPE(weir_log_flags, uint32_t));
+    printf("flag     weir_log_flags.WEIR_LOG_ANY_FILESYSTEM = %llu since=0.1\n",
+           (unsigned long long)WEIR_LOG_ANY_FILESYSTEM);
+    printf("flag     weir_log_flags.WEIR_LOG_EXCLUSIVE = %llu since=0.1\n",
+           (unsigned long long)WEIR_LOG_EXCLUSIVE);
+    printf("flag     weir_log_flags.WEIR_LOG_NO_CREATE = %llu since=0.1\n",
+           (unsigned long long)WEIR_LOG_NO_CREATE);
+    printf("flag     weir_log_flags.WEIR_LOG_READ_ONLY = %llu since=0.1\n",
+           (unsigned long long)WEIR_LOG_READ_ONLY);
+    printf("flag     weir_log_flags.WEIR_LOG_VERIFY_ALL = %llu since=0.1\n",
+           (unsigned long long)WEIR_LOG_VERIFY_ALL);
+    printf("flag     weir_log_mended %s since=0.1\n",
+           TYPE(weir_log_mended, uint32_t));
+    printf("flag     weir_log_mended.WEIR_LOG_MENDED_CURSOR = %llu since=0.1\n",
+           (unsigned long long)WEIR_LOG_MENDED_CURSOR);
+    printf("flag     weir_log_mended.WEIR_LOG_MENDED_META = %llu since=0.1\n",
+           (unsigned long long)WEIR_LOG_MENDED_META);
+    printf("flag     weir_log_mended.WEIR_LOG_MENDED_META_COPY = %llu since=0.1\n",
+           (unsigned long long)WEIR_LOG_MENDED_META_COPY);
+    printf("flag     weir_log_mended.WEIR_LOG_MENDED_QUARANTINE = %llu since=0.1\n",
+           (unsigned long long)WEIR_LOG_MENDED_QUARANTINE);
+    printf("flag     weir_log_mended.WEIR_LOG_MENDED_SALVAGED = %llu since=0.1\n",
+           (unsigned long long)WEIR_LOG_MENDED_SALVAGED);
+    printf("flag     weir_log_mended.WEIR_LOG_MENDED_SEGMENT_HEADER = %llu since=0.1\n",
+           (unsigned long long)WEIR_LOG_MENDED_SEGMENT_HEADER);
+    printf("flag     weir_log_mended.WEIR_LOG_MENDED_TAIL = %llu since=0.1\n",
+           (unsigned long long)WEIR_LOG_MENDED_TAIL);
+    printf("flag     weir_log_mended.WEIR_LOG_MENDED_TRUNCATED = %llu since=0.1\n",
+           (unsigned long long)WEIR_LOG_MENDED_TRUNCATED);
+    printf("flag     weir_log_mended.WEIR_LOG_MENDED_UNUSED_SEGMENT = %llu since=0.1\n",
+           (unsigned long long)WEIR_LOG_MENDED_UNUSED_SEGMENT);
     printf("flag     weir_matrix_flags %s since=0.1\n",
            TYPE(weir_matrix_flags, uint32_t));
     printf("flag     weir_matrix_flags.WEIR_MATRIX_ALLOW_FOREIGN = %llu since=0.1\n",
@@ -670,6 +1261,12 @@ int main(void)
            (unsigned long long)WEIR_POOL_SINGLE_THREAD);
     printf("flag     weir_pool_flags.WEIR_POOL_ZERO = %llu since=0.1\n",
            (unsigned long long)WEIR_POOL_ZERO);
+    printf("flag     weir_reader_flags %s since=0.1\n",
+           TYPE(weir_reader_flags, uint32_t));
+    printf("flag     weir_reader_flags.WEIR_READER_SALVAGE = %llu since=0.1\n",
+           (unsigned long long)WEIR_READER_SALVAGE);
+    printf("flag     weir_reader_flags.WEIR_READER_WRITTEN = %llu since=0.1\n",
+           (unsigned long long)WEIR_READER_WRITTEN);
     printf("id       weir_ref %s Block since=0.1\n",
            TYPE(weir_ref, uint64_t));
     printf("id       weir_slot %s Slot since=0.1\n",
@@ -741,6 +1338,41 @@ int main(void)
         zeroed.size = sizeof zeroed;
         if (memcmp(&given, &zeroed, sizeof zeroed) != 0)
             puts("wrong WEIR_IDS_OPTIONS_INIT");
+    }
+    printf("struct   weir_log_info kind=info size=%zu align=%zu since=0.1\n",
+           sizeof(struct weir_log_info), _Alignof(struct weir_log_info));
+    {
+        const struct weir_log_info given = WEIR_LOG_INFO_INIT;
+        struct weir_log_info zeroed;
+
+        memset(&zeroed, 0, sizeof zeroed);
+        zeroed.size = sizeof zeroed;
+        if (memcmp(&given, &zeroed, sizeof zeroed) != 0)
+            puts("wrong WEIR_LOG_INFO_INIT");
+    }
+    printf("struct   weir_log_options kind=options size=%zu align=%zu since=0.1\n",
+           sizeof(struct weir_log_options), _Alignof(struct weir_log_options));
+    {
+        const struct weir_log_options given = WEIR_LOG_OPTIONS_INIT;
+        struct weir_log_options zeroed;
+
+        memset(&zeroed, 0, sizeof zeroed);
+        zeroed.size = sizeof zeroed;
+        if (memcmp(&given, &zeroed, sizeof zeroed) != 0)
+            puts("wrong WEIR_LOG_OPTIONS_INIT");
+    }
+    printf("struct   weir_log_part kind=part size=%zu align=%zu since=0.1\n",
+           sizeof(struct weir_log_part), _Alignof(struct weir_log_part));
+    printf("struct   weir_log_report kind=info size=%zu align=%zu since=0.1\n",
+           sizeof(struct weir_log_report), _Alignof(struct weir_log_report));
+    {
+        const struct weir_log_report given = WEIR_LOG_REPORT_INIT;
+        struct weir_log_report zeroed;
+
+        memset(&zeroed, 0, sizeof zeroed);
+        zeroed.size = sizeof zeroed;
+        if (memcmp(&given, &zeroed, sizeof zeroed) != 0)
+            puts("wrong WEIR_LOG_REPORT_INIT");
     }
     printf("struct   weir_matrix_info kind=info size=%zu align=%zu since=0.1\n",
            sizeof(struct weir_matrix_info), _Alignof(struct weir_matrix_info));
@@ -814,8 +1446,34 @@ int main(void)
     }
     printf("struct   weir_root_info kind=record size=%zu align=%zu since=0.1\n",
            sizeof(struct weir_root_info), _Alignof(struct weir_root_info));
+    printf("struct   weir_route_options kind=options size=%zu align=%zu since=0.1\n",
+           sizeof(struct weir_route_options), _Alignof(struct weir_route_options));
+    {
+        const struct weir_route_options given = WEIR_ROUTE_OPTIONS_INIT;
+        struct weir_route_options zeroed;
+
+        memset(&zeroed, 0, sizeof zeroed);
+        zeroed.size = sizeof zeroed;
+        if (memcmp(&given, &zeroed, sizeof zeroed) != 0)
+            puts("wrong WEIR_ROUTE_OPTIONS_INIT");
+    }
+    printf("struct   weir_router_rule kind=options size=%zu align=%zu since=0.1\n",
+           sizeof(struct weir_router_rule), _Alignof(struct weir_router_rule));
+    {
+        const struct weir_router_rule given = WEIR_ROUTER_RULE_INIT;
+        struct weir_router_rule zeroed;
+
+        memset(&zeroed, 0, sizeof zeroed);
+        zeroed.size = sizeof zeroed;
+        if (memcmp(&given, &zeroed, sizeof zeroed) != 0)
+            puts("wrong WEIR_ROUTER_RULE_INIT");
+    }
+    printf("struct   weir_rule_info kind=record size=%zu align=%zu since=0.1\n",
+           sizeof(struct weir_rule_info), _Alignof(struct weir_rule_info));
     printf("struct   weir_slot_info kind=record size=%zu align=%zu since=0.1\n",
            sizeof(struct weir_slot_info), _Alignof(struct weir_slot_info));
+    printf("struct   weir_subscriber_info kind=record size=%zu align=%zu since=0.1\n",
+           sizeof(struct weir_subscriber_info), _Alignof(struct weir_subscriber_info));
     printf("struct   weir_uuid kind=record size=%zu align=%zu since=0.1\n",
            sizeof(struct weir_uuid), _Alignof(struct weir_uuid));
     return 0;

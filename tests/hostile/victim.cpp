@@ -325,15 +325,21 @@ void Victim::attack(Random &random, unsigned kind) noexcept
 void Victim::attack_channel(Random &random, unsigned kind, uint64_t at) noexcept
 {
     using weir::ChannelHeader;
-    uint64_t const cell = at + sizeof(ChannelHeader) + 64 * random.below(65);
+    using weir::Level;
+    uint64_t const level = at + sizeof(ChannelHeader);
+    uint64_t const cell = level + sizeof(Level) + 64 * random.below(65);
     switch (kind) {
     case 8: // whoever wants to sleep is called back
-        __atomic_fetch_add(reinterpret_cast<uint32_t *>(
-                               word_at(at + offsetof(ChannelHeader, items) + 64 * random.below(2))),
-                           2, __ATOMIC_RELAXED);
+    {
+        uint64_t const words[] = {at + offsetof(ChannelHeader, items),
+                                  at + offsetof(ChannelHeader, watchers),
+                                  level + offsetof(Level, room)};
+        __atomic_fetch_add(reinterpret_cast<uint32_t *>(word_at(words[random.below(3)])), 2,
+                           __ATOMIC_RELAXED);
         return;
+    }
     case 9: // the hints are far away
-        put(word_at(at + offsetof(ChannelHeader, tail) + 64 * random.below(2)),
+        put(word_at(level + (random.one_in(2) ? offsetof(Level, tail) : offsetof(Level, head))),
             random.one_in(2) ? random.next() : random.below(100000));
         return;
     case 10: // cells far ahead

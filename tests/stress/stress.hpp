@@ -2,7 +2,7 @@
 // What the stress programs share: options, random numbers, threads until a deadline, the verdict.
 #pragma once
 
-#include "core/channel/channel.hpp"
+#include "core/channel/subscription.hpp"
 #include "core/matrix/matrix.hpp"
 #include "core/pool/pool.hpp"
 

@@ -50,13 +50,8 @@ struct World {
         Message message;
         return reader->read(0, message).code;
     }
-    Cell *cells()
-    {
-        auto *const begin = reinterpret_cast<std::byte *>(&channel->ring().header());
-        uint64_t const capacity = channel->ring().capacity();
-        return reinterpret_cast<Cell *>(begin + Ring::bytes_for(floor_log2(capacity)) -
-                                        capacity * sizeof(Cell));
-    }
+    Cell *cells() { return channel->ring().cell_array(); }
+    Level &level() { return *reinterpret_cast<Level *>(&channel->ring().header() + 1); }
     void retire_and_check()
     {
         check_eq(channel->retire().code, 0);
@@ -146,8 +141,8 @@ Test(channel_ring, laps_wrap)
     uint64_t const start = CellWord::kLapMask - 1;
     for (uint64_t i = 0; i < kCapacity; ++i)
         world.cells()[i].word.store(CellWord::of(Phase::empty, start).raw, relaxed);
-    world.channel->ring().header().tail.store(start * kCapacity, relaxed);
-    world.channel->ring().header().head.store(start * kCapacity, relaxed);
+    world.level().tail.store(start * kCapacity, relaxed);
+    world.level().head.store(start * kCapacity, relaxed);
     for (uint64_t i = 0; i < 5 * kCapacity; ++i) {
         for (int k = 0; k < 3; ++k)
             check_eq(world.post(3 * i + static_cast<uint64_t>(k)), 0, "message %d",
@@ -310,7 +305,7 @@ Test(channel_ring, cells_of_the_dead_are_healed)
                      Cell &cell = world.cells()[0];
                      Owner const me = world.matrix->me().owner;
                      cell.word.store(CellWord::of(at.phase, 0, me).raw, seq_cst);
-                     world.channel->ring().header().tail.store(1, seq_cst);
+                     world.level().tail.store(1, seq_cst);
                      cell.tag.store(77, seq_cst);
                      if (at.ref_written)
                          cell.ref.store(made.ref.value, seq_cst);
@@ -353,15 +348,14 @@ Test(channel_ring, hostile_cells_are_handled, .timeout = 60)
                            : random.percent(50) ? random.next()
                                                 : random.below(8) << 61 | random.below(4);
         if (round % 4 == 0) {
-            header.tail.store(random.percent(50) ? UINT64_MAX - random.below(40) : random.next(),
-                              relaxed);
-            header.head.store(random.percent(50) ? UINT64_MAX - random.below(40) : random.next(),
-                              relaxed);
+            world.level().tail.store(
+                random.percent(50) ? UINT64_MAX - random.below(40) : random.next(), relaxed);
+            world.level().head.store(
+                random.percent(50) ? UINT64_MAX - random.below(40) : random.next(), relaxed);
         }
         for (atomic<uint64_t> &map : header.redelivery_map)
             map.store(random.next(), relaxed);
-        *reinterpret_cast<uint64_t *>(reinterpret_cast<std::byte *>(&header) + sizeof header) =
-            random.next();
+        *reinterpret_cast<uint64_t *>(&world.level() + 1) = random.next();
         for (int i = 0; i < 12; ++i) {
             Message message;
             if (world.reader->read(0, message).ok())

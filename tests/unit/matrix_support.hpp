@@ -2,7 +2,7 @@
 // Matrices for tests: handles that close themselves, what lies where, and the checks at the end.
 #pragma once
 
-#include "core/channel/channel.hpp"
+#include "core/channel/subscription.hpp"
 #include "core/matrix/matrix.hpp"
 #include "core/pool/pool.hpp"
 #include "tests/unit/support.hpp"
