@@ -114,6 +114,7 @@ bool Ring::find_first_of_mine(Reader const &reader, unsigned level, Spot &ret) n
         bool const this_lap = found.lap() == lap(p);
         if (behind(found.lap(), lap(p)) || (this_lap && found.is(Phase::empty)))
             return false;
+        // seq_cst: as in look_from_cursor()
         if (this_lap && found.is(Phase::full) &&
             (cell(ret).holders.load(seq_cst) & bit_of(reader)) != 0)
             return true;

@@ -19,9 +19,9 @@
 
 namespace weir {
 namespace {
-/// What futex_waitv() takes, one of them for `control`.
+/// What futex_waitv takes, one of them for `control`.
 constexpr unsigned kMostWords = FUTEX_WAITV_MAX;
-/// Between looks when there are more, or when the kernel (before 5.16) has no futex_waitv().
+/// Between looks when there are more, or when the kernel (before 5.16) has no futex_waitv.
 constexpr Nanoseconds kPoll = 5 * kMillisecond;
 
 Mutex g_mutex; // protects all below but `g_control`

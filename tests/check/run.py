@@ -154,7 +154,7 @@ def check_orders(root, files):
 
 
 def check_format_tables(root, files):
-    """docs/FORMAT.md's byte tables agree with core/segment/layout.hpp and core/channel/cell.hpp."""
+    """docs/FORMAT.md's byte tables agree with core/segment/layout.hpp, core/channel/cell.hpp and route_table.hpp."""
     document = root / "docs" / "FORMAT.md"
     rows = re.findall(r"^\| `(\w+)::(\w+)` \| (\d+) \|", document.read_text(), re.MULTILINE)
     sizes = re.findall(r"^\| `sizeof (\w+)` \| (\d+) \|", document.read_text(), re.MULTILINE)
@@ -163,6 +163,7 @@ def check_format_tables(root, files):
     checks = [f"static_assert(offsetof({s}, {f}) == {o}, \"{s}::{f}\");" for s, f, o in rows]
     checks += [f"static_assert(sizeof({s}) == {n}, \"{s}\");" for s, n in sizes]
     source = ('#include "core/segment/layout.hpp"\n#include "core/channel/cell.hpp"\n'
+              '#include "core/channel/route_table.hpp"\n'
               "using namespace weir;\n" + "\n".join(checks))
     done = subprocess.run(
         ["g++", "-std=c++17", "-fsyntax-only", "-Wno-invalid-offsetof", "-I", str(root), "-x", "c++", "-"],
