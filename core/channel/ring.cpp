@@ -138,10 +138,19 @@ void Ring::advance(atomic<uint64_t> &hint, uint64_t from) noexcept
     hint.compare_exchange(from, from + 1, relaxed, relaxed); // a hint; losing is fine
 }
 
-bool Ring::nobodys(Ref ref) noexcept
+bool Ring::find_posted(Ref ref, uint64_t &ret_size) noexcept
 {
     auto const place = matrix_->find(ref);
-    return place.ok() && place->word.is(Kind::allocated) && place->word.owner() == kNobody;
+    if (!place.ok() || !place->word.is(Kind::allocated) || place->word.owner() != kNobody)
+        return false;
+    ret_size = place->sector->bytes_of(place->word.granules());
+    return true;
+}
+
+bool Ring::nobodys(Ref ref) noexcept
+{
+    uint64_t size;
+    return find_posted(ref, size);
 }
 
 // ---- post

@@ -189,6 +189,8 @@ class Ring {
     bool find_first_of_queue(unsigned level, Spot &ret) noexcept;
     void describe(Reader &reader, Spot spot, uint64_t size, Message &ret) noexcept;
     bool nobodys(Ref ref) noexcept;
+    /// The block of a message: nobody's; and its size.
+    bool find_posted(Ref ref, uint64_t &ret_size) noexcept;
 
     // ring_broadcast.cpp
     Look look_from_cursor(Reader &reader, unsigned level, Message &ret) noexcept;

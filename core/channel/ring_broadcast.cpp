@@ -80,8 +80,8 @@ bool Ring::pick_up(Reader &reader, Spot spot, CellWord full, Message &ret) noexc
         at.pins.fetch_or(bit, seq_cst); // [P] then a look; pairs with take_away(), collect()
     // The word first: it may have been DROPPING and be FULL again, but then our bit is gone.
     bool const mine = load(spot).raw == full.raw && (at.holders.load(seq_cst) & bit) != 0;
-    auto const block = matrix_->data({at.ref.load(relaxed)}); // relaxed: published by FULL
-    if (!mine || !block.ok() || !nobodys({at.ref.load(relaxed)})) {
+    uint64_t size;
+    if (!mine || !find_posted({at.ref.load(relaxed)}, size)) { // relaxed: published by FULL
         bool const gone = mine; // somebody freed a block that was in the channel
         if (may_lose())
             at.pins.fetch_and(~bit, seq_cst);
@@ -93,7 +93,7 @@ bool Ring::pick_up(Reader &reader, Spot spot, CellWord full, Message &ret) noexc
         reader.hand.end_answer(index(spot));
         return false;
     }
-    describe(reader, spot, block->size, ret);
+    describe(reader, spot, size, ret);
     ret.redeliveries = deliveries;
     atomic<uint64_t> &missed = subscribers_[static_cast<unsigned>(reader.slot)].missed;
     if (missed.load(relaxed) != 0) // a count, told once
@@ -114,6 +114,7 @@ bool Ring::find_first_of_mine(Reader const &reader, unsigned level, Spot &ret) n
         bool const this_lap = found.lap() == lap(p);
         if (behind(found.lap(), lap(p)) || (this_lap && found.is(Phase::empty)))
             return false;
+        // seq_cst: as in look_from_cursor()
         if (this_lap && found.is(Phase::full) &&
             (cell(ret).holders.load(seq_cst) & bit_of(reader)) != 0)
             return true;

@@ -90,8 +90,8 @@ bool Ring::find_first_of_queue(unsigned level, Spot &ret) noexcept
             ret = spot_of((uint64_t{level} << shift_) + i, found);
             return true;
         }
-    uint64_t const head = levels_[level].head.load(relaxed); // a hint
-    for (uint64_t p = head; p < head + 4 * capacity() + 64; ++p) {
+    uint64_t p = levels_[level].head.load(relaxed); // a hint
+    for (uint64_t step = 0; step < 4 * capacity() + 64; ++step) {
         ret = {level, p};
         CellWord const found = load(ret);
         bool const this_lap = found.lap() == lap(p);
@@ -99,6 +99,7 @@ bool Ring::find_first_of_queue(unsigned level, Spot &ret) noexcept
             return false;
         if (this_lap && found.is(Phase::full))
             return true;
+        p = this_lap ? p + 1 : next_possible(p, found);
     }
     return false;
 }
@@ -135,11 +136,14 @@ Ring::Look Ring::look_from_head(Reader &reader, unsigned level, Message &ret) no
     uint64_t const head = hint.load(relaxed); // a hint
     uint64_t window = head;
     uint64_t first_writing = BitTree::kNone;
-    // Ends: `window` moves on only over consumed positions. Four rounds are more than a hint lags
-    // behind; if it is further, it has been moved on meanwhile, and the next turn goes on from there.
-    uint64_t const bound = head + 4 * capacity() + 64;
-    uint64_t p = head;
-    for (; p < window + capacity() && p < bound; ++p) {
+    // Ends: `window` moves on only over consumed positions, by more than a lap where droppers have
+    // left the hint far behind; if it takes longer, others move it on, and the next turn goes on
+    // from there.
+    uint64_t const steps = 4 * capacity() + 64;
+    uint64_t step = 0;
+    uint64_t next = head;
+    for (uint64_t p = head; p < window + capacity() && step < steps; p = next, ++step) {
+        next = p + 1;
         CellWord const found = load(Spot{level, p});
         bool const this_lap = found.lap() == lap(p);
         if (behind(found.lap(), lap(p)) || (this_lap && found.is(Phase::empty)))
@@ -157,11 +161,11 @@ Ring::Look Ring::look_from_head(Reader &reader, unsigned level, Message &ret) no
         if (first_writing != BitTree::kNone)
             continue;
         if (!this_lap)
-            window = p + 1; // consumed: C5, the window moves along
-        if (p == hint.load(relaxed))
-            advance(hint, p);
+            window = next = next_possible(p, found); // consumed: C5, the window moves along
+        if (uint64_t seen = p; seen == hint.load(relaxed))
+            hint.compare_exchange(seen, next, relaxed, relaxed); // a hint; losing is fine
     }
-    return p == bound ? Look::far : Look::empty;
+    return step == steps ? Look::far : Look::empty;
 }
 
 /// Whether a cell that was WRITING when we passed it is FULL now: its message goes first (C4).
@@ -188,14 +192,14 @@ bool Ring::grab(Reader &reader, Spot spot, CellWord full, Message &ret) noexcept
         redelivery_.clear(column(spot.level), i); // while we hold it: nobody else sets it now
     // relaxed: published by FULL, which we have read
     Ref const ref{cell(spot).ref.load(relaxed)};
-    auto const block = matrix_->data(ref);
-    if (!block.ok() || !nobodys(ref)) { // somebody freed a block that was in the channel
+    uint64_t size;
+    if (!find_posted(ref, size)) { // somebody freed a block that was in the channel
         pass_on(spot, held);
         __atomic_fetch_add(&reader.missed, 1, __ATOMIC_RELAXED); // a count
         return false;
     }
     reader.hand.put(index(spot), spot.position);
-    describe(reader, spot, block->size, ret);
+    describe(reader, spot, size, ret);
     ret.redeliveries = full.deliveries();
     // relaxed: counts; nothing is read through them
     if (header_->untold.load(relaxed) != 0)

@@ -19,9 +19,9 @@
 
 namespace weir {
 namespace {
-/// What futex_waitv() takes, one of them for `control`.
+/// What futex_waitv takes, one of them for `control`.
 constexpr unsigned kMostWords = FUTEX_WAITV_MAX;
-/// Between looks when there are more, when the kernel (before 5.16) has no futex_waitv(), or while a
+/// Between looks when there are more, when the kernel (before 5.16) has no futex_waitv, or while a
 /// peer scribbles over a word to sleep on.
 constexpr Nanoseconds kPoll = 5 * kMillisecond;
 

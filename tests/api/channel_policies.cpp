@@ -120,6 +120,22 @@ Test(channel_policies, drop_oldest_keeps_the_newest_and_tells_the_reader)
     cr_assert(ring.is_empty());
 }
 
+/// Nobody reads for thousands of rounds: the place where readers look first is far behind.
+Test(channel_policies, a_reader_finds_the_newest_after_many_rounds_without_one)
+{
+    weir_channel_options options = small();
+    options.overflow = WEIR_CHANNEL_DROP_OLDEST;
+    Ring const ring(options);
+    for (uint64_t i = 0; i < 100000; ++i)
+        check_eq(ring.post(i), 0);
+    weir_message const first = ring.take_one();
+    check_eq(first.tag, 100000 - 16);
+    check_eq(first.missed, 100000 - 16);
+    for (uint64_t i = 1; i < 16; ++i)
+        check_eq(ring.take_one().tag, 100000 - 16 + i);
+    cr_assert(ring.is_empty());
+}
+
 /// What a reader keeps in its hand for ever is never dropped: the post says that it is full.
 Test(channel_policies, drop_oldest_leaves_what_is_in_a_hand)
 {

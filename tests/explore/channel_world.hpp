@@ -20,6 +20,7 @@ struct ChannelPlan {
     Nanoseconds ttl = 0; ///< a step takes 100 ns
     Nanoseconds ageing = 0;
     uint64_t retain_count = 0;
+    unsigned taken = 0;     ///< broadcast: places of somebody who is not there
     int subscribed = 0;     ///< broadcast: the first so many fibres are, before the schedule
     int before = 0;         ///< messages 1 … that are posted before the schedule begins
     bool unordered = false; ///< blocks are posted again: the order of one poster says nothing
@@ -45,6 +46,8 @@ class Peer {
     bool read_nack() const;
     /// Reads one and keeps its block. Null if nothing waits.
     Ref read_take() const;
+    /// Reads two, and answers the later one first.
+    void read_two_ack_back() const;
     /// Broadcast: takes the block if nobody else waits for the message.
     bool read_take_or_ack() const;
     /// Reads one and neither answers nor lives on properly: it stays in hand. -1 if nothing waits.
@@ -135,6 +138,7 @@ class ChannelWorld : public MatrixWorld {
     void open_handles();
     void make_readers();
     void check_leaving(uint64_t bits, uint32_t cell);
+    void check_cursor(int who, uint32_t cell, uint64_t holders);
     void post_before();
     void cell_changed(uint32_t index, int who);
     void block_changed(int number, int who);
@@ -163,6 +167,7 @@ class ChannelWorld : public MatrixWorld {
     std::vector<CellWord> seen_cells_;
     std::vector<uint64_t> seen_holders_;
     std::set<int> lost_; ///< dropped or expired, wholly or for somebody
+    std::set<int> perhaps_lost_; ///< the last whom it was taken from was leaving
     unsigned joined_ = 0, joined_before_ = 0;
     bool left_early_ = false; ///< who leaves takes what he was not told with him
     int last_got_[kMaxFibres][kMaxFibres][kMaxLevels] = {};

@@ -90,12 +90,10 @@ void register_joining()
         {leaves(), posts(1), posts(2)});
     add("b_reuse", "a place is left and taken again", 2, cast(2, 1), "b",
         {leaves(), posts(1), joins_and_leaves()});
-    add("b_rejoin", "a slow sweeper and the next user of the place", 2, cast(1, 3), "bb",
-        {[](Peer &me) {
-             me.leave();
-             me.join();
-         },
-         posts(1, 2), leaves()});
+    ChannelPlan last = cast(1, 1);
+    last.taken = kMaxSubscribers - 1;
+    add("b_rejoin", "a slow sweeper and the next user of the place", 2, last, "bb",
+        {leaves(), posts(1, 2), [](Peer &me) { me.join(); }});
 }
 
 void register_dropping()
@@ -131,6 +129,8 @@ void register_retention()
         {reads(1), gets_it});
     add("b_late2", "late joiners, and the ring goes round", 2, plan, "-bb",
         {reads(1), posts(2, 3), joins_and_reads(1)});
+    add("b_late_leave", "a late joiner leaves, and what it holds falls out of retention", 2, plan,
+        "-bb", {reads(1), posts(2, 3), joins_and_leaves()});
     ChannelPlan one = plan;
     one.capacity = 1;
     add("b_late1", "a late joiner, and room is needed", 2, one, "-c",

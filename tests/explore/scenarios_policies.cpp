@@ -87,6 +87,11 @@ void register_wake_one()
     add("w_rooms", "two posters sleep, one reader frees both cells", 1, ring(2, 2), "--ab",
         {[](Peer &me) { me.post(3, 600 * kMillisecond); },
          [](Peer &me) { me.post(4, 600 * kMillisecond); }, reads(2)});
+    add("w_rooms_back", "two posters sleep, and the later cell is freed first", 1, ring(2, 2),
+        "--ab",
+        {[](Peer &me) { me.post(3, 600 * kMillisecond); },
+         [](Peer &me) { me.post(4, 600 * kMillisecond); },
+         [](Peer &me) { me.read_two_ack_back(); }});
     add("w_intruder", "a poster who does not sleep takes the room", 1, ring(2, 2), "--abc",
         {[](Peer &me) { me.post(3, 600 * kMillisecond); },
          [](Peer &me) { me.post(4, 600 * kMillisecond); },

@@ -17,9 +17,9 @@ struct World {
     Channel *channel = nullptr;
     Subscription *reader = nullptr;
 
-    explicit World(uint32_t capacity = kCapacity) : matrix(make_matrix(4 * kMiB))
+    explicit World(uint32_t capacity = kCapacity, ChannelOptions options = {})
+        : matrix(make_matrix(4 * kMiB))
     {
-        ChannelOptions options;
         options.capacity = capacity;
         auto const made = Channel::create(*matrix, "channel", options);
         check_eq(made.status().code, 0);
@@ -333,8 +333,15 @@ Test(channel_ring, cells_of_the_dead_are_healed)
 Test(channel_ring, hostile_cells_are_handled, .timeout = 60)
 {
     Random random(9);
-    for (int round = 0; round < 100; ++round) {
-        World world;
+    for (int round = 0; round < 300; ++round) {
+        ChannelOptions options;
+        options.mode = round % 3 == 1 ? ChannelMode::broadcast : ChannelMode::queue;
+        options.overflow = round % 5 > 1 ? Overflow::drop_oldest : Overflow::block;
+        options.levels = round % 7 == 0 ? 3 : 1;
+        options.ageing = round % 14 == 0 ? 1 : 0;
+        options.ttl = round % 11 == 0 ? kMillisecond : 0;
+        options.retain_count = round % 9 == 1 ? 5 : 0;
+        World world(kCapacity, options);
         std::vector<Ref> refs;
         for (uint64_t tag = 0; tag < 10; ++tag) {
             refs.push_back(alloc(*world.matrix, 64).ref);
@@ -355,7 +362,12 @@ Test(channel_ring, hostile_cells_are_handled, .timeout = 60)
         }
         for (atomic<uint64_t> &map : header.redelivery_map)
             map.store(random.next(), relaxed);
-        *reinterpret_cast<uint64_t *>(&world.level() + 1) = random.next();
+        // the redelivery set, or the first subscribers
+        auto *const after = reinterpret_cast<uint64_t *>(&world.level() + options.levels);
+        for (int i = 0; i < 4; ++i)
+            after[i] = random.next();
+        if (round % 6 == 1)
+            header.active.store(random.next(), relaxed);
         for (int i = 0; i < 12; ++i) {
             Message message;
             if (world.reader->read(0, message).ok())
@@ -400,8 +412,21 @@ Test(channel_ring, a_hostile_header_is_refused)
     header.version = 2;
     check_eq(attached(), -kVersion);
     header.version = kChannelVersion;
-    header.mode = 1;
-    check_eq(attached(), -kVersion);
+    for (uint32_t *const field : {&header.mode, &header.overflow, &header.levels}) {
+        uint32_t const before = *field;
+        for (uint32_t const wrong : {9u, 0x80000000u, UINT32_MAX}) {
+            *field = wrong;
+            check_eq(attached(), -kCorrupt);
+        }
+        *field = before;
+    }
+    header.mode = 1; // there is no room for subscribers
+    check_eq(attached(), -kCorrupt);
     header.mode = 0;
+    for (uint64_t *const field : {&header.ttl_ns, &header.ageing_ns, &header.retain_ns}) {
+        *field = UINT64_MAX;
+        check_eq(attached(), -kCorrupt);
+        *field = 0;
+    }
     check_eq(attached(), 0);
 }
