@@ -307,7 +307,8 @@ void Victim::attack(Random &random, unsigned kind) noexcept
 void Victim::attack_channel(Random &random, unsigned kind, uint64_t at) noexcept
 {
     using weir::ChannelHeader;
-    uint64_t const cell = at + sizeof(ChannelHeader) + 64 * random.below(65);
+    uint64_t const level = at + sizeof(ChannelHeader);
+    uint64_t const cell = level + sizeof(weir::Level) + 64 * random.below(65);
     switch (kind) {
     case 8: // whoever wants to sleep is called back
         __atomic_fetch_add(reinterpret_cast<uint32_t *>(
@@ -315,7 +316,7 @@ void Victim::attack_channel(Random &random, unsigned kind, uint64_t at) noexcept
                            2, __ATOMIC_RELAXED);
         return;
     case 9: // the hints are far away
-        put(word_at(at + offsetof(ChannelHeader, tail) + 64 * random.below(2)),
+        put(word_at(level + offsetof(weir::Level, tail) + 64 * random.below(2)),
             random.one_in(2) ? random.next() : random.below(100000));
         return;
     case 10: // cells far ahead
