@@ -10,7 +10,8 @@ void Subscription::close() noexcept
 {
     Channel *const channel = channel_;
     unwatch(watch_);
-    if (channel->enter(true).ok()) // else there is nothing left to give back, or it is not ours
+    // Else there is nothing left to give back, or it is the parent's, whose child only cleans up.
+    if (channel->matrix().is_joined() && channel->enter(true).ok())
         channel->ring().leave(reader_);
     destroy(this);
     channel->unref();
