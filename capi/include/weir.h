@@ -50,6 +50,17 @@ extern "C" {
 typedef uint64_t weir_ref;
 
 /**
+ * A slot of a pool, as any user of the pool can pass it on. 0 is none.
+ *
+ * The upper 32 bits are the generation of the slot, which tells a slot from
+ * what the same place was before; the lower 32 bits are its index, below the
+ * pool's capacity.
+ *
+ * Since 0.1.
+ */
+typedef uint64_t weir_slot;
+
+/**
  * The library's own error codes. Functions return them negated, like errno
  * names: `-WEIR_E_STALE`.
  *
@@ -104,6 +115,13 @@ enum {
  * Since 0.1.
  */
 #define WEIR_REF_NONE UINT64_C(0)
+
+/**
+ * No slot.
+ *
+ * Since 0.1.
+ */
+#define WEIR_SLOT_NONE UINT64_C(0)
 
 /**
  * Nobody: the owner of a block that outlives its maker.
@@ -1923,6 +1941,8 @@ typedef uint32_t weir_channel_mode;
 enum {
     /** each message goes to one reader */
     WEIR_CHANNEL_QUEUE = 0,
+    /** each message goes to every subscriber, of which there are at most 64 */
+    WEIR_CHANNEL_BROADCAST = 1,
 };
 
 /**
@@ -1936,6 +1956,12 @@ enum {
     WEIR_CHANNEL_BLOCK = 0,
     /** fails at once with `-EAGAIN`, whatever its timeout */
     WEIR_CHANNEL_FAIL = 1,
+    /** drops the message that is posted: its block is freed, it is counted,
+     *  and the post says so */
+    WEIR_CHANNEL_DROP_NEW = 2,
+    /** drops the oldest message of the level, unless a reader has it in its
+     *  hand, then as `WEIR_CHANNEL_BLOCK` */
+    WEIR_CHANNEL_DROP_OLDEST = 3,
 };
 
 /**
@@ -1950,22 +1976,37 @@ struct weir_channel_options {
     /** the user's number for the type of the messages; attach with another
      *  one that is not 0 is `-WEIR_E_TYPE` */
     uint64_t type_id;
-    /** messages it can hold: rounded up to a power of two from 16 to
+    /** bytes of each message; attach with another one that is not 0 is
+     *  `-WEIR_E_TYPE`; 0: any */
+    uint64_t message_size;
+    /** time to live, ns: an older message is freed and counted instead of
+     *  read; 0: for ever */
+    int64_t ttl_ns;
+    /** a message that waits for longer, ns, counts as one of the highest
+     *  level; 0: strict by level */
+    int64_t ageing_ns;
+    /** broadcast: messages that are younger, ns, are kept for who subscribes
+     *  later, unless room is needed */
+    int64_t retain_ns;
+    /** broadcast: so many newest messages of each level are kept for who
+     *  subscribes later, unless room is needed */
+    uint64_t retain_count;
+    /** messages each level can hold: rounded up to a power of two from 16 to
      *  1048576; 0: 1024 */
     uint32_t capacity;
     /** who gets a message */
     weir_channel_mode mode;
     /** what a post does when it is full */
     weir_channel_overflow overflow;
-    /** must be 0 */
-    uint32_t reserved0;
+    /** priority levels, 1 to 8; 0: 1 */
+    uint32_t levels;
 };
 /** A `struct weir_channel_options` with `size` set and all else 0. */
 #define WEIR_CHANNEL_OPTIONS_INIT \
-    { sizeof(struct weir_channel_options), 0, 0, 0, 0, 0 }
+    { sizeof(struct weir_channel_options), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
 
 /**
- * Options of weir_channel_post().
+ * Options of weir_channel_post() and weir_channel_post_many().
  *
  * Since 0.1.
  */
@@ -1974,7 +2015,7 @@ struct weir_post_options {
     size_t size;
     /** the user's 64 bits, handed to the reader */
     uint64_t tag;
-    /** level; 0 is the only one of this version */
+    /** level: 0 is the lowest, and a higher one is read first */
     uint32_t priority;
     /** must be 0 */
     uint32_t reserved0;
@@ -1985,7 +2026,8 @@ struct weir_post_options {
 
 /**
  * A message in a reader's hand. Its block belongs to nobody until
- * weir_channel_ack(), weir_channel_take() or weir_channel_nack().
+ * weir_channel_ack(), weir_channel_take() or weir_channel_nack(), and is not
+ * freed before, whatever the channel does when it is full.
  *
  * Since 0.1.
  */
@@ -1996,13 +2038,14 @@ struct weir_message {
     uint64_t length;
     /** the poster's 64 bits */
     uint64_t tag;
-    /** position in the channel, from 0 */
+    /** position in its level, from 0 */
     uint64_t sequence;
     /** the participant that posted it */
     uint64_t sender;
     /** when it was posted, CLOCK_MONOTONIC ns */
     int64_t posted_at_ns;
-    /** messages that this reader lost before this one */
+    /** messages that were lost before this one: broadcast, by this reader;
+     *  queue, by all readers, each told once */
     uint64_t missed;
     /** how often it was handed out before, at most 63 are counted */
     uint32_t redeliveries;
@@ -2021,13 +2064,14 @@ struct weir_channel_info {
     size_t size;
     /** the number that was given at creation */
     uint64_t type_id;
-    /** messages it can hold */
+    /** messages each level can hold */
     uint64_t capacity;
-    /** messages that wait */
+    /** messages that wait; broadcast: that somebody has not answered, or
+     *  that are kept for later subscribers */
     uint64_t waiting;
     /** bytes that wait, by the posters' lengths */
     uint64_t waiting_bytes;
-    /** messages in readers' hands */
+    /** queue: messages in readers' hands */
     uint64_t held;
     /** messages that are being posted */
     uint64_t writing;
@@ -2039,6 +2083,40 @@ struct weir_channel_info {
     uint64_t next_tag;
     /** bytes of the next message, if one waits */
     uint64_t next_length;
+    /** position of the next message in its level, if one waits */
+    uint64_t next_sequence;
+    /** the participant that posted the next message, if one waits */
+    uint64_t next_sender;
+    /** when the next message was posted, CLOCK_MONOTONIC ns, if one waits */
+    int64_t next_posted_at_ns;
+    /** messages dropped by overflow: refused, or taken away from a reader at
+     *  least */
+    uint64_t dropped;
+    /** messages whose time to live ended before everybody had read them */
+    uint64_t expired;
+    /** bytes of each message; 0: any */
+    uint64_t message_size;
+    /** time to live, ns; 0: for ever */
+    int64_t ttl_ns;
+    /** waiting time after which a message counts as one of the highest
+     *  level, ns; 0: none */
+    int64_t ageing_ns;
+    /** age up to which messages are kept for later subscribers, ns */
+    int64_t retain_ns;
+    /** messages of each level that are kept for later subscribers */
+    uint64_t retain_count;
+    /** messages that wait in each level */
+    uint64_t level_waiting[8];
+    /** bytes that wait in each level */
+    uint64_t level_bytes[8];
+    /** level of the next message, if one waits */
+    uint32_t next_priority;
+    /** levels */
+    uint32_t levels;
+    /** broadcast: subscribers */
+    uint32_t subscribers;
+    /** 0 */
+    uint32_t reserved0;
     /** who gets a message */
     weir_channel_mode mode;
     /** what a post does when it is full */
@@ -2046,7 +2124,38 @@ struct weir_channel_info {
 };
 /** A `struct weir_channel_info` with `size` set and all else 0. */
 #define WEIR_CHANNEL_INFO_INIT \
-    { sizeof(struct weir_channel_info), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+    { sizeof(struct weir_channel_info), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, \
+      0, 0, 0, 0, 0, 0, 0, {0}, {0}, 0, 0, 0, 0, 0, 0 }
+
+/**
+ * A subscriber of a broadcast channel.
+ *
+ * Since 0.1.
+ */
+struct weir_subscriber_info {
+    /** the participant it belongs to */
+    uint64_t participant;
+    /** messages that it has not answered */
+    uint64_t lag;
+    /** messages that it lost and has not been told of */
+    uint64_t missed;
+    /** its place, 0 to 63 */
+    uint32_t slot;
+    /** 0 */
+    uint32_t reserved0;
+};
+
+/**
+ * Called for each subscriber. Anything but 0 ends the walk and is returned; a
+ * negative value cannot be told from an error.
+ *
+ * @param[in] info     the subscriber, valid during the call.
+ * @param[in] userdata the caller's pointer. May be NULL. Handed to `callback`.
+ *
+ * Called only during the call that takes it. Since 0.1.
+ */
+typedef int (*weir_subscriber_fn)(const struct weir_subscriber_info *info,
+                                  void *userdata);
 
 /* ==========================================================================
  * Channel functions
@@ -2227,15 +2336,17 @@ WEIR_API int weir_channel_retire(struct weir_channel *channel) WEIR_NOEXCEPT;
  * @param[in] timeout_ns how long to wait for room, ns: 0 is not at all,
  *     negative is for ever.
  *
- * @return 0. Otherwise a negative error:
+ * @return 1 if the channel was full and dropped this message, see
+ *     `WEIR_CHANNEL_DROP_NEW`. Otherwise a negative error:
  *   -E2BIG          `options` has an unknown field that is not 0
  *   -EAGAIN         it is full, and the timeout is 0 or the channel was made
  *                   with `WEIR_CHANNEL_FAIL`
  *   -EBUSY          the block is changing its size, or, in a fork child, all
  *                   participant slots are taken
- *   -EINVAL         `length` is above the block's size, a bad option or ref, or
- *                   `channel` is NULL
+ *   -EINVAL         `length` is above the block's size, there is no such level,
+ *                   a bad option or ref, or `channel` is NULL
  *   -EMFILE         in a fork child: too many open files
+ *   -EMSGSIZE       `length` is not the channel's message size
  *   -EPERM          the block is not this participant's
  *   -ETIMEDOUT      there was no room in time
  *   -WEIR_E_CORRUPT the channel contradicts itself
@@ -2249,6 +2360,54 @@ WEIR_API int weir_channel_retire(struct weir_channel *channel) WEIR_NOEXCEPT;
  */
 WEIR_API int weir_channel_post(
         struct weir_channel *channel, weir_ref block, size_t length,
+        const struct weir_post_options *options,
+        int64_t timeout_ns) WEIR_NOEXCEPT;
+
+/**
+ * Posts blocks, one after the other, until one of them cannot be posted.
+ *
+ * Returns how many were handed over, which is also the index of the one that
+ * could not be. An error is returned if that is the first. A timeout holds for
+ * the first block; the others are not waited for.
+ *
+ * @param[in] channel    the channel.
+ * @param[in] blocks     of this participant. An array of `count` elements.
+ *     Passes to the library, unless the call fails.
+ * @param[in] lengths    bytes that count, of each. An array of `count`
+ *     elements.
+ * @param[in] tags       of each, and NULL means that of `options`. May be NULL.
+ *     An array of `count` elements.
+ * @param[in] count      how many, at most `INT_MAX`, and 0 does nothing.
+ * @param[in] options    for all of them, NULL means all defaults. May be NULL.
+ *     Its `size` is set, as `WEIR_POST_OPTIONS_INIT` does.
+ * @param[in] timeout_ns how long to wait for room, ns: 0 is not at all,
+ *     negative is for ever.
+ *
+ * @return A count, 0 or more. Otherwise a negative error:
+ *   -E2BIG          `options` has an unknown field that is not 0
+ *   -EAGAIN         it is full, and the timeout is 0 or the channel was made
+ *                   with `WEIR_CHANNEL_FAIL`
+ *   -EBUSY          the first block is changing its size, or, in a fork child,
+ *                   all participant slots are taken
+ *   -EINVAL         the first length is above its block's size, there is no
+ *                   such level, a bad option or ref, `count` is too large, or a
+ *                   required pointer is NULL
+ *   -EMFILE         in a fork child: too many open files
+ *   -EMSGSIZE       the first length is not the channel's message size
+ *   -EPERM          the first block is not this participant's
+ *   -ETIMEDOUT      there was no room in time
+ *   -WEIR_E_CORRUPT the channel contradicts itself
+ *   -WEIR_E_FORKED  in a fork child: it may not open the file of the segment
+ *                   again
+ *   -WEIR_E_RETIRED the channel or its matrix was retired
+ *   -WEIR_E_STALE   the first block was freed, or is of another matrix
+ *
+ * Any thread. Blocks only if `timeout_ns` is not 0. Not for signal handlers.
+ * Since 0.1.
+ */
+WEIR_API int weir_channel_post_many(
+        struct weir_channel *channel, const weir_ref *blocks,
+        const uint64_t *lengths, const uint64_t *tags, size_t count,
         const struct weir_post_options *options,
         int64_t timeout_ns) WEIR_NOEXCEPT;
 
@@ -2274,7 +2433,34 @@ WEIR_API int weir_channel_inquire(
         struct weir_channel_info *ret_info) WEIR_NOEXCEPT;
 
 /**
+ * Calls a function for each subscriber of a broadcast channel.
+ *
+ * @param[in] channel  the channel.
+ * @param[in] callback called for each subscriber.
+ * @param[in] userdata passed on. May be NULL. Handed to `callback`.
+ *
+ * @return 0, or what ended it: the callback's value. Otherwise a negative
+ *     error:
+ *   -EBUSY          in a fork child: all participant slots are taken
+ *   -EINVAL         `channel` or `callback` is NULL
+ *   -EMFILE         in a fork child: too many open files
+ *   -WEIR_E_FORKED  in a fork child: it may not open the file of the segment
+ *                   again
+ *   -WEIR_E_RETIRED the channel or its matrix was retired
+ *
+ * Any thread. Does not block. Not for signal handlers. Since 0.1.
+ */
+WEIR_API int weir_channel_subscribers(
+        struct weir_channel *channel, weir_subscriber_fn callback,
+        void *userdata) WEIR_NOEXCEPT;
+
+/**
  * Becomes a reader of a channel.
+ *
+ * In a broadcast channel the subscription gets what is posted from now on, and
+ * before that what the channel keeps for late ones. A post that is under way
+ * may count as either. It holds each message until it answers: a channel that
+ * blocks when it is full waits for its slowest subscriber.
  *
  * @param[in] channel           the channel, which the handle keeps attached.
  * @param[out] ret_subscription the new handle. The caller owns it and gives it
@@ -2285,6 +2471,7 @@ WEIR_API int weir_channel_inquire(
  *   -EINVAL         a pointer is NULL
  *   -EMFILE         in a fork child: too many open files
  *   -ENOMEM         no memory for the handle
+ *   -ENOSPC         a broadcast channel has 64 subscribers
  *   -WEIR_E_FORKED  in a fork child: it may not open the file of the segment
  *                   again
  *   -WEIR_E_RETIRED the channel or its matrix was retired
@@ -2296,8 +2483,9 @@ WEIR_API int weir_channel_subscribe(
         struct weir_subscription **ret_subscription) WEIR_NOEXCEPT;
 
 /**
- * Ends a subscription. Messages that were read through it and not answered stay
- * in this process's hand: take or acknowledge them before.
+ * Ends a subscription. Messages that were read through it and not answered go
+ * to another reader of a queue; of a broadcast channel it lets go. So their
+ * blocks must not be used any more.
  *
  * @param[in] subscription the subscription. May be NULL.
  *
@@ -2329,7 +2517,8 @@ WEIR_API struct weir_subscription *weir_subscription_close(
  *   -EMFILE         in a fork child: too many open files
  *   -ETIMEDOUT      nothing came in time
  *   -WEIR_E_CORRUPT the channel contradicts itself
- *   -WEIR_E_FORKED  in a fork child: it may not open the file of the segment
+ *   -WEIR_E_FORKED  in a fork child: a subscription of a broadcast channel is
+ *                   the parent's, or it may not open the file of the segment
  *                   again
  *   -WEIR_E_RETIRED the channel or its matrix was retired
  *
@@ -2341,7 +2530,67 @@ WEIR_API int weir_channel_read(
         struct weir_message *ret_message) WEIR_NOEXCEPT;
 
 /**
- * Answers a message: it is done, its block is freed.
+ * Returns a descriptor for `poll()`, `epoll` and the like: readable when there
+ * is something to read, or when the channel was retired.
+ *
+ * It is the subscription's, made by the first call and closed with it: watch it
+ * and do nothing else with it. When it is readable, read with a timeout of 0
+ * until that says -EAGAIN, which arms it again. It may be readable for nothing,
+ * if another reader was faster. One thread of the process sleeps for all
+ * descriptors. A fork child gets one of its own by calling this again.
+ *
+ * @param[in] subscription the subscription.
+ *
+ * @return the descriptor. Otherwise a negative error:
+ *   -EBUSY          in a fork child: all participant slots are taken
+ *   -EINVAL         `subscription` is NULL
+ *   -EMFILE         too many open files
+ *   -ENFILE         too many open files on this machine
+ *   -ENOMEM         no memory, or no thread could be made
+ *   -WEIR_E_FORKED  in a fork child: a subscription of a broadcast channel is
+ *                   the parent's, or it may not open the file of the segment
+ *                   again
+ *   -WEIR_E_RETIRED the channel or its matrix was retired
+ *
+ * Any thread. Does not block. Not for signal handlers. Since 0.1.
+ */
+WEIR_API int weir_channel_fd(
+        struct weir_subscription *subscription) WEIR_NOEXCEPT;
+
+/**
+ * Takes messages into the hand, as many as wait, up to `count`.
+ *
+ * A timeout holds for the first one; the others are not waited for. An error is
+ * returned if there is none.
+ *
+ * @param[in] subscription  the subscription.
+ * @param[in] count         how many, at most `INT_MAX`, and 0 does nothing.
+ * @param[in] timeout_ns    how long to wait for the first, ns: 0 is not at all,
+ *     negative is for ever.
+ * @param[out] ret_messages the messages. An array of `count` elements.
+ *
+ * @return A count, 0 or more. Otherwise a negative error:
+ *   -EAGAIN         nothing waits, and the timeout is 0
+ *   -EBUSY          in a fork child: all participant slots are taken
+ *   -EINVAL         a pointer is NULL, or `count` is too large
+ *   -EMFILE         in a fork child: too many open files
+ *   -ETIMEDOUT      nothing came in time
+ *   -WEIR_E_CORRUPT the channel contradicts itself
+ *   -WEIR_E_FORKED  in a fork child: a subscription of a broadcast channel is
+ *                   the parent's, or it may not open the file of the segment
+ *                   again
+ *   -WEIR_E_RETIRED the channel or its matrix was retired
+ *
+ * Any thread. Blocks only if `timeout_ns` is not 0. Not for signal handlers.
+ * Since 0.1.
+ */
+WEIR_API int weir_channel_read_many(
+        struct weir_subscription *subscription, size_t count,
+        int64_t timeout_ns, struct weir_message *ret_messages) WEIR_NOEXCEPT;
+
+/**
+ * Answers a message: it is done. A queue frees its block, a broadcast channel
+ * when the last of its subscribers has answered.
  *
  * @param[in] subscription the subscription it was read through.
  * @param[in] message      the message.
@@ -2353,10 +2602,12 @@ WEIR_API int weir_channel_read(
  *   -EMFILE         in a fork child: too many open files
  *   -EPERM          somebody took the block by its ref meanwhile
  *   -WEIR_E_CORRUPT the segment contradicts itself
- *   -WEIR_E_FORKED  in a fork child: it may not open the file of the segment
+ *   -WEIR_E_FORKED  in a fork child: a subscription of a broadcast channel is
+ *                   the parent's, or it may not open the file of the segment
  *                   again
  *   -WEIR_E_RETIRED the matrix was retired
- *   -WEIR_E_STALE   it was answered before, or another process has it
+ *   -WEIR_E_STALE   it was answered before, or it was read through another
+ *                   subscription
  *
  * Any thread. Does not block. Not for signal handlers. Since 0.1.
  */
@@ -2365,23 +2616,57 @@ WEIR_API int weir_channel_ack(
         const struct weir_message *message) WEIR_NOEXCEPT;
 
 /**
+ * Answers messages, one after the other, until one of them cannot be answered.
+ *
+ * Returns how many were, which is also the index of the one that could not be.
+ * An error is returned if that is the first.
+ *
+ * @param[in] subscription the subscription they were read through.
+ * @param[in] messages     the messages. An array of `count` elements.
+ * @param[in] count        how many, at most `INT_MAX`, and 0 does nothing.
+ *
+ * @return A count, 0 or more. Otherwise a negative error:
+ *   -EBUSY          in a fork child: all participant slots are taken
+ *   -EINVAL         a pointer is NULL, `count` is too large, or the first one
+ *                   cannot be a message of this channel
+ *   -EMFILE         in a fork child: too many open files
+ *   -EPERM          somebody took the first one's block by its ref meanwhile
+ *   -WEIR_E_CORRUPT the segment contradicts itself
+ *   -WEIR_E_FORKED  in a fork child: a subscription of a broadcast channel is
+ *                   the parent's, or it may not open the file of the segment
+ *                   again
+ *   -WEIR_E_RETIRED the matrix was retired
+ *   -WEIR_E_STALE   the first one was answered before, or it was read through
+ *                   another subscription
+ *
+ * Any thread. Does not block. Not for signal handlers. Since 0.1.
+ */
+WEIR_API int weir_channel_ack_many(
+        struct weir_subscription *subscription,
+        const struct weir_message *messages, size_t count) WEIR_NOEXCEPT;
+
+/**
  * Answers a message: it is done, and its block is this participant's from now
- * on.
+ * on. Of a broadcast channel only the last one who holds a message can have it.
  *
  * @param[in] subscription the subscription it was read through.
  * @param[in] message      the message.
  *
  * @return 0. Otherwise a negative error:
- *   -EBUSY          in a fork child: all participant slots are taken
+ *   -EBUSY          broadcast: others wait for it, or it is kept for later
+ *                   subscribers, or, in a fork child, all participant slots are
+ *                   taken
  *   -EINVAL         a pointer is NULL, or this cannot be a message of this
  *                   channel
  *   -EMFILE         in a fork child: too many open files
  *   -EPERM          somebody took the block by its ref meanwhile
  *   -WEIR_E_CORRUPT the segment contradicts itself
- *   -WEIR_E_FORKED  in a fork child: it may not open the file of the segment
+ *   -WEIR_E_FORKED  in a fork child: a subscription of a broadcast channel is
+ *                   the parent's, or it may not open the file of the segment
  *                   again
  *   -WEIR_E_RETIRED the matrix was retired
- *   -WEIR_E_STALE   it was answered before, or another process has it
+ *   -WEIR_E_STALE   it was answered before, or it was read through another
+ *                   subscription
  *
  * Any thread. Does not block. Not for signal handlers. Since 0.1.
  */
@@ -2390,7 +2675,8 @@ WEIR_API int weir_channel_take(
         const struct weir_message *message) WEIR_NOEXCEPT;
 
 /**
- * Answers a message: not done, another reader may have it.
+ * Answers a message: not done. In a queue another reader may have it, in a
+ * broadcast channel this subscription gets it once more.
  *
  * @param[in] subscription the subscription it was read through.
  * @param[in] message      the message.
@@ -2400,10 +2686,12 @@ WEIR_API int weir_channel_take(
  *   -EINVAL         a pointer is NULL, or this cannot be a message of this
  *                   channel
  *   -EMFILE         in a fork child: too many open files
- *   -WEIR_E_FORKED  in a fork child: it may not open the file of the segment
+ *   -WEIR_E_FORKED  in a fork child: a subscription of a broadcast channel is
+ *                   the parent's, or it may not open the file of the segment
  *                   again
  *   -WEIR_E_RETIRED the matrix was retired
- *   -WEIR_E_STALE   it was answered before, or another process has it
+ *   -WEIR_E_STALE   it was answered before, or it was read through another
+ *                   subscription
  *
  * Any thread. Does not block. Not for signal handlers. Since 0.1.
  */
@@ -3570,6 +3858,1104 @@ WEIR_API int weir_log_repair(
         const char *folder, const char *target,
         const struct weir_log_options *options,
         struct weir_log_report *ret_report) WEIR_NOEXCEPT;
+
+/* ==========================================================================
+ * Pools
+ * ========================================================================== */
+
+/**
+ * Slots of one size that are taken and given back: in the memory of a process,
+ * or in a matrix, where any process may use them.
+ *
+ * Since 0.1.
+ */
+struct weir_pool;
+
+/**
+ * An allocator of numbers, for people who keep their own storage.
+ *
+ * Since 0.1.
+ */
+struct weir_ids;
+
+/**
+ * How a pool is made.
+ *
+ * Since 0.1.
+ */
+typedef uint32_t weir_pool_flags;
+/** one thread at a time uses the pool: no atomic operations, nothing is
+ *  checked about that; not in a matrix */
+#define WEIR_POOL_SINGLE_THREAD UINT32_C(0x1)
+/** when all slots are taken it doubles, up to `max_capacity`, and
+ *  weir_pool_grow() works; slots stay where they are */
+#define WEIR_POOL_GROWABLE UINT32_C(0x2)
+/** the bytes of a slot are 0 whenever it is acquired */
+#define WEIR_POOL_ZERO UINT32_C(0x4)
+
+/**
+ * Options of weir_pool_create(), weir_pool_create_in() and weir_pool_attach().
+ *
+ * Since 0.1.
+ */
+struct weir_pool_options {
+    /** size of this struct */
+    size_t size;
+    /** bytes of a slot that its user has: 1 to 2^40; attach with another one
+     *  that is not 0 is `-WEIR_E_TYPE` */
+    uint64_t slot_size;
+    /** slots at the beginning: up to 2^31, and 2^46 bytes in all; with
+     *  `WEIR_POOL_GROWABLE` rounded up to a power of two of at least 64; 0:
+     *  1024 */
+    uint64_t capacity;
+    /** with `WEIR_POOL_GROWABLE`: most slots that it may grow to, at least
+     *  `capacity`; 0: 2^31, or what has 2^46 bytes; without the flag 0 or
+     *  `capacity` */
+    uint64_t max_capacity;
+    /** the user's number for the type of the slots; attach with another one
+     *  that is not 0 is `-WEIR_E_TYPE` */
+    uint64_t type_id;
+    /** bytes, a power of two up to 4096, that slots are aligned to and their
+     *  size is rounded up to; 0: 64 from 64 bytes on, 16 from 16 bytes on,
+     *  else 8 */
+    uint32_t alignment;
+    /** how it is made */
+    weir_pool_flags flags;
+    /** in a matrix: what becomes of the slots of a process that died or left */
+    weir_death_policy death_policy;
+    /** must be 0 */
+    uint32_t reserved0;
+};
+/** A `struct weir_pool_options` with `size` set and all else 0. */
+#define WEIR_POOL_OPTIONS_INIT \
+    { sizeof(struct weir_pool_options), 0, 0, 0, 0, 0, 0, 0, 0 }
+
+/**
+ * What a pool is and what its slots are, counted while others go on.
+ *
+ * Since 0.1.
+ */
+struct weir_pool_info {
+    /** size of this struct */
+    size_t size;
+    /** bytes of a slot that its user has */
+    uint64_t slot_size;
+    /** bytes from one slot to the next */
+    uint64_t stride_bytes;
+    /** slots that exist */
+    uint64_t capacity;
+    /** most slots that there may be */
+    uint64_t max_capacity;
+    /** the user's number for the type of the slots */
+    uint64_t type_id;
+    /** slots in users' hands */
+    uint64_t live;
+    /** slots that nobody has */
+    uint64_t free;
+    /** slots kept by threads for their next acquisitions; anybody gets them
+     *  when there are no others */
+    uint64_t cached;
+    /** pieces of memory that the slots lie in */
+    uint64_t extents;
+    /** of all extents, words and index included */
+    uint64_t memory_bytes;
+    /** bytes that slots are aligned to */
+    uint32_t alignment;
+    /** how it was made */
+    weir_pool_flags flags;
+};
+/** A `struct weir_pool_info` with `size` set and all else 0. */
+#define WEIR_POOL_INFO_INIT \
+    { sizeof(struct weir_pool_info), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+
+/**
+ * A slot in a user's hand, as weir_pool_walk() reports it.
+ *
+ * Since 0.1.
+ */
+struct weir_slot_info {
+    /** the slot */
+    weir_slot slot;
+    /** the participant that acquired it; 0 outside a matrix, and for nobody */
+    uint64_t owner;
+};
+
+/**
+ * Called for each slot in a user's hand. Anything but 0 ends the walk and is
+ * returned by it; a negative value cannot be told from an error.
+ *
+ * @param[in] info     the slot, valid during the call.
+ * @param[in] userdata the caller's pointer. May be NULL. Handed to `callback`.
+ *
+ * Called only during the call that takes it. Since 0.1.
+ */
+typedef int (*weir_slot_fn)(const struct weir_slot_info *info, void *userdata);
+
+/**
+ * Options of weir_ids_create().
+ *
+ * Since 0.1.
+ */
+struct weir_ids_options {
+    /** size of this struct */
+    size_t size;
+    /** numbers at the beginning, as in weir_pool_options */
+    uint64_t capacity;
+    /** most numbers that there may be, as in weir_pool_options */
+    uint64_t max_capacity;
+    /** `WEIR_POOL_SINGLE_THREAD` and `WEIR_POOL_GROWABLE` */
+    weir_pool_flags flags;
+    /** must be 0 */
+    uint32_t reserved0;
+};
+/** A `struct weir_ids_options` with `size` set and all else 0. */
+#define WEIR_IDS_OPTIONS_INIT \
+    { sizeof(struct weir_ids_options), 0, 0, 0, 0 }
+
+/* ==========================================================================
+ * Pool functions
+ * ========================================================================== */
+
+/**
+ * Makes a pool in the memory of this process.
+ *
+ * One handle serves all threads. A fork child has a copy of its own.
+ *
+ * @param[in] options   `slot_size` is needed. Its `size` is set, as
+ *     `WEIR_POOL_OPTIONS_INIT` does.
+ * @param[out] ret_pool the new handle. The caller owns it and gives it back
+ *     with weir_pool_unref().
+ *
+ * @return 0. Otherwise a negative error:
+ *   -E2BIG  `options` has an unknown field that is not 0
+ *   -EINVAL a bad option, or a pointer is NULL
+ *   -ENOMEM no memory
+ *
+ * Any thread. Does not block. Not for signal handlers. Since 0.1.
+ */
+WEIR_API int weir_pool_create(
+        const struct weir_pool_options *options,
+        struct weir_pool **ret_pool) WEIR_NOEXCEPT;
+
+/**
+ * Makes a pool in a matrix, under a name that must not exist.
+ *
+ * Its slots lie in blocks of the matrix, and any process that attaches may
+ * acquire and release them. What a process had that dies or leaves is given
+ * back by healing, or stays acquired by nobody, as `death_policy` says.
+ *
+ * @param[in] matrix    the matrix it lives in, which the handle keeps attached.
+ * @param[in] name      1 to 63 bytes, one name space with weir_matrix_bind().
+ *     UTF-8, ended by NUL.
+ * @param[in] options   `slot_size` is needed. Its `size` is set, as
+ *     `WEIR_POOL_OPTIONS_INIT` does.
+ * @param[out] ret_pool the new handle. The caller owns it and gives it back
+ *     with weir_pool_unref().
+ *
+ * @return 0. Otherwise a negative error:
+ *   -E2BIG          `options` has an unknown field that is not 0
+ *   -EBUSY          a stopped process holds the directory or the memory, or, in
+ *                   a fork child, all participant slots are taken
+ *   -EEXIST         the name is taken
+ *   -EINVAL         a bad name or option, `WEIR_POOL_SINGLE_THREAD`, or a
+ *                   pointer is NULL
+ *   -EMFILE         in a fork child: too many open files
+ *   -ENAMETOOLONG   the name is too long
+ *   -ENOMEM         the matrix has no room for it, or no memory for the handle
+ *   -ENOSPC         all 256 roots are taken, or the file system is full
+ *   -EROFS          `matrix` is read-only
+ *   -WEIR_E_CORRUPT the segment contradicts itself
+ *   -WEIR_E_FORKED  in a fork child: it may not open the file of the segment
+ *                   again
+ *   -WEIR_E_RETIRED the matrix was retired, or the pool destroyed at once
+ *
+ * Any thread. Waits for a stopped process alone, at most the matrix's
+ * `stall_ns`. Not for signal handlers. Since 0.1.
+ */
+WEIR_API int weir_pool_create_in(
+        struct weir_matrix *matrix, const char *name,
+        const struct weir_pool_options *options,
+        struct weir_pool **ret_pool) WEIR_NOEXCEPT;
+
+/**
+ * Attaches to a pool of a matrix. A process that attaches twice gets the same
+ * handle again, with one user more.
+ *
+ * @param[in] matrix    the matrix it lives in, which the handle keeps attached.
+ * @param[in] name      1 to 63 bytes. UTF-8, ended by NUL.
+ * @param[in] options   a `type_id` or `slot_size` that is not 0 must match, the
+ *     rest does not count. May be NULL. Its `size` is set, as
+ *     `WEIR_POOL_OPTIONS_INIT` does.
+ * @param[out] ret_pool the new handle. The caller owns it and gives it back
+ *     with weir_pool_unref().
+ *
+ * @return 0. Otherwise a negative error:
+ *   -E2BIG          `options` has an unknown field that is not 0
+ *   -EBUSY          in a fork child: all participant slots are taken
+ *   -EINVAL         a bad name or option, or a required pointer is NULL
+ *   -EMFILE         in a fork child: too many open files
+ *   -ENAMETOOLONG   the name is too long
+ *   -ENOENT         there is none
+ *   -ENOMEM         no memory for the handle
+ *   -EROFS          `matrix` is read-only
+ *   -WEIR_E_CORRUPT the pool contradicts itself
+ *   -WEIR_E_FORKED  in a fork child: it may not open the file of the segment
+ *                   again
+ *   -WEIR_E_RETIRED the matrix was retired
+ *   -WEIR_E_TYPE    the name stands for something else, or its `type_id` or
+ *                   `slot_size` is another
+ *   -WEIR_E_VERSION made by a version that this one cannot work with
+ *
+ * Any thread. Does not block. Not for signal handlers. Since 0.1.
+ */
+WEIR_API int weir_pool_attach(
+        struct weir_matrix *matrix, const char *name,
+        const struct weir_pool_options *options,
+        struct weir_pool **ret_pool) WEIR_NOEXCEPT;
+
+/**
+ * Adds a user to a handle, for another weir_pool_unref().
+ *
+ * @param[in] pool the pool. May be NULL.
+ *
+ * @return The same handle.
+ *
+ * Any thread. Does not block. Not for signal handlers. Since 0.1.
+ */
+WEIR_API struct weir_pool *weir_pool_ref(struct weir_pool *pool) WEIR_NOEXCEPT;
+
+/**
+ * Removes a user from a handle. The last one ends a private pool and its slots,
+ * and detaches from one in a matrix, which stays, with the slots that are
+ * acquired, until it is destroyed.
+ *
+ * @param[in] pool the pool. May be NULL.
+ *
+ * @return NULL.
+ *
+ * Any thread. Does not block. Not for signal handlers. Since 0.1.
+ */
+WEIR_API struct weir_pool *weir_pool_unref(
+        struct weir_pool *pool) WEIR_NOEXCEPT;
+
+/**
+ * Ends a pool for everybody: its name is free again, all calls fail, who waits
+ * is woken. The handle still has to be given back with weir_pool_unref(), and
+ * the memory of the slots stays until the last process has done that.
+ *
+ * @param[in] pool the pool.
+ *
+ * @return 0. Otherwise a negative error:
+ *   -EBUSY          a stopped process holds the directory, or, in a fork child,
+ *                   all participant slots are taken
+ *   -EINVAL         `pool` is NULL
+ *   -EMFILE         in a fork child: too many open files
+ *   -WEIR_E_FORKED  in a fork child: it may not open the file of the segment
+ *                   again
+ *   -WEIR_E_RETIRED it was destroyed before, or its matrix was retired
+ *
+ * Any thread. Waits for a stopped process alone, at most the matrix's
+ * `stall_ns`. Not for signal handlers. Since 0.1.
+ */
+WEIR_API int weir_pool_destroy(struct weir_pool *pool) WEIR_NOEXCEPT;
+
+/**
+ * Acquires a slot.
+ *
+ * It is this user's until somebody releases it. Its bytes are unspecified
+ * without `WEIR_POOL_ZERO`. If all slots are taken, the slots of the dead are
+ * given back, and a pool with `WEIR_POOL_GROWABLE` grows. -EAGAIN is exact: at
+ * some moment of the call there was no slot, where a release that has not
+ * returned may count as later. The usual way is one atomic operation, and takes
+ * the slot that this thread released last.
+ *
+ * @param[in] pool       the pool.
+ * @param[in] timeout_ns how long to wait for a slot, ns: 0 is not at all,
+ *     negative is for ever.
+ * @param[out] ret_slot  the slot. The caller owns it and gives it back with
+ *     weir_pool_release().
+ * @param[out] ret_data  its first byte. May be NULL. weir_pool_slot_size()
+ *     bytes. Valid as long as `ret_slot` is.
+ *
+ * @return 0. Otherwise a negative error:
+ *   -EAGAIN         all slots are taken, and the timeout is 0 or one thread
+ *                   alone uses the pool
+ *   -EBUSY          a stopped process adds slots, or, in a fork child, all
+ *                   participant slots are taken
+ *   -EINVAL         a required pointer is NULL
+ *   -EMFILE         in a fork child: too many open files
+ *   -ENOMEM         all slots are taken, and there is no memory for more
+ *   -ENOSPC         all slots are taken, and the file system behind the segment
+ *                   is full
+ *   -ETIMEDOUT      as one of -EAGAIN, -EBUSY, -ENOMEM, -ENOSPC, until the
+ *                   timeout was over
+ *   -WEIR_E_CORRUPT the pool contradicts itself
+ *   -WEIR_E_FORKED  in a fork child: it may not open the file of the segment
+ *                   again
+ *   -WEIR_E_RETIRED the pool was destroyed, or its matrix retired, perhaps
+ *                   while this call slept
+ *
+ * Any thread. Blocks only if `timeout_ns` is not 0. Not for signal handlers.
+ * Since 0.1.
+ */
+WEIR_API int weir_pool_acquire(struct weir_pool *pool, int64_t timeout_ns,
+                               weir_slot *ret_slot,
+                               void **ret_data) WEIR_NOEXCEPT;
+
+/**
+ * Acquires up to `count` slots.
+ *
+ * It stops at the first one that cannot be had and returns how many there are:
+ * only the first entries of the arrays are written. An error is returned if
+ * there is none. A timeout holds for the first slot; the others are not waited
+ * for.
+ *
+ * @param[in] pool       the pool.
+ * @param[in] count      how many, at most `INT_MAX`, and 0 does nothing.
+ * @param[in] timeout_ns how long to wait for the first, ns: 0 is not at all,
+ *     negative is for ever.
+ * @param[out] ret_slots the slots. An array of `count` elements. The caller
+ *     owns it and gives it back with weir_pool_release().
+ * @param[out] ret_data  the first byte of each. May be NULL. An array of
+ *     `count` elements. weir_pool_slot_size() bytes. Valid as long as
+ *     `ret_slots` is.
+ *
+ * @return A count, 0 or more. Otherwise a negative error:
+ *   -EAGAIN         all slots are taken, and the timeout is 0 or one thread
+ *                   alone uses the pool
+ *   -EBUSY          a stopped process adds slots, or, in a fork child, all
+ *                   participant slots are taken
+ *   -EINVAL         `count` is too large, or a required pointer is NULL
+ *   -EMFILE         in a fork child: too many open files
+ *   -ENOMEM         all slots are taken, and there is no memory for more
+ *   -ENOSPC         all slots are taken, and the file system behind the segment
+ *                   is full
+ *   -ETIMEDOUT      as one of -EAGAIN, -EBUSY, -ENOMEM, -ENOSPC, until the
+ *                   timeout was over
+ *   -WEIR_E_CORRUPT the pool contradicts itself
+ *   -WEIR_E_FORKED  in a fork child: it may not open the file of the segment
+ *                   again
+ *   -WEIR_E_RETIRED the pool was destroyed, or its matrix retired, perhaps
+ *                   while this call slept
+ *
+ * Any thread. Blocks only if `timeout_ns` is not 0. Not for signal handlers.
+ * Since 0.1.
+ */
+WEIR_API int weir_pool_acquire_many(struct weir_pool *pool, size_t count,
+                                    int64_t timeout_ns, weir_slot *ret_slots,
+                                    void **ret_data) WEIR_NOEXCEPT;
+
+/**
+ * Gives a slot back to its pool.
+ *
+ * Any process that has the pool attached may do this, not only the one that
+ * acquired the slot. A second release is recognised by the slot's generation
+ * and changes nothing.
+ *
+ * @param[in] pool the pool.
+ * @param[in] slot what weir_pool_acquire() returned. Passes to the library,
+ *     unless the call fails.
+ *
+ * @return 0. Otherwise a negative error:
+ *   -EBUSY          in a fork child: all participant slots are taken
+ *   -EINVAL         `pool` is NULL, or it has no such slot
+ *   -EMFILE         in a fork child: too many open files
+ *   -WEIR_E_FORKED  in a fork child: it may not open the file of the segment
+ *                   again
+ *   -WEIR_E_RETIRED the pool was destroyed, or its matrix retired
+ *   -WEIR_E_STALE   the slot was released before
+ *
+ * Any thread. Does not block. Not for signal handlers. Since 0.1.
+ */
+WEIR_API int weir_pool_release(struct weir_pool *pool,
+                               weir_slot slot) WEIR_NOEXCEPT;
+
+/**
+ * Gives slots back, one after the other, until one of them cannot be released.
+ *
+ * Returns how many were released, which is also the index of the one that could
+ * not be. Called again from there on, it returns that one's error.
+ *
+ * @param[in] pool  the pool.
+ * @param[in] slots the slots. An array of `count` elements. Passes to the
+ *     library, unless the call fails.
+ * @param[in] count how many, at most `INT_MAX`, and 0 does nothing.
+ *
+ * @return A count, 0 or more. Otherwise a negative error:
+ *   -EBUSY          in a fork child: all participant slots are taken
+ *   -EINVAL         a pointer is NULL, `count` is too large, or the pool has no
+ *                   such slot as the first one
+ *   -EMFILE         in a fork child: too many open files
+ *   -WEIR_E_FORKED  in a fork child: it may not open the file of the segment
+ *                   again
+ *   -WEIR_E_RETIRED the pool was destroyed, or its matrix retired
+ *   -WEIR_E_STALE   the first one was released before
+ *
+ * Any thread. Does not block. Not for signal handlers. Since 0.1.
+ */
+WEIR_API int weir_pool_release_many(struct weir_pool *pool,
+                                    const weir_slot *slots,
+                                    size_t count) WEIR_NOEXCEPT;
+
+/**
+ * Gives the slot back that begins at an address of this process.
+ *
+ * A second release is only recognised while nobody has acquired the slot again:
+ * an address has no generation.
+ *
+ * @param[in] pool the pool.
+ * @param[in] data the first byte of a slot. weir_pool_slot_size() bytes.
+ *
+ * @return 0. Otherwise a negative error:
+ *   -EBUSY          in a fork child: all participant slots are taken
+ *   -EINVAL         a pointer is NULL, or no slot of the pool begins at `data`
+ *   -EMFILE         in a fork child: too many open files
+ *   -WEIR_E_FORKED  in a fork child: it may not open the file of the segment
+ *                   again
+ *   -WEIR_E_RETIRED the pool was destroyed, or its matrix retired
+ *   -WEIR_E_STALE   nobody has the slot
+ *
+ * Any thread. Does not block. Not for signal handlers. Since 0.1.
+ */
+WEIR_API int weir_pool_release_ptr(struct weir_pool *pool,
+                                   const void *data) WEIR_NOEXCEPT;
+
+/**
+ * Finds the bytes of a slot that somebody has, at an address of this process.
+ * It stays as long as the pool is attached.
+ *
+ * @param[in] pool      the pool.
+ * @param[in] slot      the slot.
+ * @param[out] ret_data its first byte. weir_pool_slot_size() bytes. Valid as
+ *     long as `pool` is.
+ *
+ * @return 0. Otherwise a negative error:
+ *   -EBUSY          in a fork child: all participant slots are taken
+ *   -EINVAL         a pointer is NULL, or the pool has no such slot
+ *   -EMFILE         in a fork child: too many open files
+ *   -WEIR_E_FORKED  in a fork child: it may not open the file of the segment
+ *                   again
+ *   -WEIR_E_RETIRED the pool was destroyed, or its matrix retired
+ *   -WEIR_E_STALE   the slot was released before
+ *
+ * Any thread. Does not block. Not for signal handlers. Since 0.1.
+ */
+WEIR_API int weir_pool_data(struct weir_pool *pool, weir_slot slot,
+                            void **ret_data) WEIR_NOEXCEPT;
+
+/**
+ * Finds the slot that begins at an address of this process.
+ *
+ * @param[in] pool      the pool.
+ * @param[in] data      the first byte of a slot. weir_pool_slot_size() bytes.
+ * @param[out] ret_slot the slot.
+ *
+ * @return 0. Otherwise a negative error:
+ *   -EBUSY          in a fork child: all participant slots are taken
+ *   -EINVAL         a pointer is NULL, or no slot of the pool begins at `data`
+ *   -EMFILE         in a fork child: too many open files
+ *   -WEIR_E_FORKED  in a fork child: it may not open the file of the segment
+ *                   again
+ *   -WEIR_E_RETIRED the pool was destroyed, or its matrix retired
+ *   -WEIR_E_STALE   nobody has the slot
+ *
+ * Any thread. Does not block. Not for signal handlers. Since 0.1.
+ */
+WEIR_API int weir_pool_slot_of(struct weir_pool *pool, const void *data,
+                               weir_slot *ret_slot) WEIR_NOEXCEPT;
+
+/**
+ * Says whether somebody has this slot, or it was released since.
+ *
+ * @param[in] pool the pool.
+ * @param[in] slot the slot.
+ *
+ * @return 1 if so, else 0. Otherwise a negative error:
+ *   -EBUSY          in a fork child: all participant slots are taken
+ *   -EINVAL         `pool` is NULL, or it has no such slot
+ *   -EMFILE         in a fork child: too many open files
+ *   -WEIR_E_FORKED  in a fork child: it may not open the file of the segment
+ *                   again
+ *   -WEIR_E_RETIRED the pool was destroyed, or its matrix retired
+ *
+ * Any thread. Does not block. Not for signal handlers. Since 0.1.
+ */
+WEIR_API int weir_pool_is_live(struct weir_pool *pool,
+                               weir_slot slot) WEIR_NOEXCEPT;
+
+/**
+ * Adds at least `slots` slots: each step doubles the pool, up to
+ * `max_capacity`.
+ *
+ * Slots that exist stay where they are and keep their index. After -ENOMEM
+ * there may be some more than before.
+ *
+ * @param[in] pool  the pool.
+ * @param[in] slots how many, and 0 does nothing.
+ *
+ * @return 0. Otherwise a negative error:
+ *   -EBUSY          a stopped process adds slots, or, in a fork child, all
+ *                   participant slots are taken
+ *   -EINVAL         `pool` is NULL
+ *   -EMFILE         in a fork child: too many open files
+ *   -ENOMEM         there is no memory for more
+ *   -ENOSPC         more than `max_capacity`, or the file system behind the
+ *                   segment is full
+ *   -EOPNOTSUPP     the pool was made without `WEIR_POOL_GROWABLE`
+ *   -WEIR_E_CORRUPT the pool contradicts itself
+ *   -WEIR_E_FORKED  in a fork child: it may not open the file of the segment
+ *                   again
+ *   -WEIR_E_RETIRED the pool was destroyed, or its matrix retired
+ *
+ * Any thread. Waits for a stopped process alone, at most the matrix's
+ * `stall_ns`. Not for signal handlers. Since 0.1.
+ */
+WEIR_API int weir_pool_grow(struct weir_pool *pool,
+                            uint64_t slots) WEIR_NOEXCEPT;
+
+/**
+ * Calls a function for each slot that somebody has, by rising index. Others go
+ * on meanwhile: a slot may be released after it was reported.
+ *
+ * @param[in] pool     the pool.
+ * @param[in] callback called for each slot.
+ * @param[in] userdata passed on. May be NULL. Handed to `callback`.
+ *
+ * @return 0, or what ended it: the callback's value. Otherwise a negative
+ *     error:
+ *   -EBUSY          in a fork child: all participant slots are taken
+ *   -EINVAL         a required pointer is NULL
+ *   -EMFILE         in a fork child: too many open files
+ *   -WEIR_E_CORRUPT the pool contradicts itself
+ *   -WEIR_E_FORKED  in a fork child: it may not open the file of the segment
+ *                   again
+ *   -WEIR_E_RETIRED the pool was destroyed, or its matrix retired
+ *
+ * Any thread. May block. Not for signal handlers. Since 0.1.
+ */
+WEIR_API int weir_pool_walk(struct weir_pool *pool, weir_slot_fn callback,
+                            void *userdata) WEIR_NOEXCEPT;
+
+/**
+ * Says what a pool is, and counts its slots, one by one.
+ *
+ * @param[in] pool        the pool.
+ * @param[inout] ret_info filled. Its `size` is set, as `WEIR_POOL_INFO_INIT`
+ *     does.
+ *
+ * @return 0. Otherwise a negative error:
+ *   -EBUSY          in a fork child: all participant slots are taken
+ *   -EINVAL         a pointer is NULL, or a bad `size`
+ *   -EMFILE         in a fork child: too many open files
+ *   -WEIR_E_CORRUPT the pool contradicts itself
+ *   -WEIR_E_FORKED  in a fork child: it may not open the file of the segment
+ *                   again
+ *   -WEIR_E_RETIRED the pool was destroyed, or its matrix retired
+ *
+ * Any thread. May block. Not for signal handlers. Since 0.1.
+ */
+WEIR_API int weir_pool_stats(struct weir_pool *pool,
+                             struct weir_pool_info *ret_info) WEIR_NOEXCEPT;
+
+/**
+ * Returns the bytes of a slot that its user has; 0 for NULL.
+ *
+ * @param[in] pool the pool. May be NULL.
+ *
+ * Any thread. Does not block. Not for signal handlers. Since 0.1.
+ */
+WEIR_API size_t weir_pool_slot_size(struct weir_pool *pool) WEIR_NOEXCEPT;
+
+/* ==========================================================================
+ * Numbers
+ * ========================================================================== */
+
+/**
+ * Makes an allocator of the numbers from 0 to `capacity` - 1, in the memory of
+ * this process. A fork child has a copy of its own.
+ *
+ * @param[in] options  NULL means all defaults. May be NULL. Its `size` is set,
+ *     as `WEIR_IDS_OPTIONS_INIT` does.
+ * @param[out] ret_ids the new handle. The caller owns it and gives it back with
+ *     weir_ids_unref().
+ *
+ * @return 0. Otherwise a negative error:
+ *   -E2BIG  `options` has an unknown field that is not 0
+ *   -EINVAL a bad option, or `ret_ids` is NULL
+ *   -ENOMEM no memory
+ *
+ * Any thread. Does not block. Not for signal handlers. Since 0.1.
+ */
+WEIR_API int weir_ids_create(
+        const struct weir_ids_options *options,
+        struct weir_ids **ret_ids) WEIR_NOEXCEPT;
+
+/**
+ * Ends an allocator.
+ *
+ * @param[in] ids the allocator. May be NULL.
+ *
+ * @return NULL.
+ *
+ * Any thread. Does not block. Not for signal handlers. Since 0.1.
+ */
+WEIR_API struct weir_ids *weir_ids_unref(struct weir_ids *ids) WEIR_NOEXCEPT;
+
+/**
+ * Takes a number that nobody has. One with `WEIR_POOL_GROWABLE` grows if there
+ * is none.
+ *
+ * @param[in] ids     the allocator.
+ * @param[out] ret_id the number.
+ *
+ * @return 0. Otherwise a negative error:
+ *   -EAGAIN all numbers are taken
+ *   -EINVAL a pointer is NULL
+ *   -ENOMEM all numbers are taken, and there is no memory for more
+ *
+ * Any thread. Does not block. Not for signal handlers. Since 0.1.
+ */
+WEIR_API int weir_ids_acquire(struct weir_ids *ids,
+                              uint32_t *ret_id) WEIR_NOEXCEPT;
+
+/**
+ * Gives a number back. A second time is only recognised while nobody has taken
+ * it again: use a pool if that matters.
+ *
+ * @param[in] ids the allocator.
+ * @param[in] id  the number.
+ *
+ * @return 0. Otherwise a negative error:
+ *   -EINVAL       `ids` is NULL, or there is no such number
+ *   -WEIR_E_STALE nobody has it
+ *
+ * Any thread. Does not block. Not for signal handlers. Since 0.1.
+ */
+WEIR_API int weir_ids_release(struct weir_ids *ids, uint32_t id) WEIR_NOEXCEPT;
+
+/**
+ * Says whether nobody has a number.
+ *
+ * @param[in] ids the allocator.
+ * @param[in] id  the number.
+ *
+ * @return 1 if so, else 0. Otherwise a negative error:
+ *   -EINVAL `ids` is NULL, or there is no such number
+ *
+ * Any thread. Does not block. Not for signal handlers. Since 0.1.
+ */
+WEIR_API int weir_ids_is_free(struct weir_ids *ids, uint32_t id) WEIR_NOEXCEPT;
+
+/**
+ * Adds at least `numbers` numbers: each step doubles how many there are, up to
+ * `max_capacity`. Nobody's number changes.
+ *
+ * @param[in] ids     the allocator.
+ * @param[in] numbers how many, and 0 does nothing.
+ *
+ * @return 0. Otherwise a negative error:
+ *   -EINVAL     `ids` is NULL
+ *   -ENOMEM     there is no memory for more
+ *   -ENOSPC     more than `max_capacity`
+ *   -EOPNOTSUPP it was made without `WEIR_POOL_GROWABLE`
+ *
+ * Any thread. Does not block. Not for signal handlers. Since 0.1.
+ */
+WEIR_API int weir_ids_grow(struct weir_ids *ids,
+                           uint64_t numbers) WEIR_NOEXCEPT;
+
+/**
+ * Returns how many numbers there are, taken or not; 0 for NULL.
+ *
+ * @param[in] ids the allocator. May be NULL.
+ *
+ * Any thread. Does not block. Not for signal handlers. Since 0.1.
+ */
+WEIR_API uint64_t weir_ids_capacity(struct weir_ids *ids) WEIR_NOEXCEPT;
+
+/* ==========================================================================
+ * Routers
+ * ========================================================================== */
+
+/**
+ * A named table of rules in a matrix: it says to which channels a message goes.
+ *
+ * Since 0.1.
+ */
+struct weir_router;
+
+/**
+ * Which messages a rule is for.
+ *
+ * Since 0.1.
+ */
+typedef uint32_t weir_router_condition;
+enum {
+    /** every message */
+    WEIR_ROUTER_ANY = 0,
+    /** the message's tag is `tag` */
+    WEIR_ROUTER_TAG = 1,
+    /** the message's tag and `mask` make `tag` */
+    WEIR_ROUTER_MASK = 2,
+    /** the message's topic fits the pattern `topic`: `*` stands for any
+     *  bytes, `?` for one */
+    WEIR_ROUTER_TOPIC = 3,
+    /** no other rule is for the message, wherever this one stands */
+    WEIR_ROUTER_OTHERWISE = 4,
+};
+
+/**
+ * What a rule does with a message.
+ *
+ * Since 0.1.
+ */
+typedef uint32_t weir_router_action;
+enum {
+    /** posts it to the one channel */
+    WEIR_ROUTER_TO = 0,
+    /** posts it to one of the channels, the same one for the same tag */
+    WEIR_ROUTER_HASH = 1,
+    /** posts it to the channels in turn, to the next one if one is full,
+     *  retired or missing */
+    WEIR_ROUTER_ROUND_ROBIN = 2,
+    /** posts it to the channel that has the largest part of its room left in
+     *  the level */
+    WEIR_ROUTER_LEAST_FULL = 3,
+    /** posts a copy to each of the channels but the last, and to that one
+     *  the message itself */
+    WEIR_ROUTER_COPY = 4,
+    /** frees it */
+    WEIR_ROUTER_DROP = 5,
+};
+
+/**
+ * A rule for weir_router_add_rule().
+ *
+ * Since 0.1.
+ */
+struct weir_router_rule {
+    /** size of this struct */
+    size_t size;
+    /** what the tag must be */
+    uint64_t tag;
+    /** which bits of the tag count */
+    uint64_t mask;
+    /** the pattern, at most 63 bytes, NULL but for `WEIR_ROUTER_TOPIC` */
+    const char *topic;
+    /** names of up to 16 channels, a newline between them, NULL for
+     *  `WEIR_ROUTER_DROP` alone */
+    const char *channels;
+    /** number of the rule that it comes before; 0: it is the last */
+    uint64_t before;
+    /** which messages it is for */
+    weir_router_condition condition;
+    /** what is done with them */
+    weir_router_action action;
+};
+/** A `struct weir_router_rule` with `size` set and all else 0. */
+#define WEIR_ROUTER_RULE_INIT \
+    { sizeof(struct weir_router_rule), 0, 0, NULL, NULL, 0, 0, 0 }
+
+/**
+ * Options of weir_router_post().
+ *
+ * Since 0.1.
+ */
+struct weir_route_options {
+    /** size of this struct */
+    size_t size;
+    /** the user's 64 bits: what rules look at, and handed to the reader */
+    uint64_t tag;
+    /** what rules look at, not handed to the reader, and NULL fits no
+     *  pattern */
+    const char *topic;
+    /** level in the channel that gets it */
+    uint32_t priority;
+    /** must be 0 */
+    uint32_t reserved0;
+};
+/** A `struct weir_route_options` with `size` set and all else 0. */
+#define WEIR_ROUTE_OPTIONS_INIT \
+    { sizeof(struct weir_route_options), 0, NULL, 0, 0 }
+
+/**
+ * A rule of a router.
+ *
+ * Since 0.1.
+ */
+struct weir_rule_info {
+    /** its number, given once */
+    uint64_t id;
+    /** what the tag must be */
+    uint64_t tag;
+    /** which bits of the tag count */
+    uint64_t mask;
+    /** messages that came to it */
+    uint64_t matched;
+    /** posts to its channels that were done */
+    uint64_t posted;
+    /** posts to its channels that were not */
+    uint64_t refused;
+    /** which messages it is for */
+    weir_router_condition condition;
+    /** what is done with them */
+    weir_router_action action;
+    /** the pattern, ended by NUL */
+    char topic[64];
+    /** names of the channels, a newline between them, ended by NUL */
+    char channels[1024];
+};
+
+/**
+ * Called for each rule. Anything but 0 ends the walk and is returned; a
+ * negative value cannot be told from an error.
+ *
+ * @param[in] info     the rule, valid during the call.
+ * @param[in] userdata the caller's pointer. May be NULL. Handed to `callback`.
+ *
+ * Called only during the call that takes it. Since 0.1.
+ */
+typedef int (*weir_rule_fn)(const struct weir_rule_info *info, void *userdata);
+
+/* ==========================================================================
+ * Router functions
+ * ========================================================================== */
+
+/**
+ * Makes a router that must not exist, without rules.
+ *
+ * @param[in] matrix      the matrix it lives in, which the handle keeps
+ *     attached.
+ * @param[in] name        1 to 63 bytes, one name space with weir_matrix_bind().
+ *     UTF-8, ended by NUL.
+ * @param[out] ret_router the new handle. The caller owns it and gives it back
+ *     with weir_router_unref().
+ *
+ * @return 0. Otherwise a negative error:
+ *   -EBUSY          a stopped process holds the directory, or, in a fork child,
+ *                   all participant slots are taken
+ *   -EEXIST         the name is taken
+ *   -EINVAL         a bad name, or a pointer is NULL
+ *   -EMFILE         in a fork child: too many open files
+ *   -ENAMETOOLONG   the name is too long
+ *   -ENOMEM         the matrix has no room for it, or no memory for the handle
+ *   -ENOSPC         all 256 roots are taken, or the file system is full
+ *   -EROFS          `matrix` is read-only
+ *   -WEIR_E_CORRUPT the segment contradicts itself
+ *   -WEIR_E_FORKED  in a fork child: it may not open the file of the segment
+ *                   again
+ *   -WEIR_E_RETIRED the matrix was retired
+ *   -WEIR_E_VERSION made by a version that this one cannot work with
+ *
+ * Any thread. Waits for a stopped process alone, at most the matrix's
+ * `stall_ns`. Not for signal handlers. Since 0.1.
+ */
+WEIR_API int weir_router_create(struct weir_matrix *matrix, const char *name,
+                                struct weir_router **ret_router) WEIR_NOEXCEPT;
+
+/**
+ * Attaches to a router that exists.
+ *
+ * @param[in] matrix      the matrix it lives in, which the handle keeps
+ *     attached.
+ * @param[in] name        1 to 63 bytes. UTF-8, ended by NUL.
+ * @param[out] ret_router the new handle. The caller owns it and gives it back
+ *     with weir_router_unref().
+ *
+ * @return 0. Otherwise a negative error:
+ *   -EBUSY          in a fork child: all participant slots are taken
+ *   -EINVAL         a bad name, or a pointer is NULL
+ *   -EMFILE         in a fork child: too many open files
+ *   -ENAMETOOLONG   the name is too long
+ *   -ENOENT         there is none
+ *   -ENOMEM         no memory for the handle
+ *   -EROFS          `matrix` is read-only
+ *   -WEIR_E_CORRUPT the router contradicts itself
+ *   -WEIR_E_FORKED  in a fork child: it may not open the file of the segment
+ *                   again
+ *   -WEIR_E_RETIRED the matrix was retired
+ *   -WEIR_E_TYPE    the name stands for something else
+ *   -WEIR_E_VERSION made by a version that this one cannot work with
+ *
+ * Any thread. Does not block. Not for signal handlers. Since 0.1.
+ */
+WEIR_API int weir_router_attach(struct weir_matrix *matrix, const char *name,
+                                struct weir_router **ret_router) WEIR_NOEXCEPT;
+
+/**
+ * Adds a user to a handle, for another weir_router_unref().
+ *
+ * @param[in] router the router. May be NULL.
+ *
+ * @return The same handle.
+ *
+ * Any thread. Does not block. Not for signal handlers. Since 0.1.
+ */
+WEIR_API struct weir_router *weir_router_ref(
+        struct weir_router *router) WEIR_NOEXCEPT;
+
+/**
+ * Removes a user from a handle; the last one detaches. The router stays, with
+ * its rules, until it is retired.
+ *
+ * @param[in] router the router. May be NULL.
+ *
+ * @return NULL.
+ *
+ * Any thread. Does not block. Not for signal handlers. Since 0.1.
+ */
+WEIR_API struct weir_router *weir_router_unref(
+        struct weir_router *router) WEIR_NOEXCEPT;
+
+/**
+ * Ends a router for everybody: its name is free again, and posts fail. Its
+ * channels stay. Its memory comes back when the last process lets go.
+ *
+ * @param[in] router the router.
+ *
+ * @return 0. Otherwise a negative error:
+ *   -EBUSY          a stopped process holds the directory, or, in a fork child,
+ *                   all participant slots are taken
+ *   -EINVAL         `router` is NULL
+ *   -EMFILE         in a fork child: too many open files
+ *   -WEIR_E_FORKED  in a fork child: it may not open the file of the segment
+ *                   again
+ *   -WEIR_E_RETIRED it, or its matrix, was retired before
+ *
+ * Any thread. Waits for a stopped process alone, at most the matrix's
+ * `stall_ns`. Not for signal handlers. Since 0.1.
+ */
+WEIR_API int weir_router_retire(struct weir_router *router) WEIR_NOEXCEPT;
+
+/**
+ * Adds a rule. Who posts at the same time goes by all rules as they were, or as
+ * they are.
+ *
+ * The channels need not exist yet: each process opens them by name when it
+ * first posts to them. A router has up to 64 rules and names up to 64 channels.
+ *
+ * @param[in] router  the router.
+ * @param[in] rule    the rule. Its `size` is set, as `WEIR_ROUTER_RULE_INIT`
+ *     does.
+ * @param[out] ret_id its number, for weir_router_remove_rule().
+ *
+ * @return 0. Otherwise a negative error:
+ *   -E2BIG          `rule` has an unknown field that is not 0
+ *   -EBUSY          a stopped process changes the rules, or, in a fork child,
+ *                   all participant slots are taken
+ *   -EINVAL         it is no rule, or a pointer is NULL
+ *   -EMFILE         in a fork child: too many open files
+ *   -ENAMETOOLONG   the pattern or a channel's name is too long
+ *   -ENOENT         there is no rule `before`
+ *   -ENOMEM         no memory to work with
+ *   -ENOSPC         there are 64 rules, or they would name more than 64
+ *                   channels
+ *   -WEIR_E_FORKED  in a fork child: it may not open the file of the segment
+ *                   again
+ *   -WEIR_E_RETIRED the router or its matrix was retired
+ *
+ * Any thread. Waits for a stopped process alone, at most the matrix's
+ * `stall_ns`. Not for signal handlers. Since 0.1.
+ */
+WEIR_API int weir_router_add_rule(
+        struct weir_router *router, const struct weir_router_rule *rule,
+        uint64_t *ret_id) WEIR_NOEXCEPT;
+
+/**
+ * Removes a rule.
+ *
+ * @param[in] router the router.
+ * @param[in] rule   its number.
+ *
+ * @return 0. Otherwise a negative error:
+ *   -EBUSY          a stopped process changes the rules, or, in a fork child,
+ *                   all participant slots are taken
+ *   -EINVAL         `router` is NULL
+ *   -EMFILE         in a fork child: too many open files
+ *   -ENOENT         there is none of this number
+ *   -ENOMEM         no memory to work with
+ *   -WEIR_E_FORKED  in a fork child: it may not open the file of the segment
+ *                   again
+ *   -WEIR_E_RETIRED the router or its matrix was retired
+ *
+ * Any thread. Waits for a stopped process alone, at most the matrix's
+ * `stall_ns`. Not for signal handlers. Since 0.1.
+ */
+WEIR_API int weir_router_remove_rule(struct weir_router *router,
+                                     uint64_t rule) WEIR_NOEXCEPT;
+
+/**
+ * Calls a function for each rule, in order.
+ *
+ * @param[in] router   the router.
+ * @param[in] callback called for each rule.
+ * @param[in] userdata passed on. May be NULL. Handed to `callback`.
+ *
+ * @return 0, or what ended it: the callback's value. Otherwise a negative
+ *     error:
+ *   -EBUSY          in a fork child: all participant slots are taken
+ *   -EINVAL         `router` or `callback` is NULL
+ *   -EMFILE         in a fork child: too many open files
+ *   -WEIR_E_CORRUPT the rules change all the time
+ *   -WEIR_E_FORKED  in a fork child: it may not open the file of the segment
+ *                   again
+ *   -WEIR_E_RETIRED the router or its matrix was retired
+ *
+ * Any thread. Does not block. Not for signal handlers. Since 0.1.
+ */
+WEIR_API int weir_router_rules(struct weir_router *router,
+                               weir_rule_fn callback,
+                               void *userdata) WEIR_NOEXCEPT;
+
+/**
+ * Posts a block by the first rule that is for it.
+ *
+ * Returns how many channels have it: 0 if it was dropped, by the rule or by a
+ * channel that drops what is new. If no rule is for it, or the post fails, the
+ * block stays the caller's. A rule that copies hands it over if one of its
+ * channels took it.
+ *
+ * @param[in] router     the router.
+ * @param[in] block      one of this participant's. Passes to the library,
+ *     unless the call fails.
+ * @param[in] length     bytes of it that count, 0 to the block's size.
+ * @param[in] options    NULL means all defaults. May be NULL. Its `size` is
+ *     set, as `WEIR_ROUTE_OPTIONS_INIT` does.
+ * @param[in] timeout_ns how long to wait for room, ns: 0 is not at all,
+ *     negative is for ever.
+ *
+ * @return A count, 0 or more. Otherwise a negative error:
+ *   -E2BIG          `options` has an unknown field that is not 0
+ *   -EAGAIN         a channel is full, and the timeout is 0 or the channel was
+ *                   made with `WEIR_CHANNEL_FAIL`
+ *   -EBUSY          the block is changing its size, or, in a fork child, all
+ *                   participant slots are taken
+ *   -EINVAL         `length` is above the block's size, the channel has no such
+ *                   level, a bad option or ref, or `router` is NULL
+ *   -EMFILE         in a fork child: too many open files
+ *   -EMSGSIZE       `length` is not the channel's message size
+ *   -ENOENT         no rule is for it, or there is no channel of the rule's
+ *                   name
+ *   -ENOMEM         no memory for copies, or for the channel's handle
+ *   -ENOSPC         the file system is full, for copies
+ *   -EPERM          the block is not this participant's
+ *   -ETIMEDOUT      there was no room in time
+ *   -WEIR_E_CORRUPT the router or the channel contradicts itself
+ *   -WEIR_E_FORKED  in a fork child: it may not open the file of the segment
+ *                   again
+ *   -WEIR_E_RETIRED the router, the channel or the matrix was retired
+ *   -WEIR_E_STALE   the block was freed, or is of another matrix
+ *   -WEIR_E_TYPE    the name of the rule's channel stands for something else
+ *   -WEIR_E_VERSION the channel was made by a version that this one cannot work
+ *                   with
+ *
+ * Any thread. Blocks only if `timeout_ns` is not 0. Not for signal handlers.
+ * Since 0.1.
+ */
+WEIR_API int weir_router_post(
+        struct weir_router *router, weir_ref block, size_t length,
+        const struct weir_route_options *options,
+        int64_t timeout_ns) WEIR_NOEXCEPT;
 
 #ifdef __cplusplus
 } /* extern "C" */

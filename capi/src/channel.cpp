@@ -6,8 +6,10 @@
 #include "capi/src/internal.hpp"
 
 #include "capi/src/convert.hpp"
-#include "core/channel/channel.hpp"
+#include "core/channel/subscription.hpp"
 #include "core/matrix/matrix.hpp"
+
+#include <climits>
 
 namespace {
 using namespace weir::capi;
@@ -15,6 +17,13 @@ using namespace weir::capi;
 constexpr size_t kFirstOptions = sizeof(weir_channel_options);
 constexpr size_t kFirstPost = sizeof(weir_post_options);
 constexpr size_t kFirstInfo = sizeof(weir_channel_info);
+
+int read_post(weir_post_options const *options, weir_post_options &into) noexcept
+{
+    if (int const code = read_options(options, kFirstPost, into); code < 0)
+        return code;
+    return into.reserved0 != 0 ? -EINVAL : 0;
+}
 
 using Maker = weir::Result<weir::Channel *> (*)(weir::Matrix &, char const *,
                                                 weir::ChannelOptions const &) noexcept;
@@ -217,13 +226,14 @@ WEIR_API int weir_channel_retire(struct weir_channel *channel) noexcept
  * @param[in] length     bytes of it that count, 0 to the block's size
  * @param[in] options    sized nullable; NULL means all defaults
  * @param[in] timeout_ns how long to wait for room, ns: 0 is not at all, negative is for ever
- * @return ok
+ * @return bool; 1 if the channel was full and dropped this message, see `WEIR_CHANNEL_DROP_NEW`
  * @errors
  *   -E2BIG          `options` has an unknown field that is not 0
  *   -EAGAIN         it is full, and the timeout is 0 or the channel was made with `WEIR_CHANNEL_FAIL`
  *   -EBUSY          the block is changing its size, or, in a fork child, all participant slots are taken
- *   -EINVAL         `length` is above the block's size, a bad option or ref, or `channel` is NULL
+ *   -EINVAL         `length` is above the block's size, there is no such level, a bad option or ref, or `channel` is NULL
  *   -EMFILE         in a fork child: too many open files
+ *   -EMSGSIZE       `length` is not the channel's message size
  *   -EPERM          the block is not this participant's
  *   -ETIMEDOUT      there was no room in time
  *   -WEIR_E_CORRUPT the channel contradicts itself
@@ -240,11 +250,63 @@ WEIR_API int weir_channel_post(struct weir_channel *channel, weir_ref block, siz
     if (channel == nullptr)
         return -EINVAL;
     weir_post_options given;
-    if (int const code = read_options(options, kFirstPost, given); code < 0)
+    if (int const code = read_post(options, given); code < 0)
         return code;
-    if (given.priority != 0 || given.reserved0 != 0)
+    return core(channel)
+        ->post({weir::Ref{block}, length, given.tag, given.priority}, timeout_ns)
+        .code;
+}
+
+/**
+ * Posts blocks, one after the other, until one of them cannot be posted.
+ *
+ * Returns how many were handed over, which is also the index of the one that
+ * could not be. An error is returned if that is the first. A timeout holds for
+ * the first block; the others are not waited for.
+ *
+ * @class weir_channel method
+ * @param[in] channel    the channel
+ * @param[in] blocks     array(len=count) consumed; of this participant
+ * @param[in] lengths    array(len=count); bytes that count, of each
+ * @param[in] tags       nullable array(len=count); of each, and NULL means that of `options`
+ * @param[in] count      how many, at most `INT_MAX`, and 0 does nothing
+ * @param[in] options    sized nullable; for all of them, NULL means all defaults
+ * @param[in] timeout_ns how long to wait for room, ns: 0 is not at all, negative is for ever
+ * @return count
+ * @errors
+ *   -E2BIG          `options` has an unknown field that is not 0
+ *   -EAGAIN         it is full, and the timeout is 0 or the channel was made with `WEIR_CHANNEL_FAIL`
+ *   -EBUSY          the first block is changing its size, or, in a fork child, all participant slots are taken
+ *   -EINVAL         the first length is above its block's size, there is no such level, a bad option or ref, `count` is too large, or a required pointer is NULL
+ *   -EMFILE         in a fork child: too many open files
+ *   -EMSGSIZE       the first length is not the channel's message size
+ *   -EPERM          the first block is not this participant's
+ *   -ETIMEDOUT      there was no room in time
+ *   -WEIR_E_CORRUPT the channel contradicts itself
+ *   -WEIR_E_FORKED  in a fork child: it may not open the file of the segment again
+ *   -WEIR_E_RETIRED the channel or its matrix was retired
+ *   -WEIR_E_STALE   the first block was freed, or is of another matrix
+ * @thread any
+ * @blocks timeout(timeout_ns)
+ * @since 0.1
+ */
+WEIR_API int weir_channel_post_many(struct weir_channel *channel, const weir_ref *blocks,
+                                    const uint64_t *lengths, const uint64_t *tags, size_t count,
+                                    const struct weir_post_options *options,
+                                    int64_t timeout_ns) noexcept
+{
+    if (channel == nullptr || blocks == nullptr || lengths == nullptr || count > INT_MAX)
         return -EINVAL;
-    return core(channel)->post(weir::Ref{block}, length, given.tag, timeout_ns).code;
+    weir_post_options given;
+    if (int const code = read_post(options, given); code < 0)
+        return code;
+    auto const post_at = [&](size_t i) {
+        return weir::Post{weir::Ref{blocks[i]}, lengths[i], tags == nullptr ? given.tag : tags[i],
+                          given.priority};
+    };
+    size_t posted = 0;
+    weir::Status const done = core(channel)->post_many(post_at, count, timeout_ns, posted);
+    return done.ok() ? static_cast<int>(posted) : done.code;
 }
 
 /**
@@ -277,7 +339,39 @@ WEIR_API int weir_channel_inquire(struct weir_channel *channel,
 }
 
 /**
+ * Calls a function for each subscriber of a broadcast channel.
+ *
+ * @class weir_channel iter
+ * @param[in] channel  the channel
+ * @param[in] callback called for each subscriber
+ * @param[in] userdata userdata(of=callback) nullable; passed on
+ * @return count; 0, or what ended it: the callback's value
+ * @errors
+ *   -EBUSY          in a fork child: all participant slots are taken
+ *   -EINVAL         `channel` or `callback` is NULL
+ *   -EMFILE         in a fork child: too many open files
+ *   -WEIR_E_FORKED  in a fork child: it may not open the file of the segment again
+ *   -WEIR_E_RETIRED the channel or its matrix was retired
+ * @thread any
+ * @blocks no
+ * @since 0.1
+ */
+WEIR_API int weir_channel_subscribers(struct weir_channel *channel, weir_subscriber_fn callback,
+                                      void *userdata) noexcept
+{
+    if (channel == nullptr || callback == nullptr)
+        return -EINVAL;
+    WalkAdapter<weir::SubscriberInfo, weir_subscriber_fn> adapter{callback, userdata};
+    return core(channel)->subscribers(adapter.function(), &adapter).code;
+}
+
+/**
  * Becomes a reader of a channel.
+ *
+ * In a broadcast channel the subscription gets what is posted from now on, and
+ * before that what the channel keeps for late ones. A post that is under way may
+ * count as either. It holds each message until it answers: a channel that blocks
+ * when it is full waits for its slowest subscriber.
  *
  * @class weir_subscription ctor
  * @param[in]  channel          the channel, which the handle keeps attached
@@ -288,6 +382,7 @@ WEIR_API int weir_channel_inquire(struct weir_channel *channel,
  *   -EINVAL         a pointer is NULL
  *   -EMFILE         in a fork child: too many open files
  *   -ENOMEM         no memory for the handle
+ *   -ENOSPC         a broadcast channel has 64 subscribers
  *   -WEIR_E_FORKED  in a fork child: it may not open the file of the segment again
  *   -WEIR_E_RETIRED the channel or its matrix was retired
  * @thread any
@@ -307,8 +402,9 @@ WEIR_API int weir_channel_subscribe(struct weir_channel *channel,
 }
 
 /**
- * Ends a subscription. Messages that were read through it and not answered stay
- * in this process's hand: take or acknowledge them before.
+ * Ends a subscription. Messages that were read through it and not answered go
+ * to another reader of a queue; of a broadcast channel it lets go. So their
+ * blocks must not be used any more.
  *
  * @class weir_subscription dtor
  * @param[in] subscription nullable; the subscription
@@ -346,7 +442,7 @@ weir_subscription_close(struct weir_subscription *subscription) noexcept
  *   -EMFILE         in a fork child: too many open files
  *   -ETIMEDOUT      nothing came in time
  *   -WEIR_E_CORRUPT the channel contradicts itself
- *   -WEIR_E_FORKED  in a fork child: it may not open the file of the segment again
+ *   -WEIR_E_FORKED  in a fork child: a subscription of a broadcast channel is the parent's, or it may not open the file of the segment again
  *   -WEIR_E_RETIRED the channel or its matrix was retired
  * @thread any
  * @blocks timeout(timeout_ns)
@@ -365,7 +461,83 @@ WEIR_API int weir_channel_read(struct weir_subscription *subscription, int64_t t
 }
 
 /**
- * Answers a message: it is done, its block is freed.
+ * Returns a descriptor for `poll()`, `epoll` and the like: readable when there
+ * is something to read, or when the channel was retired.
+ *
+ * It is the subscription's, made by the first call and closed with it: watch it
+ * and do nothing else with it. When it is readable, read with a timeout of 0 until
+ * that says -EAGAIN, which arms it again. It may be readable for nothing, if
+ * another reader was faster. One thread of the process sleeps for all
+ * descriptors. A fork child gets one of its own by calling this again.
+ *
+ * @class weir_subscription method
+ * @param[in] subscription the subscription
+ * @return count; the descriptor
+ * @errors
+ *   -EBUSY          in a fork child: all participant slots are taken
+ *   -EINVAL         `subscription` is NULL
+ *   -EMFILE         too many open files
+ *   -ENFILE         too many open files on this machine
+ *   -ENOMEM         no memory, or no thread could be made
+ *   -WEIR_E_FORKED  in a fork child: a subscription of a broadcast channel is the parent's, or it may not open the file of the segment again
+ *   -WEIR_E_RETIRED the channel or its matrix was retired
+ * @thread any
+ * @blocks no
+ * @since 0.1
+ */
+WEIR_API int weir_channel_fd(struct weir_subscription *subscription) noexcept
+{
+    if (subscription == nullptr)
+        return -EINVAL;
+    int fd = -1;
+    weir::Status const made = core(subscription)->fd(fd);
+    return made.ok() ? fd : made.code;
+}
+
+/**
+ * Takes messages into the hand, as many as wait, up to `count`.
+ *
+ * A timeout holds for the first one; the others are not waited for. An error is
+ * returned if there is none.
+ *
+ * @class weir_subscription method
+ * @param[in]  subscription the subscription
+ * @param[in]  count        how many, at most `INT_MAX`, and 0 does nothing
+ * @param[in]  timeout_ns   how long to wait for the first, ns: 0 is not at all, negative is for ever
+ * @param[out] ret_messages array(len=count); the messages
+ * @return count
+ * @errors
+ *   -EAGAIN         nothing waits, and the timeout is 0
+ *   -EBUSY          in a fork child: all participant slots are taken
+ *   -EINVAL         a pointer is NULL, or `count` is too large
+ *   -EMFILE         in a fork child: too many open files
+ *   -ETIMEDOUT      nothing came in time
+ *   -WEIR_E_CORRUPT the channel contradicts itself
+ *   -WEIR_E_FORKED  in a fork child: a subscription of a broadcast channel is the parent's, or it may not open the file of the segment again
+ *   -WEIR_E_RETIRED the channel or its matrix was retired
+ * @thread any
+ * @blocks timeout(timeout_ns)
+ * @since 0.1
+ */
+WEIR_API int weir_channel_read_many(struct weir_subscription *subscription, size_t count,
+                                    int64_t timeout_ns, struct weir_message *ret_messages) noexcept
+{
+    if (subscription == nullptr || ret_messages == nullptr || count > INT_MAX)
+        return -EINVAL;
+    size_t done = 0;
+    for (; done < count; ++done) {
+        weir::Message found;
+        auto const status = core(subscription)->read(done == 0 ? timeout_ns : 0, found);
+        if (!status.ok())
+            return done == 0 ? status.code : static_cast<int>(done);
+        ret_messages[done] = from_core(found);
+    }
+    return static_cast<int>(done);
+}
+
+/**
+ * Answers a message: it is done. A queue frees its block, a broadcast channel
+ * when the last of its subscribers has answered.
  *
  * @class weir_subscription method
  * @param[in] subscription the subscription it was read through
@@ -377,9 +549,9 @@ WEIR_API int weir_channel_read(struct weir_subscription *subscription, int64_t t
  *   -EMFILE         in a fork child: too many open files
  *   -EPERM          somebody took the block by its ref meanwhile
  *   -WEIR_E_CORRUPT the segment contradicts itself
- *   -WEIR_E_FORKED  in a fork child: it may not open the file of the segment again
+ *   -WEIR_E_FORKED  in a fork child: a subscription of a broadcast channel is the parent's, or it may not open the file of the segment again
  *   -WEIR_E_RETIRED the matrix was retired
- *   -WEIR_E_STALE   it was answered before, or another process has it
+ *   -WEIR_E_STALE   it was answered before, or it was read through another subscription
  * @thread any
  * @blocks no
  * @since 0.1
@@ -393,22 +565,59 @@ WEIR_API int weir_channel_ack(struct weir_subscription *subscription,
 }
 
 /**
+ * Answers messages, one after the other, until one of them cannot be answered.
+ *
+ * Returns how many were, which is also the index of the one that could not be.
+ * An error is returned if that is the first.
+ *
+ * @class weir_subscription method
+ * @param[in] subscription the subscription they were read through
+ * @param[in] messages     array(len=count); the messages
+ * @param[in] count        how many, at most `INT_MAX`, and 0 does nothing
+ * @return count
+ * @errors
+ *   -EBUSY          in a fork child: all participant slots are taken
+ *   -EINVAL         a pointer is NULL, `count` is too large, or the first one cannot be a message of this channel
+ *   -EMFILE         in a fork child: too many open files
+ *   -EPERM          somebody took the first one's block by its ref meanwhile
+ *   -WEIR_E_CORRUPT the segment contradicts itself
+ *   -WEIR_E_FORKED  in a fork child: a subscription of a broadcast channel is the parent's, or it may not open the file of the segment again
+ *   -WEIR_E_RETIRED the matrix was retired
+ *   -WEIR_E_STALE   the first one was answered before, or it was read through another subscription
+ * @thread any
+ * @blocks no
+ * @since 0.1
+ */
+WEIR_API int weir_channel_ack_many(struct weir_subscription *subscription,
+                                   const struct weir_message *messages, size_t count) noexcept
+{
+    if (subscription == nullptr || messages == nullptr || count > INT_MAX)
+        return -EINVAL;
+    for (size_t done = 0; done < count; ++done) {
+        auto const status = core(subscription)->ack(to_core(messages[done]));
+        if (!status.ok())
+            return done == 0 ? status.code : static_cast<int>(done);
+    }
+    return static_cast<int>(count);
+}
+
+/**
  * Answers a message: it is done, and its block is this participant's from now
- * on.
+ * on. Of a broadcast channel only the last one who holds a message can have it.
  *
  * @class weir_subscription method
  * @param[in] subscription the subscription it was read through
  * @param[in] message      the message
  * @return ok
  * @errors
- *   -EBUSY          in a fork child: all participant slots are taken
+ *   -EBUSY          broadcast: others wait for it, or it is kept for later subscribers, or, in a fork child, all participant slots are taken
  *   -EINVAL         a pointer is NULL, or this cannot be a message of this channel
  *   -EMFILE         in a fork child: too many open files
  *   -EPERM          somebody took the block by its ref meanwhile
  *   -WEIR_E_CORRUPT the segment contradicts itself
- *   -WEIR_E_FORKED  in a fork child: it may not open the file of the segment again
+ *   -WEIR_E_FORKED  in a fork child: a subscription of a broadcast channel is the parent's, or it may not open the file of the segment again
  *   -WEIR_E_RETIRED the matrix was retired
- *   -WEIR_E_STALE   it was answered before, or another process has it
+ *   -WEIR_E_STALE   it was answered before, or it was read through another subscription
  * @thread any
  * @blocks no
  * @since 0.1
@@ -422,7 +631,8 @@ WEIR_API int weir_channel_take(struct weir_subscription *subscription,
 }
 
 /**
- * Answers a message: not done, another reader may have it.
+ * Answers a message: not done. In a queue another reader may have it, in
+ * a broadcast channel this subscription gets it once more.
  *
  * @class weir_subscription method
  * @param[in] subscription the subscription it was read through
@@ -432,9 +642,9 @@ WEIR_API int weir_channel_take(struct weir_subscription *subscription,
  *   -EBUSY          in a fork child: all participant slots are taken
  *   -EINVAL         a pointer is NULL, or this cannot be a message of this channel
  *   -EMFILE         in a fork child: too many open files
- *   -WEIR_E_FORKED  in a fork child: it may not open the file of the segment again
+ *   -WEIR_E_FORKED  in a fork child: a subscription of a broadcast channel is the parent's, or it may not open the file of the segment again
  *   -WEIR_E_RETIRED the matrix was retired
- *   -WEIR_E_STALE   it was answered before, or another process has it
+ *   -WEIR_E_STALE   it was answered before, or it was read through another subscription
  * @thread any
  * @blocks no
  * @since 0.1

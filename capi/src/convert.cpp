@@ -17,8 +17,8 @@ constexpr Nanoseconds kDefaultStall = 100 * kMillisecond;
 constexpr Nanoseconds kLongestStall = 3600 * kSecond;
 
 /// By RootKind: none, block, channel, pool, router.
-constexpr RootOps const *kRootOps[kRootKinds] = {nullptr, nullptr, &kChannelRootOps, nullptr,
-                                                 nullptr};
+constexpr RootOps const *kRootOps[kRootKinds] = {nullptr, nullptr, &kChannelRootOps, &kPoolRootOps,
+                                                 &kRouterRootOps};
 
 uint64_t or_default(uint64_t value, uint64_t fallback) noexcept
 {
@@ -107,12 +107,52 @@ int to_core(weir_matrix_options const &from, MatrixOptions &into) noexcept
 int to_core(weir_channel_options const &from, ChannelOptions &into) noexcept
 {
     constexpr uint32_t kLargest = 1u << kMaxCapacityShift;
-    if (from.capacity > kLargest || from.mode != WEIR_CHANNEL_QUEUE ||
-        from.overflow > WEIR_CHANNEL_FAIL || from.reserved0 != 0)
+    if (from.capacity > kLargest || from.mode > WEIR_CHANNEL_BROADCAST ||
+        from.overflow > WEIR_CHANNEL_DROP_OLDEST || from.levels > kMaxLevels)
+        return -EINVAL;
+    bool const retains = from.retain_ns != 0 || from.retain_count != 0;
+    if (from.ttl_ns < 0 || from.ageing_ns < 0 || from.retain_ns < 0 ||
+        (retains && from.mode != WEIR_CHANNEL_BROADCAST))
         return -EINVAL;
     into.type_id = from.type_id;
+    into.message_size = from.message_size;
     into.capacity = from.capacity == 0 ? 1024 : from.capacity;
-    into.fail_when_full = from.overflow == WEIR_CHANNEL_FAIL;
+    into.levels = from.levels == 0 ? 1 : from.levels;
+    into.mode = static_cast<ChannelMode>(from.mode);
+    into.overflow = static_cast<Overflow>(from.overflow);
+    into.ttl = from.ttl_ns;
+    into.ageing = from.ageing_ns;
+    into.retain = from.retain_ns;
+    into.retain_count = from.retain_count;
+    return 0;
+}
+
+int to_core(weir_pool_options const &from, PoolOptions &into) noexcept
+{
+    constexpr uint32_t kFlags = WEIR_POOL_SINGLE_THREAD | WEIR_POOL_GROWABLE | WEIR_POOL_ZERO;
+    if ((from.flags & ~kFlags) != 0 || from.death_policy > WEIR_DEATH_KEEP || from.reserved0 != 0)
+        return -EINVAL;
+    into.slot_size = from.slot_size;
+    into.capacity = from.capacity;
+    into.most = from.max_capacity;
+    into.alignment = from.alignment;
+    into.type_id = from.type_id;
+    into.single_thread = (from.flags & WEIR_POOL_SINGLE_THREAD) != 0;
+    into.growable = (from.flags & WEIR_POOL_GROWABLE) != 0;
+    into.zero = (from.flags & WEIR_POOL_ZERO) != 0;
+    into.keep = from.death_policy == WEIR_DEATH_KEEP;
+    return 0;
+}
+
+int to_core(weir_ids_options const &from, PoolOptions &into) noexcept
+{
+    constexpr uint32_t kFlags = WEIR_POOL_SINGLE_THREAD | WEIR_POOL_GROWABLE;
+    if ((from.flags & ~kFlags) != 0 || from.reserved0 != 0)
+        return -EINVAL;
+    into.capacity = from.capacity;
+    into.most = from.max_capacity;
+    into.single_thread = (from.flags & WEIR_POOL_SINGLE_THREAD) != 0;
+    into.growable = (from.flags & WEIR_POOL_GROWABLE) != 0;
     return 0;
 }
 
@@ -122,7 +162,34 @@ Message to_core(weir_message const &from) noexcept
     into.ref = {from.block};
     into.position = from.sequence;
     into.redeliveries = from.redeliveries;
+    into.level = from.priority;
     return into;
+}
+
+weir_pool_info from_core(PoolStats const &from) noexcept
+{
+    weir_pool_info into{};
+    into.size = sizeof into;
+    into.slot_size = from.slot_size;
+    into.stride_bytes = from.stride;
+    into.capacity = from.capacity;
+    into.max_capacity = from.most;
+    into.type_id = from.type_id;
+    into.live = from.live;
+    into.free = from.free;
+    into.cached = from.cached;
+    into.extents = from.extents;
+    into.memory_bytes = from.bytes;
+    into.alignment = static_cast<uint32_t>(from.alignment);
+    into.flags = (from.single_thread ? WEIR_POOL_SINGLE_THREAD : 0) |
+                 ((from.flags & kPoolGrowable) != 0 ? WEIR_POOL_GROWABLE : 0) |
+                 ((from.flags & kPoolZero) != 0 ? WEIR_POOL_ZERO : 0);
+    return into;
+}
+
+weir_slot_info from_core(PoolSlotInfo const &from) noexcept
+{
+    return {from.slot.value, from.owner};
 }
 
 weir_message from_core(Message const &from) noexcept
@@ -136,6 +203,7 @@ weir_message from_core(Message const &from) noexcept
     into.posted_at_ns = from.posted_at_ns;
     into.missed = from.missed;
     into.redeliveries = from.redeliveries;
+    into.priority = from.level;
     return into;
 }
 
@@ -285,7 +353,7 @@ weir_channel_info from_core(ChannelInfo const &from) noexcept
 {
     weir_channel_info into{};
     into.size = sizeof into;
-    into.type_id = from.type_id;
+    into.type_id = from.options.type_id;
     into.capacity = from.capacity;
     into.waiting = from.waiting;
     into.waiting_bytes = from.waiting_bytes;
@@ -295,8 +363,110 @@ weir_channel_info from_core(ChannelInfo const &from) noexcept
     into.posted = from.posted;
     into.next_tag = from.next_tag;
     into.next_length = from.next_length;
-    into.mode = WEIR_CHANNEL_QUEUE;
-    into.overflow = from.fail_when_full ? WEIR_CHANNEL_FAIL : WEIR_CHANNEL_BLOCK;
+    into.next_sequence = from.next_position;
+    into.next_sender = from.next_sender;
+    into.next_posted_at_ns = from.next_posted_at_ns;
+    into.next_priority = from.next_level;
+    into.dropped = from.dropped;
+    into.expired = from.expired;
+    into.message_size = from.options.message_size;
+    into.ttl_ns = from.options.ttl;
+    into.ageing_ns = from.options.ageing;
+    into.retain_ns = from.options.retain;
+    into.retain_count = from.options.retain_count;
+    into.levels = from.options.levels;
+    into.subscribers = from.subscribers;
+    static_assert(sizeof into.level_waiting / sizeof *into.level_waiting == kMaxLevels);
+    for (unsigned i = 0; i < kMaxLevels; ++i) {
+        into.level_waiting[i] = from.level[i].waiting;
+        into.level_bytes[i] = from.level[i].waiting_bytes;
+    }
+    into.mode = static_cast<weir_channel_mode>(from.options.mode);
+    into.overflow = static_cast<weir_channel_overflow>(from.options.overflow);
+    return into;
+}
+
+weir_subscriber_info from_core(SubscriberInfo const &from) noexcept
+{
+    weir_subscriber_info into{};
+    into.participant = from.participant;
+    into.lag = from.lag;
+    into.missed = from.missed;
+    into.slot = from.number;
+    return into;
+}
+
+namespace {
+/// Copies a text of at most 63 bytes, up to `end`, into a zeroed name.
+int copy_name(char const *from, size_t length, char *into) noexcept
+{
+    if (length >= kNameBytes)
+        return -ENAMETOOLONG;
+    std::memcpy(into, from, length);
+    return 0;
+}
+
+/// One name, or several with a newline between them.
+int copy_targets(char const *from, Rule &into) noexcept
+{
+    for (char const *at = from;; ++at) {
+        size_t const length = std::strcspn(at, "\n");
+        if (length == 0 || into.targets == kMaxTargets)
+            return -EINVAL;
+        if (int const code = copy_name(at, length, into.target[into.targets]); code < 0)
+            return code;
+        ++into.targets;
+        at += length;
+        if (*at == '\0')
+            return 0;
+    }
+}
+} // namespace
+
+int to_core(weir_router_rule const &from, Rule &into) noexcept
+{
+    bool const drops = from.action == WEIR_ROUTER_DROP;
+    bool const by_topic = from.condition == WEIR_ROUTER_TOPIC;
+    if (from.condition > WEIR_ROUTER_OTHERWISE || from.action > WEIR_ROUTER_DROP ||
+        drops != (from.channels == nullptr) || by_topic != (from.topic != nullptr))
+        return -EINVAL;
+    into.match = static_cast<RuleMatch>(from.condition);
+    into.action = static_cast<RuleAction>(from.action);
+    into.tag = from.tag;
+    into.mask = from.mask;
+    if (by_topic)
+        if (int const code = copy_name(from.topic, strnlen(from.topic, kNameBytes), into.topic);
+            code < 0)
+            return code;
+    if (drops)
+        return 0;
+    if (int const code = copy_targets(from.channels, into); code < 0)
+        return code;
+    return from.action == WEIR_ROUTER_TO && into.targets != 1 ? -EINVAL : 0;
+}
+
+weir_rule_info from_core(Rule const &from) noexcept
+{
+    weir_rule_info into{};
+    into.id = from.id;
+    into.tag = from.tag;
+    into.mask = from.mask;
+    into.matched = from.matched;
+    into.posted = from.posted;
+    into.refused = from.refused;
+    into.condition = static_cast<weir_router_condition>(from.match);
+    into.action = static_cast<weir_router_action>(from.action);
+    static_assert(sizeof into.topic == sizeof from.topic);
+    static_assert(sizeof into.channels == kMaxTargets * kNameBytes);
+    std::memcpy(into.topic, from.topic, sizeof into.topic);
+    char *at = into.channels;
+    for (unsigned i = 0; i < from.targets; ++i) {
+        size_t const length = strnlen(from.target[i], kNameBytes - 1);
+        if (i != 0)
+            *at++ = '\n';
+        std::memcpy(at, from.target[i], length);
+        at += length;
+    }
     return into;
 }
 

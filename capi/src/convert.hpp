@@ -3,8 +3,9 @@
 #pragma once
 
 #include "capi/include/weir.h"
-#include "core/channel/channel.hpp"
+#include "core/channel/router.hpp"
 #include "core/matrix/matrix.hpp"
+#include "core/pool/pool.hpp"
 
 namespace weir::capi {
 
@@ -19,6 +20,10 @@ int to_core(weir_matrix_options const &from, MatrixOptions &into) noexcept;
 /// NULL means all defaults; also -E2BIG.
 int to_core(weir_alloc_options const *from, size_t size, AllocRequest &into) noexcept;
 int to_core(weir_channel_options const &from, ChannelOptions &into) noexcept;
+int to_core(weir_pool_options const &from, PoolOptions &into) noexcept;
+int to_core(weir_ids_options const &from, PoolOptions &into) noexcept;
+/// -EINVAL or -ENAMETOOLONG if it is no rule.
+int to_core(weir_router_rule const &from, Rule &into) noexcept;
 Message to_core(weir_message const &from) noexcept;
 
 weir_matrix_info from_core(MatrixStats const &from) noexcept;
@@ -29,7 +34,11 @@ weir_block_info from_core(BlockInfo const &from) noexcept;
 weir_participant_info from_core(ParticipantInfo const &from) noexcept;
 weir_root_info from_core(RootInfo const &from) noexcept;
 weir_channel_info from_core(ChannelInfo const &from) noexcept;
+weir_pool_info from_core(PoolStats const &from) noexcept;
+weir_slot_info from_core(PoolSlotInfo const &from) noexcept;
 weir_message from_core(Message const &from) noexcept;
+weir_subscriber_info from_core(SubscriberInfo const &from) noexcept;
+weir_rule_info from_core(Rule const &from) noexcept;
 
 /// Calls a user's callback with public structs.
 template <class CoreInfo, class PublicFn> struct WalkAdapter {

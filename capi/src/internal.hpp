@@ -12,9 +12,11 @@
 namespace weir {
 class Matrix;
 class Channel;
+class Router;
 class Subscription;
 class Log;
 class LogReader;
+class Pool;
 
 namespace capi {
 
@@ -76,6 +78,11 @@ inline weir_log_reader *handle(LogReader *r) noexcept
 {
     return reinterpret_cast<weir_log_reader *>(r);
 }
+inline Pool *core(weir_pool *p) noexcept { return reinterpret_cast<Pool *>(p); }
+/// Numbers are a pool whose slots have no bytes.
+inline Pool *core(weir_ids *i) noexcept { return reinterpret_cast<Pool *>(i); }
+inline Router *core(weir_router *r) noexcept { return reinterpret_cast<Router *>(r); }
+inline weir_router *handle(Router *r) noexcept { return reinterpret_cast<weir_router *>(r); }
 inline weir_matrix *handle(Matrix *m) noexcept { return reinterpret_cast<weir_matrix *>(m); }
 inline weir_channel *handle(Channel *c) noexcept { return reinterpret_cast<weir_channel *>(c); }
 inline weir_subscription *handle(Subscription *s) noexcept

@@ -17,6 +17,18 @@
 typedef uint64_t weir_ref;
 
 /**
+ * A slot of a pool, as any user of the pool can pass it on. 0 is none.
+ *
+ * The upper 32 bits are the generation of the slot, which tells a slot from what
+ * the same place was before; the lower 32 bits are its index, below the pool's
+ * capacity.
+ *
+ * @kind id(Slot)
+ * @since 0.1
+ */
+typedef uint64_t weir_slot;
+
+/**
  * The library's own error codes. Functions return them negated, like errno
  * names: `-WEIR_E_STALE`.
  *
@@ -68,6 +80,13 @@ constexpr int64_t WEIR_WAIT_FOREVER = -1;
  * @since 0.1
  */
 constexpr uint64_t WEIR_REF_NONE = 0;
+
+/**
+ * No slot.
+ *
+ * @since 0.1
+ */
+constexpr uint64_t WEIR_SLOT_NONE = 0;
 
 /**
  * Nobody: the owner of a block that outlives its maker.

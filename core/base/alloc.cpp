@@ -30,6 +30,11 @@ void *allocate(std::size_t size) noexcept
     return place == nullptr ? nullptr : std::memset(place, 0, rounded);
 }
 
+void *allocate_untouched(std::size_t size) noexcept
+{
+    return must_fail() ? nullptr : std::calloc(1, size);
+}
+
 void deallocate(void *pointer) noexcept { std::free(pointer); }
 
 void fail_allocation_after(int successes) noexcept

@@ -13,6 +13,8 @@ namespace weir {
 
 /// Zeroed memory, aligned to a cache line, or nullptr.
 void *allocate(std::size_t size) noexcept;
+/// The same for much memory, of which pages appear when they are used; aligned as by malloc.
+void *allocate_untouched(std::size_t size) noexcept;
 void deallocate(void *pointer) noexcept;
 
 /// Tests only: the allocation after `successes` more fails, once. A negative number: none.

@@ -23,9 +23,9 @@ void futex_wake_all(atomic<uint32_t> const &word) noexcept
     syscall(SYS_futex, word.address(), FUTEX_WAKE, INT_MAX, nullptr, nullptr, 0);
 }
 
-void futex_wake_one(atomic<uint32_t> const &word) noexcept
+bool futex_wake_one(atomic<uint32_t> const &word) noexcept
 {
-    syscall(SYS_futex, word.address(), FUTEX_WAKE, 1, nullptr, nullptr, 0);
+    return syscall(SYS_futex, word.address(), FUTEX_WAKE, 1, nullptr, nullptr, 0) > 0;
 }
 
 } // namespace weir

@@ -14,7 +14,7 @@ void futex_wait(atomic<uint32_t> const &word, uint32_t expected, Nanoseconds lim
 /// Wakes everybody who sleeps on `word`.
 void futex_wake_all(atomic<uint32_t> const &word) noexcept;
 
-/// Wakes one of them, if there is one.
-void futex_wake_one(atomic<uint32_t> const &word) noexcept;
+/// Wakes one who sleeps on `word`. False: nobody does.
+bool futex_wake_one(atomic<uint32_t> const &word) noexcept;
 
 } // namespace weir

@@ -16,6 +16,7 @@ inline constexpr uint32_t kNoThreadNumber = 0xffff;
 /// The explorer's fibres are the threads.
 uint32_t thread_number() noexcept;
 inline uint64_t cached_thread_number() noexcept { return thread_number(); }
+inline uint32_t known_thread_number() noexcept { return thread_number(); }
 #else
 
 /// Finds or takes the calling thread's number, and puts it into the cache.
@@ -65,6 +66,14 @@ inline uint64_t cached_thread_number() noexcept
     uint64_t const pointer = thread_pointer();
     uint64_t const entry = __atomic_load_n(&thread_cache_entry(pointer), __ATOMIC_RELAXED);
     return entry ^ pointer << kCachedNumberBits;
+}
+
+/// The number if it stands in the cache, else kNoThreadNumber: for who then has another way, and
+/// wants no call in the usual one.
+inline uint32_t known_thread_number() noexcept
+{
+    uint64_t const number = cached_thread_number();
+    return WEIR_LIKELY(number < kCachedNumbers) ? static_cast<uint32_t>(number) : kNoThreadNumber;
 }
 
 /// No two live threads of a process have the same number, but for kNoThreadNumber. What a thread

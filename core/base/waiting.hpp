@@ -15,6 +15,11 @@
 // A changer may die before [W]: sleeps are bounded, and a healer wakes all. A peer may scribble
 // over the word: no loop in here goes round for ever by it, and who cannot announce himself sleeps
 // a little without being woken.
+//
+// A change that serves one sleeper wakes one: he counts up and leaves the bit, because others may
+// sleep. If nobody slept, he clears the bit as above, and wakes whoever came in between. This asks
+// that who is woken looks before he gives up, and that what he does not need is somebody else's
+// who is awake, or is told to the next.
 #pragma once
 
 #include "core/base/base.hpp"
@@ -57,6 +62,14 @@ class Waiting {
             wake_sleepers(word_, seen);
     }
 
+    /// After a change [C] that one sleeper can use.
+    void wake_one() noexcept
+    {
+        uint32_t const seen = word_.load(seq_cst); // [W] pairs with [B]
+        if (!WEIR_LIKELY((seen & 1) == 0))
+            wake_one_sleeper(word_, seen);
+    }
+
     /// By a healer: who was about to wake may have died, so always.
     void wake_always() noexcept
     {
@@ -76,6 +89,17 @@ class Waiting {
         for (int i = 0; i < kTries && (seen & 1) != 0; ++i)
             if (Waiting(word).count_up(seen))
                 return;
+    }
+    WEIR_COLD static void wake_one_sleeper(atomic<uint32_t> &word, uint32_t seen) noexcept
+    {
+        for (int i = 0; i < kTries && (seen & 1) != 0; ++i) {
+            if (!word.compare_exchange(seen, seen + 2, seq_cst, relaxed))
+                continue;
+            seen += 2;
+            if (!futex_wake_one(word))
+                Waiting(word).count_up(seen); // if that fails, somebody else has counted up
+            return;
+        }
     }
     bool count_up(uint32_t &seen) noexcept
     {

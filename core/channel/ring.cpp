@@ -1,43 +1,92 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-// Posting, reading and answering: rules.md section 2, queue mode.
+// A channel's block, and posting (rules.md section 2).
 #include "core/channel/ring.hpp"
 
 #include "core/base/bits.hpp"
-#include "core/base/clock.hpp"
 #include "core/base/waiting.hpp"
 
 namespace weir {
 namespace {
+/// Where the parts of a channel's block lie.
 struct Layout {
     BitTreePlan plan;
     uint64_t level[BitTreePlan::kMaxLevels] = {};
-    uint64_t cells = 0;
-    uint64_t bytes = 0;
+    uint64_t subscribers = 0, cells = 0, tallies = 0, bytes = 0;
 
-    explicit Layout(unsigned shift) noexcept : plan(BitTreePlan::of(uint64_t{1} << shift))
+    Layout(ChannelOptions const &options, unsigned shift) noexcept
+        : plan(BitTreePlan::of(uint64_t{1} << shift))
     {
-        uint64_t at = sizeof(ChannelHeader);
-        for (unsigned i = 0; i < plan.levels; ++i) {
+        bool const queue = options.mode == ChannelMode::queue;
+        bool const may_lose = options.ttl != 0 || options.overflow == Overflow::drop_oldest;
+        uint64_t const count = uint64_t{options.levels} << shift;
+        uint64_t at = sizeof(ChannelHeader) + options.levels * sizeof(Level);
+        subscribers = at;
+        at += queue ? 0 : kMaxSubscribers * sizeof(Subscriber);
+        for (unsigned i = 0; queue && i < plan.levels; ++i) {
             level[i] = at;
-            at += plan.words[i] * 8;
+            at += plan.words[i] * options.levels * 8;
         }
         cells = round_up(at, kCacheLine);
-        bytes = cells + (sizeof(Cell) << shift);
+        tallies = cells + count * sizeof(Cell);
+        bytes = tallies + (may_lose ? count * sizeof(Tally) : 0);
     }
 };
+
+unsigned shift_for(uint32_t capacity) noexcept
+{
+    unsigned const shift = capacity <= 1 ? 0 : floor_log2(capacity - 1) + 1;
+    return larger(shift, kMinCapacityShift);
+}
+
+/// A copy, read once: a scribbler may change the header between a check and a use.
+template <class T> T read_once(T const &field) noexcept
+{
+    return __atomic_load_n(&field, __ATOMIC_RELAXED);
+}
+
+ChannelOptions options_in(ChannelHeader const &header) noexcept
+{
+    ChannelOptions options;
+    options.type_id = read_once(header.type_id);
+    options.message_size = read_once(header.message_size);
+    options.levels = read_once(header.levels);
+    options.mode = static_cast<ChannelMode>(read_once(header.mode));
+    options.overflow = static_cast<Overflow>(read_once(header.overflow));
+    options.ttl = static_cast<Nanoseconds>(read_once(header.ttl_ns));
+    options.ageing = static_cast<Nanoseconds>(read_once(header.ageing_ns));
+    options.retain_count = read_once(header.retain_count);
+    options.retain = static_cast<Nanoseconds>(read_once(header.retain_ns));
+    return options;
+}
+
+bool is_valid(ChannelOptions const &options) noexcept
+{
+    return options.levels >= 1 && options.levels <= kMaxLevels &&
+           options.mode <= ChannelMode::broadcast && options.overflow <= Overflow::drop_oldest &&
+           options.ttl >= 0 && options.ageing >= 0 && options.retain >= 0;
+}
 } // namespace
 
-uint64_t Ring::bytes_for(unsigned shift) noexcept { return Layout(shift).bytes; }
+uint64_t Ring::bytes_for(ChannelOptions const &options) noexcept
+{
+    return Layout(options, shift_for(options.capacity)).bytes;
+}
 
-void Ring::format(void *block, unsigned shift, uint64_t type_id, bool fail_when_full) noexcept
+void Ring::format(void *block, ChannelOptions const &options) noexcept
 {
     auto &header = *static_cast<ChannelHeader *>(block);
     header.magic = kChannelMagic;
     header.version = kChannelVersion;
-    header.overflow = fail_when_full ? 1 : 0;
-    header.capacity_shift = shift;
-    header.type_id = type_id;
-    header.priorities = 1;
+    header.mode = static_cast<uint32_t>(options.mode);
+    header.overflow = static_cast<uint32_t>(options.overflow);
+    header.capacity_shift = shift_for(options.capacity);
+    header.type_id = options.type_id;
+    header.levels = options.levels;
+    header.message_size = options.message_size;
+    header.ttl_ns = static_cast<uint64_t>(options.ttl);
+    header.ageing_ns = static_cast<uint64_t>(options.ageing);
+    header.retain_count = options.retain_count;
+    header.retain_ns = static_cast<uint64_t>(options.retain);
 }
 
 Result<Ring> Ring::of(Matrix &matrix, Ref ref) noexcept
@@ -47,27 +96,34 @@ Result<Ring> Ring::of(Matrix &matrix, Ref ref) noexcept
         return error(kCorrupt);
     auto *const base = static_cast<std::byte *>(block->data);
     auto *const header = reinterpret_cast<ChannelHeader *>(base);
-    // Read once: a scribbler may change it between a check and a use.
-    unsigned const shift = __atomic_load_n(&header->capacity_shift, __ATOMIC_RELAXED);
+    unsigned const shift = read_once(header->capacity_shift);
     if (header->magic != kChannelMagic || shift < kMinCapacityShift || shift > kMaxCapacityShift)
         return error(kCorrupt);
-    if (header->version != kChannelVersion || header->mode != 0 || header->priorities != 1)
+    if (header->version != kChannelVersion)
         return error(kVersion);
-    Layout const layout(shift);
+    ChannelOptions options = options_in(*header);
+    options.capacity = uint32_t{1} << shift;
+    if (!is_valid(options))
+        return error(kCorrupt);
+    Layout const layout(options, shift);
     if (layout.bytes > block->size)
         return error(kCorrupt);
 
     Ring ring;
     ring.matrix_ = &matrix;
     ring.header_ = header;
+    ring.levels_ = reinterpret_cast<Level *>(base + sizeof(ChannelHeader));
     ring.cells_ = reinterpret_cast<Cell *>(base + layout.cells);
+    if (options.mode == ChannelMode::broadcast)
+        ring.subscribers_ = reinterpret_cast<Subscriber *>(base + layout.subscribers);
+    if (layout.bytes > layout.tallies)
+        ring.tallies_ = reinterpret_cast<Tally *>(base + layout.tallies);
     atomic<uint64_t> *levels[BitTreePlan::kMaxLevels] = {};
     for (unsigned i = 0; i < layout.plan.levels; ++i)
         levels[i] = reinterpret_cast<atomic<uint64_t> *>(base + layout.level[i]);
-    ring.redelivery_.init(layout.plan, 1, levels, header->redelivery_map);
+    ring.redelivery_.init(layout.plan, options.levels, levels, header->redelivery_map);
     ring.shift_ = shift;
-    ring.type_id_ = header->type_id;
-    ring.fail_when_full_ = header->overflow != 0;
+    ring.options_ = options;
     return ring;
 }
 
@@ -82,241 +138,201 @@ void Ring::advance(atomic<uint64_t> &hint, uint64_t from) noexcept
     hint.compare_exchange(from, from + 1, relaxed, relaxed); // a hint; losing is fine
 }
 
-bool Ring::nobodys(Ref ref) noexcept
+bool Ring::find_posted(Ref ref, uint64_t &ret_size) noexcept
 {
     auto const place = matrix_->find(ref);
-    return place.ok() && place->word.is(Kind::allocated) && place->word.owner() == kNobody;
+    if (!place.ok() || !place->word.is(Kind::allocated) || place->word.owner() != kNobody)
+        return false;
+    ret_size = place->sector->bytes_of(place->word.granules());
+    return true;
+}
+
+bool Ring::nobodys(Ref ref) noexcept
+{
+    uint64_t size;
+    return find_posted(ref, size);
 }
 
 // ---- post
 
-/// Takes the next position: EMPTY(p) -> WRITING(p, me).
-Status Ring::take_cell(uint64_t &ret_position, CellWord &ret_writing) noexcept
+Status Ring::post(Ref ref, uint64_t length, uint64_t tag, unsigned level) noexcept
 {
-    // Each turn advances the tail or loses to somebody who took a cell; the bound is for
-    // scribblers.
+    if (level >= options_.levels)
+        return error(EINVAL);
+    auto const block = matrix_->find(ref);
+    WEIR_TRY(block);
+    if (block->word.owner() != matrix_->me().owner)
+        return error(EPERM);
+    if (length > block->sector->bytes_of(block->word.granules()))
+        return error(EINVAL);
+    if (options_.message_size != 0 && length != options_.message_size)
+        return error(EMSGSIZE);
+
+    Spot spot;
+    CellWord writing;
+    Status const taken = take_cell(level, spot, writing);
+    if (taken.code == -EAGAIN && options_.overflow == Overflow::drop_new)
+        return refuse(ref);
+    WEIR_TRY(taken);
+    return fill_cell(spot, writing, *block, ref, length, tag);
+}
+
+/// Takes the next position: EMPTY(p) -> WRITING(p, me).
+Status Ring::take_cell(unsigned level, Spot &ret_spot, CellWord &ret_writing) noexcept
+{
+    Level &own = levels_[level];
+    // Each turn advances the tail, makes room, or loses to somebody who took a cell; the bound is
+    // for scribblers.
     for (uint64_t turns = 0; turns < 4 * capacity() + 100000; ++turns) {
-        uint64_t const tail = header_->tail.load(relaxed); // a hint
-        CellWord const found = load(tail);
-        if (behind(found.lap(), lap(tail)))
-            return error(EAGAIN); // the message of the last lap is still there
-        if (found.lap() != lap(tail) || !found.is(Phase::empty)) {
-            advance(header_->tail, tail);
+        Spot const spot{level, own.tail.load(relaxed)}; // a hint
+        CellWord const found = load(spot);
+        if (behind(found.lap(), lap(spot.position))) { // the message of the last lap is still there
+            if (!make_room(spot, found))
+                return error(EAGAIN);
+            continue;
+        }
+        if (found.lap() != lap(spot.position) || !found.is(Phase::empty)) {
+            advance(own.tail, spot.position);
             continue;
         }
         CellWord const writing = found.to(Phase::writing, matrix_->me().owner);
-        if (!change(tail, found, writing))
+        if (!change(spot, found, writing))
             continue;
-        advance(header_->tail, tail);
-        ret_position = tail;
+        advance(own.tail, spot.position);
+        ret_spot = spot;
         ret_writing = writing;
         return kOk;
     }
     return error(kCorrupt);
 }
 
-Status Ring::post(Ref ref, uint64_t length, uint64_t tag) noexcept
+/// The message of the last lap may go if nobody waits for it any more, or by policy. True: the
+/// cell is worth another look.
+bool Ring::make_room(Spot spot, CellWord found) noexcept
 {
-    auto const block = matrix_->find(ref);
-    WEIR_TRY(block);
-    Identity const me = matrix_->me();
-    if (block->word.owner() != me.owner)
-        return error(EPERM);
-    if (length > block->sector->bytes_of(block->word.granules()))
-        return error(EINVAL);
+    Spot const old{spot.level, spot.position - capacity()};
+    if (found.lap() != lap(old.position))
+        return false; // a scribbler's, or it has just gone
+    if (broadcast()) {
+        sweep_leaving();
+        collect(old, true);
+        if (load(old).raw != found.raw)
+            return true;
+    }
+    if (!found.is(Phase::full))
+        return false;
+    if (is_expired(old) && discard(old, found, Phase::expiring))
+        return true;
+    if (options_.overflow == Overflow::drop_oldest && discard(old, found, Phase::dropping))
+        return true;
+    return load(old).raw != found.raw;
+}
 
-    uint64_t position;
-    CellWord writing;
-    WEIR_TRY(take_cell(position, writing));
-    Cell &at = cell(position);
+/// DROP_NEW: counted first, so that a count is never missing.
+Status Ring::refuse(Ref ref) noexcept
+{
+    header_->refused.fetch_add(1, relaxed); // a count
+    WEIR_TRY(matrix_->free_owned(ref, matrix_->me().owner));
+    return Status{1};
+}
+
+/// The cell is ours. The order matters: ref, the block to nobody, FULL (channel.hpp).
+Status Ring::fill_cell(Spot spot, CellWord writing, Place const &block, Ref ref, uint64_t length,
+                       uint64_t tag) noexcept
+{
+    Identity const me = matrix_->me();
+    Cell &at = cell(spot);
     // relaxed: all of it is published by the block's change of owner (for healers) and by FULL
     at.length.store(length, relaxed);
     at.tag.store(tag, relaxed);
     at.posted_at_ns.store(static_cast<uint64_t>(monotonic_now()), relaxed);
     at.sender.store(participant_id(me.owner, me.generation), relaxed);
     at.ref.store(ref.value, relaxed);
-    Status const handed = matrix_->move_owner(ref, me.owner, kNobody);
-    if (!handed.ok()) { // another thread freed or gave it meanwhile
-        pass_on(position, writing);
-        return handed;
-    }
-    if (!change(position, writing, writing.to(Phase::full)))
-        return error(kCorrupt); // nobody else may change it while we live
-    Waiting(header_->items.word).wake();
-    return kOk;
-}
-
-/// A cell in our hand whose message is gone: the next lap may have it.
-void Ring::pass_on(uint64_t position, CellWord from) noexcept
-{
-    cell(position).ref.store(0, relaxed); // C1; published by the word
-    change(position, from, from.to_next_lap());
-    Waiting(header_->room.word).wake();
-}
-
-// ---- read
-
-Status Ring::read(Message &ret, uint64_t &missed) noexcept
-{
-    constexpr unsigned kFarLooks = 16; // the hint is never 64 rounds behind
-    unsigned far = 0;
-    // Each turn but the last lost to somebody, or moved the head hint on; the bounds are for
-    // scribblers.
-    uint64_t const bound = 1000 + (uint64_t{1} << 26) / capacity();
-    for (uint64_t turns = 0; turns < bound && far < kFarLooks; ++turns) {
-        Look look = look_at_redelivery(ret, missed);
-        if (look == Look::empty)
-            look = look_from_head(ret, missed);
-        if (look == Look::found)
-            return kOk;
-        if (look == Look::empty)
-            return error(EAGAIN);
-        far += look == Look::far ? 1 : 0;
-    }
-    return error(kCorrupt);
-}
-
-/// A bit counts only if its cell is FULL and was handed out before: a late bit must not make us
-/// take a new message out of order.
-Ring::Look Ring::look_at_redelivery(Message &ret, uint64_t &missed) noexcept
-{
-    if (redelivery_.find_column(0) != 0)
-        return Look::empty;
-    for (uint64_t i = redelivery_.find(0, 0); i != BitTree::kNone; i = redelivery_.find(0, i + 1)) {
-        CellWord const found = load(i);
-        if (found.redelivered()) {
-            uint64_t const position = found.lap() << shift_ | i;
-            return grab(position, found, ret, missed) ? Look::found : Look::again;
-        }
-        if (!found.is(Phase::empty) && !found.is(Phase::full))
-            continue; // its holder clears the bit
-        redelivery_.clear(0, i);
-        if (load(i).redelivered()) { // it came back meanwhile
-            redelivery_.set(0, i);
-            return Look::again;
+    BlockWord word = block.word;
+    bool const allocated = word.is(Kind::allocated);
+    if (!allocated || !block.sector->change(block.head, word, word.with_owner(kNobody))) {
+        Status const handed = matrix_->move_owner(ref, me.owner, kNobody);
+        if (!handed.ok()) { // another thread freed, gave or resizes it
+            pass_on(spot, writing);
+            if (broadcast())
+                ring_items(); // who waited at this message goes on to the next
+            return handed;
         }
     }
-    return Look::empty;
+    return publish(spot, writing) ? kOk : error(kCorrupt);
 }
 
-Ring::Look Ring::look_from_head(Message &ret, uint64_t &missed) noexcept
+/// WRITING -> FULL: from here on it is posted. False: somebody scribbles.
+bool Ring::publish(Spot spot, CellWord writing) noexcept
 {
-    uint64_t const head = header_->head.load(relaxed); // a hint
-    uint64_t window = head;
-    uint64_t first_writing = BitTree::kNone;
-    // Ends: `window` moves on only over consumed positions. Four rounds are more than a hint lags
-    // behind; if it is further, it has been moved on meanwhile, and the next turn goes on from there.
-    uint64_t const bound = head + 4 * capacity() + 64;
-    uint64_t p = head;
-    for (; p < window + capacity() && p < bound; ++p) {
-        CellWord const found = load(p);
-        bool const this_lap = found.lap() == lap(p);
-        if (behind(found.lap(), lap(p)) || (this_lap && found.is(Phase::empty)))
-            return Look::empty;
-        if (this_lap && found.is(Phase::full)) {
-            if (first_writing != BitTree::kNone && filled_meanwhile(first_writing, p))
-                return Look::again;
-            return grab(p, found, ret, missed) ? Look::found : Look::again;
-        }
-        if (this_lap && found.is(Phase::writing)) {
-            if (first_writing == BitTree::kNone)
-                first_writing = p;
-            continue;
-        }
-        if (first_writing != BitTree::kNone)
-            continue;
-        if (!this_lap)
-            window = p + 1; // consumed: C5, the window moves along
-        if (p == header_->head.load(relaxed))
-            advance(header_->head, p);
+    uint64_t given = 0;
+    if (broadcast()) {
+        given = header_->active.load(seq_cst);    // [J] after WRITING; pairs with sweep()
+        cell(spot).holders.store(given, relaxed); // published by FULL
     }
-    return p == bound ? Look::far : Look::empty;
-}
-
-/// Whether a cell that was WRITING when we passed it is FULL now: its message goes first (C4).
-bool Ring::filled_meanwhile(uint64_t from, uint64_t to) const noexcept
-{
-    for (uint64_t p = from; p < to; ++p)
-        if (CellWord const found = load(p); found.lap() == lap(p) && found.is(Phase::full))
-            return true;
-    return false;
-}
-
-bool Ring::grab(uint64_t position, CellWord full, Message &ret, uint64_t &missed) noexcept
-{
-    CellWord const held = full.to(Phase::held, matrix_->me().owner);
-    if (!change(position, full, held))
-        return false;
-    uint64_t const index = position & (capacity() - 1);
-    if (redelivery_.test(0, index))
-        redelivery_.clear(0, index); // while we hold it: nobody else sets it now
-    Cell const &at = cell(position);
-    // relaxed: published by FULL, which we have read
-    Ref const ref{at.ref.load(relaxed)};
-    auto const block = matrix_->data(ref);
-    if (!block.ok() || !nobodys(ref)) { // somebody freed a block that was in the channel
-        pass_on(position, held);
-        ++missed;
-        return false;
+    if (!change(spot, writing, writing.to(Phase::full)))
+        return false; // nobody else may change it while we live
+    if (broadcast()) {
+        bool const left = (given & ~header_->active.load(seq_cst)) != 0; // [J] somebody meanwhile
+        if (left)
+            sweep_leaving();
+        if (left || given == 0)
+            collect(spot);
+        tidy(spot.level);
     }
-    ret.ref = ref;
-    ret.length = smaller(at.length.load(relaxed), block->size); // a scribbler may have been here
-    ret.tag = at.tag.load(relaxed);
-    ret.position = position;
-    ret.sender = at.sender.load(relaxed);
-    ret.posted_at_ns = static_cast<int64_t>(at.posted_at_ns.load(relaxed));
-    ret.redeliveries = full.deliveries();
-    ret.missed = missed;
-    missed = 0;
+    ring_items();
     return true;
 }
 
-// ---- answers
-
-/// HELD(p, me) -> FREEING(p, me): of two threads that answer one message, one goes on.
-Status Ring::hold_for_answer(Message const &message, CellWord &ret_freeing) noexcept
+/// A cell in our hand whose message is gone: the next lap may have it.
+void Ring::pass_on(Spot spot, CellWord from) noexcept
 {
-    if (message.ref.value == 0)
-        return error(EINVAL);
-    CellWord const found = load(message.position);
-    // The count tells a message from its next delivery, perhaps to another thread of ours.
-    bool const ours = found.lap() == lap(message.position) && found.is(Phase::held) &&
-                      found.owner() == matrix_->me().owner &&
-                      found.deliveries() == message.redeliveries;
-    if (!ours)
-        return error(kStale);
-    if (cell(message.position).ref.load(relaxed) != message.ref.value) // ours: nobody writes it
-        return error(EINVAL);
-    ret_freeing = found.to(Phase::freeing, found.owner());
-    return change(message.position, found, ret_freeing) ? kOk : error(kStale);
+    cell(spot).ref.store(0, relaxed); // C1; published by the word
+    change(spot, from, from.to_next_lap());
+    Waiting(levels_[spot.level].room.word).wake_one();
 }
 
-Status Ring::answer(Message const &message, bool keep) noexcept
+/// One wake-up per message in a queue. A sleeper who was woken looks before he gives up, so no
+/// wake-up is spent on somebody who does not use it. In broadcast all want it.
+void Ring::ring_items() noexcept
 {
-    CellWord freeing;
-    WEIR_TRY(hold_for_answer(message, freeing));
-    // The block first: a death after it is healed as answered, one before as redelivery.
-    Status const done = keep ? matrix_->move_owner(message.ref, kNobody, matrix_->me().owner)
-                             : matrix_->free_owned(message.ref, kNobody);
-    pass_on(message.position, freeing);
-    return done;
+    if (broadcast())
+        Waiting(header_->items.word).wake();
+    else
+        Waiting(header_->items.word).wake_one();
+    Waiting(header_->watchers.word).wake();
 }
 
-Status Ring::nack(Message const &message) noexcept
+/// Room was made for one sleeper at a time, but several cells may be free behind each other: who
+/// has posted, or has given up, wakes the next one.
+void Ring::pass_baton(unsigned level) noexcept
 {
-    CellWord freeing;
-    WEIR_TRY(hold_for_answer(message, freeing));
-    give_back(message.position, freeing);
-    return kOk;
-}
-
-/// To another reader: FULL first, then the mark; a mark that comes late or twice is only a hint.
-void Ring::give_back(uint64_t position, CellWord held) noexcept
-{
-    if (!change(position, held, held.to_redelivery()))
+    Level &own = levels_[level];
+    Waiting room(own.room.word);
+    if ((room.begin() & 1) == 0)
         return;
-    redelivery_.set(0, position & (capacity() - 1));
-    Waiting(header_->items.word).wake();
+    Spot const next{level, own.tail.load(relaxed)};
+    CellWord const found = load(next);
+    if (!behind(found.lap(), lap(next.position)))
+        room.wake_one();
+}
+
+uint64_t Ring::fill(unsigned level) noexcept
+{
+    Level &own = levels_[level];
+    if (broadcast()) { // what is read leaves no trace in the hints
+        uint64_t full = 0;
+        for (uint64_t i = 0; i < capacity(); ++i)
+            full += load((uint64_t{level} << shift_) + i).is(Phase::full) ? 1 : 0;
+        return full;
+    }
+    uint64_t const tail = own.tail.load(relaxed); // hints, all of it
+    uint64_t head = own.head.load(relaxed);
+    if (tail - head > capacity())
+        head = tail - capacity();
+    while (head != tail && load(Spot{level, head}).lap() != lap(head))
+        ++head;
+    return tail - head;
 }
 
 } // namespace weir

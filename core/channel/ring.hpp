@@ -2,7 +2,9 @@
 // The protocol on a channel's cells (states and healing table in channel.hpp).
 #pragma once
 
+#include "core/base/clock.hpp"
 #include "core/channel/cell.hpp"
+#include "core/channel/hand.hpp"
 #include "core/index/bit_tree.hpp"
 #include "core/matrix/matrix.hpp"
 
@@ -15,43 +17,94 @@ inline constexpr unsigned kMinCapacityShift = 4; // so that 45 bits of lap last 
 #endif
 inline constexpr unsigned kMaxCapacityShift = 20;
 
+/// What the maker of a channel decides.
+struct ChannelOptions {
+    uint64_t type_id = 0;
+    uint64_t message_size = 0; ///< bytes of each message; 0: any
+    uint32_t capacity = 1024;  ///< messages of a level; rounded up to a power of two
+    uint32_t levels = 1;
+    ChannelMode mode = ChannelMode::queue;
+    Overflow overflow = Overflow::block;
+    Nanoseconds ttl = 0;
+    Nanoseconds ageing = 0;
+    uint64_t retain_count = 0;
+    Nanoseconds retain = 0;
+};
+
 /// A message in a reader's hand.
 struct Message {
     Ref ref;
     uint64_t length = 0;
     uint64_t tag = 0;
-    uint64_t position = 0;
+    uint64_t position = 0; ///< in its level
     uint64_t sender = 0;
     int64_t posted_at_ns = 0;
     uint64_t missed = 0;
     uint32_t redeliveries = 0;
+    uint32_t level = 0;
+};
+
+struct LevelInfo {
+    uint64_t waiting = 0, waiting_bytes = 0;
 };
 
 struct ChannelInfo {
-    uint64_t type_id = 0, capacity = 0, waiting = 0, waiting_bytes = 0, held = 0, writing = 0;
+    ChannelOptions options;
+    uint64_t capacity = 0, waiting = 0, waiting_bytes = 0, held = 0, writing = 0;
     int64_t oldest_age_ns = 0;
-    uint64_t posted = 0, next_tag = 0, next_length = 0;
-    bool fail_when_full = false;
+    uint64_t posted = 0, next_tag = 0, next_length = 0, next_sender = 0;
+    int64_t next_posted_at_ns = 0;
+    uint64_t next_position = 0;
+    uint32_t next_level = 0;
+    uint32_t subscribers = 0;
+    uint64_t dropped = 0, expired = 0;
+    LevelInfo level[kMaxLevels];
 };
+
+struct SubscriberInfo {
+    uint32_t number = 0;
+    uint64_t participant = 0;
+    uint64_t lag = 0;    ///< messages that it has not answered
+    uint64_t missed = 0; ///< lost, and it has not been told
+};
+
+/// What one subscription keeps in its process.
+struct Reader {
+    Hand hand;
+    int slot = -1;                    ///< broadcast: its place in the table of subscribers
+    SubscriberWord joined{};          ///< what it wrote there
+    Identity joined_as;               ///< in a fork child it is somebody else's
+    uint64_t missed = 0;              ///< messages whose block was gone; by __atomic builtins
+    uint64_t cursor[kMaxLevels] = {}; ///< broadcast: next position; by __atomic builtins
+};
+
+enum class Answer { done, take, again };
 
 class Ring {
   public:
     /// Bytes of the block of a channel.
-    static uint64_t bytes_for(unsigned capacity_shift) noexcept;
+    static uint64_t bytes_for(ChannelOptions const &options) noexcept;
     /// Writes the header into a zeroed block of that size.
-    static void format(void *block, unsigned capacity_shift, uint64_t type_id,
-                       bool fail_when_full) noexcept;
+    static void format(void *block, ChannelOptions const &options) noexcept;
     /// Validates the channel in a block. kCorrupt, kVersion.
     static Result<Ring> of(Matrix &matrix, Ref ref) noexcept;
 
-    /// EAGAIN: full. `id` of the poster goes with the message.
-    Status post(Ref ref, uint64_t length, uint64_t tag) noexcept;
-    /// EAGAIN: nothing waits. `missed` counts messages whose block was gone.
-    Status read(Message &ret, uint64_t &missed) noexcept;
-    /// `keep`: the block becomes ours, else it is freed.
-    Status answer(Message const &message, bool keep) noexcept;
-    Status nack(Message const &message) noexcept;
+    /// EAGAIN: full. 1: refused by DROP_NEW, and the block is freed.
+    Status post(Ref ref, uint64_t length, uint64_t tag, unsigned level = 0) noexcept;
+    /// After a post that may have slept: if there is more room, the next sleeper may have it.
+    void pass_baton(unsigned level) noexcept;
+    /// EAGAIN: nothing waits.
+    Status read(Reader &reader, Message &ret) noexcept;
+    /// Whether read() would find something; changes nothing.
+    bool has_message(Reader const &reader) noexcept;
+    Status answer(Reader &reader, Message const &message, Answer how) noexcept;
+    /// Broadcast: ENOSPC if there are 64. Queue: nothing to do in the ring.
+    Status join(Reader &reader) noexcept;
+    /// Gives back what is in its hand.
+    void leave(Reader &reader) noexcept;
     void inquire(ChannelInfo &ret) const noexcept;
+    /// Of broadcast. Calls `visit(info)` for each; stops at anything but 0 and returns it.
+    template <class Visit> int each_subscriber(Visit visit) const noexcept;
 
     void retire() noexcept;
     bool retired() const noexcept
@@ -64,49 +117,143 @@ class Ring {
     void visit(void (*found)(void *, Ref), void *userdata) noexcept;
 
     ChannelHeader &header() const noexcept { return *header_; }
-    uint64_t type_id() const noexcept { return type_id_; }
-    bool fail_when_full() const noexcept { return fail_when_full_; }
+    WaitWord &room(unsigned level) const noexcept { return levels_[level].room; }
+    ChannelOptions const &options() const noexcept { return options_; }
     uint64_t capacity() const noexcept { return uint64_t{1} << shift_; }
+    uint64_t cells() const noexcept { return uint64_t{options_.levels} << shift_; }
+    Cell *cell_array() const noexcept { return cells_; }
+    /// Messages between the hints: an estimate.
+    uint64_t fill(unsigned level) noexcept;
 
   private:
     enum class Look { found, again, far, empty };
 
-    Cell &cell(uint64_t position) const noexcept { return cells_[position & (capacity() - 1)]; }
+    /// Where a message is.
+    struct Spot {
+        unsigned level;
+        uint64_t position;
+    };
+
+    bool broadcast() const noexcept { return options_.mode == ChannelMode::broadcast; }
+    bool may_lose() const noexcept { return tallies_ != nullptr; }
+    uint64_t index(Spot spot) const noexcept
+    {
+        return (uint64_t{spot.level} << shift_) + (spot.position & (capacity() - 1));
+    }
+    Cell &cell(Spot spot) const noexcept { return cells_[index(spot)]; }
     uint64_t lap(uint64_t position) const noexcept
     {
         return position >> shift_ & CellWord::kLapMask;
     }
-    CellWord load(uint64_t position) const noexcept
+    /// The spot of cell number `i` in the lap of its word.
+    Spot spot_of(uint64_t i, CellWord word) const noexcept
+    {
+        return {static_cast<unsigned>(i >> shift_), word.lap() << shift_ | (i & (capacity() - 1))};
+    }
+    CellWord load(Spot spot) const noexcept
     {
         // [B] seq_cst, for the look before sleeping; pairs with change()
-        return {cell(position).word.load(seq_cst)};
+        return {cell(spot).word.load(seq_cst)};
     }
-    bool change(uint64_t position, CellWord from, CellWord to) noexcept
+    CellWord load(uint64_t i) const noexcept { return {cells_[i].word.load(seq_cst)}; } // [B]
+    bool change(Spot spot, CellWord from, CellWord to) noexcept
     {
         // [W] seq_cst; also: what was written into the cell before is visible after
-        return cell(position).word.compare_exchange(from.raw, to.raw, seq_cst, relaxed);
+        return cell(spot).word.compare_exchange(from.raw, to.raw, seq_cst, relaxed);
     }
+    unsigned column(unsigned level) const noexcept { return options_.levels - 1 - level; }
     static bool behind(uint64_t lap, uint64_t of) noexcept; ///< modulo the lap's bits
+    static void advance(atomic<uint64_t> &hint, uint64_t from) noexcept;
 
-    Status take_cell(uint64_t &ret_position, CellWord &ret_writing) noexcept;
-    Look look_at_redelivery(Message &ret, uint64_t &missed) noexcept;
-    Look look_from_head(Message &ret, uint64_t &missed) noexcept;
-    bool filled_meanwhile(uint64_t from, uint64_t to) const noexcept;
-    bool grab(uint64_t position, CellWord full, Message &ret, uint64_t &missed) noexcept;
-    void pass_on(uint64_t position, CellWord from) noexcept;
-    void give_back(uint64_t position, CellWord held) noexcept;
-    Status hold_for_answer(Message const &message, CellWord &ret_freeing) noexcept;
-    void heal_cell(uint64_t position, CellWord word) noexcept;
+    // ring.cpp: post
+    Status take_cell(unsigned level, Spot &ret_spot, CellWord &ret_writing) noexcept;
+    bool make_room(Spot spot, CellWord found) noexcept;
+    Status refuse(Ref ref) noexcept;
+    Status fill_cell(Spot spot, CellWord writing, Place const &block, Ref ref, uint64_t length,
+                     uint64_t tag) noexcept;
+    bool publish(Spot spot, CellWord writing) noexcept;
+    void pass_on(Spot spot, CellWord from) noexcept;
+    void ring_items() noexcept;
+
+    // ring_read.cpp: queue
+    Look look(Reader &reader, Message &ret) noexcept;
+    Look look_at_level(Reader &reader, unsigned level, Message &ret) noexcept;
+    Look look_at_redelivery(Reader &reader, unsigned level, Message &ret) noexcept;
+    Look look_from_head(Reader &reader, unsigned level, Message &ret) noexcept;
+    bool filled_meanwhile(unsigned level, uint64_t from, uint64_t to) const noexcept;
+    bool grab(Reader &reader, Spot spot, CellWord full, Message &ret) noexcept;
+    void give_back(Spot spot, CellWord held) noexcept;
+    Status answer_held(Reader &reader, Message const &message, Answer how) noexcept;
+    unsigned most_urgent(Reader const &reader) noexcept;
+    bool find_first(Reader const &reader, unsigned level, Spot &ret) noexcept;
+    bool find_first_of_queue(unsigned level, Spot &ret) noexcept;
+    void describe(Reader &reader, Spot spot, uint64_t size, Message &ret) noexcept;
     bool nobodys(Ref ref) noexcept;
-    void advance(atomic<uint64_t> &hint, uint64_t from) noexcept;
+    /// The block of a message: nobody's; and its size.
+    bool find_posted(Ref ref, uint64_t &ret_size) noexcept;
+
+    // ring_broadcast.cpp
+    Look look_from_cursor(Reader &reader, unsigned level, Message &ret) noexcept;
+    bool pick_up(Reader &reader, Spot spot, CellWord full, Message &ret) noexcept;
+    void let_go(Spot spot, uint64_t bit) noexcept;
+    Status answer_shared(Reader &reader, Message const &message, Answer how) noexcept;
+    Status take_shared(Spot spot, CellWord full, uint64_t bit) noexcept;
+    uint64_t next_possible(uint64_t position, CellWord found) const noexcept;
+    bool find_first_of_mine(Reader const &reader, unsigned level, Spot &ret) noexcept;
+    bool is_held(Spot spot) const noexcept;
+    bool is_retained(Spot spot) const noexcept;
+    void collect(Spot spot, bool also_retained = false) noexcept;
+    void tidy(unsigned level) noexcept;
+    void hold_retained(unsigned level, uint64_t bit) noexcept;
+
+    // ring_subscribers.cpp
+    bool take_slot(Reader &reader) noexcept;
+    bool sweep(uint64_t bit) noexcept;
+    void finish_leave(unsigned slot, SubscriberWord leaving) noexcept;
+    void sweep_leaving() noexcept;
+    void heal_subscribers(Owner dead) noexcept;
+
+    // ring_discard.cpp
+    bool is_expired(Spot spot) const noexcept;
+    bool discard(Spot spot, CellWord full, Phase how) noexcept;
+    bool finish_discard(Spot spot, CellWord word, bool healing) noexcept;
+    uint64_t losers(Spot spot) const noexcept;
+    void take_away(Spot spot, uint64_t from, Phase how) noexcept;
+    bool is_counted(Spot spot, Phase how) const noexcept;
+    void count_lost(Spot spot, Phase how) noexcept;
+
+    // ring_heal.cpp
+    void heal_cell(Spot spot, CellWord word) noexcept;
+    void wake_everybody() noexcept;
+    void count_cell(uint64_t i, ChannelInfo &ret, uint64_t &oldest) const noexcept;
 
     Matrix *matrix_ = nullptr;
     ChannelHeader *header_ = nullptr;
+    Level *levels_ = nullptr;
     Cell *cells_ = nullptr;
-    BitTree redelivery_;
+    Subscriber *subscribers_ = nullptr; ///< kMaxSubscribers, of broadcast
+    Tally *tallies_ = nullptr;          ///< one per cell, if messages may be lost
+    BitTree redelivery_;                ///< of queues
     unsigned shift_ = 0;
-    uint64_t type_id_ = 0;
-    bool fail_when_full_ = false;
+    ChannelOptions options_; ///< as validated at attach
 };
+
+template <class Visit> int Ring::each_subscriber(Visit visit) const noexcept
+{
+    for (unsigned i = 0; broadcast() && i < kMaxSubscribers; ++i) {
+        SubscriberWord const word{subscribers_[i].word.load(relaxed)}; // a snapshot by nature
+        if (!word.is(SubscriberState::active))
+            continue;
+        SubscriberInfo info;
+        info.number = i;
+        info.participant = matrix_->id_of(word.owner());
+        info.missed = subscribers_[i].missed.load(relaxed);
+        for (uint64_t k = 0; k < cells(); ++k)
+            info.lag += load(k).is(Phase::full) ? cells_[k].holders.load(relaxed) >> i & 1 : 0;
+        if (int const code = visit(static_cast<SubscriberInfo const &>(info)); code != 0)
+            return code;
+    }
+    return 0;
+}
 
 } // namespace weir

@@ -39,7 +39,7 @@ class alignas(kCacheLine) Gate {
     {
         count_.fetch_add(1, seq_cst);     // [W] pairs with [S]
         if (sleepers_.load(seq_cst) != 0) // [W]
-            futex_wake_one(count_);
+            static_cast<void>(futex_wake_one(count_));
     }
     bool has_sleepers() const noexcept { return sleepers_.load(seq_cst) != 0; }
 
@@ -69,7 +69,7 @@ class alignas(kCacheLine) Lock {
     void unlock() noexcept
     {
         if (word_.exchange(0, seq_cst) == 2) // pairs with lock() and try_lock()
-            futex_wake_one(word_);
+            static_cast<void>(futex_wake_one(word_));
     }
     bool is_held() const noexcept { return word_.load(seq_cst) != 0; }
 

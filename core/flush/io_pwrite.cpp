@@ -152,7 +152,7 @@ void PwriteData::submit(WriteRequest *request) noexcept
     }
     jobs_.fetch_add(1, seq_cst);  // [J] a helper that counted itself idle [I] before sees it [I2],
     if (idle_.load(seq_cst) != 0) // or is seen here (store buffering; Dekker)
-        futex_wake_one(jobs_);
+        static_cast<void>(futex_wake_one(jobs_));
 }
 
 unsigned PwriteData::take_finished(WriteRequest **ret, unsigned most) noexcept

@@ -253,6 +253,9 @@ class Matrix {
     /// the list of those that are open.
     Mutex &objects_mutex() noexcept { return objects_mutex_; }
     void *&open_objects() noexcept { return open_objects_; }
+    void *&open_pools() noexcept { return open_pools_; }
+    /// For who compares it in each call, past enter(): another value is another participant.
+    uint64_t const *identity_word() const noexcept { return &me_; }
     /// Every call begins with it: not retired, and this process is a participant (after a fork).
     Status enter() noexcept
     {
@@ -479,6 +482,7 @@ class Matrix {
     HealReport healed_at_attach_; ///< until heal() reports it
     Mutex objects_mutex_;
     void *open_objects_ = nullptr; ///< what the channels of this handle make of it
+    void *open_pools_ = nullptr;   ///< the same for pools
     ForkHook fork_hook_;
     /// Where a thread last found or freed something, per sector, and its pressure.
     static constexpr unsigned kPositions = 16;

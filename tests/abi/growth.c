@@ -20,6 +20,8 @@ static union {
 static struct weir_matrix *matrix;
 static struct weir_channel *channel;
 static struct weir_log *wlog;
+static struct weir_pool *slots;
+static struct weir_router *router;
 static char folder[] = "/tmp/weir-growth-XXXXXX";
 static int failures;
 
@@ -51,6 +53,10 @@ static void *object_of(const struct options_case *one)
         return channel;
     if (strcmp(one->object, "weir_log") == 0)
         return wlog;
+    if (strcmp(one->object, "weir_pool") == 0)
+        return slots;
+    if (strcmp(one->object, "weir_router") == 0)
+        return router;
     return NULL;
 }
 
@@ -120,10 +126,16 @@ static void remove_folder(void)
 
 static int open_objects(void)
 {
+    struct weir_pool_options each = WEIR_POOL_OPTIONS_INIT;
     int code = weir_matrix_create(NULL, NULL, &matrix);
 
+    each.slot_size = 8;
     if (code >= 0)
         code = weir_channel_create(matrix, "growth", NULL, &channel);
+    if (code >= 0)
+        code = weir_pool_create(&each, &slots);
+    if (code >= 0)
+        code = weir_router_create(matrix, "rules", &router);
     if (code >= 0 && mkdtemp(folder) == NULL)
         code = -errno;
     if (code >= 0)
@@ -159,6 +171,8 @@ int main(void)
     }
     (void)weir_log_close(wlog);
     remove_folder();
+    (void)weir_router_unref(router);
+    (void)weir_pool_unref(slots);
     (void)weir_channel_unref(channel);
     (void)weir_matrix_unref(matrix);
     return failures == 0 ? EXIT_SUCCESS : EXIT_FAILURE;

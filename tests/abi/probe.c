@@ -21,6 +21,8 @@ int main(void)
            (unsigned long long)WEIR_OWNER_NONE);
     printf("const    WEIR_REF_NONE = %llu type=uint64_t since=0.1\n",
            (unsigned long long)WEIR_REF_NONE);
+    printf("const    WEIR_SLOT_NONE = %llu type=uint64_t since=0.1\n",
+           (unsigned long long)WEIR_SLOT_NONE);
     printf("const    WEIR_STATE_USER_MAX = %llu type=uint32_t since=0.1\n",
            (unsigned long long)WEIR_STATE_USER_MAX);
     printf("const    WEIR_STATE_USER_MIN = %llu type=uint32_t since=0.1\n",
@@ -43,12 +45,18 @@ int main(void)
            (unsigned long long)WEIR_BLOCK_TRIMMED);
     printf("enum     weir_channel_mode %s since=0.1\n",
            TYPE(weir_channel_mode, uint32_t));
+    printf("enum     weir_channel_mode.WEIR_CHANNEL_BROADCAST = %llu since=0.1\n",
+           (unsigned long long)WEIR_CHANNEL_BROADCAST);
     printf("enum     weir_channel_mode.WEIR_CHANNEL_QUEUE = %llu since=0.1\n",
            (unsigned long long)WEIR_CHANNEL_QUEUE);
     printf("enum     weir_channel_overflow %s since=0.1\n",
            TYPE(weir_channel_overflow, uint32_t));
     printf("enum     weir_channel_overflow.WEIR_CHANNEL_BLOCK = %llu since=0.1\n",
            (unsigned long long)WEIR_CHANNEL_BLOCK);
+    printf("enum     weir_channel_overflow.WEIR_CHANNEL_DROP_NEW = %llu since=0.1\n",
+           (unsigned long long)WEIR_CHANNEL_DROP_NEW);
+    printf("enum     weir_channel_overflow.WEIR_CHANNEL_DROP_OLDEST = %llu since=0.1\n",
+           (unsigned long long)WEIR_CHANNEL_DROP_OLDEST);
     printf("enum     weir_channel_overflow.WEIR_CHANNEL_FAIL = %llu since=0.1\n",
            (unsigned long long)WEIR_CHANNEL_FAIL);
     printf("enum     weir_death_policy %s since=0.1\n",
@@ -205,6 +213,32 @@ int main(void)
            (unsigned long long)WEIR_ROOT_POOL);
     printf("enum     weir_root_kind.WEIR_ROOT_ROUTER = %llu since=0.1\n",
            (unsigned long long)WEIR_ROOT_ROUTER);
+    printf("enum     weir_router_action %s since=0.1\n",
+           TYPE(weir_router_action, uint32_t));
+    printf("enum     weir_router_action.WEIR_ROUTER_COPY = %llu since=0.1\n",
+           (unsigned long long)WEIR_ROUTER_COPY);
+    printf("enum     weir_router_action.WEIR_ROUTER_DROP = %llu since=0.1\n",
+           (unsigned long long)WEIR_ROUTER_DROP);
+    printf("enum     weir_router_action.WEIR_ROUTER_HASH = %llu since=0.1\n",
+           (unsigned long long)WEIR_ROUTER_HASH);
+    printf("enum     weir_router_action.WEIR_ROUTER_LEAST_FULL = %llu since=0.1\n",
+           (unsigned long long)WEIR_ROUTER_LEAST_FULL);
+    printf("enum     weir_router_action.WEIR_ROUTER_ROUND_ROBIN = %llu since=0.1\n",
+           (unsigned long long)WEIR_ROUTER_ROUND_ROBIN);
+    printf("enum     weir_router_action.WEIR_ROUTER_TO = %llu since=0.1\n",
+           (unsigned long long)WEIR_ROUTER_TO);
+    printf("enum     weir_router_condition %s since=0.1\n",
+           TYPE(weir_router_condition, uint32_t));
+    printf("enum     weir_router_condition.WEIR_ROUTER_ANY = %llu since=0.1\n",
+           (unsigned long long)WEIR_ROUTER_ANY);
+    printf("enum     weir_router_condition.WEIR_ROUTER_MASK = %llu since=0.1\n",
+           (unsigned long long)WEIR_ROUTER_MASK);
+    printf("enum     weir_router_condition.WEIR_ROUTER_OTHERWISE = %llu since=0.1\n",
+           (unsigned long long)WEIR_ROUTER_OTHERWISE);
+    printf("enum     weir_router_condition.WEIR_ROUTER_TAG = %llu since=0.1\n",
+           (unsigned long long)WEIR_ROUTER_TAG);
+    printf("enum     weir_router_condition.WEIR_ROUTER_TOPIC = %llu since=0.1\n",
+           (unsigned long long)WEIR_ROUTER_TOPIC);
     printf("enum     weir_sector %s since=0.1\n",
            TYPE(weir_sector, uint32_t));
     printf("enum     weir_sector.WEIR_SECTOR_LARGE = %llu since=0.1\n",
@@ -252,18 +286,51 @@ int main(void)
     printf("field    weir_block_info.state off=%zu size=%zu type=%s since=0.1\n",
            offsetof(struct weir_block_info, state), sizeof(FIELD(weir_block_info, state)),
            TYPE(__typeof__(FIELD(weir_block_info, state)), uint32_t));
+    printf("field    weir_channel_info.ageing_ns off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_channel_info, ageing_ns), sizeof(FIELD(weir_channel_info, ageing_ns)),
+           TYPE(__typeof__(FIELD(weir_channel_info, ageing_ns)), int64_t));
     printf("field    weir_channel_info.capacity off=%zu size=%zu type=%s since=0.1\n",
            offsetof(struct weir_channel_info, capacity), sizeof(FIELD(weir_channel_info, capacity)),
            TYPE(__typeof__(FIELD(weir_channel_info, capacity)), uint64_t));
+    printf("field    weir_channel_info.dropped off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_channel_info, dropped), sizeof(FIELD(weir_channel_info, dropped)),
+           TYPE(__typeof__(FIELD(weir_channel_info, dropped)), uint64_t));
+    printf("field    weir_channel_info.expired off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_channel_info, expired), sizeof(FIELD(weir_channel_info, expired)),
+           TYPE(__typeof__(FIELD(weir_channel_info, expired)), uint64_t));
     printf("field    weir_channel_info.held off=%zu size=%zu type=%s since=0.1\n",
            offsetof(struct weir_channel_info, held), sizeof(FIELD(weir_channel_info, held)),
            TYPE(__typeof__(FIELD(weir_channel_info, held)), uint64_t));
+    printf("field    weir_channel_info.level_bytes off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_channel_info, level_bytes), sizeof(FIELD(weir_channel_info, level_bytes)),
+           TYPE(__typeof__(FIELD(weir_channel_info, level_bytes)), uint64_t[8]));
+    printf("field    weir_channel_info.level_waiting off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_channel_info, level_waiting), sizeof(FIELD(weir_channel_info, level_waiting)),
+           TYPE(__typeof__(FIELD(weir_channel_info, level_waiting)), uint64_t[8]));
+    printf("field    weir_channel_info.levels off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_channel_info, levels), sizeof(FIELD(weir_channel_info, levels)),
+           TYPE(__typeof__(FIELD(weir_channel_info, levels)), uint32_t));
+    printf("field    weir_channel_info.message_size off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_channel_info, message_size), sizeof(FIELD(weir_channel_info, message_size)),
+           TYPE(__typeof__(FIELD(weir_channel_info, message_size)), uint64_t));
     printf("field    weir_channel_info.mode off=%zu size=%zu type=%s since=0.1\n",
            offsetof(struct weir_channel_info, mode), sizeof(FIELD(weir_channel_info, mode)),
            TYPE(__typeof__(FIELD(weir_channel_info, mode)), weir_channel_mode));
     printf("field    weir_channel_info.next_length off=%zu size=%zu type=%s since=0.1\n",
            offsetof(struct weir_channel_info, next_length), sizeof(FIELD(weir_channel_info, next_length)),
            TYPE(__typeof__(FIELD(weir_channel_info, next_length)), uint64_t));
+    printf("field    weir_channel_info.next_posted_at_ns off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_channel_info, next_posted_at_ns), sizeof(FIELD(weir_channel_info, next_posted_at_ns)),
+           TYPE(__typeof__(FIELD(weir_channel_info, next_posted_at_ns)), int64_t));
+    printf("field    weir_channel_info.next_priority off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_channel_info, next_priority), sizeof(FIELD(weir_channel_info, next_priority)),
+           TYPE(__typeof__(FIELD(weir_channel_info, next_priority)), uint32_t));
+    printf("field    weir_channel_info.next_sender off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_channel_info, next_sender), sizeof(FIELD(weir_channel_info, next_sender)),
+           TYPE(__typeof__(FIELD(weir_channel_info, next_sender)), uint64_t));
+    printf("field    weir_channel_info.next_sequence off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_channel_info, next_sequence), sizeof(FIELD(weir_channel_info, next_sequence)),
+           TYPE(__typeof__(FIELD(weir_channel_info, next_sequence)), uint64_t));
     printf("field    weir_channel_info.next_tag off=%zu size=%zu type=%s since=0.1\n",
            offsetof(struct weir_channel_info, next_tag), sizeof(FIELD(weir_channel_info, next_tag)),
            TYPE(__typeof__(FIELD(weir_channel_info, next_tag)), uint64_t));
@@ -276,9 +343,24 @@ int main(void)
     printf("field    weir_channel_info.posted off=%zu size=%zu type=%s since=0.1\n",
            offsetof(struct weir_channel_info, posted), sizeof(FIELD(weir_channel_info, posted)),
            TYPE(__typeof__(FIELD(weir_channel_info, posted)), uint64_t));
+    printf("field    weir_channel_info.reserved0 off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_channel_info, reserved0), sizeof(FIELD(weir_channel_info, reserved0)),
+           TYPE(__typeof__(FIELD(weir_channel_info, reserved0)), uint32_t));
+    printf("field    weir_channel_info.retain_count off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_channel_info, retain_count), sizeof(FIELD(weir_channel_info, retain_count)),
+           TYPE(__typeof__(FIELD(weir_channel_info, retain_count)), uint64_t));
+    printf("field    weir_channel_info.retain_ns off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_channel_info, retain_ns), sizeof(FIELD(weir_channel_info, retain_ns)),
+           TYPE(__typeof__(FIELD(weir_channel_info, retain_ns)), int64_t));
     printf("field    weir_channel_info.size off=%zu size=%zu type=%s since=0.1\n",
            offsetof(struct weir_channel_info, size), sizeof(FIELD(weir_channel_info, size)),
            TYPE(__typeof__(FIELD(weir_channel_info, size)), size_t));
+    printf("field    weir_channel_info.subscribers off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_channel_info, subscribers), sizeof(FIELD(weir_channel_info, subscribers)),
+           TYPE(__typeof__(FIELD(weir_channel_info, subscribers)), uint32_t));
+    printf("field    weir_channel_info.ttl_ns off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_channel_info, ttl_ns), sizeof(FIELD(weir_channel_info, ttl_ns)),
+           TYPE(__typeof__(FIELD(weir_channel_info, ttl_ns)), int64_t));
     printf("field    weir_channel_info.type_id off=%zu size=%zu type=%s since=0.1\n",
            offsetof(struct weir_channel_info, type_id), sizeof(FIELD(weir_channel_info, type_id)),
            TYPE(__typeof__(FIELD(weir_channel_info, type_id)), uint64_t));
@@ -291,21 +373,36 @@ int main(void)
     printf("field    weir_channel_info.writing off=%zu size=%zu type=%s since=0.1\n",
            offsetof(struct weir_channel_info, writing), sizeof(FIELD(weir_channel_info, writing)),
            TYPE(__typeof__(FIELD(weir_channel_info, writing)), uint64_t));
+    printf("field    weir_channel_options.ageing_ns off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_channel_options, ageing_ns), sizeof(FIELD(weir_channel_options, ageing_ns)),
+           TYPE(__typeof__(FIELD(weir_channel_options, ageing_ns)), int64_t));
     printf("field    weir_channel_options.capacity off=%zu size=%zu type=%s since=0.1\n",
            offsetof(struct weir_channel_options, capacity), sizeof(FIELD(weir_channel_options, capacity)),
            TYPE(__typeof__(FIELD(weir_channel_options, capacity)), uint32_t));
+    printf("field    weir_channel_options.levels off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_channel_options, levels), sizeof(FIELD(weir_channel_options, levels)),
+           TYPE(__typeof__(FIELD(weir_channel_options, levels)), uint32_t));
+    printf("field    weir_channel_options.message_size off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_channel_options, message_size), sizeof(FIELD(weir_channel_options, message_size)),
+           TYPE(__typeof__(FIELD(weir_channel_options, message_size)), uint64_t));
     printf("field    weir_channel_options.mode off=%zu size=%zu type=%s since=0.1\n",
            offsetof(struct weir_channel_options, mode), sizeof(FIELD(weir_channel_options, mode)),
            TYPE(__typeof__(FIELD(weir_channel_options, mode)), weir_channel_mode));
     printf("field    weir_channel_options.overflow off=%zu size=%zu type=%s since=0.1\n",
            offsetof(struct weir_channel_options, overflow), sizeof(FIELD(weir_channel_options, overflow)),
            TYPE(__typeof__(FIELD(weir_channel_options, overflow)), weir_channel_overflow));
-    printf("field    weir_channel_options.reserved0 off=%zu size=%zu type=%s since=0.1\n",
-           offsetof(struct weir_channel_options, reserved0), sizeof(FIELD(weir_channel_options, reserved0)),
-           TYPE(__typeof__(FIELD(weir_channel_options, reserved0)), uint32_t));
+    printf("field    weir_channel_options.retain_count off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_channel_options, retain_count), sizeof(FIELD(weir_channel_options, retain_count)),
+           TYPE(__typeof__(FIELD(weir_channel_options, retain_count)), uint64_t));
+    printf("field    weir_channel_options.retain_ns off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_channel_options, retain_ns), sizeof(FIELD(weir_channel_options, retain_ns)),
+           TYPE(__typeof__(FIELD(weir_channel_options, retain_ns)), int64_t));
     printf("field    weir_channel_options.size off=%zu size=%zu type=%s since=0.1\n",
            offsetof(struct weir_channel_options, size), sizeof(FIELD(weir_channel_options, size)),
            TYPE(__typeof__(FIELD(weir_channel_options, size)), size_t));
+    printf("field    weir_channel_options.ttl_ns off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_channel_options, ttl_ns), sizeof(FIELD(weir_channel_options, ttl_ns)),
+           TYPE(__typeof__(FIELD(weir_channel_options, ttl_ns)), int64_t));
     printf("field    weir_channel_options.type_id off=%zu size=%zu type=%s since=0.1\n",
            offsetof(struct weir_channel_options, type_id), sizeof(FIELD(weir_channel_options, type_id)),
            TYPE(__typeof__(FIELD(weir_channel_options, type_id)), uint64_t));
@@ -387,6 +484,21 @@ int main(void)
     printf("field    weir_heal_report.size off=%zu size=%zu type=%s since=0.1\n",
            offsetof(struct weir_heal_report, size), sizeof(FIELD(weir_heal_report, size)),
            TYPE(__typeof__(FIELD(weir_heal_report, size)), size_t));
+    printf("field    weir_ids_options.capacity off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_ids_options, capacity), sizeof(FIELD(weir_ids_options, capacity)),
+           TYPE(__typeof__(FIELD(weir_ids_options, capacity)), uint64_t));
+    printf("field    weir_ids_options.flags off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_ids_options, flags), sizeof(FIELD(weir_ids_options, flags)),
+           TYPE(__typeof__(FIELD(weir_ids_options, flags)), weir_pool_flags));
+    printf("field    weir_ids_options.max_capacity off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_ids_options, max_capacity), sizeof(FIELD(weir_ids_options, max_capacity)),
+           TYPE(__typeof__(FIELD(weir_ids_options, max_capacity)), uint64_t));
+    printf("field    weir_ids_options.reserved0 off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_ids_options, reserved0), sizeof(FIELD(weir_ids_options, reserved0)),
+           TYPE(__typeof__(FIELD(weir_ids_options, reserved0)), uint32_t));
+    printf("field    weir_ids_options.size off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_ids_options, size), sizeof(FIELD(weir_ids_options, size)),
+           TYPE(__typeof__(FIELD(weir_ids_options, size)), size_t));
     printf("field    weir_log_info.backend off=%zu size=%zu type=%s since=0.1\n",
            offsetof(struct weir_log_info, backend), sizeof(FIELD(weir_log_info, backend)),
            TYPE(__typeof__(FIELD(weir_log_info, backend)), char[16]));
@@ -900,6 +1012,72 @@ int main(void)
     printf("field    weir_participant_info.uid off=%zu size=%zu type=%s since=0.1\n",
            offsetof(struct weir_participant_info, uid), sizeof(FIELD(weir_participant_info, uid)),
            TYPE(__typeof__(FIELD(weir_participant_info, uid)), uint32_t));
+    printf("field    weir_pool_info.alignment off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_pool_info, alignment), sizeof(FIELD(weir_pool_info, alignment)),
+           TYPE(__typeof__(FIELD(weir_pool_info, alignment)), uint32_t));
+    printf("field    weir_pool_info.cached off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_pool_info, cached), sizeof(FIELD(weir_pool_info, cached)),
+           TYPE(__typeof__(FIELD(weir_pool_info, cached)), uint64_t));
+    printf("field    weir_pool_info.capacity off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_pool_info, capacity), sizeof(FIELD(weir_pool_info, capacity)),
+           TYPE(__typeof__(FIELD(weir_pool_info, capacity)), uint64_t));
+    printf("field    weir_pool_info.extents off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_pool_info, extents), sizeof(FIELD(weir_pool_info, extents)),
+           TYPE(__typeof__(FIELD(weir_pool_info, extents)), uint64_t));
+    printf("field    weir_pool_info.flags off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_pool_info, flags), sizeof(FIELD(weir_pool_info, flags)),
+           TYPE(__typeof__(FIELD(weir_pool_info, flags)), weir_pool_flags));
+    printf("field    weir_pool_info.free off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_pool_info, free), sizeof(FIELD(weir_pool_info, free)),
+           TYPE(__typeof__(FIELD(weir_pool_info, free)), uint64_t));
+    printf("field    weir_pool_info.live off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_pool_info, live), sizeof(FIELD(weir_pool_info, live)),
+           TYPE(__typeof__(FIELD(weir_pool_info, live)), uint64_t));
+    printf("field    weir_pool_info.max_capacity off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_pool_info, max_capacity), sizeof(FIELD(weir_pool_info, max_capacity)),
+           TYPE(__typeof__(FIELD(weir_pool_info, max_capacity)), uint64_t));
+    printf("field    weir_pool_info.memory_bytes off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_pool_info, memory_bytes), sizeof(FIELD(weir_pool_info, memory_bytes)),
+           TYPE(__typeof__(FIELD(weir_pool_info, memory_bytes)), uint64_t));
+    printf("field    weir_pool_info.size off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_pool_info, size), sizeof(FIELD(weir_pool_info, size)),
+           TYPE(__typeof__(FIELD(weir_pool_info, size)), size_t));
+    printf("field    weir_pool_info.slot_size off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_pool_info, slot_size), sizeof(FIELD(weir_pool_info, slot_size)),
+           TYPE(__typeof__(FIELD(weir_pool_info, slot_size)), uint64_t));
+    printf("field    weir_pool_info.stride_bytes off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_pool_info, stride_bytes), sizeof(FIELD(weir_pool_info, stride_bytes)),
+           TYPE(__typeof__(FIELD(weir_pool_info, stride_bytes)), uint64_t));
+    printf("field    weir_pool_info.type_id off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_pool_info, type_id), sizeof(FIELD(weir_pool_info, type_id)),
+           TYPE(__typeof__(FIELD(weir_pool_info, type_id)), uint64_t));
+    printf("field    weir_pool_options.alignment off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_pool_options, alignment), sizeof(FIELD(weir_pool_options, alignment)),
+           TYPE(__typeof__(FIELD(weir_pool_options, alignment)), uint32_t));
+    printf("field    weir_pool_options.capacity off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_pool_options, capacity), sizeof(FIELD(weir_pool_options, capacity)),
+           TYPE(__typeof__(FIELD(weir_pool_options, capacity)), uint64_t));
+    printf("field    weir_pool_options.death_policy off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_pool_options, death_policy), sizeof(FIELD(weir_pool_options, death_policy)),
+           TYPE(__typeof__(FIELD(weir_pool_options, death_policy)), weir_death_policy));
+    printf("field    weir_pool_options.flags off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_pool_options, flags), sizeof(FIELD(weir_pool_options, flags)),
+           TYPE(__typeof__(FIELD(weir_pool_options, flags)), weir_pool_flags));
+    printf("field    weir_pool_options.max_capacity off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_pool_options, max_capacity), sizeof(FIELD(weir_pool_options, max_capacity)),
+           TYPE(__typeof__(FIELD(weir_pool_options, max_capacity)), uint64_t));
+    printf("field    weir_pool_options.reserved0 off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_pool_options, reserved0), sizeof(FIELD(weir_pool_options, reserved0)),
+           TYPE(__typeof__(FIELD(weir_pool_options, reserved0)), uint32_t));
+    printf("field    weir_pool_options.size off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_pool_options, size), sizeof(FIELD(weir_pool_options, size)),
+           TYPE(__typeof__(FIELD(weir_pool_options, size)), size_t));
+    printf("field    weir_pool_options.slot_size off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_pool_options, slot_size), sizeof(FIELD(weir_pool_options, slot_size)),
+           TYPE(__typeof__(FIELD(weir_pool_options, slot_size)), uint64_t));
+    printf("field    weir_pool_options.type_id off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_pool_options, type_id), sizeof(FIELD(weir_pool_options, type_id)),
+           TYPE(__typeof__(FIELD(weir_pool_options, type_id)), uint64_t));
     printf("field    weir_post_options.priority off=%zu size=%zu type=%s since=0.1\n",
            offsetof(struct weir_post_options, priority), sizeof(FIELD(weir_post_options, priority)),
            TYPE(__typeof__(FIELD(weir_post_options, priority)), uint32_t));
@@ -924,6 +1102,96 @@ int main(void)
     printf("field    weir_root_info.retired off=%zu size=%zu type=%s since=0.1\n",
            offsetof(struct weir_root_info, retired), sizeof(FIELD(weir_root_info, retired)),
            TYPE(__typeof__(FIELD(weir_root_info, retired)), uint32_t));
+    printf("field    weir_route_options.priority off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_route_options, priority), sizeof(FIELD(weir_route_options, priority)),
+           TYPE(__typeof__(FIELD(weir_route_options, priority)), uint32_t));
+    printf("field    weir_route_options.reserved0 off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_route_options, reserved0), sizeof(FIELD(weir_route_options, reserved0)),
+           TYPE(__typeof__(FIELD(weir_route_options, reserved0)), uint32_t));
+    printf("field    weir_route_options.size off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_route_options, size), sizeof(FIELD(weir_route_options, size)),
+           TYPE(__typeof__(FIELD(weir_route_options, size)), size_t));
+    printf("field    weir_route_options.tag off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_route_options, tag), sizeof(FIELD(weir_route_options, tag)),
+           TYPE(__typeof__(FIELD(weir_route_options, tag)), uint64_t));
+    printf("field    weir_route_options.topic off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_route_options, topic), sizeof(FIELD(weir_route_options, topic)),
+           TYPE(__typeof__(FIELD(weir_route_options, topic)), const char *));
+    printf("field    weir_router_rule.action off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_router_rule, action), sizeof(FIELD(weir_router_rule, action)),
+           TYPE(__typeof__(FIELD(weir_router_rule, action)), weir_router_action));
+    printf("field    weir_router_rule.before off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_router_rule, before), sizeof(FIELD(weir_router_rule, before)),
+           TYPE(__typeof__(FIELD(weir_router_rule, before)), uint64_t));
+    printf("field    weir_router_rule.channels off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_router_rule, channels), sizeof(FIELD(weir_router_rule, channels)),
+           TYPE(__typeof__(FIELD(weir_router_rule, channels)), const char *));
+    printf("field    weir_router_rule.condition off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_router_rule, condition), sizeof(FIELD(weir_router_rule, condition)),
+           TYPE(__typeof__(FIELD(weir_router_rule, condition)), weir_router_condition));
+    printf("field    weir_router_rule.mask off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_router_rule, mask), sizeof(FIELD(weir_router_rule, mask)),
+           TYPE(__typeof__(FIELD(weir_router_rule, mask)), uint64_t));
+    printf("field    weir_router_rule.size off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_router_rule, size), sizeof(FIELD(weir_router_rule, size)),
+           TYPE(__typeof__(FIELD(weir_router_rule, size)), size_t));
+    printf("field    weir_router_rule.tag off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_router_rule, tag), sizeof(FIELD(weir_router_rule, tag)),
+           TYPE(__typeof__(FIELD(weir_router_rule, tag)), uint64_t));
+    printf("field    weir_router_rule.topic off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_router_rule, topic), sizeof(FIELD(weir_router_rule, topic)),
+           TYPE(__typeof__(FIELD(weir_router_rule, topic)), const char *));
+    printf("field    weir_rule_info.action off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_rule_info, action), sizeof(FIELD(weir_rule_info, action)),
+           TYPE(__typeof__(FIELD(weir_rule_info, action)), weir_router_action));
+    printf("field    weir_rule_info.channels off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_rule_info, channels), sizeof(FIELD(weir_rule_info, channels)),
+           TYPE(__typeof__(FIELD(weir_rule_info, channels)), char[1024]));
+    printf("field    weir_rule_info.condition off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_rule_info, condition), sizeof(FIELD(weir_rule_info, condition)),
+           TYPE(__typeof__(FIELD(weir_rule_info, condition)), weir_router_condition));
+    printf("field    weir_rule_info.id off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_rule_info, id), sizeof(FIELD(weir_rule_info, id)),
+           TYPE(__typeof__(FIELD(weir_rule_info, id)), uint64_t));
+    printf("field    weir_rule_info.mask off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_rule_info, mask), sizeof(FIELD(weir_rule_info, mask)),
+           TYPE(__typeof__(FIELD(weir_rule_info, mask)), uint64_t));
+    printf("field    weir_rule_info.matched off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_rule_info, matched), sizeof(FIELD(weir_rule_info, matched)),
+           TYPE(__typeof__(FIELD(weir_rule_info, matched)), uint64_t));
+    printf("field    weir_rule_info.posted off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_rule_info, posted), sizeof(FIELD(weir_rule_info, posted)),
+           TYPE(__typeof__(FIELD(weir_rule_info, posted)), uint64_t));
+    printf("field    weir_rule_info.refused off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_rule_info, refused), sizeof(FIELD(weir_rule_info, refused)),
+           TYPE(__typeof__(FIELD(weir_rule_info, refused)), uint64_t));
+    printf("field    weir_rule_info.tag off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_rule_info, tag), sizeof(FIELD(weir_rule_info, tag)),
+           TYPE(__typeof__(FIELD(weir_rule_info, tag)), uint64_t));
+    printf("field    weir_rule_info.topic off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_rule_info, topic), sizeof(FIELD(weir_rule_info, topic)),
+           TYPE(__typeof__(FIELD(weir_rule_info, topic)), char[64]));
+    printf("field    weir_slot_info.owner off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_slot_info, owner), sizeof(FIELD(weir_slot_info, owner)),
+           TYPE(__typeof__(FIELD(weir_slot_info, owner)), uint64_t));
+    printf("field    weir_slot_info.slot off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_slot_info, slot), sizeof(FIELD(weir_slot_info, slot)),
+           TYPE(__typeof__(FIELD(weir_slot_info, slot)), weir_slot));
+    printf("field    weir_subscriber_info.lag off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_subscriber_info, lag), sizeof(FIELD(weir_subscriber_info, lag)),
+           TYPE(__typeof__(FIELD(weir_subscriber_info, lag)), uint64_t));
+    printf("field    weir_subscriber_info.missed off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_subscriber_info, missed), sizeof(FIELD(weir_subscriber_info, missed)),
+           TYPE(__typeof__(FIELD(weir_subscriber_info, missed)), uint64_t));
+    printf("field    weir_subscriber_info.participant off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_subscriber_info, participant), sizeof(FIELD(weir_subscriber_info, participant)),
+           TYPE(__typeof__(FIELD(weir_subscriber_info, participant)), uint64_t));
+    printf("field    weir_subscriber_info.reserved0 off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_subscriber_info, reserved0), sizeof(FIELD(weir_subscriber_info, reserved0)),
+           TYPE(__typeof__(FIELD(weir_subscriber_info, reserved0)), uint32_t));
+    printf("field    weir_subscriber_info.slot off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_subscriber_info, slot), sizeof(FIELD(weir_subscriber_info, slot)),
+           TYPE(__typeof__(FIELD(weir_subscriber_info, slot)), uint32_t));
     printf("field    weir_uuid.value off=%zu size=%zu type=%s since=0.1\n",
            offsetof(struct weir_uuid, value), sizeof(FIELD(weir_uuid, value)),
            TYPE(__typeof__(FIELD(weir_uuid, value)), uint8_t[16]));
@@ -985,6 +1253,14 @@ int main(void)
            (unsigned long long)WEIR_MATRIX_READ_ONLY);
     printf("flag     weir_matrix_flags.WEIR_MATRIX_SET_GROUP = %llu since=0.1\n",
            (unsigned long long)WEIR_MATRIX_SET_GROUP);
+    printf("flag     weir_pool_flags %s since=0.1\n",
+           TYPE(weir_pool_flags, uint32_t));
+    printf("flag     weir_pool_flags.WEIR_POOL_GROWABLE = %llu since=0.1\n",
+           (unsigned long long)WEIR_POOL_GROWABLE);
+    printf("flag     weir_pool_flags.WEIR_POOL_SINGLE_THREAD = %llu since=0.1\n",
+           (unsigned long long)WEIR_POOL_SINGLE_THREAD);
+    printf("flag     weir_pool_flags.WEIR_POOL_ZERO = %llu since=0.1\n",
+           (unsigned long long)WEIR_POOL_ZERO);
     printf("flag     weir_reader_flags %s since=0.1\n",
            TYPE(weir_reader_flags, uint32_t));
     printf("flag     weir_reader_flags.WEIR_READER_SALVAGE = %llu since=0.1\n",
@@ -993,6 +1269,8 @@ int main(void)
            (unsigned long long)WEIR_READER_WRITTEN);
     printf("id       weir_ref %s Block since=0.1\n",
            TYPE(weir_ref, uint64_t));
+    printf("id       weir_slot %s Slot since=0.1\n",
+           TYPE(weir_slot, uint64_t));
     printf("struct   weir_alloc_options kind=options size=%zu align=%zu since=0.1\n",
            sizeof(struct weir_alloc_options), _Alignof(struct weir_alloc_options));
     {
@@ -1049,6 +1327,17 @@ int main(void)
         zeroed.size = sizeof zeroed;
         if (memcmp(&given, &zeroed, sizeof zeroed) != 0)
             puts("wrong WEIR_HEAL_REPORT_INIT");
+    }
+    printf("struct   weir_ids_options kind=options size=%zu align=%zu since=0.1\n",
+           sizeof(struct weir_ids_options), _Alignof(struct weir_ids_options));
+    {
+        const struct weir_ids_options given = WEIR_IDS_OPTIONS_INIT;
+        struct weir_ids_options zeroed;
+
+        memset(&zeroed, 0, sizeof zeroed);
+        zeroed.size = sizeof zeroed;
+        if (memcmp(&given, &zeroed, sizeof zeroed) != 0)
+            puts("wrong WEIR_IDS_OPTIONS_INIT");
     }
     printf("struct   weir_log_info kind=info size=%zu align=%zu since=0.1\n",
            sizeof(struct weir_log_info), _Alignof(struct weir_log_info));
@@ -1122,6 +1411,28 @@ int main(void)
            sizeof(struct weir_message), _Alignof(struct weir_message));
     printf("struct   weir_participant_info kind=record size=%zu align=%zu since=0.1\n",
            sizeof(struct weir_participant_info), _Alignof(struct weir_participant_info));
+    printf("struct   weir_pool_info kind=info size=%zu align=%zu since=0.1\n",
+           sizeof(struct weir_pool_info), _Alignof(struct weir_pool_info));
+    {
+        const struct weir_pool_info given = WEIR_POOL_INFO_INIT;
+        struct weir_pool_info zeroed;
+
+        memset(&zeroed, 0, sizeof zeroed);
+        zeroed.size = sizeof zeroed;
+        if (memcmp(&given, &zeroed, sizeof zeroed) != 0)
+            puts("wrong WEIR_POOL_INFO_INIT");
+    }
+    printf("struct   weir_pool_options kind=options size=%zu align=%zu since=0.1\n",
+           sizeof(struct weir_pool_options), _Alignof(struct weir_pool_options));
+    {
+        const struct weir_pool_options given = WEIR_POOL_OPTIONS_INIT;
+        struct weir_pool_options zeroed;
+
+        memset(&zeroed, 0, sizeof zeroed);
+        zeroed.size = sizeof zeroed;
+        if (memcmp(&given, &zeroed, sizeof zeroed) != 0)
+            puts("wrong WEIR_POOL_OPTIONS_INIT");
+    }
     printf("struct   weir_post_options kind=options size=%zu align=%zu since=0.1\n",
            sizeof(struct weir_post_options), _Alignof(struct weir_post_options));
     {
@@ -1135,6 +1446,34 @@ int main(void)
     }
     printf("struct   weir_root_info kind=record size=%zu align=%zu since=0.1\n",
            sizeof(struct weir_root_info), _Alignof(struct weir_root_info));
+    printf("struct   weir_route_options kind=options size=%zu align=%zu since=0.1\n",
+           sizeof(struct weir_route_options), _Alignof(struct weir_route_options));
+    {
+        const struct weir_route_options given = WEIR_ROUTE_OPTIONS_INIT;
+        struct weir_route_options zeroed;
+
+        memset(&zeroed, 0, sizeof zeroed);
+        zeroed.size = sizeof zeroed;
+        if (memcmp(&given, &zeroed, sizeof zeroed) != 0)
+            puts("wrong WEIR_ROUTE_OPTIONS_INIT");
+    }
+    printf("struct   weir_router_rule kind=options size=%zu align=%zu since=0.1\n",
+           sizeof(struct weir_router_rule), _Alignof(struct weir_router_rule));
+    {
+        const struct weir_router_rule given = WEIR_ROUTER_RULE_INIT;
+        struct weir_router_rule zeroed;
+
+        memset(&zeroed, 0, sizeof zeroed);
+        zeroed.size = sizeof zeroed;
+        if (memcmp(&given, &zeroed, sizeof zeroed) != 0)
+            puts("wrong WEIR_ROUTER_RULE_INIT");
+    }
+    printf("struct   weir_rule_info kind=record size=%zu align=%zu since=0.1\n",
+           sizeof(struct weir_rule_info), _Alignof(struct weir_rule_info));
+    printf("struct   weir_slot_info kind=record size=%zu align=%zu since=0.1\n",
+           sizeof(struct weir_slot_info), _Alignof(struct weir_slot_info));
+    printf("struct   weir_subscriber_info kind=record size=%zu align=%zu since=0.1\n",
+           sizeof(struct weir_subscriber_info), _Alignof(struct weir_subscriber_info));
     printf("struct   weir_uuid kind=record size=%zu align=%zu since=0.1\n",
            sizeof(struct weir_uuid), _Alignof(struct weir_uuid));
     return 0;

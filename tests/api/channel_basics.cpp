@@ -260,13 +260,24 @@ Test(channel_basics, bad_names_and_options_are_refused)
         all("n", &with, -EINVAL);
     }
     with = WEIR_CHANNEL_OPTIONS_INIT;
-    with.mode = 1;
+    with.mode = 2;
     all("n", &with, -EINVAL);
     with.mode = 0;
-    with.overflow = 2;
+    with.overflow = 4;
     all("n", &with, -EINVAL);
     with.overflow = 0;
-    with.reserved0 = 1;
+    with.levels = 9;
+    all("n", &with, -EINVAL);
+    with.levels = 0;
+    for (int64_t *const time : {&with.ttl_ns, &with.ageing_ns, &with.retain_ns}) {
+        *time = -1;
+        all("n", &with, -EINVAL);
+        *time = 0;
+    }
+    with.retain_ns = 1; // a queue keeps nothing for later readers
+    all("n", &with, -EINVAL);
+    with.retain_ns = 0;
+    with.retain_count = 1;
     all("n", &with, -EINVAL);
     refuse(-EINVAL, weir_channel_create(nullptr, "n", nullptr, &made));
     refuse(-EINVAL, weir_channel_open(nullptr, "n", nullptr, &made));

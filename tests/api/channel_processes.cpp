@@ -3,6 +3,7 @@
 #include "tests/api/support.hpp"
 
 #include <pthread.h>
+#include <sys/mman.h>
 
 using namespace api;
 
@@ -316,4 +317,79 @@ Test(channel_processes, threads_of_one_process_wait_side_by_side)
     }
     check_eq(used_blocks(matrix), 1);
     weir_subscription_close(reader);
+}
+
+namespace {
+/// What posters count in memory that outlives them.
+struct Tally {
+    uint64_t posted;
+};
+
+/// Posts until it is killed; counts after each post, so a kill hides at most one.
+int post_for_ever(weir_channel *to, weir_matrix *matrix, Tally *tally)
+{
+    for (uint64_t i = 0;; ++i) {
+        int const code = post_one(to, matrix, i);
+        child_check(code == 0 || code == -EAGAIN);
+        if (code == 0)
+            __atomic_fetch_add(&tally->posted, 1, __ATOMIC_SEQ_CST);
+    }
+}
+} // namespace
+
+/// Posters that drop the oldest are killed at any step, beside readers: what was posted was read,
+/// dropped, or waits, and no block is left.
+Test(channel_processes, counts_are_exact_whoever_is_killed, .timeout = 60)
+{
+    for (weir_channel_mode const mode : {WEIR_CHANNEL_QUEUE, WEIR_CHANNEL_BROADCAST}) {
+        weir_matrix *const matrix = unnamed(4 * kMiB);
+        auto *const tally = static_cast<Tally *>(
+            mmap(nullptr, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
+        weir_channel_options with = WEIR_CHANNEL_OPTIONS_INIT;
+        with.capacity = 16;
+        with.mode = mode;
+        with.overflow = WEIR_CHANNEL_DROP_OLDEST;
+        weir_channel *ring = nullptr;
+        must(weir_channel_create(matrix, "ring", &with, &ring));
+        weir_subscription *const reader = subscribe(ring);
+        uint64_t kills = 0, read = 0, missed = 0;
+        auto const read_some = [&](int most) {
+            weir_message message;
+            for (int i = 0; i < most && weir_channel_read(reader, 0, &message) == 0; ++i) {
+                ++read;
+                missed += message.missed;
+                must(weir_channel_ack(reader, &message));
+            }
+        };
+        for (int round = 0; round < 60; ++round) {
+            pid_t posters[2];
+            for (pid_t &poster : posters)
+                poster = start([&] { return post_for_ever(ring, matrix, tally); });
+            int64_t const end = now_ns() + (1 + round % 4) * kMillisecond;
+            while (now_ns() < end)
+                read_some(round % 5);
+            for (pid_t const poster : posters) {
+                kill(poster, SIGKILL);
+                static_cast<void>(join(poster));
+                ++kills;
+            }
+            must(weir_matrix_heal(matrix, nullptr));
+        }
+        weir_channel_info info = WEIR_CHANNEL_INFO_INIT;
+        must(weir_channel_inquire(ring, &info));
+        uint64_t const seen = read + info.dropped + info.waiting;
+        check_ge(seen, tally->posted);
+        check_ge(tally->posted + kills, seen);
+        check_eq(info.held + info.writing, 0);
+        read_some(100);
+        check_ge(missed + kills, info.dropped); // told, but for what was lost after the last read
+        check_ge(missed, info.dropped);
+        must(weir_channel_retire(ring));
+        weir_subscription_close(reader);
+        weir_channel_unref(ring);
+        check_eq(used_blocks(matrix), 0);
+        check_well(matrix);
+        weir_matrix_unref(matrix);
+        munmap(tally, 4096);
+    }
 }

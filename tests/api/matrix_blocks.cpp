@@ -379,6 +379,17 @@ Test(matrix_blocks, a_block_that_changes_its_size_is_busy)
     refuse(-EBUSY, weir_block_set_state(matrix, block, 50));
     refuse(-EBUSY, weir_block_transition(matrix, block, 0, 50));
     refuse(-EBUSY, weir_channel_post(ring, block, 1, nullptr, 0));
+    uint64_t const length = 1;
+    refuse(-EBUSY, weir_channel_post_many(ring, &block, &length, nullptr, 1, nullptr, 0));
+    weir_router *router = nullptr;
+    must(weir_router_create(matrix, "router", &router));
+    weir_router_rule rule = WEIR_ROUTER_RULE_INIT;
+    rule.channels = "ring";
+    uint64_t id = 0;
+    must(weir_router_add_rule(router, &rule, &id));
+    refuse(-EBUSY, weir_router_post(router, block, 1, nullptr, 0));
+    must(weir_router_retire(router));
+    weir_router_unref(router);
     word = before;
     must(weir_channel_post(ring, block, 1, nullptr, 0));
     weir_message message;

@@ -196,6 +196,9 @@ Test(matrix_inside, a_table_that_contradicts_itself_is_corrupt)
         check_ge(weir_matrix_check(matrix, 0, &report), 1);
         check_ge(report.broken_chains, 1);
         refuse(-WEIR_E_CORRUPT, weir_channel_post(ring, block, 1, nullptr, 0));
+        uint64_t const length = 1;
+        refuse(-WEIR_E_CORRUPT,
+               weir_channel_post_many(ring, &block, &length, nullptr, 1, nullptr, 0));
         weir_ref found = 77;
         size_t size = 77;
         uint64_t owner = 77;
@@ -270,6 +273,7 @@ Test(matrix_inside, everything_of_a_retired_matrix_is_retired)
     refuse(-WEIR_E_RETIRED, weir_channel_read(reader, 0, &none));
     refuse(-WEIR_E_RETIRED, weir_channel_read(reader, WEIR_WAIT_FOREVER, &none));
     refuse(-WEIR_E_RETIRED, weir_channel_ack(reader, &message));
+    refuse(-WEIR_E_RETIRED, weir_channel_ack_many(reader, &message, 1));
     refuse(-WEIR_E_RETIRED, weir_channel_nack(reader, &message));
     refuse(-WEIR_E_RETIRED, weir_channel_take(reader, &message));
     refuse(-WEIR_E_RETIRED, weir_channel_retire(ring));

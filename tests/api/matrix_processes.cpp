@@ -396,6 +396,8 @@ struct World {
     weir_subscription *reader;
     weir_ref block, bound;
     weir_message message;
+    weir_router *router = nullptr;
+    uint64_t rule = 0;
 
     explicit World(uint32_t participants)
     {
@@ -409,11 +411,16 @@ struct World {
         must(weir_matrix_bind(matrix, "bound", bound));
         must(weir_channel_post(ring, alloc(matrix), 1, nullptr, 0));
         must(weir_channel_read(reader, 0, &message));
+        must(weir_router_create(matrix, "router", &router));
+        weir_router_rule any = WEIR_ROUTER_RULE_INIT;
+        any.channels = "ring";
+        must(weir_router_add_rule(router, &any, &rule));
     }
     World(World const &) = delete;
     World &operator=(World const &) = delete;
     ~World()
     {
+        weir_router_unref(router);
         weir_subscription_close(reader);
         weir_channel_unref(ring);
         weir_matrix_unref(matrix);
@@ -449,6 +456,25 @@ template <int kCode> int all_refuse(World const &w)
     child_refuse(kCode, weir_channel_open(w.matrix, "ring", nullptr, &made));
     child_refuse(kCode, weir_channel_post(w.ring, w.block, 1, nullptr, 0));
     child_refuse(kCode, weir_channel_read(w.reader, 0, &message));
+    weir_router *router = nullptr;
+    weir_router_rule rule = WEIR_ROUTER_RULE_INIT;
+    rule.channels = "ring";
+    child_refuse(kCode, weir_router_create(w.matrix, "n", &router));
+    child_refuse(kCode, weir_router_attach(w.matrix, "router", &router));
+    child_refuse(kCode, weir_router_add_rule(w.router, &rule, &id));
+    child_refuse(kCode, weir_router_remove_rule(w.router, w.rule));
+    child_refuse(kCode, weir_router_post(w.router, w.block, 1, nullptr, 0));
+    child_refuse(kCode, weir_router_rules(
+                            w.router, [](weir_rule_info const *, void *) { return 0; }, nullptr));
+    child_refuse(kCode, weir_router_retire(w.router));
+    uint64_t const length = 1;
+    child_refuse(kCode, weir_channel_post_many(w.ring, &w.block, &length, nullptr, 1, nullptr, 0));
+    child_refuse(kCode, weir_channel_read_many(w.reader, 1, 0, &message));
+    child_refuse(kCode, weir_channel_ack_many(w.reader, &w.message, 1));
+    child_refuse(kCode, weir_channel_fd(w.reader));
+    child_refuse(kCode,
+                 weir_channel_subscribers(
+                     w.ring, [](weir_subscriber_info const *, void *) { return 0; }, nullptr));
     child_refuse(kCode, weir_channel_ack(w.reader, &w.message));
     child_refuse(kCode, weir_channel_take(w.reader, &w.message));
     child_refuse(kCode, weir_channel_nack(w.reader, &w.message));
@@ -485,6 +511,18 @@ template <int kCode> int all_refuse(World const &w)
 // covers: weir_block_set_state -EMFILE
 // covers: weir_block_transition -EMFILE
 // covers: weir_channel_inquire -EBUSY -EMFILE
+// covers: weir_channel_post_many -EMFILE
+// covers: weir_channel_read_many -EBUSY -EMFILE
+// covers: weir_channel_ack_many -EBUSY -EMFILE
+// covers: weir_channel_fd -EBUSY -EMFILE
+// covers: weir_channel_subscribers -EBUSY -EMFILE
+// covers: weir_router_create -EMFILE
+// covers: weir_router_attach -EBUSY -EMFILE
+// covers: weir_router_add_rule -EMFILE
+// covers: weir_router_remove_rule -EMFILE
+// covers: weir_router_post -EMFILE
+// covers: weir_router_rules -EBUSY -EMFILE
+// covers: weir_router_retire -EMFILE
 // covers: weir_channel_subscribe -EBUSY -EMFILE
 Test(matrix_processes, a_fork_child_without_a_slot_is_busy)
 {
@@ -494,7 +532,7 @@ Test(matrix_processes, a_fork_child_without_a_slot_is_busy)
     NothingLost const lost(world.matrix);
     in_child_ok([&] { return all_refuse<-EBUSY>(world); });
     must(weir_channel_ack(world.reader, &world.message));
-    check_eq(check_well(world.matrix).used_blocks, 3);
+    check_eq(check_well(world.matrix).used_blocks, 4);
     weir_matrix_unref(other);
     in_child_ok([&] { // now there is room
         child_must(weir_matrix_free(world.matrix, world.block));
@@ -544,6 +582,18 @@ Test(matrix_processes, a_fork_child_without_descriptors_is_emfile)
 // covers: weir_block_set_state -WEIR_E_FORKED
 // covers: weir_block_transition -WEIR_E_FORKED
 // covers: weir_channel_inquire -WEIR_E_FORKED
+// covers: weir_channel_post_many -WEIR_E_FORKED
+// covers: weir_channel_read_many -WEIR_E_FORKED
+// covers: weir_channel_ack_many -WEIR_E_FORKED
+// covers: weir_channel_fd -WEIR_E_FORKED
+// covers: weir_channel_subscribers -WEIR_E_FORKED
+// covers: weir_router_create -WEIR_E_FORKED
+// covers: weir_router_attach -WEIR_E_FORKED
+// covers: weir_router_add_rule -WEIR_E_FORKED
+// covers: weir_router_remove_rule -WEIR_E_FORKED
+// covers: weir_router_post -WEIR_E_FORKED
+// covers: weir_router_rules -WEIR_E_FORKED
+// covers: weir_router_retire -WEIR_E_FORKED
 // covers: weir_channel_subscribe -WEIR_E_FORKED
 Test(matrix_processes, a_fork_child_that_may_not_open_the_file_is_forked)
 {

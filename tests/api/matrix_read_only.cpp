@@ -143,6 +143,9 @@ void every_change_is_refused(weir_matrix *watcher, weir_ref block)
     refuse(-EROFS, weir_channel_attach(watcher, "ring", nullptr, &none));
     refuse(-EROFS, weir_channel_open(watcher, "ring", nullptr, &none));
     refuse(-EROFS, weir_channel_open(watcher, "new", nullptr, &none));
+    weir_router *router = nullptr;
+    refuse(-EROFS, weir_router_create(watcher, "new", &router));
+    refuse(-EROFS, weir_router_attach(watcher, "router", &router));
     cr_assert_null(none);
     check_eq(ref, 0);
 }

@@ -151,6 +151,8 @@ Test(matrix_roots, there_are_256_roots)
     refuse(-ENOSPC, weir_matrix_bind(matrix, "one more", one_more));
     refuse(-ENOSPC, weir_channel_create(matrix, "one more", nullptr, &made));
     refuse(-ENOSPC, weir_channel_open(matrix, "one more", nullptr, &made));
+    weir_router *router = nullptr;
+    refuse(-ENOSPC, weir_router_create(matrix, "one more", &router));
     check_eq(owner_of(matrix, one_more), participant(matrix));
     lost.verify();
     Found found;
@@ -202,6 +204,8 @@ Test(matrix_roots, a_stopped_holder_of_the_directory_makes_others_busy_not_hang)
     weir_ref const block = alloc(matrix);
     weir_channel *const ring = channel(matrix, "ring");
     weir_channel *made = nullptr;
+    weir_router *router = nullptr, *another = nullptr;
+    must(weir_router_create(matrix, "router", &router));
     Raw const raw(matrix);
     raw.at<uint64_t>(Raw::kDirectory) |= participant(other) & 0xffff;
     int64_t const began = now_ns();
@@ -210,12 +214,16 @@ Test(matrix_roots, a_stopped_holder_of_the_directory_makes_others_busy_not_hang)
     refuse(-EBUSY, weir_channel_create(matrix, "new", nullptr, &made));
     refuse(-EBUSY, weir_channel_open(matrix, "new", nullptr, &made));
     refuse(-EBUSY, weir_channel_retire(ring));
+    refuse(-EBUSY, weir_router_create(matrix, "new", &another));
+    refuse(-EBUSY, weir_router_retire(router));
     check_lt(now_ns() - began, 2000 * kMillisecond);
     check_ge(stats(matrix).stalls, 5);
     weir_matrix_unref(other); // his leave gives it back
     must(weir_matrix_bind(matrix, "name", block));
     must(weir_channel_retire(ring));
     weir_channel_unref(ring);
+    must(weir_router_retire(router));
+    weir_router_unref(router);
     check_well(matrix);
     weir_matrix_unref(matrix);
 }

@@ -89,7 +89,7 @@ static void init_weir_alloc_options(void *into)
     memcpy(into, &value, sizeof value);
 }
 
-static const size_t released_weir_channel_options[] = {32};
+static const size_t released_weir_channel_options[] = {72};
 
 static void init_weir_channel_options(void *into)
 {
@@ -107,7 +107,7 @@ static void init_weir_post_options(void *into)
     memcpy(into, &value, sizeof value);
 }
 
-static const size_t released_weir_channel_info[] = {96};
+static const size_t released_weir_channel_info[] = {320};
 
 static void init_weir_channel_info(void *into)
 {
@@ -139,6 +139,51 @@ static const size_t released_weir_log_info[] = {872};
 static void init_weir_log_info(void *into)
 {
     const struct weir_log_info value = WEIR_LOG_INFO_INIT;
+
+    memcpy(into, &value, sizeof value);
+}
+
+static const size_t released_weir_pool_options[] = {56};
+
+static void init_weir_pool_options(void *into)
+{
+    const struct weir_pool_options value = WEIR_POOL_OPTIONS_INIT;
+
+    memcpy(into, &value, sizeof value);
+}
+
+static const size_t released_weir_pool_info[] = {96};
+
+static void init_weir_pool_info(void *into)
+{
+    const struct weir_pool_info value = WEIR_POOL_INFO_INIT;
+
+    memcpy(into, &value, sizeof value);
+}
+
+static const size_t released_weir_ids_options[] = {32};
+
+static void init_weir_ids_options(void *into)
+{
+    const struct weir_ids_options value = WEIR_IDS_OPTIONS_INIT;
+
+    memcpy(into, &value, sizeof value);
+}
+
+static const size_t released_weir_router_rule[] = {56};
+
+static void init_weir_router_rule(void *into)
+{
+    const struct weir_router_rule value = WEIR_ROUTER_RULE_INIT;
+
+    memcpy(into, &value, sizeof value);
+}
+
+static const size_t released_weir_route_options[] = {32};
+
+static void init_weir_route_options(void *into)
+{
+    const struct weir_route_options value = WEIR_ROUTE_OPTIONS_INIT;
 
     memcpy(into, &value, sizeof value);
 }
@@ -270,6 +315,15 @@ static int call_weir_channel_post_post_options(void *object, void *data)
     return weir_channel_post(object, 0, 0, data, 0);
 }
 
+static int call_weir_channel_post_many_post_options(void *object, void *data)
+{
+    weir_ref arg_blocks = 0;
+    uint64_t arg_lengths = 0;
+
+    return weir_channel_post_many(object, &arg_blocks, &arg_lengths, NULL, 0,
+        data, 0);
+}
+
 static int call_weir_channel_inquire_channel_info(void *object, void *data)
 {
     return weir_channel_inquire(object, data);
@@ -308,6 +362,69 @@ static int call_weir_log_repair_log_report(void *object, void *data)
 {
     (void)object;
     return weir_log_repair(options_text, NULL, NULL, data);
+}
+
+static int call_weir_pool_create_pool_options(void *object, void *data)
+{
+    struct weir_pool *arg_ret_pool = NULL;
+    int code;
+
+    (void)object;
+    code = weir_pool_create(data, &arg_ret_pool);
+    if (code >= 0)
+        (void)weir_pool_unref(arg_ret_pool);
+    return code;
+}
+
+static int call_weir_pool_create_in_pool_options(void *object, void *data)
+{
+    struct weir_pool *arg_ret_pool = NULL;
+    int code;
+
+    code = weir_pool_create_in(object, options_text, data, &arg_ret_pool);
+    if (code >= 0)
+        (void)weir_pool_unref(arg_ret_pool);
+    return code;
+}
+
+static int call_weir_pool_attach_pool_options(void *object, void *data)
+{
+    struct weir_pool *arg_ret_pool = NULL;
+    int code;
+
+    code = weir_pool_attach(object, options_text, data, &arg_ret_pool);
+    if (code >= 0)
+        (void)weir_pool_unref(arg_ret_pool);
+    return code;
+}
+
+static int call_weir_pool_stats_pool_info(void *object, void *data)
+{
+    return weir_pool_stats(object, data);
+}
+
+static int call_weir_ids_create_ids_options(void *object, void *data)
+{
+    struct weir_ids *arg_ret_ids = NULL;
+    int code;
+
+    (void)object;
+    code = weir_ids_create(data, &arg_ret_ids);
+    if (code >= 0)
+        (void)weir_ids_unref(arg_ret_ids);
+    return code;
+}
+
+static int call_weir_router_add_rule_router_rule(void *object, void *data)
+{
+    uint64_t arg_ret_id = 0;
+
+    return weir_router_add_rule(object, data, &arg_ret_id);
+}
+
+static int call_weir_router_post_route_options(void *object, void *data)
+{
+    return weir_router_post(object, 0, 0, data, 0);
 }
 
 const struct options_case options_cases[] = {
@@ -386,6 +503,11 @@ const struct options_case options_cases[] = {
      SIZES(weir_post_options),
      init_weir_post_options,
      call_weir_channel_post_post_options},
+    {"weir_post_options", "options",
+     "weir_channel_post_many", "weir_channel",
+     SIZES(weir_post_options),
+     init_weir_post_options,
+     call_weir_channel_post_many_post_options},
     {"weir_channel_info", "info",
      "weir_channel_inquire", "weir_channel",
      SIZES(weir_channel_info),
@@ -416,6 +538,41 @@ const struct options_case options_cases[] = {
      SIZES(weir_log_report),
      init_weir_log_report,
      call_weir_log_repair_log_report},
+    {"weir_pool_options", "options",
+     "weir_pool_create", NULL,
+     SIZES(weir_pool_options),
+     init_weir_pool_options,
+     call_weir_pool_create_pool_options},
+    {"weir_pool_options", "options",
+     "weir_pool_create_in", "weir_matrix",
+     SIZES(weir_pool_options),
+     init_weir_pool_options,
+     call_weir_pool_create_in_pool_options},
+    {"weir_pool_options", "options",
+     "weir_pool_attach", "weir_matrix",
+     SIZES(weir_pool_options),
+     init_weir_pool_options,
+     call_weir_pool_attach_pool_options},
+    {"weir_pool_info", "info",
+     "weir_pool_stats", "weir_pool",
+     SIZES(weir_pool_info),
+     init_weir_pool_info,
+     call_weir_pool_stats_pool_info},
+    {"weir_ids_options", "options",
+     "weir_ids_create", NULL,
+     SIZES(weir_ids_options),
+     init_weir_ids_options,
+     call_weir_ids_create_ids_options},
+    {"weir_router_rule", "options",
+     "weir_router_add_rule", "weir_router",
+     SIZES(weir_router_rule),
+     init_weir_router_rule,
+     call_weir_router_add_rule_router_rule},
+    {"weir_route_options", "options",
+     "weir_router_post", "weir_router",
+     SIZES(weir_route_options),
+     init_weir_route_options,
+     call_weir_router_post_route_options},
 };
 
-const size_t options_count = 21;
+const size_t options_count = 29;

@@ -30,13 +30,24 @@ struct World {
     weir_subscription *reader = subscribe(ring);
     LogFolder folder, looked_at;
     weir_log *log = open_log(folder);
+    weir_router *router = nullptr;
+    weir_pool *pool = nullptr;
 
-    World() { weir_log_close(open_log(looked_at)); }
+    World()
+    {
+        weir_log_close(open_log(looked_at));
+        must(weir_router_create(matrix, "router", &router));
+        weir_pool_options slots = WEIR_POOL_OPTIONS_INIT;
+        slots.slot_size = 8;
+        must(weir_pool_create_in(matrix, "pool", &slots, &pool));
+    }
     World(World const &) = delete;
     World &operator=(World const &) = delete;
     ~World()
     {
         weir_log_close(log);
+        weir_pool_unref(pool);
+        weir_router_unref(router);
         weir_subscription_close(reader);
         weir_channel_unref(ring);
         weir_matrix_unref(matrix);
@@ -48,6 +59,8 @@ struct World {
                : name == "weir_channel"      ? static_cast<void *>(ring)
                : name == "weir_subscription" ? static_cast<void *>(reader)
                : name == "weir_log"          ? static_cast<void *>(log)
+               : name == "weir_router"       ? static_cast<void *>(router)
+               : name == "weir_pool"         ? static_cast<void *>(pool)
                                              : nullptr;
     }
 };
@@ -112,6 +125,9 @@ Test(options_sizes, a_struct_beyond_all_reason_is_refused)
 // covers: weir_channel_attach -E2BIG
 // covers: weir_channel_open -E2BIG
 // covers: weir_channel_post -E2BIG
+// covers: weir_channel_post_many -E2BIG
+// covers: weir_router_add_rule -E2BIG
+// covers: weir_router_post -E2BIG
 Test(options_sizes, unknown_fields_of_options_that_are_not_zero_are_refused)
 {
     static Buffer buffer;
@@ -129,7 +145,7 @@ Test(options_sizes, unknown_fields_of_options_that_are_not_zero_are_refused)
         }
         ++refused;
     });
-    check_eq(refused, 13);
+    check_eq(refused, 20);
 }
 
 Test(options_sizes, unknown_fields_of_options_that_are_zero_do_no_harm)

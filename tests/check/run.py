@@ -163,7 +163,9 @@ def check_format_tables(root, files):
     checks = [f"static_assert(offsetof({s}, {f}) == {o}, \"{s}::{f}\");" for s, f, o in rows]
     checks += [f"static_assert(sizeof({s}) == {n}, \"{s}\");" for s, n in sizes]
     source = ('#include "core/segment/layout.hpp"\n#include "core/channel/cell.hpp"\n'
+              '#include "core/channel/route_table.hpp"\n'
               '#include "core/log/layout.hpp"\n#include "core/flush/format.hpp"\n'
+              '#include "core/pool/layout.hpp"\n'
               "using namespace weir;\n" + "\n".join(checks))
     done = subprocess.run(
         ["g++", "-std=c++17", "-fsyntax-only", "-Wno-invalid-offsetof", "-I", str(root), "-x", "c++", "-"],

@@ -8,8 +8,9 @@ Rows of rules.md, section 6, that are not here, because this code cannot break t
 does not write the TAIL (publish() writes it again), the exact class scanned with a bound (the hop
 walk finds what the search has missed), the second look of a collector (nobody marks an object
 that is RETIRED), hints before FREE (a chunk in which somebody holds a block keeps its step).
-Of M5, a pop that lowers the count first: only its own thread reads it. Broadcast comes with its
-code.
+Of M5, a pop that lowers the count first: only its own thread reads it. Of broadcast, the holder is
+given up before the pin (rules.md found no schedule that needs it either), and the second look after a
+collector has put a cell back: it takes more preemptions than these bounds have.
 """
 
 BITS = "core/index/bit_tree.cpp"
@@ -33,6 +34,11 @@ ROOTS = "core/matrix/roots.cpp"
 PEOPLE = "core/segment/participants.cpp"
 RING = "core/channel/ring.cpp"
 RING_HEAL = "core/channel/ring_heal.cpp"
+RING_READ = "core/channel/ring_read.cpp"
+CAST = "core/channel/ring_broadcast.cpp"
+SUBSCRIBERS = "core/channel/ring_subscribers.cpp"
+DISCARD = "core/channel/ring_discard.cpp"
+TURNS = "core/channel/waiting_turns.hpp"
 WAITING = "core/base/waiting.hpp"
 ROTATE = "core/flush/rotate.cpp"
 COMPLETE = "core/flush/complete.cpp"
@@ -41,6 +47,11 @@ EVICT = "core/flush/evict.cpp"
 RESERVE = "core/flush/reserve.cpp"
 LARGE = "core/flush/large.cpp"
 FLUSH_RING = "core/flush/ring.cpp"
+SLOTS = "core/pool/slots.cpp"
+POOL = "core/pool/pool.cpp"
+POOL_HOT = "core/pool/pool_hot.hpp"
+POOL_WAIT = "core/pool/pool_wait.cpp"
+POOL_SHARED = "core/pool/pool_shared.cpp"
 
 
 def rule(name, scenario, bounds, *edits, sees="", schedules=200000, also=()):
@@ -354,55 +365,136 @@ TRIMMING = [
 
 CHANNEL = [
     rule("C1: the block stays nobody's while HELD", "q_post_read", (1, 1, 0),
-         (RING, "    ret.ref = ref;\n",
+         (RING_READ, "    reader.hand.put(index(spot), spot.position);\n",
           "    static_cast<void>(matrix_->move_owner(ref, kNobody, matrix_->me().owner));\n"
-          "    ret.ref = ref;\n")),
+          "    reader.hand.put(index(spot), spot.position);\n")),
     rule("C2: ref is 0 in every EMPTY cell", "q_forward", (1, 0, 0),
-         (RING, "    cell(position).ref.store(0, relaxed); // C1; published by the word\n", ""),
+         (RING, "    cell(spot).ref.store(0, relaxed); // C1; published by the word\n", ""),
          sees="C1"),
     rule("C3: WRITING(dead) is finished by what its block says", "q_post_read", (1, 1, 0),
-         (RING_HEAL, "    if (!nobodys(ref))\n        pass_on(index, word);\n    else if",
+         (RING_HEAL, "    if (!nobodys(ref))\n        pass_on(spot, word);\n    else if",
           "    if")),
     rule("C4: an ack frees the block before the cell", "q_post_read", (1, 1, 0),
-         (RING, "    Status const done = keep ?", "    pass_on(message.position, freeing);\n"
-          "    Status const done = keep ?"),
-         (RING, "    pass_on(message.position, freeing);\n    return done;\n",
-          "    return done;\n")),
+         (RING_READ, "    done = how == Answer::take ?", "    pass_on(spot, held);\n"
+          "    done = how == Answer::take ?"),
+         (RING_READ, "    pass_on(spot, held);\n    return done;\n", "    return done;\n")),
     rule("C5: the block is nobody's before FULL", "q_post_read", (1, 0, 0),
-         (RING, "    Status const handed = matrix_->move_owner(ref, me.owner, kNobody);\n",
-          "    if (!change(position, writing, writing.to(Phase::full)))\n"
-          "        return error(kCorrupt);\n"
-          "    Status const handed = matrix_->move_owner(ref, me.owner, kNobody);\n"
-          "    if (handed.ok() || !handed.ok())\n        return handed;\n")),
+         (RING, "    BlockWord word = block.word;\n",
+          "    if (!publish(spot, writing))\n        return error(kCorrupt);\n"
+          "    static_cast<void>(matrix_->move_owner(ref, me.owner, kNobody));\n"
+          "    if (me.owner != kNobody)\n        return kOk;\n"
+          "    BlockWord word = block.word;\n")),
     rule("C6: healing marks what was nacked", "q_wrap1", (1, 1, 0),
-         (RING_HEAL, "            redelivery_.set(0, i); // who", "            ; // who"),
+         (RING_HEAL, "        else if (word.redelivered())\n", "        else if (false)\n"),
          sees="lost|not EMPTY"),
     rule("C7: a redelivery bit counts only for what was handed out before", "q_nack_order",
          (2, 0, 0),
-         (RING, "        if (found.redelivered()) {\n", "        if (found.is(Phase::full)) {\n"),
-         sees="C4"),
+         (RING_READ, "        if (found.redelivered()) {\n            Spot",
+          "        if (found.is(Phase::full)) {\n            Spot"), sees="C4"),
     rule("C8: WRITING cells that were passed are looked at again", "q_order", (2, 0, 0),
-         (RING, "filled_meanwhile(first_writing, p))", "false)"), sees="C4"),
+         (RING_READ, "filled_meanwhile(level, first_writing, p))", "false)"), sees="C4"),
     rule("C9: empty only at EMPTY(p), the window moves along", "q_wrap1", (1, 1, 0),
-         (RING, "            window = p + 1; // consumed", "            ; // consumed")),
+         (RING_READ, "            window = next = next_possible(p, found); // consumed",
+          "            next = next_possible(p, found); // consumed")),
     rule("C10: healing wakes everybody", "w_death", (1, 1, 0),
-         (RING_HEAL, "    Waiting(header_->items.word).wake_always();\n"
-          "    Waiting(header_->room.word).wake_always();\n}\n\n/// The table",
-          "}\n\n/// The table"), sees="C6"),
-    rule("C11: who changes a cell looks for sleepers", "w_one", (2, 0, 0),
-         (RING, "    Waiting(header_->items.word).wake();\n    return kOk;\n", "    return kOk;\n"),
+         (RING_HEAL, "    wake_everybody();\n}\n\n/// The table", "}\n\n/// The table"),
          sees="C6"),
+    rule("C11: who changes a cell looks for sleepers", "w_one", (2, 0, 0),
+         (RING, "    ring_items();\n    return true;\n", "    return true;\n"), sees="C6"),
     rule("C11: the second look before the sleep", "w_one", (2, 0, 0),
-         ("core/channel/channel.cpp",
+         (TURNS,
           "        if (done = attempt(); done.code != -EAGAIN) // [F] after the announcement\n"
           "            return done;\n", ""), sees="C6"),
     rule("who makes room wakes posters", "w_room", (2, 0, 0),
-         (RING, "    Waiting(header_->room.word).wake();\n", ""), sees="C6"),
+         (RING, "    Waiting(levels_[spot.level].room.word).wake_one();\n", ""), sees="C6"),
+    rule("who has posted passes the wake-up on", "w_rooms_back", (1, 0, 0),
+         ("core/channel/channel.cpp", "    ring_.pass_baton(what.level);\n", ""), sees="C6"),
+    rule("who wakes one leaves the bit for the others", "w_two", (1, 0, 0),
+         (WAITING, "            if (!word.compare_exchange(seen, seen + 2, seq_cst, relaxed))\n"
+          "                continue;\n            seen += 2;\n",
+          "            if (!word.compare_exchange(seen, (seen + 2) & ~1u, seq_cst, relaxed))\n"
+          "                continue;\n            seen = (seen + 2) & ~1u;\n"), sees="C6"),
+    rule("in broadcast all are woken", "w_cast", (1, 0, 0),
+         (RING, "        Waiting(header_->items.word).wake();\n",
+          "        Waiting(header_->items.word).wake_one();\n"), sees="C6"),
     rule("healing gives a dead reader's message back", "q_post_read", (1, 1, 0),
-         (RING_HEAL, "word.is(Phase::writing) || word.is(Phase::held) || word.is(Phase::freeing)",
-          "word.is(Phase::writing)")),
+         (RING_HEAL, "!word.is(Phase::empty) && !word.is(Phase::full);",
+          "word.is(Phase::writing);")),
     rule("a nack marks its cell", "q_nack", (2, 0, 0),
-         (RING, "    redelivery_.set(0, position & (capacity() - 1));\n", "")),
+         (RING_READ, "    redelivery_.set(column(spot.level), spot.position & (capacity() - 1));\n",
+          "")),
+    rule("C8: a drop is counted once", "o_read", (1, 1, 0),
+         (DISCARD, "    if (is_counted(spot, how))\n        return;\n", ""), sees="C8"),
+    rule("C8: a drop that a dead one began is counted", "o_read", (1, 1, 0),
+         (RING_HEAL, "        if (may_lose() && change(spot, word, mine))\n"
+          "            finish_discard(spot, mine, true);\n",
+          "        if (may_lose() && change(spot, word, mine))\n"
+          "            pass_on(spot, mine);\n")),
+    rule("what is HELD is not dropped", "o_read", (1, 0, 0),
+         (RING, "    if (!found.is(Phase::full))\n        return false;\n    if (is_expired",
+          "    if (!found.is(Phase::full) && !found.is(Phase::held))\n"
+          "        return false;\n    if (is_expired")),
+    rule("who reads looks whether a message has expired", "t_read", (0, 0, 0),
+         (RING_READ, "    if (is_expired(spot)) {\n        discard(spot, full, Phase::expiring);\n"
+          "        return false;\n    }\n",
+          "    if (is_expired(spot))\n        count_lost(spot, Phase::expiring);\n"), sees="C8"),
+    rule("each level has its redelivery set", "l_nack", (1, 0, 0),
+         (RING_READ, "    redelivery_.set(column(spot.level), spot",
+          "    redelivery_.set(spot.level, spot")),
+]
+
+BROADCAST = [
+    rule("C12: who reads pins what may be taken away", "b_drop", (1, 0, 0),
+         (CAST, "        at.pins.fetch_or(bit, seq_cst); // [P] then", "        ; // [P] then"),
+         sees="C7|C8|told|answer"),
+    rule("C13: DROPPING before anything is taken away", "b_drop2", (2, 0, 0),
+         (DISCARD, "    CellWord const mine = full.to(how, matrix_->me().owner);\n"
+          "    return !change",
+          "    CellWord const mine = full.to(how, matrix_->me().owner);\n"
+          "    if (broadcast())\n        take_away(spot, losers(spot), how);\n"
+          "    return !change")),
+    rule("C14: who collects looks for holders after FREEING", "b_late1", (2, 0, 0),
+         (CAST, "        if (is_held(spot)) {\n            change(spot, freeing, full);\n",
+          "        if (false) {\n            change(spot, freeing, full);\n")),
+    rule("C15: a place is FREE only after a sweep that met no WRITING", "b_leave", (2, 0, 0),
+         (SUBSCRIBERS, "        all = all && !found.is(Phase::writing);\n", "        (void)found;\n")),
+    rule("C16: only the sweeper named in the slot sweeps", "b_rejoin", (2, 0, 0),
+         (SUBSCRIBERS, "        if (!found.is(SubscriberState::leaving, kNobody))\n            continue;\n",
+          "        if (!found.is(SubscriberState::leaving))\n            continue;\n"),
+         schedules=1000000),
+    rule("a poster sweeps after whom has left meanwhile", "b_leave", (2, 0, 0),
+         (RING, "        if (left || given == 0)\n", "        if (given == 0)\n")),
+    rule("what nobody gets is collected by its poster", "b_nobody", (0, 0, 0),
+         (RING, "        if (left || given == 0)\n", "        if (left)\n")),
+    rule("the last holder collects", "b_last", (1, 0, 0),
+         (CAST, "    if (last || may_lose())\n", "    if (false)\n"), sees="nobody holds"),
+    rule("the word before the holders", "b_drop", (3, 0, 0),
+         (CAST, "    bool const mine = load(spot).raw == full.raw && (at.holders.load(seq_cst) & bit) != 0;\n",
+          "    bool const held = (at.holders.load(seq_cst) & bit) != 0;\n"
+          "    bool const mine = held && load(spot).raw == full.raw;\n"), schedules=2000000),
+    rule("the pins before the holders", "b_drop", (2, 0, 0),
+         (DISCARD, "    uint64_t const pins = at.pins.load(seq_cst);\n"
+          "    return at.holders.load(seq_cst) & ~pins;\n",
+          "    uint64_t const holders = at.holders.load(seq_cst);\n"
+          "    return holders & ~at.pins.load(seq_cst);\n"), sees="C8|told"),
+    rule("who joins starts a lap back", "b_join", (2, 0, 0),
+         (SUBSCRIBERS, "tail > capacity() ? tail - capacity() : 0;", "tail;"), sees="C2|C4|never|not"),
+    rule("healing takes a dead subscriber's bits", "b_heal", (1, 1, 0),
+         (RING_HEAL, "        heal_subscribers(dead);\n", "        ;\n")),
+    rule("healing gives a dead poster's message its holders", "b_heal_post", (1, 1, 0),
+         (RING_HEAL, "        publish(spot, word);\n",
+          "        change(spot, word, word.to(Phase::full));\n")),
+    rule("a dropper wakes who waits for the next", "w_cast_drop", (1, 0, 0),
+         (DISCARD, "        ring_items(); // who waited at this message goes on to the next\n",
+          "        ;\n"),
+         (RING, "    ring_items();\n    return true;\n",
+          "    if (!broadcast())\n        ring_items();\n    return true;\n"), sees="C6"),
+    rule("a late joiner holds what is retained", "b_late", (0, 0, 0),
+         (CAST, "            cell(spot).holders.fetch_or(bit, seq_cst); // [H]",
+          "            ; // [H]"), sees="late joiner"),
+]
+
+RETIRING = [
     rule("retire: [U] the mark, then a look at the word", "r_post", (2, 0, 0),
          (ROOTS, "    if (entries_[index].word.load(seq_cst) == word.raw)\n        return was_set",
           "    if (true)\n        return was_set")),
@@ -582,6 +674,81 @@ FLUSH = [
          sees="forgotten|sleeps"),
 ]
 
+POOL_RULES = [
+    rule("pool: who drops a hint looks again", "pool_stale", (2, 0, 0),
+         (SLOTS, "    if (PoolWord{word(index).load(seq_cst)}.is(PoolState::free))\n", "    if (false)\n"),
+         sees="P2"),
+    rule("pool: the hint comes after FREE", "pool_many", (2, 0, 0),
+         (SLOTS, "    PoolWord const free = found.to(PoolState::free, kNobody);\n",
+          "    PoolWord const free = found.to(PoolState::free, kNobody);\n"
+          "    Extent &before = extent_[shape_.extent_of(index)];\n"
+          "    before.free.set(0, index - before.begin);\n"),
+         (SLOTS, "    extent.free.set(0, index - extent.begin);\n    return true;\n",
+          "    return true;\n"), sees="P2"),
+    rule("pool: a pop is a CAS", "pool_moves", (2, 0, 0),
+         (POOL_HOT, "entry.word->compare_exchange(found, lane.live | generation, acq_rel, relaxed)",
+          "(entry.word->store(lane.live | generation, seq_cst), true)"), sees="P1"),
+    rule("pool: a claim is a CAS", "pool_last", (2, 0, 0),
+         (SLOTS, "        if (!word(index).compare_exchange(found.raw, mine.raw, acq_rel, relaxed))\n"
+          "            return {0};\n", "        word(index).store(mine.raw, seq_cst);\n"), sees="P1"),
+    rule("pool: each user has a generation of his own", "pool_one", (0, 0, 0),
+         (POOL_HOT, "PoolWord::next_generation(static_cast<uint32_t>(found))",
+          "static_cast<uint32_t>(found)"), sees="P1"),
+    rule("pool: none is concluded from an unchanged gate", "pool_moves", (2, 0, 0),
+         (POOL_WAIT, "        if (verdict(now) == verdict(seen)) {", "        if (true) {"), sees="P4"),
+    rule("pool: the bit stands before the look", "pool_moves", (2, 0, 0),
+         (POOL_WAIT, "        if (!gate.announce(seen, Gate::kLooks))\n            continue;\n", ""),
+         sees="P4"),
+    rule("pool: what others keep is looked at too", "pool_steal", (0, 0, 0),
+         (SLOTS, "        if (!found.is(PoolState::free) && !found.is(PoolState::cached))",
+          "        if (!found.is(PoolState::free))"), sees="P4"),
+    rule("pool: who releases tells sleepers", "pool_wait", (2, 0, 0),
+         (POOL_HOT, "    slots_.gate().notice();\n", ""), sees="forgotten"),
+    rule("pool: a sleeper looks after his bit", "pool_wait", (2, 0, 0),
+         (POOL_WAIT, "        if (done = attempt(false, ret); !may_pass(done)) // [B] after the announcement\n"
+          "            return zeroed(done);\n", ""),
+         (POOL_WAIT, "        if (!gate.announce(seen, Gate::kSleeps) && !deadline.passed())\n"
+          "            continue;\n",
+          "        seen = gate.begin();\n"
+          "        if (!gate.announce(seen, Gate::kSleeps) && !deadline.passed())\n"
+          "            continue;\n"), sees="forgotten"),
+    rule("pool: healing tells sleepers", "pool_wait_death", (1, 1, 0),
+         (POOL_SHARED, "    ticket.give_back(dead);\n    slots.gate().notice_always();\n",
+          "    ticket.give_back(dead);\n"), sees="forgotten"),
+    rule("pool: the end tells sleepers", "pool_wait_end", (2, 0, 0),
+         (POOL_SHARED, "    slots_.header().retired.store(1, seq_cst); // before the wake\n"
+          "    slots_.gate().notice_always();\n",
+          "    slots_.header().retired.store(1, seq_cst); // before the wake\n"), sees="not told"),
+    rule("pool: healing gives back what the dead kept", "pool_passing", (1, 1, 0),
+         (SLOTS, "    if (his && give_back(index, found))\n        return;\n",
+          "    if (his && found.is(PoolState::live) && give_back(index, found))\n        return;\n"),
+         sees="names the dead"),
+    rule("pool: healing gives back what the dead had", "pool_last", (0, 1, 0),
+         (SLOTS, "    if (his && give_back(index, found))\n        return;\n", ""),
+         sees="names the dead"),
+    rule("pool: healing sets hints that are missing", "pool_many", (1, 1, 0),
+         (SLOTS, "    if (found.is(PoolState::free))\n        extent.free.set(0, index - extent.begin);\n",
+          ""), sees="P2"),
+    rule("pool: healing gives the ticket back", "pool_grow_two", (0, 1, 0),
+         (POOL_SHARED, "    ticket.give_back(dead);\n", ""), sees="ticket|says -16"),
+    rule("pool: healing finishes or undoes growth", "pool_grow", (0, 1, 0),
+         (POOL_SHARED, "        finish_growth(matrix, slots);\n", "        ;\n"),
+         sees="P7|leak|nobody knows"),
+    rule("pool: an extent is nobody's before it counts", "pool_grow", (1, 1, 0),
+         (POOL_SHARED, "    header.extents.store(known + 1, seq_cst); // before notice(); pairs with learn_extents()\n",
+          ""),
+         (POOL_SHARED, "    Status const moved = matrix_->move_owner(",
+          "    header.extents.store(known + 1, seq_cst);\n"
+          "    Status const moved = matrix_->move_owner(")),
+    rule("pool: one at a time adds extents", "pool_grow_two", (2, 0, 0),
+         (POOL_SHARED, "    WEIR_TRY(matrix_->take_ticket(header.growth));\n"
+          "    Undo const give_back([&] { matrix_->give_ticket(header.growth); });\n", "")),
+    rule("pool: a kept slot of the dead is changed by CAS", "pool_keep_release", (2, 1, 0),
+         (SLOTS, "        word(index).compare_exchange(found.raw, found.to(PoolState::live, kNobody).raw, acq_rel,\n"
+          "                                     relaxed);\n",
+          "        word(index).store(found.to(PoolState::live, kNobody).raw, seq_cst);\n"), sees="P1"),
+]
+
 RULES = (INDEX + MATRIX + LANES + HEALING + PARTICIPANTS + GROWTH + TRIMMING + RESIZE_RULES
-         + WAIT_RULES + CHANNEL
-         + ROOT_RULES + FLUSH)
+         + WAIT_RULES + CHANNEL + BROADCAST + RETIRING
+         + ROOT_RULES + FLUSH + POOL_RULES)

@@ -2,10 +2,11 @@
 // A tiny channel in a tiny matrix, and what a specification knows of its messages.
 #pragma once
 
-#include "core/channel/channel.hpp"
+#include "core/channel/subscription.hpp"
 #include "tests/explore/matrix_world.hpp"
 
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -13,6 +14,14 @@ namespace weir::explore {
 
 struct ChannelPlan {
     uint32_t capacity = 2;
+    uint32_t levels = 1;
+    ChannelMode mode = ChannelMode::queue;
+    Overflow overflow = Overflow::block;
+    Nanoseconds ttl = 0; ///< a step takes 100 ns
+    Nanoseconds ageing = 0;
+    uint64_t retain_count = 0;
+    unsigned taken = 0;     ///< broadcast: places of somebody who is not there
+    int subscribed = 0;     ///< broadcast: the first so many fibres are, before the schedule
     int before = 0;         ///< messages 1 … that are posted before the schedule begins
     bool unordered = false; ///< blocks are posted again: the order of one poster says nothing
     bool retires = false;   ///< what waits may be freed; nobody has the channel open at first
@@ -28,7 +37,7 @@ class Peer {
     int number() const { return number_; }
     Matrix &matrix() const;
     /// True if it was posted. EAGAIN and the like: the block is freed.
-    bool post(int message, Nanoseconds timeout = 0) const;
+    bool post(int message, Nanoseconds timeout = 0, unsigned level = 0) const;
     /// Posts a block that this fibre has taken, as a new message.
     bool post_taken(int message, Ref ref) const;
     /// Reads one and answers. False if nothing waits.
@@ -37,6 +46,15 @@ class Peer {
     bool read_nack() const;
     /// Reads one and keeps its block. Null if nothing waits.
     Ref read_take() const;
+    /// Reads two, and answers the later one first.
+    void read_two_ack_back() const;
+    /// Broadcast: takes the block if nobody else waits for the message.
+    bool read_take_or_ack() const;
+    /// Reads one and neither answers nor lives on properly: it stays in hand. -1 if nothing waits.
+    int read_hold() const;
+    /// Broadcast: false if there is no place.
+    bool join() const;
+    void leave() const;
     void heal() const;
     /// Looks into the channel as a read-only handle does: without a mark, and finds no error.
     void watch() const;
@@ -50,8 +68,9 @@ class Peer {
 
   private:
     bool read(Nanoseconds timeout, weir::Message &ret) const;
-    bool post_ref(int message, Ref ref, Nanoseconds timeout) const;
+    bool post_ref(int message, Ref ref, Nanoseconds timeout, unsigned level = 0) const;
     void settle_post(int message, Ref ref, Status status) const;
+    bool answer(weir::Message const &got, Answer how) const;
 
     ChannelWorld &world_;
     int number_;
@@ -73,6 +92,7 @@ class ChannelWorld : public MatrixWorld {
     void overslept(int who) override;
     std::string value_of(void const *address, uint64_t value) const override;
 
+    Reader &raw_reader(int fibre) { return *readers_[static_cast<std::size_t>(fibre)]; }
     Channel &channel(int fibre) { return *channels_[static_cast<std::size_t>(fibre)]; }
     Subscription &subscription(int fibre)
     {
@@ -83,15 +103,29 @@ class ChannelWorld : public MatrixWorld {
         int poster = kNoFibre;
         int sequence = 0;
         Ref ref;
+        unsigned level = 0;
         bool posted = false;     ///< post() said so
+        unsigned must = 0;       ///< who was subscribed when the post began
+        unsigned due = 0;        ///< broadcast: who must get it
+        unsigned got = 0;        ///< who had it
+        unsigned in_hand = 0;    ///< who has it
+        unsigned lost_for = 0;   ///< slots from which it was taken away
         bool consumed = false;   ///< its block was freed or taken by who held it
         bool may_repeat = false; ///< a reader died with it, or said nack
         int held_by = kNoFibre;
         int deliveries = 0;
     };
     /// Called before post(): from now on the block carries this message.
-    void begin_post(int message, int poster, Ref ref);
+    void begin_post(int message, int poster, Ref ref, unsigned level = 0);
     Message &message(int number) { return messages_[number]; }
+    void posted(int message);
+    /// Broadcast: what read() gave to a fibre; and an answer that begins.
+    void picked_up(int message, int who);
+    void answers(int message, int who) { messages_[message].in_hand &= ~(1u << who); }
+    void joined(int who) { joined_ |= 1u << who; }
+    void leaves(int who);
+    void told(int who, uint64_t missed) { told_[who] += missed; }
+    ChannelPlan const &plan() const { return plan_; }
     bool retires() const { return plan_.retires; }
 
   protected:
@@ -102,11 +136,21 @@ class ChannelWorld : public MatrixWorld {
   private:
     void make_channel();
     void open_handles();
+    void make_readers();
+    void check_leaving(uint64_t bits, uint32_t cell);
+    void check_cursor(int who, uint32_t cell, uint64_t holders);
     void post_before();
     void cell_changed(uint32_t index, int who);
     void block_changed(int number, int who);
     void took(int number, int who, bool again);
+    void holders_changed(uint32_t index, int who);
     void check_empty();
+    void check_broadcast();
+    void check_counts();
+    uint32_t cells() const { return plan_.capacity * plan_.levels; }
+    ChannelOptions options() const;
+    bool may_go(int number, int who) const;
+    Ring ring_of(int fibre);
 
     Cell *cells_ = nullptr;
     CellWord cell_word(uint32_t index) const;
@@ -117,10 +161,20 @@ class ChannelWorld : public MatrixWorld {
     Ref ref_;
     std::vector<Channel *> channels_;
     std::vector<Subscription *> subscriptions_;
+    std::vector<Reader *> readers_;
+    char const *begin_ = nullptr, *end_ = nullptr; ///< of the channel's block
     std::map<int, Message> messages_, messages_before_;
     std::vector<CellWord> seen_cells_;
+    std::vector<uint64_t> seen_holders_;
+    std::set<int> lost_; ///< dropped or expired, wholly or for somebody
+    std::set<int> perhaps_lost_; ///< the last whom it was taken from was leaving
+    unsigned joined_ = 0, joined_before_ = 0;
+    bool left_early_ = false; ///< who leaves takes what he was not told with him
+    int last_got_[kMaxFibres][kMaxFibres][kMaxLevels] = {};
+    uint64_t told_[kMaxFibres] = {};
     std::map<int, BlockWord> seen_blocks_;
-    int last_first_[kMaxFibres] = {}; ///< sequence of the last new message of each poster
+    /// Sequence of the last new message of each poster and level.
+    int last_first_[kMaxFibres][kMaxLevels] = {};
 };
 
 } // namespace weir::explore

@@ -386,6 +386,7 @@ void sleep_on(void const *address, Nanoseconds limit)
     say("sleeps on %s", S.scenario->name_of(address).c_str());
     f.state = State::asleep;
     f.sleeps_on = address;
+    f.slept_at = S.steps;
     f.wake_at = virtual_now() + (limit < kLongestSleep ? limit : kLongestSleep);
     give_way();
 }
@@ -397,13 +398,16 @@ void wake(void const *address)
             S.fibre[i].state = State::ready;
 }
 
-void wake_one(void const *address)
+bool wake_one(void const *address)
 {
+    int first = kNoFibre;
     for (int i = 0; i < S.count; i++)
-        if (S.fibre[i].state == State::asleep && S.fibre[i].sleeps_on == address) {
-            S.fibre[i].state = State::ready;
-            return;
-        }
+        if (S.fibre[i].state == State::asleep && S.fibre[i].sleeps_on == address &&
+            (first == kNoFibre || S.fibre[i].slept_at < S.fibre[first].slept_at))
+            first = i;
+    if (first != kNoFibre)
+        S.fibre[first].state = State::ready;
+    return first != kNoFibre;
 }
 
 bool is_asleep(int fibre) { return S.fibre[fibre].state == State::asleep; }

@@ -181,8 +181,8 @@ void wait_for_change(Nanoseconds limit, Wait kind);
 /// Sleeps on `address` until wake(address), at most `limit`.
 void sleep_on(void const *address, Nanoseconds limit);
 void wake(void const *address);
-/// One of them: the lowest letter. Which one a kernel takes is its secret.
-void wake_one(void const *address);
+/// Wakes the one who has slept longest on it; false if nobody sleeps there.
+bool wake_one(void const *address);
 bool is_asleep(int fibre);
 /// No sleep is longer: who says "for ever" is woken then, and was forgotten.
 inline constexpr Nanoseconds kLongestSleep = 3600 * kSecond;

@@ -16,6 +16,7 @@ void register_all()
     register_wait();
     register_channel();
     register_flush();
+    register_pool();
 }
 
 } // namespace weir::explore

@@ -15,6 +15,9 @@ void register_resize();
 void register_wait();
 void register_channel();
 void register_flush();
+void register_pool();
+void register_policies();  ///< of channels
+void register_broadcast(); ///< of channels
 
 void register_all();
 

@@ -1,86 +1,11 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 // Scenarios of a channel in queue mode: posting, reading, answering, waiting, dying, retirement.
-#include "tests/explore/channel_world.hpp"
-#include "tests/explore/scenarios.hpp"
+#include "tests/explore/channel_tables.hpp"
 
 namespace weir::explore {
 namespace {
 
-using Programs = std::vector<ChannelProgram>;
-
-/// Piece 0 keeps the messages' blocks from what is left for the channel; piece i is message i's
-/// block, owned by who posts it: one letter per message, '-' for the outsider.
-MatrixPlan blocks_of(std::string const &posters)
-{
-    MatrixPlan plan;
-    auto &pieces = plan.pieces[kSmall];
-    pieces.push_back(used(1));
-    for (char c : posters)
-        pieces.push_back(used(1, c == '-' ? kOutsider : c - 'a'));
-    pieces.push_back(used(1));
-    pieces.push_back(open(20));
-    return plan;
-}
-
-void add(char const *name, char const *about, int deepest, ChannelPlan plan,
-         std::string const &posters, Programs programs)
-{
-    MatrixPlan const matrix = blocks_of(posters);
-    scenarios().push_back({"channel", name, about,
-                           [=] {
-                               auto world = std::make_unique<ChannelWorld>(plan, matrix, programs);
-                               world->may_spin_on = name[0] == 'w'; // to come to the sleep
-                               return world;
-                           },
-                           deepest});
-}
-
-ChannelPlan ring(uint32_t capacity, int before = 0)
-{
-    ChannelPlan plan;
-    plan.capacity = capacity;
-    plan.before = before;
-    return plan;
-}
-
-ChannelProgram posts(int first, int last = 0)
-{
-    return [=](Peer &me) {
-        for (int i = first; i <= (last == 0 ? first : last); i++)
-            me.post(i);
-    };
-}
-
-ChannelProgram reads(int count)
-{
-    return [=](Peer &me) {
-        for (int i = 0; i < count; i++)
-            me.read_ack();
-    };
-}
-
-ChannelProgram nacks(int count)
-{
-    return [=](Peer &me) {
-        for (int i = 0; i < count; i++)
-            me.read_nack();
-    };
-}
-
-ChannelProgram heals_and_reads(int count)
-{
-    return [=](Peer &me) {
-        me.heal();
-        for (int i = 0; i < count; i++)
-            me.read_ack();
-    };
-}
-
-/// Reads one message, sleeping until it comes.
-ChannelProgram waits()
-{
-    return [](Peer &me) { me.read_ack(600 * kMillisecond); };
-}
+using namespace channel_tables;
 
 void register_queue()
 {
@@ -196,6 +121,8 @@ void register_channel()
     register_queue_healing();
     register_waiting();
     register_retirement();
+    register_policies();
+    register_broadcast();
 }
 
 } // namespace weir::explore

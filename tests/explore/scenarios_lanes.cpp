@@ -30,7 +30,7 @@ void add_threads(char const *name, char const *about, int deepest, Pieces small,
     plan.lanes = plan.one_process = true;
     plan.keep_blocks = keep;
     scenarios().push_back({"lanes", name, about,
-                            [=] { return std::make_unique<MatrixWorld>(plan, programs); }, deepest});
+                           [=] { return std::make_unique<MatrixWorld>(plan, programs); }, deepest});
 }
 
 /// The first two programs are threads of one process; they have a depot for one block of a size.
@@ -193,38 +193,38 @@ void register_threads()
 void register_depot()
 {
     add_depot("depot_pass", "a thread allocates what another one has too much of", 3,
-                {used(1), used(1), used(1), used(1)}, {frees({0, 1, 2}), pairs(1, 2)});
+              {used(1), used(1), used(1), used(1)}, {frees({0, 1, 2}), pairs(1, 2)});
     add_depot("depot_full", "two threads have too much, the depot has room for one", 2,
-                {used(1), used(1), used(1), used(1), used(1), used(3)},
-                {frees({0, 2, 4, 1}), [](Actor const &me) {
-                     me.free_piece(3);
-                     me.free_piece(5);
-                     me.alloc(1);
-                 }});
+              {used(1), used(1), used(1), used(1), used(1), used(3)},
+              {frees({0, 2, 4, 1}), [](Actor const &me) {
+                   me.free_piece(3);
+                   me.free_piece(5);
+                   me.alloc(1);
+               }});
     add_depot("depot_stolen", "a batch whose block another process takes", 3,
-                {used(1), used(1), used(1), used(1)}, {frees({0, 1, 2}), allocs(1), allocs(3)});
+              {used(1), used(1), used(1), used(1)}, {frees({0, 1, 2}), allocs(1), allocs(3)});
     add_depot("depot_short", "an allocation needs what the depot keeps", 3,
-                {used(1), used(1), used(1), used(1)},
-                {[](Actor const &me) {
-                     for (std::size_t piece : {0, 1, 2})
-                         me.free_piece(piece);
-                     if (me.alloc(3).value == 0)
-                         fail("what its own process kept was not found");
-                 },
-                 frees({3})});
+              {used(1), used(1), used(1), used(1)},
+              {[](Actor const &me) {
+                   for (std::size_t piece : {0, 1, 2})
+                       me.free_piece(piece);
+                   if (me.alloc(3).value == 0)
+                       fail("what its own process kept was not found");
+               },
+               frees({3})});
     // The second thread steals both, gives one back, and that one is in both magazines.
     add_depot("depot_twice", "entries of two threads name one block", 3,
-                {used(1), used(1), used(2)},
-                {[](Actor const &me) {
-                     me.free_piece(0);
-                     me.free_piece(1);
-                     me.alloc(1);
-                 },
-                 [](Actor const &me) {
-                     me.alloc(1);
-                     me.alloc_and_free(1);
-                     me.alloc(1);
-                 }});
+              {used(1), used(1), used(2)},
+              {[](Actor const &me) {
+                   me.free_piece(0);
+                   me.free_piece(1);
+                   me.alloc(1);
+               },
+               [](Actor const &me) {
+                   me.alloc(1);
+                   me.alloc_and_free(1);
+                   me.alloc(1);
+               }});
 }
 } // namespace
 

@@ -31,6 +31,7 @@ struct Fibre {
     uint64_t seen_changes = 0; ///< of others, when it last began to look
     Nanoseconds wake_at = 0;
     void const *sleeps_on = nullptr;
+    uint64_t slept_at = 0; ///< the step
 };
 
 /// Who loads and who writes a word, one bit per fibre.

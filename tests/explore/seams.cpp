@@ -64,10 +64,10 @@ void futex_wake_all(atomic<uint32_t> const &word) noexcept
     explore::wake(word.address());
 }
 
-void futex_wake_one(atomic<uint32_t> const &word) noexcept
+bool futex_wake_one(atomic<uint32_t> const &word) noexcept
 {
     explore::system_call(&word, "futex_wake_one");
-    explore::wake_one(word.address());
+    return explore::wake_one(word.address());
 }
 
 // ---- assertions end the schedule, not the process

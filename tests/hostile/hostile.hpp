@@ -112,6 +112,8 @@ class Victim {
     uint64_t table_word(Random &random) const noexcept;
     uint64_t sector_word(Random &random) const noexcept;
     uint64_t channel() const noexcept; ///< offset of the first channel, 0 if there is none
+    uint64_t pool() const noexcept;    ///< of the first pool
+    uint64_t object(uint64_t kind, uint64_t bytes) const noexcept;
     uint64_t plausible_head(Random &random, unsigned sector) const noexcept;
     void attack_channel(Random &random, unsigned kind, uint64_t at) noexcept;
     void guard() noexcept;
@@ -154,6 +156,9 @@ class Worker {
     void close_channel() noexcept;
     void post() noexcept;
     void read() noexcept;
+    void open_pool() noexcept;
+    void acquire() noexcept;
+    void release() noexcept;
 
     Victim &victim_;
     weir_matrix *matrix_;
@@ -162,6 +167,8 @@ class Worker {
     weir_ref refs_[kRefs] = {};
     weir_channel *channel_ = nullptr;
     weir_subscription *subscription_ = nullptr;
+    weir_pool *pool_ = nullptr;
+    weir_slot slots_[kRefs] = {};
 };
 
 } // namespace hostile

@@ -71,6 +71,7 @@ class Worker {
         weir_channel_attach(matrix_, "ring", nullptr, &channel_);
         if (channel_ != nullptr)
             weir_channel_subscribe(channel_, &reader_);
+        weir_pool_attach(matrix_, "slots", nullptr, &pool_);
         for (uint64_t i = 0; i < steps && now_ns() < until; ++i) {
             step();
             __atomic_fetch_add(&control_.beats[number_], 1, __ATOMIC_RELAXED);
@@ -78,6 +79,7 @@ class Worker {
         control_.running[number_] = "the end";
         weir_subscription_close(reader_);
         weir_channel_unref(channel_);
+        weir_pool_unref(pool_);
         weir_matrix_unref(matrix_);
         return 0;
     }
@@ -122,7 +124,7 @@ class Worker {
 
     void step()
     {
-        switch (random_.below(24)) {
+        switch (random_.below(27)) {
         default:
             return allocate();
         case 6:
@@ -149,6 +151,10 @@ class Worker {
             return look();
         case 20:
             return join_again();
+        case 21:
+        case 22:
+        case 23:
+            return use_slots();
         }
     }
 
@@ -217,6 +223,33 @@ class Worker {
             break;
         default:
             CALL(weir_channel_take, reader_, &message);
+        }
+    }
+    void use_slots()
+    {
+        if (pool_ == nullptr)
+            return;
+        weir_slot slot = random_.below(20) == 0 ? random_.next() : held_;
+        void *data = nullptr;
+        weir_pool_info info = WEIR_POOL_INFO_INIT;
+        switch (random_.below(10)) {
+        case 0:
+            CALL(weir_pool_data, pool_, slot, &data);
+            CALL(weir_pool_is_live, pool_, slot);
+            break;
+        case 1:
+            if (CALL(weir_pool_acquire_many, pool_, 1, 0, &slot, &data))
+                CALL(weir_pool_release_ptr, pool_, data);
+            break;
+        case 2:
+            CALL(weir_pool_stats, pool_, &info);
+            CALL(weir_pool_grow, pool_, 1);
+            break;
+        default:
+            CALL(weir_pool_release, pool_, slot);
+            if (CALL(weir_pool_acquire, pool_, random_.below(50) == 0 ? kMillisecond : 0, &held_,
+                     &data))
+                touch(data, weir_pool_slot_size(pool_));
         }
     }
     void change_root()
@@ -295,6 +328,8 @@ class Worker {
     Random random_;
     uint64_t length_ = 0;
     weir_channel *channel_ = nullptr;
+    weir_pool *pool_ = nullptr;
+    weir_slot held_ = 0;
     weir_subscription *reader_ = nullptr;
     weir_ref refs_[kRefs] = {};
 };
@@ -444,9 +479,16 @@ std::string play(unsigned kind, uint64_t seed, Documented const &documented, Sum
     ring.capacity = 64;
     weir_matrix *matrix = nullptr;
     weir_channel *channel = nullptr;
+    weir_pool *pool = nullptr;
+    weir_pool_options slots = WEIR_POOL_OPTIONS_INIT;
+    slots.slot_size = 100;
+    slots.capacity = 64;
+    slots.max_capacity = 512;
+    slots.flags = WEIR_POOL_GROWABLE;
     uint64_t place = 0;
     if (weir_matrix_create(name.c_str(), &with, &matrix) != 0 ||
-        weir_channel_create(matrix, "ring", &ring, &channel) != 0)
+        weir_channel_create(matrix, "ring", &ring, &channel) != 0 ||
+        weir_pool_create_in(matrix, "slots", &slots, &pool) != 0)
         return "no segment";
     find_channel(matrix, place);
 
@@ -480,6 +522,7 @@ std::string play(unsigned kind, uint64_t seed, Documented const &documented, Sum
         weir_matrix_heal(matrix, nullptr);
         weir_matrix_stats(matrix, &info);
         weir_channel_unref(channel);
+        weir_pool_unref(pool);
         weir_matrix_unref(matrix);
         return 0;
     });
@@ -489,6 +532,7 @@ std::string play(unsigned kind, uint64_t seed, Documented const &documented, Sum
         wrong = WIFSIGNALED(status) ? text("signal %d while looking at the ruin", WTERMSIG(status))
                                     : "the visitor failed";
     weir_channel_unref(channel);
+    weir_pool_unref(pool);
     weir_matrix_unref(matrix);
     unlink(("/dev/shm/weir." + name).c_str()); // it may not begin like a segment any more
     munmap(control, sizeof *control);

@@ -4,6 +4,7 @@
 
 #include "core/channel/cell.hpp"
 #include "core/matrix/block_word.hpp"
+#include "core/pool/layout.hpp"
 #include "core/segment/layout.hpp"
 
 #include <sys/mman.h>
@@ -24,6 +25,8 @@ using weir::Phase;
 
 constexpr uint64_t kOffsetMask = (uint64_t{1} << 48) - 1;
 constexpr uint64_t kChannelRoot = 2;
+constexpr uint64_t kPoolRoot = 3;
+constexpr uint64_t kPoolBytes = sizeof(weir::PoolHeader) + 64 * 8 + 128; ///< header, words, hints
 
 void put(uint64_t *at, uint64_t value) noexcept { __atomic_store_n(at, value, __ATOMIC_RELAXED); }
 uint64_t get(uint64_t const *at) noexcept { return __atomic_load_n(at, __ATOMIC_RELAXED); }
@@ -175,12 +178,18 @@ uint64_t Victim::sector_word(Random &random) const noexcept
 
 uint64_t Victim::channel() const noexcept
 {
+    return object(kChannelRoot, sizeof(weir::ChannelHeader) + 128 * 64);
+}
+
+uint64_t Victim::pool() const noexcept { return object(kPoolRoot, kPoolBytes); }
+
+uint64_t Victim::object(uint64_t kind, uint64_t bytes) const noexcept
+{
     auto const &header = *reinterpret_cast<Header const *>(pristine_);
     for (uint64_t i = 0; i < header.roots; ++i) {
         uint64_t const entry = header.roots_offset + i * sizeof(weir::RootEntry);
         uint64_t const at = get(word_at(entry + 8)) & kOffsetMask;
-        if ((get(word_at(entry)) >> 52 & 0xff) == kChannelRoot && at != 0 &&
-            at <= size_ - sizeof(weir::ChannelHeader) - 128 * 64)
+        if ((get(word_at(entry)) >> 52 & 0xff) == kind && at != 0 && at <= size_ - bytes)
             return at;
     }
     return 0;
@@ -190,7 +199,12 @@ uint64_t Victim::table_word(Random &random) const noexcept
 {
     auto const &header = *reinterpret_cast<Header const *>(pristine_);
     uint64_t const slots = header.participants;
-    switch (random.below(16)) {
+    switch (random.below(18)) {
+    case 16:
+    case 17:
+        if (uint64_t const at = pool(); at != 0)
+            return at + random.below(random.one_in(2) ? sizeof(weir::PoolHeader) : kPoolBytes);
+        return sector_word(random);
     case 0:
         return random.below(sizeof(Header));
     case 1:
@@ -311,15 +325,21 @@ void Victim::attack(Random &random, unsigned kind) noexcept
 void Victim::attack_channel(Random &random, unsigned kind, uint64_t at) noexcept
 {
     using weir::ChannelHeader;
-    uint64_t const cell = at + sizeof(ChannelHeader) + 64 * random.below(65);
+    using weir::Level;
+    uint64_t const level = at + sizeof(ChannelHeader);
+    uint64_t const cell = level + sizeof(Level) + 64 * random.below(65);
     switch (kind) {
     case 8: // whoever wants to sleep is called back
-        __atomic_fetch_add(reinterpret_cast<uint32_t *>(
-                               word_at(at + offsetof(ChannelHeader, items) + 64 * random.below(2))),
-                           2, __ATOMIC_RELAXED);
+    {
+        uint64_t const words[] = {at + offsetof(ChannelHeader, items),
+                                  at + offsetof(ChannelHeader, watchers),
+                                  level + offsetof(Level, room)};
+        __atomic_fetch_add(reinterpret_cast<uint32_t *>(word_at(words[random.below(3)])), 2,
+                           __ATOMIC_RELAXED);
         return;
+    }
     case 9: // the hints are far away
-        put(word_at(at + offsetof(ChannelHeader, tail) + 64 * random.below(2)),
+        put(word_at(level + (random.one_in(2) ? offsetof(Level, tail) : offsetof(Level, head))),
             random.one_in(2) ? random.next() : random.below(100000));
         return;
     case 10: // cells far ahead

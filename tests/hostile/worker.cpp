@@ -28,13 +28,18 @@ Worker::Worker(Victim &victim, uint64_t seed, bool alone) noexcept
     : victim_(victim), matrix_(victim.matrix()), random_(seed), alone_(alone)
 {
     open_channel();
+    open_pool();
 }
 
-Worker::~Worker() { close_channel(); }
+Worker::~Worker()
+{
+    close_channel();
+    CALL(weir_pool_unref(pool_));
+}
 
 void Worker::step() noexcept
 {
-    switch (random_.below(20)) {
+    switch (random_.below(24)) {
     case 0:
     case 1:
     case 2:
@@ -65,6 +70,12 @@ void Worker::step() noexcept
     case 16:
     case 17:
         return post();
+    case 20:
+    case 21:
+        return acquire();
+    case 22:
+    case 23:
+        return release();
     default:
         return read();
     }
@@ -315,6 +326,69 @@ void Worker::read() noexcept
         break;
     }
     CALL(weir_channel_ack(subscription_, &message));
+}
+
+void Worker::open_pool() noexcept
+{
+    weir_pool_options options = WEIR_POOL_OPTIONS_INIT;
+    options.slot_size = 100;
+    options.capacity = 64;
+    options.max_capacity = 512;
+    options.flags = WEIR_POOL_GROWABLE;
+    if (CALL(weir_pool_attach(matrix_, "slots", nullptr, &pool_)) < 0 &&
+        CALL(weir_pool_create_in(matrix_, "slots", &options, &pool_)) < 0)
+        pool_ = nullptr;
+}
+
+void Worker::acquire() noexcept
+{
+    if (pool_ == nullptr || random_.one_in(200)) {
+        if (pool_ != nullptr && random_.one_in(4))
+            CALL(weir_pool_destroy(pool_));
+        CALL(weir_pool_unref(pool_));
+        pool_ = nullptr;
+        return open_pool();
+    }
+    size_t const at = random_.below(kRefs);
+    if (random_.one_in(2))
+        CALL(weir_pool_release(pool_, slots_[at]));
+    void *data = nullptr;
+    if (CALL(weir_pool_acquire(pool_, some_timeout(), &slots_[at], &data)) < 0)
+        return;
+    if (!victim_.holds(data, weir_pool_slot_size(pool_)))
+        fail("weir_pool_acquire: a slot at %p is not in the segment", data);
+    std::memset(data, 3, weir_pool_slot_size(pool_));
+}
+
+void Worker::release() noexcept
+{
+    weir_slot const slot =
+        random_.one_in(16) ? random_.next() >> random_.below(64) : slots_[random_.below(kRefs)];
+    void *data = nullptr;
+    weir_pool_info info = WEIR_POOL_INFO_INIT;
+    if (pool_ == nullptr)
+        return;
+    switch (random_.below(8)) {
+    case 0:
+        if (CALL(weir_pool_data(pool_, slot, &data)) == 0 &&
+            !victim_.holds(data, weir_pool_slot_size(pool_)))
+            fail("weir_pool_data: a slot at %p is not in the segment", data);
+        CALL(weir_pool_release_ptr(pool_, data));
+        return;
+    case 1:
+        CALL(weir_pool_is_live(pool_, slot));
+        return;
+    case 2:
+        if (random_.one_in(20))
+            CALL(weir_pool_grow(pool_, 1));
+        return;
+    case 3:
+        if (random_.one_in(4))
+            CALL(weir_pool_stats(pool_, &info));
+        return;
+    default:
+        CALL(weir_pool_release(pool_, slot));
+    }
 }
 
 } // namespace hostile

@@ -2,8 +2,9 @@
 // What the stress programs share: options, random numbers, threads until a deadline, the verdict.
 #pragma once
 
-#include "core/channel/channel.hpp"
+#include "core/channel/subscription.hpp"
 #include "core/matrix/matrix.hpp"
+#include "core/pool/pool.hpp"
 
 #include <atomic>
 #include <cstdio>
@@ -39,7 +40,8 @@ inline void expect(bool holds, char const *what)
 
 inline MatrixOptions options_for(uint64_t capacity)
 {
-    static RootOps const *const ops[kRootKinds] = {nullptr, nullptr, &kChannelRootOps};
+    static RootOps const *const ops[kRootKinds] = {nullptr, nullptr, &kChannelRootOps,
+                                                   &kPoolRootOps};
     MatrixOptions options;
     options.geometry.capacity = capacity;
     for (uint64_t &limit : options.geometry.limit)

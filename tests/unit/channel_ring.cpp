@@ -17,9 +17,9 @@ struct World {
     Channel *channel = nullptr;
     Subscription *reader = nullptr;
 
-    explicit World(uint32_t capacity = kCapacity) : matrix(make_matrix(4 * kMiB))
+    explicit World(uint32_t capacity = kCapacity, ChannelOptions options = {})
+        : matrix(make_matrix(4 * kMiB))
     {
-        ChannelOptions options;
         options.capacity = capacity;
         auto const made = Channel::create(*matrix, "channel", options);
         check_eq(made.status().code, 0);
@@ -50,13 +50,8 @@ struct World {
         Message message;
         return reader->read(0, message).code;
     }
-    Cell *cells()
-    {
-        auto *const begin = reinterpret_cast<std::byte *>(&channel->ring().header());
-        uint64_t const capacity = channel->ring().capacity();
-        return reinterpret_cast<Cell *>(begin + Ring::bytes_for(floor_log2(capacity)) -
-                                        capacity * sizeof(Cell));
-    }
+    Cell *cells() { return channel->ring().cell_array(); }
+    Level &level() { return *reinterpret_cast<Level *>(&channel->ring().header() + 1); }
     void retire_and_check()
     {
         check_eq(channel->retire().code, 0);
@@ -146,8 +141,8 @@ Test(channel_ring, laps_wrap)
     uint64_t const start = CellWord::kLapMask - 1;
     for (uint64_t i = 0; i < kCapacity; ++i)
         world.cells()[i].word.store(CellWord::of(Phase::empty, start).raw, relaxed);
-    world.channel->ring().header().tail.store(start * kCapacity, relaxed);
-    world.channel->ring().header().head.store(start * kCapacity, relaxed);
+    world.level().tail.store(start * kCapacity, relaxed);
+    world.level().head.store(start * kCapacity, relaxed);
     for (uint64_t i = 0; i < 5 * kCapacity; ++i) {
         for (int k = 0; k < 3; ++k)
             check_eq(world.post(3 * i + static_cast<uint64_t>(k)), 0, "message %d",
@@ -310,7 +305,7 @@ Test(channel_ring, cells_of_the_dead_are_healed)
                      Cell &cell = world.cells()[0];
                      Owner const me = world.matrix->me().owner;
                      cell.word.store(CellWord::of(at.phase, 0, me).raw, seq_cst);
-                     world.channel->ring().header().tail.store(1, seq_cst);
+                     world.level().tail.store(1, seq_cst);
                      cell.tag.store(77, seq_cst);
                      if (at.ref_written)
                          cell.ref.store(made.ref.value, seq_cst);
@@ -338,8 +333,15 @@ Test(channel_ring, cells_of_the_dead_are_healed)
 Test(channel_ring, hostile_cells_are_handled, .timeout = 60)
 {
     Random random(9);
-    for (int round = 0; round < 100; ++round) {
-        World world;
+    for (int round = 0; round < 300; ++round) {
+        ChannelOptions options;
+        options.mode = round % 3 == 1 ? ChannelMode::broadcast : ChannelMode::queue;
+        options.overflow = round % 5 > 1 ? Overflow::drop_oldest : Overflow::block;
+        options.levels = round % 7 == 0 ? 3 : 1;
+        options.ageing = round % 14 == 0 ? 1 : 0;
+        options.ttl = round % 11 == 0 ? kMillisecond : 0;
+        options.retain_count = round % 9 == 1 ? 5 : 0;
+        World world(kCapacity, options);
         std::vector<Ref> refs;
         for (uint64_t tag = 0; tag < 10; ++tag) {
             refs.push_back(alloc(*world.matrix, 64).ref);
@@ -353,15 +355,19 @@ Test(channel_ring, hostile_cells_are_handled, .timeout = 60)
                            : random.percent(50) ? random.next()
                                                 : random.below(8) << 61 | random.below(4);
         if (round % 4 == 0) {
-            header.tail.store(random.percent(50) ? UINT64_MAX - random.below(40) : random.next(),
-                              relaxed);
-            header.head.store(random.percent(50) ? UINT64_MAX - random.below(40) : random.next(),
-                              relaxed);
+            world.level().tail.store(
+                random.percent(50) ? UINT64_MAX - random.below(40) : random.next(), relaxed);
+            world.level().head.store(
+                random.percent(50) ? UINT64_MAX - random.below(40) : random.next(), relaxed);
         }
         for (atomic<uint64_t> &map : header.redelivery_map)
             map.store(random.next(), relaxed);
-        *reinterpret_cast<uint64_t *>(reinterpret_cast<std::byte *>(&header) + sizeof header) =
-            random.next();
+        // the redelivery set, or the first subscribers
+        auto *const after = reinterpret_cast<uint64_t *>(&world.level() + options.levels);
+        for (int i = 0; i < 4; ++i)
+            after[i] = random.next();
+        if (round % 6 == 1)
+            header.active.store(random.next(), relaxed);
         for (int i = 0; i < 12; ++i) {
             Message message;
             if (world.reader->read(0, message).ok())
@@ -406,8 +412,21 @@ Test(channel_ring, a_hostile_header_is_refused)
     header.version = 2;
     check_eq(attached(), -kVersion);
     header.version = kChannelVersion;
-    header.mode = 1;
-    check_eq(attached(), -kVersion);
+    for (uint32_t *const field : {&header.mode, &header.overflow, &header.levels}) {
+        uint32_t const before = *field;
+        for (uint32_t const wrong : {9u, 0x80000000u, UINT32_MAX}) {
+            *field = wrong;
+            check_eq(attached(), -kCorrupt);
+        }
+        *field = before;
+    }
+    header.mode = 1; // there is no room for subscribers
+    check_eq(attached(), -kCorrupt);
     header.mode = 0;
+    for (uint64_t *const field : {&header.ttl_ns, &header.ageing_ns, &header.retain_ns}) {
+        *field = UINT64_MAX;
+        check_eq(attached(), -kCorrupt);
+        *field = 0;
+    }
     check_eq(attached(), 0);
 }

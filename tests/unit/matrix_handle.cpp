@@ -152,7 +152,7 @@ Test(channel_handle, attaching_and_subscribing_survive_each_failed_allocation)
                      return reader.status().code;
                  },
                  [] {}),
-             1);
+             2); // the handle, and what it has in its hand
     check_eq((*made)->retire().code, 0);
     (*made)->unref();
     assert_all_free(*matrix); // nobody has a mark in the directory any more

@@ -2,8 +2,9 @@
 // Matrices for tests: handles that close themselves, what lies where, and the checks at the end.
 #pragma once
 
-#include "core/channel/channel.hpp"
+#include "core/channel/subscription.hpp"
 #include "core/matrix/matrix.hpp"
+#include "core/pool/pool.hpp"
 #include "tests/unit/support.hpp"
 
 #include <map>
@@ -18,7 +19,8 @@ inline constexpr uint64_t kMiB = 1024 * kKiB;
 
 inline MatrixOptions options_for(uint64_t capacity, uint32_t participants = 8)
 {
-    static RootOps const *const ops[kRootKinds] = {nullptr, nullptr, &kChannelRootOps};
+    static RootOps const *const ops[kRootKinds] = {nullptr, nullptr, &kChannelRootOps,
+                                                 &kPoolRootOps};
     MatrixOptions options;
     options.geometry.capacity = capacity;
     for (uint64_t &limit : options.geometry.limit)

@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+// Who gets what is broadcast: joining, leaving, and sweeping the bits of those who are gone.
+#include "core/channel/ring.hpp"
+
+#include "core/base/waiting.hpp"
+
+namespace weir {
+
+Status Ring::join(Reader &reader) noexcept
+{
+    if (!reader.hand.init(cells()))
+        return error(ENOMEM);
+    if (!broadcast())
+        return kOk;
+    if (!take_slot(reader)) {
+        sweep_leaving();
+        if (!take_slot(reader))
+            return error(ENOSPC);
+    }
+    uint64_t const bit = uint64_t{1} << static_cast<unsigned>(reader.slot);
+    header_->active.fetch_or(bit, seq_cst); // [J] pairs with publish()
+    for (unsigned level = 0; level < options_.levels; ++level) {
+        // From a lap back: a poster who took an earlier position may have given us a bit already.
+        uint64_t const tail = levels_[level].tail.load(relaxed); // a hint: at most too small
+        reader.cursor[level] = tail > capacity() ? tail - capacity() : 0;
+        if (options_.retain_count != 0 || options_.retain != 0)
+            hold_retained(level, bit);
+    }
+    return kOk;
+}
+
+bool Ring::take_slot(Reader &reader) noexcept
+{
+    Identity const me = matrix_->me();
+    for (unsigned i = 0; i < kMaxSubscribers; ++i) {
+        Subscriber &at = subscribers_[i];
+        SubscriberWord found{at.word.load(relaxed)}; // the CAS decides
+        if (!found.is(SubscriberState::free))
+            continue;
+        SubscriberWord const active = found.to(SubscriberState::active, me.owner);
+        // acq_rel: pairs with finish_leave(); the sweep is over
+        if (!at.word.compare_exchange(found.raw, active.raw, acq_rel, relaxed))
+            continue;
+        at.missed.store(0, relaxed); // ours: nobody has our bit yet
+        reader.slot = static_cast<int>(i);
+        reader.joined = active;
+        reader.joined_as = me;
+        return true;
+    }
+    return false;
+}
+
+void Ring::leave(Reader &reader) noexcept
+{
+    if (broadcast()) {
+        if (reader.slot < 0 || !(reader.joined_as == matrix_->me()))
+            return; // a fork child's copy
+        Subscriber &at = subscribers_[static_cast<unsigned>(reader.slot)];
+        SubscriberWord const leaving =
+            reader.joined.to(SubscriberState::leaving, reader.joined_as.owner);
+        uint64_t from = reader.joined.raw;
+        // acq_rel: pairs with take_slot()
+        if (at.word.compare_exchange(from, leaving.raw, acq_rel, relaxed))
+            finish_leave(static_cast<unsigned>(reader.slot), leaving);
+        reader.slot = -1;
+        return;
+    }
+    for (uint64_t i = 0; reader.hand.words() != nullptr && i < cells(); ++i) {
+        CellWord const word = load(i);
+        Spot const spot = spot_of(i, word);
+        unsigned deliveries;
+        if (word.is(Phase::held) && word.owner() == matrix_->me().owner &&
+            reader.hand.begin_answer(i, spot.position, deliveries))
+            give_back(spot, word);
+    }
+}
+
+/// Clears a bit in all cells. False: a poster is at work who may give it once more.
+bool Ring::sweep(uint64_t bit) noexcept
+{
+    bool all = true;
+    for (uint64_t i = 0; i < cells(); ++i) {
+        CellWord const found = load(i); // [J] after `active`; pairs with publish()
+        all = all && !found.is(Phase::writing);
+        Cell &at = cells_[i];
+        // seq_cst: as in let_go()
+        if ((at.holders.load(seq_cst) & bit) != 0)
+            at.holders.fetch_and(~bit, seq_cst);
+        if ((at.pins.load(seq_cst) & bit) != 0)
+            at.pins.fetch_and(~bit, seq_cst);
+        if (CellWord const now = load(i); now.is(Phase::full))
+            collect(spot_of(i, now));
+    }
+    return all;
+}
+
+/// By the sweeper named in the word alone: another one would clear the bits of the next user.
+void Ring::finish_leave(unsigned slot, SubscriberWord leaving) noexcept
+{
+    uint64_t const bit = uint64_t{1} << slot;
+    header_->active.fetch_and(~bit, seq_cst); // [J] then the cells; pairs with publish()
+    bool const all = sweep(bit);
+    SubscriberWord const next =
+        leaving.to(all ? SubscriberState::free : SubscriberState::leaving, kNobody);
+    uint64_t from = leaving.raw;
+    subscribers_[slot].word.compare_exchange(from, next.raw, acq_rel, relaxed); // as take_slot()
+}
+
+/// Finishes the leaves that a poster stopped, and those of the dead.
+void Ring::sweep_leaving() noexcept
+{
+    for (unsigned i = 0; i < kMaxSubscribers; ++i) {
+        SubscriberWord found{subscribers_[i].word.load(acquire)}; // pairs with finish_leave()
+        if (!found.is(SubscriberState::leaving, kNobody))
+            continue;
+        SubscriberWord const mine = found.to(SubscriberState::leaving, matrix_->me().owner);
+        if (subscribers_[i].word.compare_exchange(found.raw, mine.raw, acq_rel, relaxed))
+            finish_leave(i, mine); // the CAS: as take_slot()
+    }
+}
+
+void Ring::heal_subscribers(Owner dead) noexcept
+{
+    for (unsigned i = 0; i < kMaxSubscribers; ++i) {
+        SubscriberWord found{subscribers_[i].word.load(acquire)}; // pairs with take_slot()
+        if (!found.is(SubscriberState::free) && found.owner() == dead)
+            subscribers_[i].word.compare_exchange(
+                found.raw, found.to(SubscriberState::leaving, kNobody).raw, acq_rel, relaxed);
+    }
+    sweep_leaving();
+}
+
+} // namespace weir

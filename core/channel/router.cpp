@@ -1,0 +1,357 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+// The handles of routers, and what a rule does with a message.
+#include "core/channel/router.hpp"
+
+#include "core/base/alloc.hpp"
+#include "core/base/bits.hpp"
+
+#include <cstring>
+#include <utility>
+
+namespace weir {
+namespace {
+void heal_router(Matrix &matrix, Ref ref, Owner dead) noexcept
+{
+    auto rules = RouteRules::of(matrix, ref);
+    if (rules.ok())
+        const_cast<RouteRules &>(*rules).heal(dead);
+}
+
+void retire_router(Matrix &matrix, Ref ref) noexcept
+{
+    auto const rules = RouteRules::of(matrix, ref);
+    if (rules.ok())
+        rules->header().retired.store(1, relaxed); // a switch that is thrown once
+}
+
+/// Fibonacci hashing (Knuth, The Art of Computer Programming 3, 6.4): neighbours go to different
+/// channels.
+uint64_t mix(uint64_t tag) noexcept { return tag * 0x9e3779b97f4a7c15 >> 32; }
+
+/// It may be there, but not for this post.
+bool may_try_another(Status status) noexcept
+{
+    return status.code == -EAGAIN || status.code == -ENOENT || status.code == -kRetired;
+}
+} // namespace
+
+RootOps const kRouterRootOps = {heal_router, nullptr, retire_router, nullptr};
+
+/// A channel that this process has open for the router.
+struct Router::Target {
+    char name[kNameBytes] = {};
+    Channel *channel = nullptr;
+    unsigned users = 0;
+    bool gone = false; ///< retired: not found any more, closed by its last user
+    Target *next = nullptr;
+};
+
+// ---- making and opening
+
+Result<Router *> Router::add_open(Matrix &matrix, OpenObject const &object, Router *&spare) noexcept
+{
+    if (OpenHandle *const known = find(matrix, object.ref); known != nullptr) {
+        known->share(object);
+        return static_cast<Router *>(known);
+    }
+    auto const rules = RouteRules::of(matrix, object.ref);
+    if (!rules.ok()) {
+        matrix.close_object(object);
+        return rules.status();
+    }
+    Router *const made = std::exchange(spare, nullptr);
+    made->rules_ = *rules;
+    made->add_to(matrix, object);
+    return made;
+}
+
+Result<Router *> Router::attach(Matrix &matrix, char const *name) noexcept
+{
+    Router *spare = make<Router>();
+    if (spare == nullptr)
+        return error(ENOMEM);
+    auto const attach_once = [&]() noexcept -> Result<Router *> {
+        Guard const guard(matrix.objects_mutex());
+        auto const object = matrix.open_object(name, RootKind::router);
+        WEIR_TRY(object);
+        return add_open(matrix, *object, spare);
+    };
+    auto const attached = attach_once();
+    destroy(spare);
+    return attached;
+}
+
+Result<Router *> Router::create(Matrix &matrix, char const *name) noexcept
+{
+    Allocation block;
+    Status const allocated = matrix.alloc({sizeof(RouterHeader), kCacheLine, true, 0}, block);
+    if (!allocated.ok()) // a matrix smaller than the table has no room for it either
+        return allocated.code == -EINVAL ? error(ENOMEM) : allocated;
+    RouteRules::format(block.data);
+    Status const bound = matrix.bind_object(name, RootKind::router, block.ref);
+    if (!bound.ok()) {
+        static_cast<void>(matrix.free(block.ref)); // ours still
+        return bound;
+    }
+    auto const attached = attach(matrix, name);
+    // It was there a moment ago: somebody retired it.
+    bool const gone = attached.status().code == -ENOENT || attached.status().code == -kType;
+    return gone ? error(kRetired) : attached;
+}
+
+Router::~Router()
+{
+    while (targets_ != nullptr) { // nobody uses the handle any more
+        Target *const target = std::exchange(targets_, targets_->next);
+        target->channel->unref();
+        destroy(target);
+    }
+}
+
+void Router::unref() noexcept
+{
+    Matrix &matrix = *matrix_;
+    if (!drop_user())
+        return;
+    destroy(this);
+    matrix.unref();
+}
+
+Status Router::enter() noexcept
+{
+    WEIR_TRY(enter_object());
+    bool const retired = rules_.header().retired.load(relaxed) != 0; // a switch
+    return retired ? error(kRetired) : kOk;
+}
+
+Status Router::retire() noexcept
+{
+    WEIR_TRY(enter());
+    WEIR_TRY(matrix_->retire_object(object_));
+    rules_.header().retired.store(1, relaxed); // a switch that is thrown once
+    return kOk;
+}
+
+// ---- rules
+
+Status Router::add(Rule const &rule, uint64_t before, uint64_t &ret_id) noexcept
+{
+    WEIR_TRY(enter());
+    return rules_.add(rule, before, ret_id);
+}
+
+Status Router::remove(uint64_t id) noexcept
+{
+    WEIR_TRY(enter());
+    return rules_.remove(id);
+}
+
+Status Router::rules(int (*visit)(Rule const &, void *), void *userdata) noexcept
+{
+    WEIR_TRY(enter());
+    for (unsigned i = 0; i < kMaxRules; ++i) {
+        Rule rule;
+        Status const found = rules_.at(i, rule);
+        if (found.code == -ENOENT)
+            break;
+        WEIR_TRY(found);
+        if (int const code = visit(rule, userdata); code != 0)
+            return Status{code};
+    }
+    return kOk;
+}
+
+// ---- channels
+
+Router::Target *Router::find_target(char const *name) noexcept
+{
+    Target *at = targets_;
+    while (at != nullptr && (at->gone || std::strncmp(at->name, name, kNameBytes) != 0))
+        at = at->next;
+    return at;
+}
+
+/// Opened when it is first needed, outside the lock.
+Result<Router::Target *> Router::open_target(char const *name) noexcept
+{
+    {
+        Guard const guard(matrix_->objects_mutex());
+        if (Target *const known = find_target(name); known != nullptr) {
+            ++known->users;
+            return known;
+        }
+    }
+    auto const channel = Channel::attach(*matrix_, name, {});
+    WEIR_TRY(channel);
+    Target *const made = make<Target>();
+    if (made == nullptr) {
+        (*channel)->unref();
+        return error(ENOMEM);
+    }
+    std::memcpy(made->name, name, strnlen(name, kNameBytes - 1));
+    made->channel = *channel;
+    made->users = 1;
+    Guard const guard(matrix_->objects_mutex());
+    made->next = targets_; // a second one of the same name is found later, or never: no harm
+    targets_ = made;
+    return made;
+}
+
+void Router::close_target(Target *target, bool gone) noexcept
+{
+    {
+        Guard const guard(matrix_->objects_mutex());
+        target->gone = target->gone || gone;
+        if (--target->users != 0 || !target->gone)
+            return;
+        Target **at = &targets_;
+        while (*at != target)
+            at = &(*at)->next;
+        *at = target->next;
+    }
+    target->channel->unref();
+    destroy(target);
+}
+
+/// 1: its channel has refused it by DROP_NEW.
+Status Router::post_to(char const *name, Routed const &what, Nanoseconds timeout) noexcept
+{
+    constexpr int kTries = 3; // a channel that is retired and made anew all the time
+    Status done = error(ENOENT);
+    for (int i = 0; i < kTries; ++i) {
+        auto const target = open_target(name);
+        WEIR_TRY(target);
+        done = (*target)->channel->post({what.ref, what.length, what.tag, what.level}, timeout);
+        bool const gone = done.code == -kRetired;
+        close_target(*target, gone);
+        if (!gone || matrix_->segment().retired())
+            return done;
+    }
+    return done;
+}
+
+// ---- what a rule does
+
+Status Router::post(Routed const &what, Nanoseconds timeout) noexcept
+{
+    WEIR_TRY(enter());
+    Rule rule;
+    WEIR_TRY(rules_.find(what.tag, what.topic, rule));
+    auto const block = matrix_->find(what.ref); // an error of the message comes before its fate
+    WEIR_TRY(block);
+    if (block->word.owner() != matrix_->me().owner)
+        return error(EPERM);
+    if (what.length > block->sector->bytes_of(block->word.granules()))
+        return error(EINVAL);
+    RuleCounters &count = rules_.counters(rule);
+    count.matched.fetch_add(1, relaxed); // counts, for people, here and below
+    if (rule.action == RuleAction::drop || rule.targets == 0) {
+        WEIR_TRY(matrix_->free_owned(what.ref, matrix_->me().owner));
+        return kOk;
+    }
+    Status const done = rule.action == RuleAction::copy ? copy_to_all(rule, what, timeout)
+                                                        : post_to_group(rule, what, timeout);
+    auto const posted = static_cast<uint64_t>(done.ok() ? done.code : 0);
+    uint64_t const wanted = rule.action == RuleAction::copy ? rule.targets : 1;
+    if (posted != 0)
+        count.posted.fetch_add(posted, relaxed); // as above
+    if (posted < wanted)
+        count.refused.fetch_add(wanted - posted, relaxed); // as above
+    return done;
+}
+
+Status Router::post_to_group(Rule const &rule, Routed const &what, Nanoseconds timeout) noexcept
+{
+    uint64_t first = 0;
+    if (rule.action == RuleAction::hash)
+        first = mix(what.tag) % rule.targets;
+    else if (rule.action == RuleAction::round_robin)
+        first = rules_.counters(rule).turn.fetch_add(1, relaxed) % rule.targets; // a turn is enough
+    else if (rule.action == RuleAction::least_full)
+        first = least_full(rule, what.level);
+    bool const any =
+        rule.action == RuleAction::round_robin || rule.action == RuleAction::least_full;
+    Status const done = any ? post_to_any(rule, static_cast<unsigned>(first), what, timeout)
+                            : post_to(rule.target[first], what, timeout);
+    return done.ok() ? Status{done.code == 0 ? 1 : 0} : done;
+}
+
+/// The chosen channel, else whichever takes it at once; else the chosen one is waited for.
+Status Router::post_to_any(Rule const &rule, unsigned first, Routed const &what,
+                           Nanoseconds timeout) noexcept
+{
+    Status done = kOk;
+    for (unsigned i = 0; i < rule.targets; ++i) {
+        done = post_to(rule.target[(first + i) % rule.targets], what, 0);
+        if (!may_try_another(done))
+            return done;
+    }
+    return timeout == 0 ? done : post_to(rule.target[first], what, timeout);
+}
+
+unsigned Router::least_full(Rule const &rule, unsigned level) noexcept
+{
+    unsigned best = 0;
+    uint64_t best_fill = UINT64_MAX;
+    for (unsigned i = 0; i < rule.targets; ++i) {
+        auto const target = open_target(rule.target[i]);
+        if (!target.ok())
+            continue;
+        Ring &ring = (*target)->channel->ring();
+        // in 65536ths of what it can hold
+        uint64_t const fill =
+            level < ring.options().levels ? ring.fill(level) * 65536 / ring.capacity() : UINT64_MAX;
+        close_target(*target, ring.retired());
+        if (fill < best_fill) {
+            best_fill = fill;
+            best = i;
+        }
+    }
+    return best;
+}
+
+/// All copies are made before the first is posted. The message itself goes last, so that it is
+/// still the caller's if nobody took any.
+Status Router::copy_to_all(Rule const &rule, Routed const &what, Nanoseconds timeout) noexcept
+{
+    Ref copies[kMaxTargets];
+    WEIR_TRY(make_copies(what, rule.targets - 1, copies));
+    copies[rule.targets - 1] = what.ref;
+    Deadline const deadline(timeout);
+    int posted = 0;
+    Status first_failure = kOk;
+    bool consumed = false;
+    for (unsigned i = 0; i < rule.targets; ++i) {
+        bool const own = i + 1 == rule.targets;
+        Routed one = what;
+        one.ref = copies[i];
+        Status const done = post_to(rule.target[i], one, timeout > 0 ? deadline.left() : timeout);
+        posted += done.code == 0 ? 1 : 0;
+        consumed = consumed || done.ok();
+        if (!done.ok() && first_failure.ok())
+            first_failure = done;
+        if (!done.ok() && (!own || consumed)) // the others have it: so it is handed over
+            static_cast<void>(matrix_->free_owned(one.ref, matrix_->me().owner));
+    }
+    return consumed ? Status{posted} : first_failure;
+}
+
+Status Router::make_copies(Routed const &what, unsigned count, Ref *copies) noexcept
+{
+    auto const from = matrix_->data(what.ref);
+    WEIR_TRY(from);
+    for (unsigned i = 0; i < count; ++i) {
+        Allocation made;
+        Status const done = matrix_->alloc(larger(what.length, uint64_t{1}), made);
+        if (!done.ok()) {
+            while (i > 0)
+                static_cast<void>(matrix_->free(copies[--i]));
+            return done;
+        }
+        std::memcpy(made.data, from->data, what.length);
+        copies[i] = made.ref;
+    }
+    return kOk;
+}
+
+} // namespace weir

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+// Reading and answering through a subscription.
+#include "core/channel/subscription.hpp"
+
+#include "core/base/alloc.hpp"
+
+namespace weir {
+
+void Subscription::close() noexcept
+{
+    Channel *const channel = channel_;
+    unwatch(watch_);
+    // Else there is nothing left to give back, or it is the parent's, whose child only cleans up.
+    if (channel->matrix().is_joined() && channel->enter(true).ok())
+        channel->ring().leave(reader_);
+    destroy(this);
+    channel->unref();
+}
+
+/// A broadcast subscription has a place in the channel, which a fork child does not inherit.
+Status Subscription::enter(bool also_retired) noexcept
+{
+    WEIR_TRY(channel_->enter(also_retired));
+    bool const lent = reader_.slot >= 0 && !(reader_.joined_as == channel_->matrix().me());
+    return WEIR_LIKELY(!lent) ? kOk : error(kForked);
+}
+
+Status Subscription::read(Nanoseconds timeout, Message &ret) noexcept
+{
+    WEIR_TRY(enter(false));
+    Status const done = wait_for(
+        channel_->ring().header().items.word, spins_, timeout, channel_->matrix(),
+        [this] { return enter(false); }, [&] { return channel_->ring().read(reader_, ret); });
+    if (done.code == -EAGAIN || done.code == -ETIMEDOUT)
+        rearm(watch_);
+    return done;
+}
+
+Status Subscription::fd(int &ret_fd) noexcept
+{
+    WEIR_TRY(enter(false));
+    watch_.subscription = this;
+    return watch(watch_, ret_fd);
+}
+
+bool Subscription::is_ready() noexcept
+{
+    return channel_->ring().retired() || channel_->matrix().segment().retired() ||
+           channel_->ring().has_message(reader_);
+}
+
+Status Subscription::answer(Message const &message, Answer how) noexcept
+{
+    WEIR_TRY(enter(true));
+    return channel_->ring().answer(reader_, message, how);
+}
+
+} // namespace weir

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+// A reader of a channel, as one process has it.
+#pragma once
+
+#include "core/channel/channel.hpp"
+#include "core/channel/watcher.hpp"
+
+namespace weir {
+
+class Subscription {
+  public:
+    explicit Subscription(Channel &channel) noexcept : channel_(&channel) {}
+
+    void close() noexcept;
+    Status read(Nanoseconds timeout, Message &ret) noexcept;
+    Status ack(Message const &message) noexcept { return answer(message, Answer::done); }
+    Status take(Message const &message) noexcept { return answer(message, Answer::take); }
+    Status nack(Message const &message) noexcept { return answer(message, Answer::again); }
+
+    /// A descriptor that is readable while read() would probably not say EAGAIN.
+    Status fd(int &ret_fd) noexcept;
+    /// Whether read() has something to say; for the thread behind the descriptor.
+    bool is_ready() noexcept;
+
+    Reader &reader() noexcept { return reader_; }
+    Channel &channel() noexcept { return *channel_; }
+
+  private:
+    Status enter(bool also_retired) noexcept;
+    Status answer(Message const &message, Answer how) noexcept;
+
+    Channel *channel_;
+    Reader reader_;
+    SpinBudget spins_;
+    Watch watch_;
+};
+
+} // namespace weir

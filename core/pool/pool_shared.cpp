@@ -1,0 +1,366 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+// Pools in a matrix: making, opening and ending one, its growth, and what healing does (pool.hpp).
+#include "core/base/alloc.hpp"
+#include "core/pool/pool_hot.hpp"
+#include "core/segment/ticket.hpp"
+
+#include <new>
+#include <utility>
+
+namespace weir {
+namespace {
+/// Process memory first: a pool that has its name already could not be taken back.
+struct SpareHandle {
+    SpareHandle() noexcept = default;
+    SpareHandle(SpareHandle const &) = delete;
+    SpareHandle &operator=(SpareHandle const &) = delete;
+    ~SpareHandle() { destroy(handle); }
+
+    Pool *handle = make<Pool>();
+};
+
+/// The block of an extent: large enough, aligned, and a user's. kCorrupt.
+Result<std::byte *> memory_at(Matrix &matrix, Ref ref, PoolShape const &shape,
+                              unsigned extent) noexcept
+{
+    auto const block = matrix.data(ref);
+    if (!block.ok() || block->size < ExtentPlan::of(shape, extent).total ||
+        (reinterpret_cast<uintptr_t>(block->data) & (shape.memory_alignment() - 1)) != 0)
+        return error(kCorrupt);
+    return static_cast<std::byte *>(block->data);
+}
+
+/// The constant part of a header, which is copied and never read again.
+Result<PoolShape> read_shape(PoolHeader const &header) noexcept
+{
+    if (header.magic != kPoolMagic)
+        return error(kCorrupt);
+    if (header.version != kPoolVersion || (header.flags & ~kPoolFlags) != 0)
+        return error(kVersion);
+    PoolShape shape;
+    shape.slot_size = header.slot_size;
+    shape.stride = header.stride;
+    shape.alignment = header.alignment;
+    shape.first = header.first;
+    shape.most = header.most;
+    if (shape.first > kMostSlots)
+        return error(kCorrupt);
+    shape.shift = PoolShape::shift_for(shape.first);
+    return shape.is_valid() ? Result<PoolShape>(shape) : error(kCorrupt);
+}
+
+/// Makes the extents known that the header names and `slots` does not know.
+Status learn_extents(Matrix &matrix, Slots &slots) noexcept
+{
+    PoolHeader &header = slots.header();
+    // acquire: pairs with the store in add_shared_extent() and finish_growth()
+    uint64_t const there = header.extents.load(acquire);
+    if (there < 1 || there > slots.shape().extents())
+        return error(kCorrupt);
+    for (unsigned i = slots.extents(); i < there; ++i) {
+        Ref const ref{header.ref[i - 1].load(acquire)}; // as above
+        auto const memory = memory_at(matrix, ref, slots.shape(), i);
+        WEIR_TRY(memory);
+        slots.add(*memory);
+    }
+    return kOk;
+}
+
+/// Validates the pool in a block. `extents`: extents that make no sense are an error too.
+Status open_slots(Matrix &matrix, Ref ref, Slots &ret) noexcept
+{
+    auto const block = matrix.data(ref);
+    if (!block.ok() || block->size < sizeof(PoolHeader))
+        return error(kCorrupt);
+    auto &header = *static_cast<PoolHeader *>(block->data);
+    auto const shape = read_shape(header);
+    WEIR_TRY(shape);
+    auto const memory = memory_at(matrix, ref, *shape, 0);
+    WEIR_TRY(memory);
+    ret.begin(header, *shape);
+    ret.add(*memory);
+    return learn_extents(matrix, ret);
+}
+
+bool is_nobodys(Matrix &matrix, Ref ref) noexcept
+{
+    auto const place = matrix.find(ref);
+    return place.ok() && place->word.is(Kind::allocated) && place->word.owner() == kNobody;
+}
+
+/// The rows "ticket, …" of pool.hpp. Only the reaper of the ticket's holder is here.
+void finish_growth(Matrix &matrix, Slots &slots) noexcept
+{
+    PoolHeader &header = slots.header();
+    uint64_t const there = header.extents.load(acquire); // what the dead one wrote
+    if (there < 1 || there >= slots.shape().extents())
+        return;
+    atomic<uint64_t> &ref = header.ref[there - 1];
+    Ref const last{ref.load(acquire)}; // as above
+    auto const number = static_cast<unsigned>(there);
+    if (last.value == 0)
+        return;
+    if (is_nobodys(matrix, last) && memory_at(matrix, last, slots.shape(), number).ok())
+        header.extents.store(there + 1, seq_cst); // before notice_always()
+    else
+        ref.store(0, release); // pairs with learn_extents()
+}
+
+// ---- for the matrix
+
+void heal_pool(Matrix &matrix, Ref ref, Owner dead) noexcept
+{
+    Slots slots;
+    static_cast<void>(open_slots(matrix, ref, slots)); // what is known of it is healed
+    if (slots.extents() == 0)
+        return;
+    Ticket ticket(slots.header().growth);
+    if (ticket.holder() == dead)
+        finish_growth(matrix, slots);
+    slots.heal(dead);
+    ticket.give_back(dead);
+    slots.gate().notice_always();
+}
+
+void visit_pool(Matrix &matrix, Ref ref, void (*found)(void *, Ref), void *userdata) noexcept
+{
+    Slots slots;
+    if (!open_slots(matrix, ref, slots).ok())
+        found(userdata, {});
+    if (slots.extents() == 0)
+        return;
+    PoolHeader &header = slots.header();
+    for (atomic<uint64_t> &at : header.ref) {
+        Ref const extent{at.load(acquire)}; // pairs with add_shared_extent()
+        if (extent.value != 0 && matrix.find(extent).ok())
+            found(userdata, extent);
+    }
+}
+
+void retire_pool(Matrix &matrix, Ref ref) noexcept
+{
+    Slots slots;
+    static_cast<void>(open_slots(matrix, ref, slots));
+    if (slots.extents() == 0)
+        return;
+    slots.header().retired.store(1, seq_cst); // before the wake
+    slots.gate().notice_always();
+}
+
+/// Nobody has it open.
+void drain_pool(Matrix &matrix, Ref ref) noexcept
+{
+    Slots slots;
+    static_cast<void>(open_slots(matrix, ref, slots));
+    if (slots.extents() == 0)
+        return;
+    for (atomic<uint64_t> &at : slots.header().ref) {
+        Ref const extent{at.load(acquire)}; // pairs with add_shared_extent()
+        if (extent.value != 0)
+            static_cast<void>(matrix.free_owned(extent, kNobody)); // gone already: as good
+    }
+}
+} // namespace
+
+RootOps const kPoolRootOps = {heal_pool, visit_pool, retire_pool, drain_pool};
+
+// ---- making and opening
+
+Status Pool::make_block(Matrix &matrix, char const *name, PoolOptions const &options) noexcept
+{
+    PoolShape shape;
+    if (options.single_thread)
+        return error(EINVAL);
+    WEIR_TRY(shape_of(options, shape));
+    Allocation block;
+    uint64_t const bytes = ExtentPlan::of(shape, 0).total;
+    Status const allocated = matrix.alloc({bytes, shape.memory_alignment(), true, 0}, block);
+    if (!allocated.ok()) // a matrix smaller than the pool has no room for it either
+        return allocated.code == -EINVAL ? error(ENOMEM) : allocated;
+    auto *const header = new (block.data) PoolHeader; // trivial: the memory stays zeroed
+    Slots::format(*header, shape, pool_flags(options), options.type_id);
+    Slots::format(static_cast<std::byte *>(block.data), shape, 0);
+    Status const bound = matrix.bind_object(name, RootKind::pool, block.ref);
+    if (!bound.ok())
+        static_cast<void>(matrix.free(block.ref)); // ours still
+    return bound;
+}
+
+Pool *Pool::find_open(Matrix &matrix, Ref ref) noexcept
+{
+    auto *at = static_cast<Pool *>(matrix.open_pools());
+    while (at != nullptr && !(at->object_.ref == ref))
+        at = at->next_;
+    return at;
+}
+
+/// The process has a mark in the directory now: one handle serves all who open it. `spare` becomes
+/// that handle if there is none yet.
+Result<Pool *> Pool::add_open(Matrix &matrix, OpenObject const &object, PoolOptions const &options,
+                              Pool *&spare) noexcept
+{
+    Slots slots;
+    WEIR_TRY(open_slots(matrix, object.ref, slots));
+    bool const other_type = options.type_id != 0 && options.type_id != slots.header().type_id;
+    bool const other_size = options.slot_size != 0 && options.slot_size != slots.shape().slot_size;
+    if (other_type || other_size)
+        return error(kType);
+    if (Pool *const known = find_open(matrix, object.ref); known != nullptr) {
+        ++known->references_;
+        known->object_ = object; // in a fork child its mark may have been the parent's until now
+        return known;
+    }
+    spare->fork_hook_.in_child = in_fork_child;
+    spare->fork_hook_.handle = spare;
+    if (Status const hooked = register_fork_hook(spare->fork_hook_); !hooked.ok()) {
+        spare->fork_hook_.handle = nullptr;
+        return hooked;
+    }
+    Pool *const made = std::exchange(spare, nullptr);
+    made->matrix_ = &matrix;
+    made->matrix_state_ = &matrix.segment().header().state;
+    made->identity_ = matrix.identity_word();
+    made->use(slots);
+    made->object_ = object;
+    made->next_ = static_cast<Pool *>(matrix.open_pools());
+    matrix.open_pools() = made;
+    matrix.ref();
+    return made;
+}
+
+Result<Pool *> Pool::attach_once(Matrix &matrix, char const *name, PoolOptions const &options,
+                                 Pool *&spare) noexcept
+{
+    Guard const guard(matrix.objects_mutex());
+    auto const object = matrix.open_object(name, RootKind::pool);
+    WEIR_TRY(object);
+    auto const added = add_open(matrix, *object, options, spare);
+    if (!added.ok() && find_open(matrix, object->ref) == nullptr)
+        matrix.close_object(*object);
+    return added;
+}
+
+Result<Pool *> Pool::attach(Matrix &matrix, char const *name, PoolOptions const &options) noexcept
+{
+    SpareHandle spare;
+    return spare.handle == nullptr ? error(ENOMEM)
+                                   : attach_once(matrix, name, options, spare.handle);
+}
+
+Result<Pool *> Pool::create_in(Matrix &matrix, char const *name,
+                               PoolOptions const &options) noexcept
+{
+    SpareHandle spare;
+    if (spare.handle == nullptr)
+        return error(ENOMEM);
+    WEIR_TRY(make_block(matrix, name, options));
+    auto const attached = attach_once(matrix, name, options, spare.handle);
+    // It was there a moment ago: somebody ended it.
+    int const code = attached.status().code;
+    bool const gone = code == -ENOENT || code == -kType || code == -kVersion;
+    return gone ? error(kRetired) : attached;
+}
+
+void Pool::ref() noexcept
+{
+    if (matrix_ == nullptr) {
+        __atomic_fetch_add(&references_, 1, __ATOMIC_RELAXED); // the caller has one
+        return;
+    }
+    Guard const guard(matrix_->objects_mutex());
+    ++references_;
+}
+
+void Pool::unref() noexcept
+{
+    if (matrix_ == nullptr) {
+        // acq_rel: the last one sees what all others did with it
+        if (__atomic_sub_fetch(&references_, 1, __ATOMIC_ACQ_REL) == 0)
+            discard(this);
+        return;
+    }
+    Matrix &matrix = *matrix_;
+    {
+        Guard const guard(matrix.objects_mutex());
+        if (--references_ != 0)
+            return;
+        auto *at = static_cast<Pool *>(matrix.open_pools());
+        if (at == this)
+            matrix.open_pools() = next_;
+        for (; at != nullptr; at = at->next_)
+            if (at->next_ == this)
+                at->next_ = next_;
+        if (object_.marked_as == matrix.me())
+            empty_lanes();
+        matrix.close_object(object_);
+    }
+    discard(this);
+    matrix.unref();
+}
+
+Status Pool::mark_again() noexcept
+{
+    Guard const guard(matrix_->objects_mutex());
+    if (object_.marked_as == matrix_->me())
+        return kOk;
+    return matrix_->open_object_again(object_);
+}
+
+Status Pool::retire() noexcept
+{
+    if (single_ != nullptr) {
+        bool const again = single_->is_retired();
+        single_->retire();
+        return again ? error(kRetired) : kOk;
+    }
+    WEIR_TRY(enter());
+    if (matrix_ != nullptr)
+        WEIR_TRY(matrix_->retire_object(object_));
+    else if (slots_.header().retired.exchange(1, acq_rel) != 0)
+        return error(kRetired); // pairs with itself: one of two who end it is told that it was done
+    slots_.header().retired.store(1, seq_cst); // before the wake
+    slots_.gate().notice_always();
+    return kOk;
+}
+
+// ---- growth
+
+Status Pool::learn() noexcept
+{
+    // relaxed: a first look; learn_extents() looks properly
+    if (matrix_ == nullptr || slots_.header().extents.load(relaxed) == slots_.extents())
+        return kOk;
+    Guard const guard(mutex_);
+    return learn_extents(*matrix_, slots_);
+}
+
+/// The steps are those of pool.hpp; each death between them is a row of its table.
+Status Pool::add_shared_extent(unsigned known) noexcept
+{
+    PoolHeader &header = slots_.header();
+    WEIR_TRY(matrix_->take_ticket(header.growth));
+    Undo const give_back([&] { matrix_->give_ticket(header.growth); });
+    WEIR_TRY(learn());
+    if (slots_.extents() != known)
+        return kOk;
+    PoolShape const &shape = slots_.shape();
+    Allocation block;
+    Status const allocated = matrix_->alloc(
+        {ExtentPlan::of(shape, known).total, shape.memory_alignment(), true, 0}, block);
+    if (!allocated.ok())
+        return allocated.code == -EINVAL ? error(ENOMEM) : allocated;
+    Slots::format(static_cast<std::byte *>(block.data), shape, known);
+    atomic<uint64_t> &ref = header.ref[known - 1];
+    ref.store(block.ref.value, weir::release); // pairs with learn_extents()
+    Status const moved = matrix_->move_owner(block.ref, matrix_->me().owner, kNobody);
+    if (!moved.ok()) {
+        ref.store(0, weir::release);                 // as above
+        static_cast<void>(matrix_->free(block.ref)); // unless somebody else did
+        return error(kCorrupt);
+    }
+    header.extents.store(known + 1, seq_cst); // before notice(); pairs with learn_extents()
+    slots_.gate().notice();
+    return learn();
+}
+
+} // namespace weir
