@@ -342,11 +342,12 @@ Status decide(Recovery &r) noexcept
     return open_end_segment(r);
 }
 
+/// Perhaps beside a writer: what it writes between two readings must not look like damage.
 Status look_only(Recovery &r) noexcept
 {
-    WEIR_TRY(r.segments.read(r.io, r.geometry()));
-    WEIR_TRY(
-        survey(r.io, r.out.meta.now(), r.segments, r.options.verify_all, r.survey, r.out.report));
+    MetaCopies copies;
+    WEIR_TRY(survey_live(r.io, r.options.verify_all, copies, r.segments, r.survey, r.out.report));
+    r.out.meta.adopt(copies);
     start_from(r.out.meta.now(), r.out.start);
     r.out.start.at = r.survey.end.at;
     r.out.start.sequence = r.survey.end.sequence;

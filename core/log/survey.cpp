@@ -143,6 +143,20 @@ Status look_behind(Io const &io, Superblock const &superblock, SegmentList const
     return kOk;
 }
 
+/// What proves D behind P was written between the two readings, as the look before shows: it proved
+/// D as well, and all below that is there now. So P is sound, and nobody says that D is lost.
+Status believe_end(Io const &io, Superblock const &superblock, SegmentList const &segments,
+                   Survey &ret, LogReport &report) noexcept
+{
+    ret.durable = report.durable = ret.end.at;
+    ret.verdict = report.verdict = LogVerdict::whole;
+    report.finding = LogFinding::none;
+    report.segment = report.offset = report.lsn = 0;
+    report.dropped_batches = 0;
+    judge(superblock, ret, report);
+    return look_behind(io, superblock, segments, ret, report);
+}
+
 } // namespace
 
 Status read_evidence(SegmentSource &source, Superblock const &superblock,
@@ -263,10 +277,10 @@ Status survey(Io const &io, Superblock const &superblock, SegmentList const &seg
 Status survey_live(Io const &io, bool full, MetaCopies &ret_copies, SegmentList &segments,
                    Survey &ret, LogReport &report) noexcept
 {
-    constexpr unsigned kMostLooks = 16; // a writer that is faster than this is told CORRUPT once
+    constexpr unsigned kMostLooks = 16;
     uint64_t sequence = 0;
     for (unsigned look = 0;; ++look) {
-        Lsn const end_before = ret.end.at;
+        Lsn const end_before = ret.end.at, durable_before = ret.durable;
         ret = Survey{};
         report = LogReport{};
         Result<File> const file = io.files->open(io.files_self, kMetaName, kOpenRead, 0);
@@ -282,8 +296,14 @@ Status survey_live(Io const &io, bool full, MetaCopies &ret_copies, SegmentList 
         WEIR_TRY(segments.read(io, geometry_of(now)));
         WEIR_TRY(survey(io, now, segments, full, ret, report));
         bool const moved = look == 0 || now.sequence != sequence || ret.end.at != end_before;
-        if (ret.verdict != LogVerdict::corrupt || !moved || look == kMostLooks)
+        if (ret.verdict != LogVerdict::corrupt || !moved)
             return kOk;
+        if (look == kMostLooks) {
+            bool const beyond = report.finding == LogFinding::higher_epoch ||
+                                report.finding == LogFinding::closed_end;
+            bool const grows = ret.end.at > end_before && ret.end.at >= durable_before;
+            return grows && !beyond ? believe_end(io, now, segments, ret, report) : kOk;
+        }
         sequence = now.sequence;
     }
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 // Recovery: the rows of its table, its order, and what it must not do.
 #include "core/base/alloc.hpp"
+#include "core/log/survey.hpp"
 #include "tests/unit/log_support.hpp"
 
 using namespace unit;
@@ -496,6 +497,105 @@ Test(log_recovery, read_only_changes_nothing)
     cr_assert(log.world.disk.same_as(before));
     World empty;
     check_eq(empty.open(how), -ENOENT);
+}
+
+namespace {
+/// A writer that is at it whenever somebody has read the log's end: in each look once, and so much
+/// that reading on sees it.
+struct BusyWriter {
+    static BusyWriter *now;
+    World &world;
+    Life &life;
+    Io quiet = world.io();
+    FileOps ops = *quiet.files;
+    unsigned readings = 0; ///< of the end, in this look
+    unsigned times = 0;
+
+    BusyWriter(World &in, Life &of) : world(in), life(of)
+    {
+        ops.list = [](void *self, char const *sub, bool (*visit)(void *, char const *),
+                      void *userdata) {
+            now->readings = 0; // a look begins
+            return now->quiet.files->list(self, sub, visit, userdata);
+        };
+        ops.pread = [](void *self, File file, void *data, size_t length, uint64_t offset) {
+            auto const got = now->quiet.files->pread(self, file, data, length, offset);
+            Lsn const end = now->life.durable();
+            // An end that is found is read again: only that is believed.
+            if (offset <= end && end - offset < length && ++now->readings == 2)
+                now->write();
+            return got;
+        };
+        now = this;
+    }
+    Io io()
+    {
+        Io made = quiet;
+        made.files = &ops;
+        return made;
+    }
+    void write()
+    {
+        ++times;
+        life.batch(1, kSurveyWindow);
+        life.batch(1);
+    }
+};
+BusyWriter *BusyWriter::now;
+} // namespace
+
+// What was written between two readings proved that the end had been durable, and lost.
+Test(log_recovery, read_only_beside_a_writer_is_not_corrupt)
+{
+    for (bool const verifies : {false, true}) {
+        World world;
+        world.options.segment_size = 32 << 20; // one will do
+        world.options.buffer_size = 256 << 10;
+        Life life(world);
+        life.batch();
+        Lsn const before = life.durable();
+        BusyWriter writer(world, life);
+        RecoverOptions how = world.recover_options();
+        how.read_only = true;
+        how.segment_size = 0;
+        Recovered recovered;
+        LogReport report;
+        if (verifies) {
+            check_ge(verify(writer.io(), report).code, 0);
+        } else {
+            check_eq(recover(writer.io(), how, recovered).code, 0);
+            check_ge(recovered.durable, before);
+            check_ge(recovered.start.at, recovered.durable);
+            report = recovered.report;
+            release_recovered(world.io(), recovered);
+        }
+        cr_assert(report.verdict != LogVerdict::corrupt);
+        check_ge(report.durable, before);
+        check_ge(writer.times, 10); // it never came to rest
+    }
+}
+
+// And real damage is, writer or not.
+Test(log_recovery, read_only_beside_a_writer_sees_damage)
+{
+    World world;
+    world.options.segment_size = 32 << 20;
+    world.options.buffer_size = 256 << 10;
+    Life life(world);
+    life.batch();
+    Lsn const damage = life.durable();
+    life.batch();
+    life.batch();
+    world.disk.settle();
+    rot(world, damage + 20);
+    BusyWriter writer(world, life);
+    RecoverOptions how = world.recover_options();
+    how.read_only = true;
+    how.segment_size = 0;
+    Recovered recovered;
+    check_eq(recover(writer.io(), how, recovered).code, -kCorrupt);
+    check_eq(recovered.report.lsn, damage);
+    release_recovered(world.io(), recovered);
 }
 
 Test(log_recovery, what_is_spare_is_mended)
