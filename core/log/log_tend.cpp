@@ -218,7 +218,8 @@ Status Log::truncate_before(Lsn lsn) noexcept
     if (*hold < lsn)
         return error(EBUSY);
     WEIR_TRY(forget_before(lsn));
-    retry_at_ = 0; // there may be space now
+    retry_at_ = 0; // there may be space now: who appends waits for the tender's answer
+    ring_->space_status(0);
     call_tender();
     return kOk;
 }
