@@ -15,8 +15,8 @@ namespace {
 
 constexpr char const *kHead = R"(/*
  * Every function that takes an options or info struct, with a call that passes `data` as this
- * struct. All else is as empty as it may be: names "", numbers 0, an int is -1 (no
- * descriptor), pointers that may be NULL are.
+ * struct. All else is as empty as it may be: names are options_text, numbers 0, an int is -1
+ * (no descriptor), pointers that may be NULL are.
  * `object` is an open handle of the class that the case names, or is ignored. What a call makes
  * is released again, so only its return code is seen:
  * - a size below released[0] or above 4096 is -EINVAL,
@@ -38,6 +38,9 @@ struct options_case {
     void (*init)(void *into);              /* stores the INIT value */
     int (*call)(void *object, void *data); /* NULL: needs more than one handle */
 };
+
+extern const char *options_text;
+const char *options_text = ""; /* whoever links this may have a better name */
 
 extern const struct options_case options_cases[];
 extern const size_t options_count;
@@ -111,7 +114,7 @@ class Thunk {
         if (param.type.pointers.empty())
             return param.type.base == "int" ? "-1" : "0";
         if (has_word(param.doc.words, "utf8") && param.type.pointers.size() == 1)
-            return "\"\"";
+            return "options_text";
         return local(param, what);
     }
 

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /* Passes every options and info struct at every size to every function that takes it. */
+#define _DEFAULT_SOURCE /* mkdtemp */
 #include "options_gen.c"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 enum { LARGEST = 4096, ROOM = 2 * LARGEST };
 
@@ -17,6 +19,8 @@ static union {
 
 static struct weir_matrix *matrix;
 static struct weir_channel *channel;
+static struct weir_log *wlog;
+static char folder[] = "/tmp/weir-growth-XXXXXX";
 static int failures;
 
 static void tell(int good, const struct options_case *one, const char *what, int code)
@@ -45,6 +49,8 @@ static void *object_of(const struct options_case *one)
         return matrix;
     if (strcmp(one->object, "weir_channel") == 0)
         return channel;
+    if (strcmp(one->object, "weir_log") == 0)
+        return wlog;
     return NULL;
 }
 
@@ -103,12 +109,25 @@ static void grow_info(const struct options_case *one, void *object)
     tell(data.bytes[LARGEST] == 0xff, one, "nothing is written behind 4096", code);
 }
 
+static void remove_folder(void)
+{
+    char command[64];
+
+    (void)snprintf(command, sizeof command, "rm -r '%s'", folder);
+    if (system(command) != 0)
+        fprintf(stderr, "%s stays\n", folder);
+}
+
 static int open_objects(void)
 {
     int code = weir_matrix_create(NULL, NULL, &matrix);
 
     if (code >= 0)
         code = weir_channel_create(matrix, "growth", NULL, &channel);
+    if (code >= 0 && mkdtemp(folder) == NULL)
+        code = -errno;
+    if (code >= 0)
+        code = weir_log_open(folder, NULL, &wlog);
     if (code < 0)
         fprintf(stderr, "objects: %s\n", weir_strerror(code));
     return code;
@@ -128,12 +147,18 @@ int main(void)
             printf("skip: %s of %s\n", one->function, one->structure);
             continue;
         }
+        /* an info is filled if what it is about is there */
+        options_text = strcmp(one->kind, "info") == 0 ? folder : "";
+        if (strcmp(one->function, "weir_log_repair") == 0)
+            wlog = weir_log_close(wlog); /* or it is held */
         refuse(one, object);
         if (strcmp(one->kind, "info") == 0)
             grow_info(one, object);
         else
             grow_options(one, object);
     }
+    (void)weir_log_close(wlog);
+    remove_folder();
     (void)weir_channel_unref(channel);
     (void)weir_matrix_unref(matrix);
     return failures == 0 ? EXIT_SUCCESS : EXIT_FAILURE;

@@ -55,8 +55,9 @@ Test(log_scarce, no_memory)
         weir_log_reader *reader = nullptr;
         child_must(weir_log_reader_open(folder, 0, 0, &reader));
         limit(RLIMIT_AS, 0);
-        while (malloc(64) != nullptr) { // what the C library still has
-        }
+        for (size_t size = 16 * kMiB; size >= 64; size /= 2) // what the C library still has
+            for (void *volatile got = malloc(size); got != nullptr;)
+                got = malloc(size);
         child_refuse(-ENOMEM, read_on(reader));
         child_refuse(-ENOMEM, weir_log_reader_seek(reader, 0));
         weir_log *again = nullptr;
@@ -76,7 +77,8 @@ Test(log_scarce, no_thread)
         if (!fail_system_call(SYS_clone3, EAGAIN))
             return kNotHere;
         weir_log *log = nullptr;
-        child_refuse(-EAGAIN, weir_log_open(folder, nullptr, &log));
+        weir_log_options const options = small_log();
+        child_refuse(-EAGAIN, weir_log_open(folder, &options, &log));
         return 0;
     });
     weir_log_close(open_log(folder));
@@ -193,17 +195,18 @@ Test(log_scarce, a_failed_note_of_a_truncation_ends_the_log)
         weir_log *log = nullptr;
         weir_log_options const options = small_log();
         child_must(weir_log_open(folder, &options, &log));
-        uint64_t lsn = 0, held = 0;
+        uint64_t lsn = 0, held = 0, other = 0;
         void *data = nullptr;
         child_must(weir_log_append(log, "kept", 4, &lsn));
         child_must(weir_log_wait(log, lsn, -1));
         child_must(weir_log_reserve(log, 10, 0, &held, &data));
+        child_must(weir_log_reserve(log, 10, 0, &other, &data));
         if (!fail_system_call(SYS_pwrite64, EIO))
             return kNotHere;
         child_refuse(-EIO, weir_log_truncate_before(log, lsn));
         child_check(weir_log_error(log) == EIO);
         child_refuse(-WEIR_E_POISONED, weir_log_commit(log, held, 10));
-        child_refuse(-WEIR_E_POISONED, weir_log_abort(log, held));
+        child_refuse(-WEIR_E_POISONED, weir_log_abort(log, other));
         weir_log_close(log);
         return 0;
     });

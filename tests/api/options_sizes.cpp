@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 // Structs that begin with their size: too small, too large, with a tail, for every function.
-#include "tests/api/support.hpp"
+#include "tests/api/log_support.hpp"
 
 extern "C" {
 struct options_case {
@@ -16,6 +16,7 @@ struct options_case {
 };
 extern const struct options_case options_cases[];
 extern const size_t options_count;
+extern const char *options_text;
 }
 
 namespace {
@@ -27,12 +28,15 @@ struct World {
     weir_matrix *matrix = unnamed();
     weir_channel *ring = channel(matrix, "ring");
     weir_subscription *reader = subscribe(ring);
+    LogFolder folder, looked_at;
+    weir_log *log = open_log(folder);
 
-    World() = default;
+    World() { weir_log_close(open_log(looked_at)); }
     World(World const &) = delete;
     World &operator=(World const &) = delete;
     ~World()
     {
+        weir_log_close(log);
         weir_subscription_close(reader);
         weir_channel_unref(ring);
         weir_matrix_unref(matrix);
@@ -43,6 +47,7 @@ struct World {
         return name == "weir_matrix"         ? static_cast<void *>(matrix)
                : name == "weir_channel"      ? static_cast<void *>(ring)
                : name == "weir_subscription" ? static_cast<void *>(reader)
+               : name == "weir_log"          ? static_cast<void *>(log)
                                              : nullptr;
     }
 };
@@ -67,8 +72,11 @@ template <class Check> void for_each(Check check)
     NothingLost const lost(world.matrix);
     check_ge(options_count, 15);
     for (size_t i = 0; i < options_count; ++i)
-        if (options_cases[i].call != nullptr)
+        if (options_cases[i].call != nullptr) {
+            // an info is filled if what it is about is there
+            options_text = is_options(options_cases[i]) ? "" : world.looked_at.c_str();
             check(options_cases[i], world.object(options_cases[i].object));
+        }
     lost.verify();
 }
 } // namespace
@@ -121,7 +129,7 @@ Test(options_sizes, unknown_fields_of_options_that_are_not_zero_are_refused)
         }
         ++refused;
     });
-    check_eq(refused, 11);
+    check_eq(refused, 13);
 }
 
 Test(options_sizes, unknown_fields_of_options_that_are_zero_do_no_harm)

@@ -30,6 +30,8 @@ FRAME = """
 #include <string.h>
 {includes}
 
+static const char order[] = "two of them";
+
 static void fill(void *bytes, size_t length) {{ memset(bytes, 0x5a, length); }}
 
 static void must(int r, const char *statement)
@@ -78,8 +80,9 @@ def parse():
     return parser.parse_args()
 
 
-def run(command):
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+def run(command, folder):
+    """In `folder`: the snippets make a log where they are."""
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, cwd=folder)
     return done.returncode, done.stdout + done.stderr
 
 
@@ -96,11 +99,11 @@ def main():
         source.write_text(program(parts, name))
         library = options.library.resolve()
         code, said = run([*shlex.split(options.compiler), *STRICT,
-                          f"-I{options.root / 'capi' / 'include'}", str(source), str(library),
-                          f"-Wl,-rpath,{library.parent}", "-o", str(made)])
+                          f"-I{options.root.resolve() / 'capi' / 'include'}", str(source), str(library),
+                          f"-Wl,-rpath,{library.parent}", "-o", str(made)], folder)
         tap.ok(code == 0, "they compile as strict C99", said)
         try:
-            code, said = run([str(made)]) if code == 0 else (1, "not compiled")
+            code, said = run([str(made)], folder) if code == 0 else (1, "not compiled")
         finally:
             pathlib.Path(f"/dev/shm/weir.{name}").unlink(missing_ok=True)
         tap.ok(code == 0, "every call in them succeeds", said)
