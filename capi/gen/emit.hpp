@@ -39,6 +39,12 @@ std::string emit_options(Model const &model, std::vector<Snapshot> const &releas
 /// capi/man: a page per function, libweir.3, and meson.build, which installs them.
 void emit_man(Model const &model, std::vector<Output> &outputs);
 
+/// bindings/python/weir: `_ffi.py` with its stub, and `errors.py`.
+void emit_python(Model const &model, std::vector<Output> &outputs);
+
+/// FNV-1a 64, what weir_abi_hash() says about a snapshot.
+std::uint64_t snapshot_hash(std::string const &bytes);
+
 /// The facts of a snapshot, sorted: what emit_snapshot prints below its head.
 std::vector<std::string> snapshot_facts(Model const &model);
 

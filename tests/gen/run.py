@@ -115,6 +115,10 @@ def compile_outputs(tap, project, name):
     for path in [path for path in project.outputs() if path.startswith("tests/api/")]:
         done = run("gcc", "-std=c99", *STRICT, include, "-fsyntax-only", project.root / path)
         tap.ok(done.returncode == 0, f"{name}: {path} compiles", done.stderr)
+    for path in [path for path in project.outputs() if path.endswith((".py", ".pyi"))]:
+        done = run(sys.executable, "-c", "import ast, sys; ast.parse(open(sys.argv[1]).read())",
+                   project.root / path)
+        tap.ok(done.returncode == 0, f"{name}: {path} is Python", done.stderr)
     check_probe(tap, project, name, include)
     check_map(tap, project, name)
 
