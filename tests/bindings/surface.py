@@ -16,6 +16,7 @@ from tap import Tap  # noqa: E402
 # Where a language declares what it can call, and how that looks.
 LAYERS = {
     "python": ("bindings/python/weir/_ffi.py", r'^(\w+) = _bind\(_\w+, "\1",'),
+    "rust": ("bindings/rust/weir-sys/src/lib.rs", r"^    pub fn (weir_\w+)\("),
 }
 
 

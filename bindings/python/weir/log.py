@@ -37,7 +37,7 @@ class Log(Handle):
         return lsn.value
 
     def append_batch(self, *records: Bytes) -> int:
-        """All of them or none, one after the other; the position of the first one."""
+        """All of them or none, one after the other; the position of the last one."""
         lsn = ctypes.c_uint64()
         kept = [_bytes(record) for record in records]
         parts = (_ffi.LogPart * len(kept))()
