@@ -42,6 +42,9 @@ void emit_man(Model const &model, std::vector<Output> &outputs);
 /// bindings/python/weir: `_ffi.py` with its stub, and `errors.py`.
 void emit_python(Model const &model, std::vector<Output> &outputs);
 
+/// bindings/go: `types_gen.go` and `funcs_gen.go`.
+void emit_go(Model const &model, std::vector<Output> &outputs);
+
 /// bindings/rust: weir-sys with its layout test, and `gen.rs` of the safe crate.
 void emit_rust(Model const &model, std::vector<Output> &outputs);
 

@@ -25,7 +25,7 @@ constexpr char const *kHelp =
     "  --check      compare every output with its file, and look for orphans\n"
     "  --list       print the path of every output\n"
     "  --only KIND  one output: header, map, snapshot, json, abi-table, probe, surface, options,\n"
-    "               man, python, rust\n"
+    "               man, python, rust, go\n"
     "weirgen --rules prints the name of every lint rule\n"
     "exit status: 0 fine, 1 input refused or files stale, 2 usage or I/O\n";
 
@@ -156,6 +156,7 @@ class Run {
         emit_man(model_, all);
         emit_python(model_, all);
         emit_rust(model_, all);
+        emit_go(model_, all);
         std::vector<Output> wanted;
         for (Output const &output : all)
             if (options_.only.empty() || options_.only == output.kind)

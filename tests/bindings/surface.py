@@ -17,6 +17,8 @@ from tap import Tap  # noqa: E402
 LAYERS = {
     "python": ("bindings/python/weir/_ffi.py", r'^(\w+) = _bind\(_\w+, "\1",'),
     "rust": ("bindings/rust/weir-sys/src/lib.rs", r"^    pub fn (weir_\w+)\("),
+    "go": ("bindings/go/funcs_gen.go",
+           r"(?:C\.|^    (?:weir_go\.result = )?)(weir_(?!go_)\w+)\("),
 }
 
 
@@ -48,6 +50,13 @@ def check(tap, root, language, wanted):
     tap.equal(reasons, [], f"what {language} skips has a reason")
 
 
+def check_go_readme(tap, root):
+    """Python and Rust run their READMEs; Go runs an Example, which the README has to show."""
+    [shown] = re.findall(r"```go\n(.*?)```", (root / "bindings/go/README.md").read_text(), re.S)
+    example = (root / "bindings/go/example_test.go").read_text()
+    tap.ok(shown in example, "Go's README shows the example that is tested", shown)
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--root", type=pathlib.Path, required=True)
@@ -57,6 +66,7 @@ def main():
     tap.ok(len(wanted) > 50, "weir.json has functions")
     for language in LAYERS:
         check(tap, args.root, language, wanted)
+    check_go_readme(tap, args.root)
     tap.finish()
 
 
