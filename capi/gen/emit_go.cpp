@@ -133,9 +133,12 @@ class Go {
         out_ += ")\n";
     }
 
-    static bool shown(Member const &member)
+    /// What C alone can fill: sizes, room for later, pointers.
+    bool hidden(Item const &item, Member const &member) const
     {
-        return member.name != "size" && !starts_with(member.name, "reserved");
+        bool const inner = member.name == "size" || starts_with(member.name, "reserved");
+        return (inner && is_sized(item)) || !member.type.pointers.empty() ||
+               index_.classify(member.type) == TypeClass::callback;
     }
 
     void structure(Item const &item)
@@ -143,7 +146,7 @@ class Go {
         std::string const name = camel(item.name);
         out_ += "\n" + comment("", item.doc.brief) + "type " + name + " struct {\n";
         for (Member const &member : item.members) {
-            if (!shown(member) && is_sized(item))
+            if (hidden(item, member))
                 continue;
             bool const text = member.array != 0 && member.type.base == "char";
             std::string const array =
@@ -164,7 +167,7 @@ class Go {
         out_ += "\nfunc " + lower_first(name) + "Of(c *C.struct_" + item.name + ") " + name +
                 " {\n\tvar made " + name + "\n";
         for (Member const &member : item.members) {
-            if (!shown(member) && is_sized(item))
+            if (hidden(item, member))
                 continue;
             std::string const field = "made." + camel(member.name), from = "c." + member.name;
             if (member.array != 0 && member.type.base == "char")
@@ -187,7 +190,7 @@ class Go {
         if (is_sized(item))
             out_ += "\tc.size = C.size_t(" + std::to_string(item.size) + ")\n";
         for (Member const &member : item.members) {
-            if (!shown(member) && is_sized(item))
+            if (hidden(item, member))
                 continue;
             std::string const field = "o." + camel(member.name), to = "c." + member.name;
             std::string const kind = "C." + member.type.base;

@@ -328,7 +328,8 @@ class Rust {
             "(pub(crate) sys::" + item.name + ");\n\nimpl " + name + " {\n" +
             "    /// All defaults.\n    pub fn new() -> Self {\n        Self::default()\n    }\n";
         for (Member const &member : item.members)
-            if (member.name != "size" && !starts_with(member.name, "reserved"))
+            if (member.name != "size" && !starts_with(member.name, "reserved") &&
+                member.type.pointers.empty() && index_.classify(member.type) != TypeClass::callback)
                 setter(member);
         out_ += "}\n";
     }
