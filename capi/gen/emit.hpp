@@ -10,6 +10,13 @@
 
 namespace weir::gen {
 
+/// A file that weirgen writes; `kind` is the word of `--only`.
+struct Output {
+    std::string kind;
+    std::string path;
+    std::string text;
+};
+
 std::string emit_header(Model const &model);   ///< capi/include/weir.h
 std::string emit_map(Model const &model);      ///< capi/abi/weir.map
 std::string emit_snapshot(Model const &model); ///< capi/abi/weir.abi
@@ -28,6 +35,21 @@ std::string emit_abi_table(Model const &model, std::vector<Snapshot> const &rele
 
 /// tests/api/options_gen.c; `released` tells the sizes a struct had before.
 std::string emit_options(Model const &model, std::vector<Snapshot> const &released);
+
+/// capi/man: a page per function, libweir.3, and meson.build, which installs them.
+void emit_man(Model const &model, std::vector<Output> &outputs);
+
+/// bindings/python/weir: `_ffi.py` with its stub, and `errors.py`.
+void emit_python(Model const &model, std::vector<Output> &outputs);
+
+/// bindings/go: `types_gen.go` and `funcs_gen.go`.
+void emit_go(Model const &model, std::vector<Output> &outputs);
+
+/// bindings/rust: weir-sys with its layout test, and `gen.rs` of the safe crate.
+void emit_rust(Model const &model, std::vector<Output> &outputs);
+
+/// FNV-1a 64, what weir_abi_hash() says about a snapshot.
+std::uint64_t snapshot_hash(std::string const &bytes);
 
 /// The facts of a snapshot, sorted: what emit_snapshot prints below its head.
 std::vector<std::string> snapshot_facts(Model const &model);

@@ -9,25 +9,24 @@
 namespace weir::gen {
 namespace {
 
-/// FNV-1a, 64 bits.
-std::uint64_t hash_of(std::string const &bytes)
+std::string table_line(std::string const &version, std::string const &snapshot)
+{
+    char line[96];
+    std::snprintf(line, sizeof line, "    {0x%06llxu, UINT64_C(0x%016llx)}, // %s\n",
+                  static_cast<unsigned long long>(version_number(version)),
+                  static_cast<unsigned long long>(snapshot_hash(snapshot)), version.c_str());
+    return line;
+}
+
+} // namespace
+
+std::uint64_t snapshot_hash(std::string const &bytes)
 {
     std::uint64_t hash = 0xcbf29ce484222325u;
     for (char c : bytes)
         hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3u;
     return hash;
 }
-
-std::string table_line(std::string const &version, std::string const &snapshot)
-{
-    char line[96];
-    std::snprintf(line, sizeof line, "    {0x%06llxu, UINT64_C(0x%016llx)}, // %s\n",
-                  static_cast<unsigned long long>(version_number(version)),
-                  static_cast<unsigned long long>(hash_of(snapshot)), version.c_str());
-    return line;
-}
-
-} // namespace
 
 std::string emit_abi_table(Model const &model, std::vector<Snapshot> const &released)
 {

@@ -10,14 +10,6 @@ namespace {
 
 constexpr std::size_t kWidth = 80;
 
-/// Prose begins lower case in lists; as a paragraph of its own it ends with a full stop.
-std::string stopped(std::string const &text)
-{
-    if (text.empty() || ends_with(text, ".") || ends_with(text, ":") || ends_with(text, "?"))
-        return text;
-    return text + ".";
-}
-
 std::string joined(std::string const &a, std::string const &b)
 {
     return a.empty() || b.empty() ? a + b : a + " " + b;
@@ -118,27 +110,11 @@ void add_params(Comment &comment, Item const &item, Index const &index)
     }
 }
 
-std::string return_text(Item const &item, Index const &index)
-{
-    Doc const &doc = item.doc;
-    std::string text = stopped(doc.returns.text);
-    if (text.empty() && doc.returns.value == "ok")
-        text = "0.";
-    else if (text.empty() && doc.returns.value == "count")
-        text = "A count, 0 or more.";
-    else if (text.empty() && doc.returns.value == "bool")
-        text = "1 if so, else 0.";
-    else if (text.empty() && doc.returns.value == "handle")
-        text = doc.klass.argument == "dtor" ? "NULL." : "The same handle.";
-    else if (text.empty() && doc.returns.value == "text")
-        text = "A static string, never NULL.";
-    text = joined(text, sentences(doc.return_words, item.result, index));
-    return doc.errors.empty() ? text : text + " Otherwise a negative error:";
-}
-
 void add_return(Comment &comment, Item const &item, Index const &index)
 {
-    std::string const text = item.doc.returns.given() ? return_text(item, index) : "";
+    std::string text = item.doc.returns.given() ? return_text(item, index) : "";
+    if (!item.doc.errors.empty())
+        text += " Otherwise a negative error:";
     if (text.empty())
         return;
     comment.gap();
@@ -188,6 +164,31 @@ std::string kind_sentence(Item const &item)
 }
 
 } // namespace
+
+std::string stopped(std::string const &text)
+{
+    if (text.empty() || ends_with(text, ".") || ends_with(text, ":") || ends_with(text, "?"))
+        return text;
+    return text + ".";
+}
+
+std::string return_text(Item const &item, Index const &index)
+{
+    Doc const &doc = item.doc;
+    std::string text = stopped(doc.returns.text);
+    if (text.empty() && doc.returns.value == "ok")
+        text = "0.";
+    else if (text.empty() && doc.returns.value == "count")
+        text = "A count, 0 or more.";
+    else if (text.empty() && doc.returns.value == "bool")
+        text = "1 if so, else 0.";
+    else if (text.empty() && doc.returns.value == "handle")
+        text = doc.klass.argument == "dtor" ? "NULL." : "The same handle.";
+    else if (text.empty() && doc.returns.value == "text")
+        text = "A static string, never NULL.";
+    text = joined(text, sentences(doc.return_words, item.result, index));
+    return text;
+}
 
 std::string sentences(std::vector<Word> const &words, Type const &type, Index const &index)
 {

@@ -17,6 +17,12 @@ std::string comment_paragraph(Paragraph const &paragraph, std::string const &pre
 std::string wrap_macro(std::string const &first, std::string const &rest,
                        std::vector<std::string> const &words);
 
+/// Prose begins lower case in lists; as a paragraph of its own it ends with a full stop.
+std::string stopped(std::string const &text);
+
+/// What a function returns when it succeeds, as a sentence, or nothing.
+std::string return_text(Item const &item, Index const &index);
+
 /// The words of a parameter, a result or a field as sentences, or nothing.
 std::string sentences(std::vector<Word> const &words, Type const &type, Index const &index);
 

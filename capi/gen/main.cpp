@@ -19,11 +19,13 @@ constexpr int kRefused = 1;
 constexpr int kUsage = 2;
 
 constexpr char const *kHelp =
-    "usage: weirgen --root DIR --write|--check [--only KIND] FILE...\n"
+    "usage: weirgen --root DIR --write|--check|--list [--only KIND] FILE...\n"
     "  --root DIR   the project; FILEs and outputs are relative to it\n"
     "  --write      write every output whose bytes change\n"
     "  --check      compare every output with its file, and look for orphans\n"
-    "  --only KIND  one output: header, map, snapshot, json, abi-table, probe, surface, options\n"
+    "  --list       print the path of every output\n"
+    "  --only KIND  one output: header, map, snapshot, json, abi-table, probe, surface, options,\n"
+    "               man, python, rust, go\n"
     "weirgen --rules prints the name of every lint rule\n"
     "exit status: 0 fine, 1 input refused or files stale, 2 usage or I/O\n";
 
@@ -32,13 +34,8 @@ struct Options {
     std::string only;
     bool write = false;
     bool check = false;
+    bool list = false;
     std::vector<std::string> files;
-};
-
-struct Output {
-    std::string kind;
-    std::string path;
-    std::string text;
 };
 
 int complain(std::string const &message)
@@ -60,12 +57,15 @@ bool parse_options(int count, char **arguments, Options &options)
             options.write = true;
         else if (argument == "--check")
             options.check = true;
+        else if (argument == "--list")
+            options.list = true;
         else if (starts_with(argument, "-"))
             return false;
         else
             options.files.push_back(argument);
     }
-    return !options.root.empty() && options.write != options.check && !options.files.empty();
+    return !options.root.empty() && options.write + options.check + options.list == 1 &&
+           !options.files.empty();
 }
 
 /// A file as messages name it: relative to the root, whatever form it was given in.
@@ -110,6 +110,8 @@ class Run {
         check_abi(model_, released_, read_file(path("CHANGELOG.md")).value_or(""), diagnostics_);
         if (diagnostics_.failed())
             return refuse();
+        if (options_.list)
+            return list();
         return options_.write ? write() : check();
     }
 
@@ -141,7 +143,7 @@ class Run {
 
     std::vector<Output> outputs() const
     {
-        std::vector<Output> const all = {
+        std::vector<Output> all = {
             {"header", "capi/include/weir.h", emit_header(model_)},
             {"map", "capi/abi/weir.map", emit_map(model_)},
             {"snapshot", "capi/abi/weir.abi", emit_snapshot(model_)},
@@ -151,6 +153,10 @@ class Run {
             {"surface", "tests/api/surface_gen.c", emit_surface(model_)},
             {"options", "tests/api/options_gen.c", emit_options(model_, released_)},
         };
+        emit_man(model_, all);
+        emit_python(model_, all);
+        emit_rust(model_, all);
+        emit_go(model_, all);
         std::vector<Output> wanted;
         for (Output const &output : all)
             if (options_.only.empty() || options_.only == output.kind)
@@ -166,6 +172,13 @@ class Run {
         for (Output const &output : wanted)
             if (!write_if_changed(path(output.path), output.text))
                 return complain("cannot write " + output.path);
+        return kFine;
+    }
+
+    int list() const
+    {
+        for (Output const &output : outputs())
+            std::puts(output.path.c_str());
         return kFine;
     }
 

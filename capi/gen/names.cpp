@@ -60,6 +60,41 @@ std::string plain_name(std::string const &name)
 
 std::string init_macro(std::string const &structure) { return upper(structure) + "_INIT"; }
 
+std::string camel(std::string const &name)
+{
+    std::string const rest = starts_with(name, "weir_") ? name.substr(5) : name;
+    std::string out;
+    bool start = true;
+    for (char c : rest) {
+        bool const letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+        char const low = letter ? static_cast<char>(c | 0x20) : c;
+        if (c != '_')
+            out += start ? upper(std::string(1, low)) : std::string(1, low);
+        start = c == '_';
+    }
+    return out;
+}
+
+std::string member_name(Item const &item, Member const &member)
+{
+    std::string const type = upper(item.name) + "_";
+    std::size_t shared = 0;
+    for (std::size_t i = 0; i < type.size() && member.name[i] == type[i]; ++i)
+        if (type[i] == '_')
+            shared = i + 1;
+    std::string const rest = member.name.substr(shared);
+    bool const usable = !rest.empty() && rest[0] >= 'A' && rest[0] <= 'Z';
+    return usable ? rest : member.name;
+}
+
+bool is_skipped(Item const &item, std::string const &language)
+{
+    for (SkipDoc const &skip : item.doc.skips)
+        if (skip.language == language)
+            return true;
+    return false;
+}
+
 std::string keyword_language(std::string const &name)
 {
     for (auto const &language : languages())

@@ -18,6 +18,16 @@ std::string plain_name(std::string const &name);
 /// The initialiser of a sized struct: `WEIR_ALLOC_OPTIONS_INIT`.
 std::string init_macro(std::string const &structure);
 
+/// A type in the bindings: `LogReader` of `weir_log_reader`.
+std::string camel(std::string const &name);
+
+/// A constant of an enum or of flags in the bindings, without what it shares with its type:
+/// `ZERO` of `WEIR_ALLOC_ZERO` in `weir_alloc_flags`.
+std::string member_name(Item const &item, Member const &member);
+
+/// Whether `@skip` keeps an item out of a language's binding.
+bool is_skipped(Item const &item, std::string const &language);
+
 /// The language in which `name` is a keyword, or nothing.
 std::string keyword_language(std::string const &name);
 

@@ -21,16 +21,6 @@ from tap import Tap  # noqa: E402
 
 HERE = pathlib.Path(__file__).resolve().parent
 RELEASES = "0.1.0 unreleased WEIR_0.1 0\n"
-OUTPUTS = [
-    "capi/include/weir.h",
-    "capi/abi/weir.map",
-    "capi/abi/weir.abi",
-    "capi/abi/weir.json",
-    "capi/src/abi_table.inc",
-    "tests/abi/probe.c",
-    "tests/api/surface_gen.c",
-    "tests/api/options_gen.c",
-]
 C_DIALECTS = ["c99", "c11", "c17"]
 CPP_DIALECTS = ["c++11", "c++17", "c++20"]
 STRICT = ["-pedantic", "-Wall", "-Wextra", "-Werror"]
@@ -74,6 +64,9 @@ class Project:
     def gen(self, *options):
         return run(self.weirgen, "--root", self.root, *options, self.input)
 
+    def outputs(self):
+        return self.gen("--list").stdout.split()
+
     def files(self):
         return sorted(str(file.relative_to(self.root)) for file in self.root.rglob("*")
                       if file.is_file())
@@ -81,7 +74,7 @@ class Project:
 
 def golden_text(project):
     parts = []
-    for path in OUTPUTS:
+    for path in project.outputs():
         file = project.root / path
         parts.append(f"==> {path} <==\n{file.read_text() if file.exists() else '(missing)'}")
     return "\n".join(parts)
@@ -99,7 +92,7 @@ def check_ok(tap, args, source):
         if not good:
             return
         expected = golden.read_text() if golden.exists() else ""
-        for path in OUTPUTS:
+        for path in project.outputs():
             tap.equal(section(found, path), section(expected, path), f"{source.stem}: {path}")
         checked = project.gen("--check")
         tap.ok(checked.returncode == 0, f"{source.stem} is fresh after a write", checked.stderr)
@@ -119,9 +112,13 @@ def compile_outputs(tap, project, name):
         done = run(compiler, "-std=" + dialect, *STRICT, include, "-fsyntax-only", "-x", language,
                    "-", input=twice)
         tap.ok(done.returncode == 0, f"{name}: header as {dialect}", done.stderr)
-    for path in OUTPUTS[6:]:
+    for path in [path for path in project.outputs() if path.startswith("tests/api/")]:
         done = run("gcc", "-std=c99", *STRICT, include, "-fsyntax-only", project.root / path)
         tap.ok(done.returncode == 0, f"{name}: {path} compiles", done.stderr)
+    for path in [path for path in project.outputs() if path.endswith((".py", ".pyi"))]:
+        done = run(sys.executable, "-c", "import ast, sys; ast.parse(open(sys.argv[1]).read())",
+                   project.root / path)
+        tap.ok(done.returncode == 0, f"{name}: {path} is Python", done.stderr)
     check_probe(tap, project, name, include)
     check_map(tap, project, name)
 
@@ -183,7 +180,7 @@ def check_freshness(tap, args):
     source = HERE / "ok" / "structs.cpp"
     with Project(args.weirgen, source) as project:
         project.gen("--write")
-        for path in OUTPUTS:
+        for path in project.outputs():
             file = project.root / path
             text = file.read_text()
             stale(tap, project, file, text[:-2] + "?" + text[-1:], f"a changed byte in {path}")

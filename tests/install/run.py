@@ -173,6 +173,8 @@ def check_files(tap, there):
     wanted = ["include/weir.h", "LIB/libweir.a", "LIB/libweir.so",
               "LIB/libweir.so." + version.split(".")[0], "LIB/libweir.so." + version,
               "LIB/pkgconfig/weir.pc", "share/doc/weir/Apache-2.0.txt", "share/doc/weir/MIT.txt"]
+    wanted += ["share/man/man" + page.name[-1] + "/" + page.name
+               for page in (HERE.parents[1] / "capi/man").glob("*.[37]")]
     if there.args.tool == "yes":
         wanted += ["bin/weir", "share/man/man1/weir.1"]
     tap.equal("\n".join(there.files()), "\n".join(sorted(wanted)), "exactly these are installed")

@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+package weir
+
+/*
+#include <errno.h>
+#include <stdlib.h>
+#include <weir.h>
+*/
+import "C"
+
+import (
+	"runtime"
+	"time"
+	"unsafe"
+)
+
+// Log is a log that this process writes. Any goroutine may use it.
+type Log struct{ handle }
+
+// OpenLog opens a log, recovers what a crash left, or makes it. Nil means all defaults.
+func OpenLog(folder string, options *LogOptions) (*Log, error) {
+	text, err := cString(folder)
+	if err != nil {
+		return nil, err
+	}
+	defer C.free(unsafe.Pointer(text))
+	code, raw := weirLogOpen(text, options.raw())
+	if err := fails(code); err != nil {
+		return nil, err
+	}
+	l := &Log{handle{raw: unsafe.Pointer(raw)}}
+	l.end = func(raw unsafe.Pointer) { weirLogClose((*C.struct_weir_log)(raw)) }
+	runtime.SetFinalizer(l, (*Log).Close)
+	return l, nil
+}
+
+func (l *Log) with(call func(*C.struct_weir_log) C.int) error {
+	raw, err := l.enter()
+	if err != nil {
+		return err
+	}
+	code := call((*C.struct_weir_log)(raw))
+	l.leave()
+	runtime.KeepAlive(l)
+	return fails(code)
+}
+
+// Append gives a record its position. It is copied before the call returns.
+func (l *Log) Append(record []byte) (lsn uint64, err error) {
+	err = l.with(func(raw *C.struct_weir_log) C.int {
+		var data unsafe.Pointer
+		if len(record) > 0 {
+			data = unsafe.Pointer(&record[0])
+		}
+		code, at := weirLogAppend(raw, data, C.size_t(len(record)))
+		lsn = uint64(at)
+		return code
+	})
+	return lsn, err
+}
+
+// Wait returns when a record survives a power cut. A negative timeout is for ever.
+func (l *Log) Wait(lsn uint64, timeout time.Duration) error {
+	return l.with(func(raw *C.struct_weir_log) C.int {
+		return weirLogWait(raw, C.uint64_t(lsn), nanoseconds(timeout))
+	})
+}
+
+// Sync returns when all that was appended survives a power cut.
+func (l *Log) Sync() error {
+	return l.with(func(raw *C.struct_weir_log) C.int { return weirLogSync(raw) })
+}
+
+// Durable is the position below which every record survives a power cut; 0 of a closed log.
+func (l *Log) Durable() (lsn uint64) {
+	_ = l.with(func(raw *C.struct_weir_log) C.int { lsn = uint64(weirLogDurable(raw)); return 0 })
+	return lsn
+}
+
+// TruncateBefore gives the space of records below a position back.
+func (l *Log) TruncateBefore(lsn uint64) error {
+	return l.with(func(raw *C.struct_weir_log) C.int { return weirLogTruncateBefore(raw, C.uint64_t(lsn)) })
+}
+
+// Stats gives counters, the backend, and what recovery found.
+func (l *Log) Stats() (LogInfo, error) {
+	info := C.struct_weir_log_info{size: C.sizeof_struct_weir_log_info}
+	err := l.with(func(raw *C.struct_weir_log) C.int { return weirLogStats(raw, &info) })
+	return logInfoOf(&info), err
+}
+
+// Record is a copy of what was appended.
+type Record struct {
+	Lsn      uint64
+	Tag      uint32
+	Data     []byte
+	AfterGap bool
+}
+
+// Reader reads a log in any process. One goroutine at a time may use it.
+type Reader struct{ handle }
+
+// OpenReader begins with the first record at or after a position; 0 is the oldest one.
+func OpenReader(folder string, fromLsn uint64, flags ReaderFlags) (*Reader, error) {
+	text, err := cString(folder)
+	if err != nil {
+		return nil, err
+	}
+	defer C.free(unsafe.Pointer(text))
+	code, raw := weirLogReaderOpen(text, C.uint64_t(fromLsn), C.weir_reader_flags(flags))
+	if err := fails(code); err != nil {
+		return nil, err
+	}
+	r := &Reader{handle{raw: unsafe.Pointer(raw)}}
+	r.end = func(raw unsafe.Pointer) { weirLogReaderClose((*C.struct_weir_log_reader)(raw)) }
+	runtime.SetFinalizer(r, (*Reader).Close)
+	return r, nil
+}
+
+func (r *Reader) with(call func(*C.struct_weir_log_reader) C.int) (int, error) {
+	raw, err := r.enter()
+	if err != nil {
+		return 0, err
+	}
+	code := call((*C.struct_weir_log_reader)(raw))
+	r.leave()
+	runtime.KeepAlive(r)
+	return check(code)
+}
+
+// Next gives the next record, or nil if there is none now.
+func (r *Reader) Next() (*Record, error) {
+	record := &Record{}
+	found, err := r.with(func(raw *C.struct_weir_log_reader) C.int {
+		code, data, size, lsn, tag := weirLogReaderNext(raw)
+		if code > 0 {
+			record.Lsn, record.Tag, record.AfterGap = uint64(lsn), uint32(tag), code == 2
+			record.Data = append([]byte{}, unsafe.Slice((*byte)(data), int(size))...)
+		}
+		return code
+	})
+	if err != nil || found == 0 {
+		return nil, err
+	}
+	return record, nil
+}
+
+// Wait returns when Next has something to say. A negative timeout is for ever.
+func (r *Reader) Wait(timeout time.Duration) error {
+	_, err := r.with(func(raw *C.struct_weir_log_reader) C.int {
+		return weirLogReaderWait(raw, nanoseconds(timeout))
+	})
+	return err
+}
+
+// Seek goes to the first record at or after a position.
+func (r *Reader) Seek(lsn uint64) error {
+	_, err := r.with(func(raw *C.struct_weir_log_reader) C.int {
+		return weirLogReaderSeek(raw, C.uint64_t(lsn))
+	})
+	return err
+}

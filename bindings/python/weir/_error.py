@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
+"""Errors are OSErrors; those that the language has a class for are of that class too."""
+from __future__ import annotations
+
+from typing import Dict
+
+
+class Error(OSError):
+    """What a function of the library returned; `errno` is the code, positive."""
+
+
+_classes: Dict[int, type[Error]] = {}
+
+
+def class_of(code: int) -> type[Error]:
+    """TimeoutError for ETIMEDOUT, FileNotFoundError for ENOENT, and so on: as OSError knows them."""
+    from weir import errors
+
+    if code in errors.BY_CODE:
+        return errors.BY_CODE[code]
+    found = _classes.get(code)
+    if found is None:
+        builtin = type(OSError(code, ""))
+        found = Error if builtin is OSError else type(builtin.__name__, (Error, builtin), {})
+        _classes[code] = found
+    return found
+
+
+def check(code: int) -> int:
+    """The result of a call, or its exception."""
+    if code >= 0:
+        return code
+    from weir import _ffi
+
+    raise class_of(-code)(-code, _ffi.weir_strerror(code).decode())

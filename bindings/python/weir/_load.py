@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
+"""Finds the library and refuses one that these declarations do not fit."""
+import ctypes
+import os
+
+
+def load(soname, version, number, abi_hash):
+    """The library twice: calls of the first release the interpreter's lock, of the second keep it."""
+    name = os.environ.get("WEIR_LIBRARY", soname)
+    try:
+        free, held = ctypes.CDLL(name), ctypes.PyDLL(name)
+        known = bind(free, "weir_abi_hash", ctypes.c_uint64, ctypes.c_uint32)(number)
+        found = bind(free, "weir_version_string", ctypes.c_char_p)().decode()
+    except (OSError, AttributeError) as error:
+        raise ImportError(f"weir {version} cannot use the library {name}: {error}") from error
+    if known != abi_hash:
+        raise ImportError(f"weir {version} cannot use the library {name}: it is weir {found}, "
+                          + ("of another build" if known else "which is older"))
+    return free, held
+
+
+def bind(library, name, result, *arguments):
+    function = library[name]  # an object of its own at each call
+    function.restype = result
+    function.argtypes = arguments
+    return function
+
+
+def check_sizes(sizes):
+    for structure, size in sizes.items():
+        if ctypes.sizeof(structure) != size:
+            raise ImportError(f"weir: {structure.__name__} has {ctypes.sizeof(structure)} bytes on "
+                              f"this machine, not {size}")

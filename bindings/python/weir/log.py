@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
+"""The durable log and its readers."""
+from __future__ import annotations
+
+import ctypes
+from ctypes import byref
+from typing import Any, Iterator, NamedTuple, Optional, Union
+
+from weir import _ffi
+from weir._error import check
+from weir._handle import Handle, nanoseconds, options, text
+from weir.matrix import _pointer
+
+Bytes = Union[bytes, bytearray, memoryview]
+
+
+class Record(NamedTuple):
+    lsn: int
+    tag: int
+    data: bytes
+    after_gap: bool
+
+
+class Log(Handle):
+    """A log that this process writes. `append` gives a record its place, `wait` makes it durable."""
+
+    def __init__(self, folder: Any, **values: Any) -> None:
+        raw = ctypes.c_void_p()
+        check(_ffi.weir_log_open(text(folder), options(_ffi.LogOptions, values), byref(raw)))
+        super().__init__(_pointer(raw), _ffi.weir_log_close)
+
+    def append(self, data: Bytes) -> int:
+        """The record's position."""
+        lsn = ctypes.c_uint64()
+        address, size, _keep = _bytes(data)
+        self._call(_ffi.weir_log_append, address, size, byref(lsn))
+        return lsn.value
+
+    def append_batch(self, *records: Bytes) -> int:
+        """All of them or none, one after the other; the position of the last one."""
+        lsn = ctypes.c_uint64()
+        kept = [_bytes(record) for record in records]
+        parts = (_ffi.LogPart * len(kept))()
+        for part, (address, size, _keep) in zip(parts, kept):
+            part.data, part.len = address, size
+        self._call(_ffi.weir_log_append_batch, parts, len(kept), byref(lsn))
+        return lsn.value
+
+    def wait(self, lsn: int, timeout: Optional[float] = None) -> None:
+        """Until the record survives a power cut."""
+        wait = nanoseconds(timeout)
+        self._call(_ffi.weir_log_wait_nowait if wait == 0 else _ffi.weir_log_wait, lsn, wait)
+
+    def sync(self) -> None:
+        self._call(_ffi.weir_log_sync)
+
+    @property
+    def durable(self) -> int:
+        return int(self._value(_ffi.weir_log_durable))
+
+    @property
+    def tail(self) -> int:
+        return int(self._value(_ffi.weir_log_tail))
+
+    def fileno(self) -> int:
+        """Readable when `durable` grows."""
+        return self._call(_ffi.weir_log_fd)
+
+    def truncate_before(self, lsn: int) -> None:
+        self._call(_ffi.weir_log_truncate_before, lsn)
+
+    def stats(self) -> _ffi.LogInfo:
+        info = _ffi.LogInfo(size=ctypes.sizeof(_ffi.LogInfo))
+        self._call(_ffi.weir_log_stats, byref(info))
+        return info
+
+
+class LogReader(Handle):
+    """Reads a log, in any process. Iterating ends where nothing more is durable."""
+
+    def __init__(self, folder: Any, from_lsn: int = 0, flags: int = 0) -> None:
+        raw = ctypes.c_void_p()
+        check(_ffi.weir_log_reader_open(text(folder), from_lsn, flags, byref(raw)))
+        super().__init__(_pointer(raw), _ffi.weir_log_reader_close)
+
+    def next(self) -> Optional[Record]:
+        """The next record, or None if there is none now."""
+        data, size = ctypes.c_void_p(), ctypes.c_size_t()
+        lsn, tag = ctypes.c_uint64(), ctypes.c_uint32()
+        found = self._call(_ffi.weir_log_reader_next, byref(data), byref(size), byref(lsn),
+                           byref(tag))
+        if found == 0:
+            return None
+        copy = ctypes.string_at(data, size.value) if size.value else b""
+        return Record(lsn.value, tag.value, copy, found == 2)
+
+    def wait(self, timeout: Optional[float] = None) -> None:
+        wait = nanoseconds(timeout)
+        call = _ffi.weir_log_reader_wait_nowait if wait == 0 else _ffi.weir_log_reader_wait
+        self._call(call, wait)
+
+    def seek(self, lsn: int) -> None:
+        self._call(_ffi.weir_log_reader_seek, lsn)
+
+    def follow(self) -> Iterator[Record]:
+        """Record after record, for ever."""
+        while True:
+            yield from self
+            self.wait()
+
+    def __iter__(self) -> Iterator[Record]:
+        while True:
+            record = self.next()
+            if record is None:
+                return
+            yield record
+
+
+def store_cursor(folder: Any, name: str, lsn: int, flags: int = 0) -> None:
+    check(_ffi.weir_log_cursor_store(text(folder), text(name), lsn, flags))
+
+
+def load_cursor(folder: Any, name: str) -> int:
+    lsn = ctypes.c_uint64()
+    check(_ffi.weir_log_cursor_load(text(folder), text(name), byref(lsn)))
+    return lsn.value
+
+
+def verify(folder: Any) -> _ffi.LogReport:
+    """Reads all of a log; `verdict` of what is returned says how it is."""
+    report = _ffi.LogReport(size=ctypes.sizeof(_ffi.LogReport))
+    check(_ffi.weir_log_verify(text(folder), byref(report)))
+    return report
+
+
+def _bytes(data: Bytes) -> tuple[int, int, Any]:
+    """Address, size, and what keeps them; read-only buffers have no address but by a copy."""
+    if isinstance(data, bytes):
+        return ctypes.cast(ctypes.c_char_p(data), ctypes.c_void_p).value or 0, len(data), data
+    view = memoryview(data).cast("B")
+    if view.readonly:
+        return _bytes(bytes(view))
+    if len(view) == 0:
+        return 0, 0, view
+    array = (ctypes.c_ubyte * len(view)).from_buffer(view)
+    return ctypes.addressof(array), len(view), array

@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+use crate::error::{c_string, check, Result};
+use crate::{nanoseconds, sys, CursorFlags, LogHandle, LogInfo, LogOptions, LogReaderHandle};
+use crate::{LogReport, ReaderFlags};
+use std::ffi::CString;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use std::time::Duration;
+use std::{ptr, slice};
+
+fn c_path(path: &Path) -> Result<CString> {
+    c_string(path.as_os_str().as_bytes())
+}
+
+/// A log that this process writes.
+#[derive(Debug)]
+pub struct Log(LogHandle);
+
+impl Log {
+    /// Opens a log, recovers what a crash left, or makes it.
+    pub fn open(folder: impl AsRef<Path>, options: &LogOptions) -> Result<Self> {
+        let (folder, mut raw) = (c_path(folder.as_ref())?, ptr::null_mut());
+        // SAFETY: string and pointers are valid.
+        check(unsafe { sys::weir_log_open(folder.as_ptr(), &options.0, &mut raw) })?;
+        Ok(Self(LogHandle::own(raw)))
+    }
+
+    /// The handle, for functions of `sys`; it stays this object's.
+    pub fn as_raw(&self) -> *mut sys::weir_log {
+        self.0.raw()
+    }
+
+    /// Appends a record; its position.
+    pub fn append(&self, record: &[u8]) -> Result<u64> {
+        let mut lsn = 0;
+        // SAFETY: handle and pointers are valid.
+        check(unsafe {
+            sys::weir_log_append(self.as_raw(), record.as_ptr().cast(), record.len(), &mut lsn)
+        })?;
+        Ok(lsn)
+    }
+
+    /// Appends all records or none; the position of the last one.
+    pub fn append_batch(&self, records: &[&[u8]]) -> Result<u64> {
+        let part = |record: &&[u8]| sys::weir_log_part {
+            data: record.as_ptr().cast(),
+            len: record.len(),
+            ..Default::default()
+        };
+        let (parts, mut lsn): (Vec<_>, _) = (records.iter().map(part).collect(), 0);
+        // SAFETY: handle and pointers are valid, and so is what the parts point to.
+        check(unsafe {
+            sys::weir_log_append_batch(self.as_raw(), parts.as_ptr(), parts.len(), &mut lsn)
+        })?;
+        Ok(lsn)
+    }
+
+    /// Waits until a record survives a power cut. A timeout of `None` is for ever.
+    pub fn wait(&self, lsn: u64, timeout: Option<Duration>) -> Result<()> {
+        // SAFETY: the handle is valid.
+        check(unsafe { sys::weir_log_wait(self.as_raw(), lsn, nanoseconds(timeout)) }).map(drop)
+    }
+
+    /// Waits until all that was appended survives a power cut.
+    pub fn sync(&self) -> Result<()> {
+        // SAFETY: the handle is valid.
+        check(unsafe { sys::weir_log_sync(self.as_raw()) }).map(drop)
+    }
+
+    /// Every record below it survives a power cut.
+    pub fn durable(&self) -> u64 {
+        // SAFETY: the handle is valid.
+        unsafe { sys::weir_log_durable(self.as_raw()) }
+    }
+
+    /// Where the next record begins.
+    pub fn tail(&self) -> u64 {
+        // SAFETY: the handle is valid.
+        unsafe { sys::weir_log_tail(self.as_raw()) }
+    }
+
+    /// Gives the space of records below a position back.
+    pub fn truncate_before(&self, lsn: u64) -> Result<()> {
+        // SAFETY: the handle is valid.
+        check(unsafe { sys::weir_log_truncate_before(self.as_raw(), lsn) }).map(drop)
+    }
+
+    /// Counters, the backend, and what recovery found.
+    pub fn stats(&self) -> Result<LogInfo> {
+        let mut info = LogInfo::default();
+        // SAFETY: handle and pointer are valid, and `size` is set.
+        check(unsafe { sys::weir_log_stats(self.as_raw(), &mut info) })?;
+        Ok(info)
+    }
+}
+
+/// A record that is still in the reader's memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RecordRef<'r> {
+    /// Its position.
+    pub lsn: u64,
+    /// Its tag.
+    pub tag: u32,
+    /// What was appended.
+    pub data: &'r [u8],
+    /// Something before it is missing (`ReaderFlags::SALVAGE`).
+    pub after_gap: bool,
+}
+
+/// A record of its own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Record {
+    /// Its position.
+    pub lsn: u64,
+    /// Its tag.
+    pub tag: u32,
+    /// What was appended.
+    pub data: Vec<u8>,
+}
+
+/// Reads a log in any process. As an iterator it ends where nothing more is durable.
+#[derive(Debug)]
+pub struct LogReader(LogReaderHandle);
+
+impl LogReader {
+    /// Begins with the first record at or after a position; 0 is the oldest one.
+    pub fn open(folder: impl AsRef<Path>, from_lsn: u64, flags: ReaderFlags) -> Result<Self> {
+        let (folder, mut raw) = (c_path(folder.as_ref())?, ptr::null_mut());
+        // SAFETY: string and pointer are valid.
+        check(unsafe { sys::weir_log_reader_open(folder.as_ptr(), from_lsn, flags.0, &mut raw) })?;
+        Ok(Self(LogReaderHandle::own(raw)))
+    }
+
+    /// The next record, if there is one now. Nothing is copied.
+    pub fn next_record(&mut self) -> Result<Option<RecordRef<'_>>> {
+        let (mut data, mut len, mut lsn, mut tag) = (ptr::null(), 0, 0, 0);
+        // SAFETY: handle and pointers are valid.
+        let found = check(unsafe {
+            sys::weir_log_reader_next(self.0.raw(), &mut data, &mut len, &mut lsn, &mut tag)
+        })?;
+        if found == 0 {
+            return Ok(None);
+        }
+        let data = match len {
+            0 => &[],
+            // SAFETY: valid until the next call, which needs `self` alone.
+            _ => unsafe { slice::from_raw_parts(data.cast(), len) },
+        };
+        Ok(Some(RecordRef { lsn, tag, data, after_gap: found == 2 }))
+    }
+
+    /// Waits until there is something to say, be it an error. `None` is for ever.
+    pub fn wait(&mut self, timeout: Option<Duration>) -> Result<()> {
+        // SAFETY: the handle is valid.
+        check(unsafe { sys::weir_log_reader_wait(self.0.raw(), nanoseconds(timeout)) }).map(drop)
+    }
+
+    /// Goes to the first record at or after a position.
+    pub fn seek(&mut self, lsn: u64) -> Result<()> {
+        // SAFETY: the handle is valid.
+        check(unsafe { sys::weir_log_reader_seek(self.0.raw(), lsn) }).map(drop)
+    }
+}
+
+impl Iterator for LogReader {
+    type Item = Result<Record>;
+    fn next(&mut self) -> Option<Self::Item> {
+        let own = |record: RecordRef<'_>| Record {
+            lsn: record.lsn,
+            tag: record.tag,
+            data: record.data.to_vec(),
+        };
+        self.next_record().map(|found| found.map(own)).transpose()
+    }
+}
+
+/// Stores a named position of a log durably.
+pub fn store_cursor(
+    folder: impl AsRef<Path>,
+    name: &str,
+    lsn: u64,
+    flags: CursorFlags,
+) -> Result<()> {
+    let (folder, name) = (c_path(folder.as_ref())?, c_string(name)?);
+    // SAFETY: strings of C.
+    check(unsafe { sys::weir_log_cursor_store(folder.as_ptr(), name.as_ptr(), lsn, flags.0) })
+        .map(drop)
+}
+
+/// Reads a named position of a log.
+pub fn load_cursor(folder: impl AsRef<Path>, name: &str) -> Result<u64> {
+    let (folder, name, mut lsn) = (c_path(folder.as_ref())?, c_string(name)?, 0);
+    // SAFETY: strings of C, and a valid pointer.
+    check(unsafe { sys::weir_log_cursor_load(folder.as_ptr(), name.as_ptr(), &mut lsn) })?;
+    Ok(lsn)
+}
+
+/// Reads all of a log; `verdict` of the report says how it is.
+pub fn verify(folder: impl AsRef<Path>) -> Result<LogReport> {
+    let (folder, mut report) = (c_path(folder.as_ref())?, LogReport::default());
+    // SAFETY: a string of C, and a pointer to a struct whose `size` is set.
+    check(unsafe { sys::weir_log_verify(folder.as_ptr(), &mut report) })?;
+    Ok(report)
+}
