@@ -276,6 +276,17 @@ static inline struct weir_go_channel_open weir_go_channel_open(struct weir_matri
     return weir_go;
 }
 
+struct weir_go_channel_subscribers {
+    int result;
+};
+
+static inline struct weir_go_channel_subscribers weir_go_channel_subscribers(struct weir_channel *channel, weir_subscriber_fn callback, uintptr_t userdata)
+{
+    struct weir_go_channel_subscribers weir_go = {0};
+    weir_go.result = weir_channel_subscribers(channel, callback, (void *)userdata);
+    return weir_go;
+}
+
 struct weir_go_channel_subscribe {
     int result;
     struct weir_subscription *ret_subscription;
@@ -397,6 +408,161 @@ static inline struct weir_go_log_cursor_load weir_go_log_cursor_load(const char 
 {
     struct weir_go_log_cursor_load weir_go = {0};
     weir_go.result = weir_log_cursor_load(folder, name, &weir_go.ret_lsn);
+    return weir_go;
+}
+
+struct weir_go_pool_create {
+    int result;
+    struct weir_pool *ret_pool;
+};
+
+static inline struct weir_go_pool_create weir_go_pool_create(const struct weir_pool_options *options)
+{
+    struct weir_go_pool_create weir_go = {0};
+    weir_go.result = weir_pool_create(options, &weir_go.ret_pool);
+    return weir_go;
+}
+
+struct weir_go_pool_create_in {
+    int result;
+    struct weir_pool *ret_pool;
+};
+
+static inline struct weir_go_pool_create_in weir_go_pool_create_in(struct weir_matrix *matrix, const char *name, const struct weir_pool_options *options)
+{
+    struct weir_go_pool_create_in weir_go = {0};
+    weir_go.result = weir_pool_create_in(matrix, name, options, &weir_go.ret_pool);
+    return weir_go;
+}
+
+struct weir_go_pool_attach {
+    int result;
+    struct weir_pool *ret_pool;
+};
+
+static inline struct weir_go_pool_attach weir_go_pool_attach(struct weir_matrix *matrix, const char *name, const struct weir_pool_options *options)
+{
+    struct weir_go_pool_attach weir_go = {0};
+    weir_go.result = weir_pool_attach(matrix, name, options, &weir_go.ret_pool);
+    return weir_go;
+}
+
+struct weir_go_pool_acquire {
+    int result;
+    weir_slot ret_slot;
+    void *ret_data;
+};
+
+static inline struct weir_go_pool_acquire weir_go_pool_acquire(struct weir_pool *pool, int64_t timeout_ns)
+{
+    struct weir_go_pool_acquire weir_go = {0};
+    weir_go.result = weir_pool_acquire(pool, timeout_ns, &weir_go.ret_slot, &weir_go.ret_data);
+    return weir_go;
+}
+
+struct weir_go_pool_data {
+    int result;
+    void *ret_data;
+};
+
+static inline struct weir_go_pool_data weir_go_pool_data(struct weir_pool *pool, weir_slot slot)
+{
+    struct weir_go_pool_data weir_go = {0};
+    weir_go.result = weir_pool_data(pool, slot, &weir_go.ret_data);
+    return weir_go;
+}
+
+struct weir_go_pool_slot_of {
+    int result;
+    weir_slot ret_slot;
+};
+
+static inline struct weir_go_pool_slot_of weir_go_pool_slot_of(struct weir_pool *pool, const void *data)
+{
+    struct weir_go_pool_slot_of weir_go = {0};
+    weir_go.result = weir_pool_slot_of(pool, data, &weir_go.ret_slot);
+    return weir_go;
+}
+
+struct weir_go_pool_walk {
+    int result;
+};
+
+static inline struct weir_go_pool_walk weir_go_pool_walk(struct weir_pool *pool, weir_slot_fn callback, uintptr_t userdata)
+{
+    struct weir_go_pool_walk weir_go = {0};
+    weir_go.result = weir_pool_walk(pool, callback, (void *)userdata);
+    return weir_go;
+}
+
+struct weir_go_ids_create {
+    int result;
+    struct weir_ids *ret_ids;
+};
+
+static inline struct weir_go_ids_create weir_go_ids_create(const struct weir_ids_options *options)
+{
+    struct weir_go_ids_create weir_go = {0};
+    weir_go.result = weir_ids_create(options, &weir_go.ret_ids);
+    return weir_go;
+}
+
+struct weir_go_ids_acquire {
+    int result;
+    uint32_t ret_id;
+};
+
+static inline struct weir_go_ids_acquire weir_go_ids_acquire(struct weir_ids *ids)
+{
+    struct weir_go_ids_acquire weir_go = {0};
+    weir_go.result = weir_ids_acquire(ids, &weir_go.ret_id);
+    return weir_go;
+}
+
+struct weir_go_router_create {
+    int result;
+    struct weir_router *ret_router;
+};
+
+static inline struct weir_go_router_create weir_go_router_create(struct weir_matrix *matrix, const char *name)
+{
+    struct weir_go_router_create weir_go = {0};
+    weir_go.result = weir_router_create(matrix, name, &weir_go.ret_router);
+    return weir_go;
+}
+
+struct weir_go_router_attach {
+    int result;
+    struct weir_router *ret_router;
+};
+
+static inline struct weir_go_router_attach weir_go_router_attach(struct weir_matrix *matrix, const char *name)
+{
+    struct weir_go_router_attach weir_go = {0};
+    weir_go.result = weir_router_attach(matrix, name, &weir_go.ret_router);
+    return weir_go;
+}
+
+struct weir_go_router_add_rule {
+    int result;
+    uint64_t ret_id;
+};
+
+static inline struct weir_go_router_add_rule weir_go_router_add_rule(struct weir_router *router, const struct weir_router_rule *rule)
+{
+    struct weir_go_router_add_rule weir_go = {0};
+    weir_go.result = weir_router_add_rule(router, rule, &weir_go.ret_id);
+    return weir_go;
+}
+
+struct weir_go_router_rules {
+    int result;
+};
+
+static inline struct weir_go_router_rules weir_go_router_rules(struct weir_router *router, weir_rule_fn callback, uintptr_t userdata)
+{
+    struct weir_go_router_rules weir_go = {0};
+    weir_go.result = weir_router_rules(router, callback, (void *)userdata);
     return weir_go;
 }
 */
@@ -699,9 +865,20 @@ func weirChannelPost(channel *C.struct_weir_channel, block C.weir_ref, length C.
 	return C.weir_channel_post(channel, block, length, options, timeout_ns)
 }
 
+// Posts blocks, one after the other, until one of them cannot be posted.
+func weirChannelPostMany(channel *C.struct_weir_channel, blocks *C.weir_ref, lengths *C.uint64_t, tags *C.uint64_t, count C.size_t, options *C.struct_weir_post_options, timeout_ns C.int64_t) (C.int) {
+	return C.weir_channel_post_many(channel, blocks, lengths, tags, count, options, timeout_ns)
+}
+
 // Looks at what waits, without taking anything.
 func weirChannelInquire(channel *C.struct_weir_channel, ret_info *C.struct_weir_channel_info) (C.int) {
 	return C.weir_channel_inquire(channel, ret_info)
+}
+
+// Calls a function for each subscriber of a broadcast channel.
+func weirChannelSubscribers(channel *C.struct_weir_channel, callback C.weir_subscriber_fn, userdata C.uintptr_t) (C.int) {
+	r := C.weir_go_channel_subscribers(channel, callback, userdata)
+	return r.result
 }
 
 // Becomes a reader of a channel.
@@ -720,9 +897,25 @@ func weirChannelRead(subscription *C.struct_weir_subscription, timeout_ns C.int6
 	return C.weir_channel_read(subscription, timeout_ns, ret_message)
 }
 
-// Answers a message: it is done, its block is freed.
+// Returns a descriptor for `poll()`, `epoll` and the like: readable when there is something to
+// read, or when the channel was retired.
+func weirChannelFd(subscription *C.struct_weir_subscription) (C.int) {
+	return C.weir_channel_fd(subscription)
+}
+
+// Takes messages into the hand, as many as wait, up to `count`.
+func weirChannelReadMany(subscription *C.struct_weir_subscription, count C.size_t, timeout_ns C.int64_t, ret_messages *C.struct_weir_message) (C.int) {
+	return C.weir_channel_read_many(subscription, count, timeout_ns, ret_messages)
+}
+
+// Answers a message: it is done.
 func weirChannelAck(subscription *C.struct_weir_subscription, message *C.struct_weir_message) (C.int) {
 	return C.weir_channel_ack(subscription, message)
+}
+
+// Answers messages, one after the other, until one of them cannot be answered.
+func weirChannelAckMany(subscription *C.struct_weir_subscription, messages *C.struct_weir_message, count C.size_t) (C.int) {
+	return C.weir_channel_ack_many(subscription, messages, count)
 }
 
 // Answers a message: it is done, and its block is this participant's from now on.
@@ -730,7 +923,7 @@ func weirChannelTake(subscription *C.struct_weir_subscription, message *C.struct
 	return C.weir_channel_take(subscription, message)
 }
 
-// Answers a message: not done, another reader may have it.
+// Answers a message: not done.
 func weirChannelNack(subscription *C.struct_weir_subscription, message *C.struct_weir_message) (C.int) {
 	return C.weir_channel_nack(subscription, message)
 }
@@ -811,7 +1004,8 @@ func weirLogError(log *C.struct_weir_log) (C.uint32_t) {
 	return C.weir_log_error(log)
 }
 
-// An eventfd that becomes readable when weir_log_durable() grows.
+// An eventfd that becomes readable when weir_log_durable() grows, or weir_log_error() begins to say
+// something.
 func weirLogFd(log *C.struct_weir_log) (C.int) {
 	return C.weir_log_fd(log)
 }
@@ -872,4 +1066,187 @@ func weirLogVerify(folder *C.char, ret_report *C.struct_weir_log_report) (C.int)
 // Makes a log that cannot be opened one that can, without losing what is whole.
 func weirLogRepair(folder *C.char, target *C.char, options *C.struct_weir_log_options, ret_report *C.struct_weir_log_report) (C.int) {
 	return C.weir_log_repair(folder, target, options, ret_report)
+}
+
+// Makes a pool in the memory of this process.
+func weirPoolCreate(options *C.struct_weir_pool_options) (C.int, *C.struct_weir_pool) {
+	r := C.weir_go_pool_create(options)
+	return r.result, r.ret_pool
+}
+
+// Makes a pool in a matrix, under a name that must not exist.
+func weirPoolCreateIn(matrix *C.struct_weir_matrix, name *C.char, options *C.struct_weir_pool_options) (C.int, *C.struct_weir_pool) {
+	r := C.weir_go_pool_create_in(matrix, name, options)
+	return r.result, r.ret_pool
+}
+
+// Attaches to a pool of a matrix.
+func weirPoolAttach(matrix *C.struct_weir_matrix, name *C.char, options *C.struct_weir_pool_options) (C.int, *C.struct_weir_pool) {
+	r := C.weir_go_pool_attach(matrix, name, options)
+	return r.result, r.ret_pool
+}
+
+// Adds a user to a handle, for another weir_pool_unref().
+func weirPoolRef(pool *C.struct_weir_pool) (*C.struct_weir_pool) {
+	return C.weir_pool_ref(pool)
+}
+
+// Removes a user from a handle.
+func weirPoolUnref(pool *C.struct_weir_pool) (*C.struct_weir_pool) {
+	return C.weir_pool_unref(pool)
+}
+
+// Ends a pool for everybody: its name is free again, all calls fail, who waits is woken.
+func weirPoolDestroy(pool *C.struct_weir_pool) (C.int) {
+	return C.weir_pool_destroy(pool)
+}
+
+// Acquires a slot.
+func weirPoolAcquire(pool *C.struct_weir_pool, timeout_ns C.int64_t) (C.int, C.weir_slot, unsafe.Pointer) {
+	r := C.weir_go_pool_acquire(pool, timeout_ns)
+	return r.result, r.ret_slot, r.ret_data
+}
+
+// Acquires up to `count` slots.
+func weirPoolAcquireMany(pool *C.struct_weir_pool, count C.size_t, timeout_ns C.int64_t, ret_slots *C.weir_slot, ret_data *unsafe.Pointer) (C.int) {
+	return C.weir_pool_acquire_many(pool, count, timeout_ns, ret_slots, ret_data)
+}
+
+// Gives a slot back to its pool.
+func weirPoolRelease(pool *C.struct_weir_pool, slot C.weir_slot) (C.int) {
+	return C.weir_pool_release(pool, slot)
+}
+
+// Gives slots back, one after the other, until one of them cannot be released.
+func weirPoolReleaseMany(pool *C.struct_weir_pool, slots *C.weir_slot, count C.size_t) (C.int) {
+	return C.weir_pool_release_many(pool, slots, count)
+}
+
+// Gives the slot back that begins at an address of this process.
+func weirPoolReleasePtr(pool *C.struct_weir_pool, data unsafe.Pointer) (C.int) {
+	return C.weir_pool_release_ptr(pool, data)
+}
+
+// Finds the bytes of a slot that somebody has, at an address of this process.
+func weirPoolData(pool *C.struct_weir_pool, slot C.weir_slot) (C.int, unsafe.Pointer) {
+	r := C.weir_go_pool_data(pool, slot)
+	return r.result, r.ret_data
+}
+
+// Finds the slot that begins at an address of this process.
+func weirPoolSlotOf(pool *C.struct_weir_pool, data unsafe.Pointer) (C.int, C.weir_slot) {
+	r := C.weir_go_pool_slot_of(pool, data)
+	return r.result, r.ret_slot
+}
+
+// Says whether somebody has this slot, or it was released since.
+func weirPoolIsLive(pool *C.struct_weir_pool, slot C.weir_slot) (C.int) {
+	return C.weir_pool_is_live(pool, slot)
+}
+
+// Adds at least `slots` slots: each step doubles the pool, up to `max_capacity`.
+func weirPoolGrow(pool *C.struct_weir_pool, slots C.uint64_t) (C.int) {
+	return C.weir_pool_grow(pool, slots)
+}
+
+// Calls a function for each slot that somebody has, by rising index.
+func weirPoolWalk(pool *C.struct_weir_pool, callback C.weir_slot_fn, userdata C.uintptr_t) (C.int) {
+	r := C.weir_go_pool_walk(pool, callback, userdata)
+	return r.result
+}
+
+// Says what a pool is, and counts its slots, one by one.
+func weirPoolStats(pool *C.struct_weir_pool, ret_info *C.struct_weir_pool_info) (C.int) {
+	return C.weir_pool_stats(pool, ret_info)
+}
+
+// Returns the bytes of a slot that its user has; 0 for NULL.
+func weirPoolSlotSize(pool *C.struct_weir_pool) (C.size_t) {
+	return C.weir_pool_slot_size(pool)
+}
+
+// Makes an allocator of the numbers from 0 to `capacity` - 1, in the memory of this process.
+func weirIdsCreate(options *C.struct_weir_ids_options) (C.int, *C.struct_weir_ids) {
+	r := C.weir_go_ids_create(options)
+	return r.result, r.ret_ids
+}
+
+// Ends an allocator.
+func weirIdsUnref(ids *C.struct_weir_ids) (*C.struct_weir_ids) {
+	return C.weir_ids_unref(ids)
+}
+
+// Takes a number that nobody has.
+func weirIdsAcquire(ids *C.struct_weir_ids) (C.int, C.uint32_t) {
+	r := C.weir_go_ids_acquire(ids)
+	return r.result, r.ret_id
+}
+
+// Gives a number back.
+func weirIdsRelease(ids *C.struct_weir_ids, id C.uint32_t) (C.int) {
+	return C.weir_ids_release(ids, id)
+}
+
+// Says whether nobody has a number.
+func weirIdsIsFree(ids *C.struct_weir_ids, id C.uint32_t) (C.int) {
+	return C.weir_ids_is_free(ids, id)
+}
+
+// Adds at least `numbers` numbers: each step doubles how many there are, up to `max_capacity`.
+func weirIdsGrow(ids *C.struct_weir_ids, numbers C.uint64_t) (C.int) {
+	return C.weir_ids_grow(ids, numbers)
+}
+
+// Returns how many numbers there are, taken or not; 0 for NULL.
+func weirIdsCapacity(ids *C.struct_weir_ids) (C.uint64_t) {
+	return C.weir_ids_capacity(ids)
+}
+
+// Makes a router that must not exist, without rules.
+func weirRouterCreate(matrix *C.struct_weir_matrix, name *C.char) (C.int, *C.struct_weir_router) {
+	r := C.weir_go_router_create(matrix, name)
+	return r.result, r.ret_router
+}
+
+// Attaches to a router that exists.
+func weirRouterAttach(matrix *C.struct_weir_matrix, name *C.char) (C.int, *C.struct_weir_router) {
+	r := C.weir_go_router_attach(matrix, name)
+	return r.result, r.ret_router
+}
+
+// Adds a user to a handle, for another weir_router_unref().
+func weirRouterRef(router *C.struct_weir_router) (*C.struct_weir_router) {
+	return C.weir_router_ref(router)
+}
+
+// Removes a user from a handle; the last one detaches.
+func weirRouterUnref(router *C.struct_weir_router) (*C.struct_weir_router) {
+	return C.weir_router_unref(router)
+}
+
+// Ends a router for everybody: its name is free again, and posts fail.
+func weirRouterRetire(router *C.struct_weir_router) (C.int) {
+	return C.weir_router_retire(router)
+}
+
+// Adds a rule.
+func weirRouterAddRule(router *C.struct_weir_router, rule *C.struct_weir_router_rule) (C.int, C.uint64_t) {
+	r := C.weir_go_router_add_rule(router, rule)
+	return r.result, r.ret_id
+}
+
+// Removes a rule.
+func weirRouterRemoveRule(router *C.struct_weir_router, rule C.uint64_t) (C.int) {
+	return C.weir_router_remove_rule(router, rule)
+}
+
+// Calls a function for each rule, in order.
+func weirRouterRules(router *C.struct_weir_router, callback C.weir_rule_fn, userdata C.uintptr_t) (C.int) {
+	r := C.weir_go_router_rules(router, callback, userdata)
+	return r.result
+}
+
+// Posts a block by the first rule that is for it.
+func weirRouterPost(router *C.struct_weir_router, block C.weir_ref, length C.size_t, options *C.struct_weir_route_options, timeout_ns C.int64_t) (C.int) {
+	return C.weir_router_post(router, block, length, options, timeout_ns)
 }

@@ -12,11 +12,14 @@ import "C"
 // weir_abi_hash says of it.
 const (
 	VersionNumber = 0x100
-	AbiHash uint64 = 0xdc4c20edb16fa5b6
+	AbiHash uint64 = 0x64722dacde50ece2
 )
 
 // A block of a matrix, as any process of the machine can pass it on.
 type BlockRef uint64
+
+// A slot of a pool, as any user of the pool can pass it on.
+type SlotRef uint64
 
 // The library's own errors.
 const (
@@ -56,6 +59,9 @@ const WeirWaitForever = -1
 
 // No block.
 const WeirRefNone = 0
+
+// No slot.
+const WeirSlotNone = 0
 
 // Nobody: the owner of a block that outlives its maker.
 const WeirOwnerNone = 0
@@ -709,6 +715,8 @@ type ChannelMode uint32
 const (
 	// each message goes to one reader
 	ChannelModeQueue ChannelMode = 0
+	// each message goes to every subscriber, of which there are at most 64
+	ChannelModeBroadcast ChannelMode = 1
 )
 
 // What a post does when the channel is full.
@@ -720,6 +728,11 @@ const (
 	ChannelOverflowBlock ChannelOverflow = 0
 	// fails at once with `-EAGAIN`, whatever its timeout
 	ChannelOverflowFail ChannelOverflow = 1
+	// drops the message that is posted: its block is freed, it is counted, and the post says so
+	ChannelOverflowDropNew ChannelOverflow = 2
+	// drops the oldest message of the level, unless a reader has it in its hand, then as
+	// `WEIR_CHANNEL_BLOCK`
+	ChannelOverflowDropOldest ChannelOverflow = 3
 )
 
 // Options of weir_channel_create(), weir_channel_attach() and weir_channel_open().
@@ -727,12 +740,26 @@ type ChannelOptions struct {
 	// the user's number for the type of the messages; attach with another one that is not 0 is
 	// `-WEIR_E_TYPE`
 	TypeId uint64
-	// messages it can hold: rounded up to a power of two from 16 to 1048576; 0: 1024
+	// bytes of each message; attach with another one that is not 0 is `-WEIR_E_TYPE`; 0: any
+	MessageSize uint64
+	// time to live, ns: an older message is freed and counted instead of read; 0: for ever
+	TtlNs int64
+	// a message that waits for longer, ns, counts as one of the highest level; 0: strict by level
+	AgeingNs int64
+	// broadcast: messages that are younger, ns, are kept for who subscribes later, unless room is
+	// needed
+	RetainNs int64
+	// broadcast: so many newest messages of each level are kept for who subscribes later, unless room
+	// is needed
+	RetainCount uint64
+	// messages each level can hold: rounded up to a power of two from 16 to 1048576; 0: 1024
 	Capacity uint32
 	// who gets a message
 	Mode ChannelMode
 	// what a post does when it is full
 	Overflow ChannelOverflow
+	// priority levels, 1 to 8; 0: 1
+	Levels uint32
 }
 
 func (o *ChannelOptions) raw() *C.struct_weir_channel_options {
@@ -740,19 +767,25 @@ func (o *ChannelOptions) raw() *C.struct_weir_channel_options {
 		return nil
 	}
 	c := new(C.struct_weir_channel_options)
-	c.size = C.size_t(32)
+	c.size = C.size_t(72)
 	c.type_id = C.uint64_t(o.TypeId)
+	c.message_size = C.uint64_t(o.MessageSize)
+	c.ttl_ns = C.int64_t(o.TtlNs)
+	c.ageing_ns = C.int64_t(o.AgeingNs)
+	c.retain_ns = C.int64_t(o.RetainNs)
+	c.retain_count = C.uint64_t(o.RetainCount)
 	c.capacity = C.uint32_t(o.Capacity)
 	c.mode = C.weir_channel_mode(o.Mode)
 	c.overflow = C.weir_channel_overflow(o.Overflow)
+	c.levels = C.uint32_t(o.Levels)
 	return c
 }
 
-// Options of weir_channel_post().
+// Options of weir_channel_post() and weir_channel_post_many().
 type PostOptions struct {
 	// the user's 64 bits, handed to the reader
 	Tag uint64
-	// level; 0 is the only one of this version
+	// level: 0 is the lowest, and a higher one is read first
 	Priority uint32
 }
 
@@ -775,13 +808,14 @@ type Message struct {
 	Length uint64
 	// the poster's 64 bits
 	Tag uint64
-	// position in the channel, from 0
+	// position in its level, from 0
 	Sequence uint64
 	// the participant that posted it
 	Sender uint64
 	// when it was posted, CLOCK_MONOTONIC ns
 	PostedAtNs int64
-	// messages that this reader lost before this one
+	// messages that were lost before this one: broadcast, by this reader; queue, by all readers, each
+	// told once
 	Missed uint64
 	// how often it was handed out before, at most 63 are counted
 	Redeliveries uint32
@@ -824,13 +858,14 @@ func (o *Message) raw() *C.struct_weir_message {
 type ChannelInfo struct {
 	// the number that was given at creation
 	TypeId uint64
-	// messages it can hold
+	// messages each level can hold
 	Capacity uint64
-	// messages that wait
+	// messages that wait; broadcast: that somebody has not answered, or that are kept for later
+	// subscribers
 	Waiting uint64
 	// bytes that wait, by the posters' lengths
 	WaitingBytes uint64
-	// messages in readers' hands
+	// queue: messages in readers' hands
 	Held uint64
 	// messages that are being posted
 	Writing uint64
@@ -842,6 +877,36 @@ type ChannelInfo struct {
 	NextTag uint64
 	// bytes of the next message, if one waits
 	NextLength uint64
+	// position of the next message in its level, if one waits
+	NextSequence uint64
+	// the participant that posted the next message, if one waits
+	NextSender uint64
+	// when the next message was posted, CLOCK_MONOTONIC ns, if one waits
+	NextPostedAtNs int64
+	// messages dropped by overflow: refused, or taken away from a reader at least
+	Dropped uint64
+	// messages whose time to live ended before everybody had read them
+	Expired uint64
+	// bytes of each message; 0: any
+	MessageSize uint64
+	// time to live, ns; 0: for ever
+	TtlNs int64
+	// waiting time after which a message counts as one of the highest level, ns; 0: none
+	AgeingNs int64
+	// age up to which messages are kept for later subscribers, ns
+	RetainNs int64
+	// messages of each level that are kept for later subscribers
+	RetainCount uint64
+	// messages that wait in each level
+	LevelWaiting [8]uint64
+	// bytes that wait in each level
+	LevelBytes [8]uint64
+	// level of the next message, if one waits
+	NextPriority uint32
+	// levels
+	Levels uint32
+	// broadcast: subscribers
+	Subscribers uint32
 	// who gets a message
 	Mode ChannelMode
 	// what a post does when it is full
@@ -860,9 +925,65 @@ func channelInfoOf(c *C.struct_weir_channel_info) ChannelInfo {
 	made.Posted = uint64(c.posted)
 	made.NextTag = uint64(c.next_tag)
 	made.NextLength = uint64(c.next_length)
+	made.NextSequence = uint64(c.next_sequence)
+	made.NextSender = uint64(c.next_sender)
+	made.NextPostedAtNs = int64(c.next_posted_at_ns)
+	made.Dropped = uint64(c.dropped)
+	made.Expired = uint64(c.expired)
+	made.MessageSize = uint64(c.message_size)
+	made.TtlNs = int64(c.ttl_ns)
+	made.AgeingNs = int64(c.ageing_ns)
+	made.RetainNs = int64(c.retain_ns)
+	made.RetainCount = uint64(c.retain_count)
+	for i := range made.LevelWaiting {
+		made.LevelWaiting[i] = uint64(c.level_waiting[i])
+	}
+	for i := range made.LevelBytes {
+		made.LevelBytes[i] = uint64(c.level_bytes[i])
+	}
+	made.NextPriority = uint32(c.next_priority)
+	made.Levels = uint32(c.levels)
+	made.Subscribers = uint32(c.subscribers)
 	made.Mode = ChannelMode(c.mode)
 	made.Overflow = ChannelOverflow(c.overflow)
 	return made
+}
+
+// A subscriber of a broadcast channel.
+type SubscriberInfo struct {
+	// the participant it belongs to
+	Participant uint64
+	// messages that it has not answered
+	Lag uint64
+	// messages that it lost and has not been told of
+	Missed uint64
+	// its place, 0 to 63
+	Slot uint32
+	// 0
+	Reserved0 uint32
+}
+
+func subscriberInfoOf(c *C.struct_weir_subscriber_info) SubscriberInfo {
+	var made SubscriberInfo
+	made.Participant = uint64(c.participant)
+	made.Lag = uint64(c.lag)
+	made.Missed = uint64(c.missed)
+	made.Slot = uint32(c.slot)
+	made.Reserved0 = uint32(c.reserved0)
+	return made
+}
+
+func (o *SubscriberInfo) raw() *C.struct_weir_subscriber_info {
+	if o == nil {
+		return nil
+	}
+	c := new(C.struct_weir_subscriber_info)
+	c.participant = C.uint64_t(o.Participant)
+	c.lag = C.uint64_t(o.Lag)
+	c.missed = C.uint64_t(o.Missed)
+	c.slot = C.uint32_t(o.Slot)
+	c.reserved0 = C.uint32_t(o.Reserved0)
+	return c
 }
 
 // How a log is opened.
@@ -1354,4 +1475,294 @@ func logInfoOf(c *C.struct_weir_log_info) LogInfo {
 	made.RecoveredDropped = uint64(c.recovered_dropped)
 	made.RecoveredMended = LogMended(c.recovered_mended)
 	return made
+}
+
+// How a pool is made.
+type PoolFlags uint32
+
+// Values of PoolFlags.
+const (
+	// one thread at a time uses the pool: no atomic operations, nothing is checked about that; not in
+	// a matrix
+	PoolFlagsSingleThread PoolFlags = 1
+	// when all slots are taken it doubles, up to `max_capacity`, and weir_pool_grow() works; slots
+	// stay where they are
+	PoolFlagsGrowable PoolFlags = 2
+	// the bytes of a slot are 0 whenever it is acquired
+	PoolFlagsZero PoolFlags = 4
+)
+
+// Options of weir_pool_create(), weir_pool_create_in() and weir_pool_attach().
+type PoolOptions struct {
+	// bytes of a slot that its user has: 1 to 2^40; attach with another one that is not 0 is
+	// `-WEIR_E_TYPE`
+	SlotSize uint64
+	// slots at the beginning: up to 2^31, and 2^46 bytes in all; with `WEIR_POOL_GROWABLE` rounded up
+	// to a power of two of at least 64; 0: 1024
+	Capacity uint64
+	// with `WEIR_POOL_GROWABLE`: most slots that it may grow to, at least `capacity`; 0: 2^31, or what
+	// has 2^46 bytes; without the flag 0 or `capacity`
+	MaxCapacity uint64
+	// the user's number for the type of the slots; attach with another one that is not 0 is
+	// `-WEIR_E_TYPE`
+	TypeId uint64
+	// bytes, a power of two up to 4096, that slots are aligned to and their size is rounded up to; 0:
+	// 64 from 64 bytes on, 16 from 16 bytes on, else 8
+	Alignment uint32
+	// how it is made
+	Flags PoolFlags
+	// in a matrix: what becomes of the slots of a process that died or left
+	DeathPolicy DeathPolicy
+}
+
+func (o *PoolOptions) raw() *C.struct_weir_pool_options {
+	if o == nil {
+		return nil
+	}
+	c := new(C.struct_weir_pool_options)
+	c.size = C.size_t(56)
+	c.slot_size = C.uint64_t(o.SlotSize)
+	c.capacity = C.uint64_t(o.Capacity)
+	c.max_capacity = C.uint64_t(o.MaxCapacity)
+	c.type_id = C.uint64_t(o.TypeId)
+	c.alignment = C.uint32_t(o.Alignment)
+	c.flags = C.weir_pool_flags(o.Flags)
+	c.death_policy = C.weir_death_policy(o.DeathPolicy)
+	return c
+}
+
+// What a pool is and what its slots are, counted while others go on.
+type PoolInfo struct {
+	// bytes of a slot that its user has
+	SlotSize uint64
+	// bytes from one slot to the next
+	StrideBytes uint64
+	// slots that exist
+	Capacity uint64
+	// most slots that there may be
+	MaxCapacity uint64
+	// the user's number for the type of the slots
+	TypeId uint64
+	// slots in users' hands
+	Live uint64
+	// slots that nobody has
+	Free uint64
+	// slots kept by threads for their next acquisitions; anybody gets them when there are no others
+	Cached uint64
+	// pieces of memory that the slots lie in
+	Extents uint64
+	// of all extents, words and index included
+	MemoryBytes uint64
+	// bytes that slots are aligned to
+	Alignment uint32
+	// how it was made
+	Flags PoolFlags
+}
+
+func poolInfoOf(c *C.struct_weir_pool_info) PoolInfo {
+	var made PoolInfo
+	made.SlotSize = uint64(c.slot_size)
+	made.StrideBytes = uint64(c.stride_bytes)
+	made.Capacity = uint64(c.capacity)
+	made.MaxCapacity = uint64(c.max_capacity)
+	made.TypeId = uint64(c.type_id)
+	made.Live = uint64(c.live)
+	made.Free = uint64(c.free)
+	made.Cached = uint64(c.cached)
+	made.Extents = uint64(c.extents)
+	made.MemoryBytes = uint64(c.memory_bytes)
+	made.Alignment = uint32(c.alignment)
+	made.Flags = PoolFlags(c.flags)
+	return made
+}
+
+// A slot in a user's hand, as weir_pool_walk() reports it.
+type SlotInfo struct {
+	// the slot
+	Slot SlotRef
+	// the participant that acquired it; 0 outside a matrix, and for nobody
+	Owner uint64
+}
+
+func slotInfoOf(c *C.struct_weir_slot_info) SlotInfo {
+	var made SlotInfo
+	made.Slot = SlotRef(c.slot)
+	made.Owner = uint64(c.owner)
+	return made
+}
+
+func (o *SlotInfo) raw() *C.struct_weir_slot_info {
+	if o == nil {
+		return nil
+	}
+	c := new(C.struct_weir_slot_info)
+	c.slot = C.weir_slot(o.Slot)
+	c.owner = C.uint64_t(o.Owner)
+	return c
+}
+
+// Options of weir_ids_create().
+type IdsOptions struct {
+	// numbers at the beginning, as in weir_pool_options
+	Capacity uint64
+	// most numbers that there may be, as in weir_pool_options
+	MaxCapacity uint64
+	// `WEIR_POOL_SINGLE_THREAD` and `WEIR_POOL_GROWABLE`
+	Flags PoolFlags
+}
+
+func (o *IdsOptions) raw() *C.struct_weir_ids_options {
+	if o == nil {
+		return nil
+	}
+	c := new(C.struct_weir_ids_options)
+	c.size = C.size_t(32)
+	c.capacity = C.uint64_t(o.Capacity)
+	c.max_capacity = C.uint64_t(o.MaxCapacity)
+	c.flags = C.weir_pool_flags(o.Flags)
+	return c
+}
+
+// Which messages a rule is for.
+type RouterCondition uint32
+
+// Values of RouterCondition.
+const (
+	// every message
+	RouterConditionAny RouterCondition = 0
+	// the message's tag is `tag`
+	RouterConditionTag RouterCondition = 1
+	// the message's tag and `mask` make `tag`
+	RouterConditionMask RouterCondition = 2
+	// the message's topic fits the pattern `topic`: `*` stands for any bytes, `?` for one
+	RouterConditionTopic RouterCondition = 3
+	// no other rule is for the message, wherever this one stands
+	RouterConditionOtherwise RouterCondition = 4
+)
+
+// What a rule does with a message.
+type RouterAction uint32
+
+// Values of RouterAction.
+const (
+	// posts it to the one channel
+	RouterActionTo RouterAction = 0
+	// posts it to one of the channels, the same one for the same tag
+	RouterActionHash RouterAction = 1
+	// posts it to the channels in turn, to the next one if one is full, retired or missing
+	RouterActionRoundRobin RouterAction = 2
+	// posts it to the channel that has the largest part of its room left in the level
+	RouterActionLeastFull RouterAction = 3
+	// posts a copy to each of the channels but the last, and to that one the message itself
+	RouterActionCopy RouterAction = 4
+	// frees it
+	RouterActionDrop RouterAction = 5
+)
+
+// A rule for weir_router_add_rule().
+type RouterRule struct {
+	// what the tag must be
+	Tag uint64
+	// which bits of the tag count
+	Mask uint64
+	// number of the rule that it comes before; 0: it is the last
+	Before uint64
+	// which messages it is for
+	Condition RouterCondition
+	// what is done with them
+	Action RouterAction
+}
+
+func (o *RouterRule) raw() *C.struct_weir_router_rule {
+	if o == nil {
+		return nil
+	}
+	c := new(C.struct_weir_router_rule)
+	c.size = C.size_t(56)
+	c.tag = C.uint64_t(o.Tag)
+	c.mask = C.uint64_t(o.Mask)
+	c.before = C.uint64_t(o.Before)
+	c.condition = C.weir_router_condition(o.Condition)
+	c.action = C.weir_router_action(o.Action)
+	return c
+}
+
+// Options of weir_router_post().
+type RouteOptions struct {
+	// the user's 64 bits: what rules look at, and handed to the reader
+	Tag uint64
+	// level in the channel that gets it
+	Priority uint32
+}
+
+func (o *RouteOptions) raw() *C.struct_weir_route_options {
+	if o == nil {
+		return nil
+	}
+	c := new(C.struct_weir_route_options)
+	c.size = C.size_t(32)
+	c.tag = C.uint64_t(o.Tag)
+	c.priority = C.uint32_t(o.Priority)
+	return c
+}
+
+// A rule of a router.
+type RuleInfo struct {
+	// its number, given once
+	Id uint64
+	// what the tag must be
+	Tag uint64
+	// which bits of the tag count
+	Mask uint64
+	// messages that came to it
+	Matched uint64
+	// posts to its channels that were done
+	Posted uint64
+	// posts to its channels that were not
+	Refused uint64
+	// which messages it is for
+	Condition RouterCondition
+	// what is done with them
+	Action RouterAction
+	// the pattern, ended by NUL
+	Topic string
+	// names of the channels, a newline between them, ended by NUL
+	Channels string
+}
+
+func ruleInfoOf(c *C.struct_weir_rule_info) RuleInfo {
+	var made RuleInfo
+	made.Id = uint64(c.id)
+	made.Tag = uint64(c.tag)
+	made.Mask = uint64(c.mask)
+	made.Matched = uint64(c.matched)
+	made.Posted = uint64(c.posted)
+	made.Refused = uint64(c.refused)
+	made.Condition = RouterCondition(c.condition)
+	made.Action = RouterAction(c.action)
+	made.Topic = C.GoString(&c.topic[0])
+	made.Channels = C.GoString(&c.channels[0])
+	return made
+}
+
+func (o *RuleInfo) raw() *C.struct_weir_rule_info {
+	if o == nil {
+		return nil
+	}
+	c := new(C.struct_weir_rule_info)
+	c.id = C.uint64_t(o.Id)
+	c.tag = C.uint64_t(o.Tag)
+	c.mask = C.uint64_t(o.Mask)
+	c.matched = C.uint64_t(o.Matched)
+	c.posted = C.uint64_t(o.Posted)
+	c.refused = C.uint64_t(o.Refused)
+	c.condition = C.weir_router_condition(o.Condition)
+	c.action = C.weir_router_action(o.Action)
+	for i := 0; i < len(o.Topic) && i < 63; i++ {
+		c.topic[i] = C.char(o.Topic[i])
+	}
+	for i := 0; i < len(o.Channels) && i < 1023; i++ {
+		c.channels[i] = C.char(o.Channels[i])
+	}
+	return c
 }

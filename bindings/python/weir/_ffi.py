@@ -13,7 +13,7 @@ from weir._load import bind as _bind, check_sizes as _check_sizes, load as _load
 
 VERSION = "0.1.0"
 VERSION_NUMBER = 0x100
-ABI_HASH = 0xdc4c20edb16fa5b6
+ABI_HASH = 0x64722dacde50ece2
 SONAME = "libweir.so.0"
 
 _free, _held = _load(SONAME, VERSION, VERSION_NUMBER, ABI_HASH)
@@ -41,6 +41,8 @@ class Feature(IntEnum):
 WEIR_WAIT_FOREVER = -1
 
 WEIR_REF_NONE = 0
+
+WEIR_SLOT_NONE = 0
 
 WEIR_OWNER_NONE = 0
 
@@ -426,12 +428,15 @@ weir_matrix_realloc_nowait = _bind(_held, "weir_matrix_realloc", c_int, c_void_p
 class ChannelMode(IntEnum):
     """Who gets a message."""
     QUEUE = 0
+    BROADCAST = 1
 
 
 class ChannelOverflow(IntEnum):
     """What a post does when the channel is full."""
     BLOCK = 0
     FAIL = 1
+    DROP_NEW = 2
+    DROP_OLDEST = 3
 
 
 class ChannelOptions(Structure):
@@ -439,15 +444,20 @@ class ChannelOptions(Structure):
     _fields_ = [
         ("size", c_size_t),
         ("type_id", c_uint64),
+        ("message_size", c_uint64),
+        ("ttl_ns", c_int64),
+        ("ageing_ns", c_int64),
+        ("retain_ns", c_int64),
+        ("retain_count", c_uint64),
         ("capacity", c_uint32),
         ("mode", c_uint32),
         ("overflow", c_uint32),
-        ("reserved0", c_uint32),
+        ("levels", c_uint32),
     ]
 
 
 class PostOptions(Structure):
-    """Options of weir_channel_post()."""
+    """Options of weir_channel_post() and weir_channel_post_many()."""
     _fields_ = [
         ("size", c_size_t),
         ("tag", c_uint64),
@@ -485,10 +495,39 @@ class ChannelInfo(Structure):
         ("posted", c_uint64),
         ("next_tag", c_uint64),
         ("next_length", c_uint64),
+        ("next_sequence", c_uint64),
+        ("next_sender", c_uint64),
+        ("next_posted_at_ns", c_int64),
+        ("dropped", c_uint64),
+        ("expired", c_uint64),
+        ("message_size", c_uint64),
+        ("ttl_ns", c_int64),
+        ("ageing_ns", c_int64),
+        ("retain_ns", c_int64),
+        ("retain_count", c_uint64),
+        ("level_waiting", c_uint64 * 8),
+        ("level_bytes", c_uint64 * 8),
+        ("next_priority", c_uint32),
+        ("levels", c_uint32),
+        ("subscribers", c_uint32),
+        ("reserved0", c_uint32),
         ("mode", c_uint32),
         ("overflow", c_uint32),
     ]
 
+
+class SubscriberInfo(Structure):
+    """A subscriber of a broadcast channel."""
+    _fields_ = [
+        ("participant", c_uint64),
+        ("lag", c_uint64),
+        ("missed", c_uint64),
+        ("slot", c_uint32),
+        ("reserved0", c_uint32),
+    ]
+
+
+SubscriberFn = CFUNCTYPE(c_int, POINTER(SubscriberInfo), c_void_p)
 
 weir_channel_create = _bind(_free, "weir_channel_create", c_int, c_void_p, c_char_p,
     POINTER(ChannelOptions), POINTER(c_void_p))
@@ -511,7 +550,17 @@ weir_channel_post = _bind(_free, "weir_channel_post", c_int, c_void_p, c_uint64,
 weir_channel_post_nowait = _bind(_held, "weir_channel_post", c_int, c_void_p, c_uint64, c_size_t,
     POINTER(PostOptions), c_int64)
 
+weir_channel_post_many = _bind(_free, "weir_channel_post_many", c_int, c_void_p, POINTER(c_uint64),
+    POINTER(c_uint64), POINTER(c_uint64), c_size_t, POINTER(PostOptions), c_int64)
+
+weir_channel_post_many_nowait = _bind(_held, "weir_channel_post_many", c_int, c_void_p,
+    POINTER(c_uint64), POINTER(c_uint64), POINTER(c_uint64), c_size_t, POINTER(PostOptions),
+    c_int64)
+
 weir_channel_inquire = _bind(_held, "weir_channel_inquire", c_int, c_void_p, POINTER(ChannelInfo))
+
+weir_channel_subscribers = _bind(_free, "weir_channel_subscribers", c_int, c_void_p, SubscriberFn,
+    c_void_p)
 
 weir_channel_subscribe = _bind(_held, "weir_channel_subscribe", c_int, c_void_p, POINTER(c_void_p))
 
@@ -522,7 +571,18 @@ weir_channel_read = _bind(_free, "weir_channel_read", c_int, c_void_p, c_int64, 
 weir_channel_read_nowait = _bind(_held, "weir_channel_read", c_int, c_void_p, c_int64,
     POINTER(Message))
 
+weir_channel_fd = _bind(_held, "weir_channel_fd", c_int, c_void_p)
+
+weir_channel_read_many = _bind(_free, "weir_channel_read_many", c_int, c_void_p, c_size_t, c_int64,
+    POINTER(Message))
+
+weir_channel_read_many_nowait = _bind(_held, "weir_channel_read_many", c_int, c_void_p, c_size_t,
+    c_int64, POINTER(Message))
+
 weir_channel_ack = _bind(_held, "weir_channel_ack", c_int, c_void_p, POINTER(Message))
+
+weir_channel_ack_many = _bind(_held, "weir_channel_ack_many", c_int, c_void_p, POINTER(Message),
+    c_size_t)
 
 weir_channel_take = _bind(_held, "weir_channel_take", c_int, c_void_p, POINTER(Message))
 
@@ -786,11 +846,11 @@ weir_log_tail = _bind(_held, "weir_log_tail", c_uint64, c_void_p)
 
 weir_log_error = _bind(_held, "weir_log_error", c_uint32, c_void_p)
 
-weir_log_fd = _bind(_held, "weir_log_fd", c_int, c_void_p)
+weir_log_fd = _bind(_free, "weir_log_fd", c_int, c_void_p)
 
 weir_log_truncate_before = _bind(_free, "weir_log_truncate_before", c_int, c_void_p, c_uint64)
 
-weir_log_stats = _bind(_held, "weir_log_stats", c_int, c_void_p, POINTER(LogInfo))
+weir_log_stats = _bind(_free, "weir_log_stats", c_int, c_void_p, POINTER(LogInfo))
 
 weir_log_reader_open = _bind(_free, "weir_log_reader_open", c_int, c_char_p, c_uint64, c_uint32,
     POINTER(c_void_p))
@@ -817,6 +877,219 @@ weir_log_verify = _bind(_free, "weir_log_verify", c_int, c_char_p, POINTER(LogRe
 weir_log_repair = _bind(_free, "weir_log_repair", c_int, c_char_p, c_char_p, POINTER(LogOptions),
     POINTER(LogReport))
 
+
+class PoolFlags(IntFlag):
+    """How a pool is made."""
+    SINGLE_THREAD = 1
+    GROWABLE = 2
+    ZERO = 4
+
+
+class PoolOptions(Structure):
+    """Options of weir_pool_create(), weir_pool_create_in() and weir_pool_attach()."""
+    _fields_ = [
+        ("size", c_size_t),
+        ("slot_size", c_uint64),
+        ("capacity", c_uint64),
+        ("max_capacity", c_uint64),
+        ("type_id", c_uint64),
+        ("alignment", c_uint32),
+        ("flags", c_uint32),
+        ("death_policy", c_uint32),
+        ("reserved0", c_uint32),
+    ]
+
+
+class PoolInfo(Structure):
+    """What a pool is and what its slots are, counted while others go on."""
+    _fields_ = [
+        ("size", c_size_t),
+        ("slot_size", c_uint64),
+        ("stride_bytes", c_uint64),
+        ("capacity", c_uint64),
+        ("max_capacity", c_uint64),
+        ("type_id", c_uint64),
+        ("live", c_uint64),
+        ("free", c_uint64),
+        ("cached", c_uint64),
+        ("extents", c_uint64),
+        ("memory_bytes", c_uint64),
+        ("alignment", c_uint32),
+        ("flags", c_uint32),
+    ]
+
+
+class SlotInfo(Structure):
+    """A slot in a user's hand, as weir_pool_walk() reports it."""
+    _fields_ = [
+        ("slot", c_uint64),
+        ("owner", c_uint64),
+    ]
+
+
+SlotFn = CFUNCTYPE(c_int, POINTER(SlotInfo), c_void_p)
+
+
+class IdsOptions(Structure):
+    """Options of weir_ids_create()."""
+    _fields_ = [
+        ("size", c_size_t),
+        ("capacity", c_uint64),
+        ("max_capacity", c_uint64),
+        ("flags", c_uint32),
+        ("reserved0", c_uint32),
+    ]
+
+
+weir_pool_create = _bind(_held, "weir_pool_create", c_int, POINTER(PoolOptions), POINTER(c_void_p))
+
+weir_pool_create_in = _bind(_free, "weir_pool_create_in", c_int, c_void_p, c_char_p,
+    POINTER(PoolOptions), POINTER(c_void_p))
+
+weir_pool_attach = _bind(_held, "weir_pool_attach", c_int, c_void_p, c_char_p, POINTER(PoolOptions),
+    POINTER(c_void_p))
+
+weir_pool_ref = _bind(_held, "weir_pool_ref", c_void_p, c_void_p)
+
+weir_pool_unref = _bind(_held, "weir_pool_unref", c_void_p, c_void_p)
+
+weir_pool_destroy = _bind(_free, "weir_pool_destroy", c_int, c_void_p)
+
+weir_pool_acquire = _bind(_free, "weir_pool_acquire", c_int, c_void_p, c_int64, POINTER(c_uint64),
+    POINTER(c_void_p))
+
+weir_pool_acquire_nowait = _bind(_held, "weir_pool_acquire", c_int, c_void_p, c_int64,
+    POINTER(c_uint64), POINTER(c_void_p))
+
+weir_pool_acquire_many = _bind(_free, "weir_pool_acquire_many", c_int, c_void_p, c_size_t, c_int64,
+    POINTER(c_uint64), POINTER(c_void_p))
+
+weir_pool_acquire_many_nowait = _bind(_held, "weir_pool_acquire_many", c_int, c_void_p, c_size_t,
+    c_int64, POINTER(c_uint64), POINTER(c_void_p))
+
+weir_pool_release = _bind(_held, "weir_pool_release", c_int, c_void_p, c_uint64)
+
+weir_pool_release_many = _bind(_held, "weir_pool_release_many", c_int, c_void_p, POINTER(c_uint64),
+    c_size_t)
+
+weir_pool_release_ptr = _bind(_held, "weir_pool_release_ptr", c_int, c_void_p, c_void_p)
+
+weir_pool_data = _bind(_held, "weir_pool_data", c_int, c_void_p, c_uint64, POINTER(c_void_p))
+
+weir_pool_slot_of = _bind(_held, "weir_pool_slot_of", c_int, c_void_p, c_void_p, POINTER(c_uint64))
+
+weir_pool_is_live = _bind(_held, "weir_pool_is_live", c_int, c_void_p, c_uint64)
+
+weir_pool_grow = _bind(_free, "weir_pool_grow", c_int, c_void_p, c_uint64)
+
+weir_pool_walk = _bind(_free, "weir_pool_walk", c_int, c_void_p, SlotFn, c_void_p)
+
+weir_pool_stats = _bind(_free, "weir_pool_stats", c_int, c_void_p, POINTER(PoolInfo))
+
+weir_pool_slot_size = _bind(_held, "weir_pool_slot_size", c_size_t, c_void_p)
+
+weir_ids_create = _bind(_held, "weir_ids_create", c_int, POINTER(IdsOptions), POINTER(c_void_p))
+
+weir_ids_unref = _bind(_held, "weir_ids_unref", c_void_p, c_void_p)
+
+weir_ids_acquire = _bind(_held, "weir_ids_acquire", c_int, c_void_p, POINTER(c_uint32))
+
+weir_ids_release = _bind(_held, "weir_ids_release", c_int, c_void_p, c_uint32)
+
+weir_ids_is_free = _bind(_held, "weir_ids_is_free", c_int, c_void_p, c_uint32)
+
+weir_ids_grow = _bind(_held, "weir_ids_grow", c_int, c_void_p, c_uint64)
+
+weir_ids_capacity = _bind(_held, "weir_ids_capacity", c_uint64, c_void_p)
+
+
+class RouterCondition(IntEnum):
+    """Which messages a rule is for."""
+    ANY = 0
+    TAG = 1
+    MASK = 2
+    TOPIC = 3
+    OTHERWISE = 4
+
+
+class RouterAction(IntEnum):
+    """What a rule does with a message."""
+    TO = 0
+    HASH = 1
+    ROUND_ROBIN = 2
+    LEAST_FULL = 3
+    COPY = 4
+    DROP = 5
+
+
+class RouterRule(Structure):
+    """A rule for weir_router_add_rule()."""
+    _fields_ = [
+        ("size", c_size_t),
+        ("tag", c_uint64),
+        ("mask", c_uint64),
+        ("topic", c_char_p),
+        ("channels", c_char_p),
+        ("before", c_uint64),
+        ("condition", c_uint32),
+        ("action", c_uint32),
+    ]
+
+
+class RouteOptions(Structure):
+    """Options of weir_router_post()."""
+    _fields_ = [
+        ("size", c_size_t),
+        ("tag", c_uint64),
+        ("topic", c_char_p),
+        ("priority", c_uint32),
+        ("reserved0", c_uint32),
+    ]
+
+
+class RuleInfo(Structure):
+    """A rule of a router."""
+    _fields_ = [
+        ("id", c_uint64),
+        ("tag", c_uint64),
+        ("mask", c_uint64),
+        ("matched", c_uint64),
+        ("posted", c_uint64),
+        ("refused", c_uint64),
+        ("condition", c_uint32),
+        ("action", c_uint32),
+        ("topic", c_char * 64),
+        ("channels", c_char * 1024),
+    ]
+
+
+RuleFn = CFUNCTYPE(c_int, POINTER(RuleInfo), c_void_p)
+
+weir_router_create = _bind(_free, "weir_router_create", c_int, c_void_p, c_char_p,
+    POINTER(c_void_p))
+
+weir_router_attach = _bind(_held, "weir_router_attach", c_int, c_void_p, c_char_p,
+    POINTER(c_void_p))
+
+weir_router_ref = _bind(_held, "weir_router_ref", c_void_p, c_void_p)
+
+weir_router_unref = _bind(_held, "weir_router_unref", c_void_p, c_void_p)
+
+weir_router_retire = _bind(_free, "weir_router_retire", c_int, c_void_p)
+
+weir_router_add_rule = _bind(_free, "weir_router_add_rule", c_int, c_void_p, POINTER(RouterRule),
+    POINTER(c_uint64))
+
+weir_router_remove_rule = _bind(_free, "weir_router_remove_rule", c_int, c_void_p, c_uint64)
+
+weir_router_rules = _bind(_free, "weir_router_rules", c_int, c_void_p, RuleFn, c_void_p)
+
+weir_router_post = _bind(_free, "weir_router_post", c_int, c_void_p, c_uint64, c_size_t,
+    POINTER(RouteOptions), c_int64)
+
+weir_router_post_nowait = _bind(_held, "weir_router_post", c_int, c_void_p, c_uint64, c_size_t,
+    POINTER(RouteOptions), c_int64)
+
 _check_sizes({
     MatrixOptions: 104,
     Uuid: 16,
@@ -828,12 +1101,20 @@ _check_sizes({
     HealReport: 56,
     RootInfo: 80,
     AllocOptions: 32,
-    ChannelOptions: 32,
+    ChannelOptions: 72,
     PostOptions: 24,
     Message: 64,
-    ChannelInfo: 96,
+    ChannelInfo: 320,
+    SubscriberInfo: 32,
     LogOptions: 184,
     LogPart: 24,
     LogReport: 176,
     LogInfo: 872,
+    PoolOptions: 56,
+    PoolInfo: 96,
+    SlotInfo: 16,
+    IdsOptions: 32,
+    RouterRule: 56,
+    RouteOptions: 32,
+    RuleInfo: 1144,
 })

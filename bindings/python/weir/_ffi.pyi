@@ -27,6 +27,7 @@ class Feature(IntEnum):
 
 WEIR_WAIT_FOREVER: int
 WEIR_REF_NONE: int
+WEIR_SLOT_NONE: int
 WEIR_OWNER_NONE: int
 WEIR_STATE_USER_MIN: int
 WEIR_STATE_USER_MAX: int
@@ -294,20 +295,28 @@ def weir_matrix_realloc_nowait(matrix: Any, block: int, size: int, options: Any,
 
 class ChannelMode(IntEnum):
     QUEUE = 0
+    BROADCAST = 1
 
 
 class ChannelOverflow(IntEnum):
     BLOCK = 0
     FAIL = 1
+    DROP_NEW = 2
+    DROP_OLDEST = 3
 
 
 class ChannelOptions(ctypes.Structure):
     size: int
     type_id: int
+    message_size: int
+    ttl_ns: int
+    ageing_ns: int
+    retain_ns: int
+    retain_count: int
     capacity: int
     mode: int
     overflow: int
-    reserved0: int
+    levels: int
 
 
 class PostOptions(ctypes.Structure):
@@ -341,9 +350,34 @@ class ChannelInfo(ctypes.Structure):
     posted: int
     next_tag: int
     next_length: int
+    next_sequence: int
+    next_sender: int
+    next_posted_at_ns: int
+    dropped: int
+    expired: int
+    message_size: int
+    ttl_ns: int
+    ageing_ns: int
+    retain_ns: int
+    retain_count: int
+    level_waiting: Any
+    level_bytes: Any
+    next_priority: int
+    levels: int
+    subscribers: int
+    reserved0: int
     mode: int
     overflow: int
 
+
+class SubscriberInfo(ctypes.Structure):
+    participant: int
+    lag: int
+    missed: int
+    slot: int
+    reserved0: int
+
+SubscriberFn: Any
 def weir_channel_create(matrix: Any, name: bytes | None, options: Any, ret_channel: Any,
     /) -> int: ...
 def weir_channel_attach(matrix: Any, name: bytes | None, options: Any, ret_channel: Any,
@@ -357,12 +391,23 @@ def weir_channel_post(channel: Any, block: int, length: int, options: Any, timeo
     /) -> int: ...
 def weir_channel_post_nowait(channel: Any, block: int, length: int, options: Any, timeout_ns: int,
     /) -> int: ...
+def weir_channel_post_many(channel: Any, blocks: Any, lengths: Any, tags: Any, count: int,
+    options: Any, timeout_ns: int, /) -> int: ...
+def weir_channel_post_many_nowait(channel: Any, blocks: Any, lengths: Any, tags: Any, count: int,
+    options: Any, timeout_ns: int, /) -> int: ...
 def weir_channel_inquire(channel: Any, ret_info: Any, /) -> int: ...
+def weir_channel_subscribers(channel: Any, callback: int, userdata: Any, /) -> int: ...
 def weir_channel_subscribe(channel: Any, ret_subscription: Any, /) -> int: ...
 def weir_subscription_close(subscription: Any, /) -> int | None: ...
 def weir_channel_read(subscription: Any, timeout_ns: int, ret_message: Any, /) -> int: ...
 def weir_channel_read_nowait(subscription: Any, timeout_ns: int, ret_message: Any, /) -> int: ...
+def weir_channel_fd(subscription: Any, /) -> int: ...
+def weir_channel_read_many(subscription: Any, count: int, timeout_ns: int, ret_messages: Any,
+    /) -> int: ...
+def weir_channel_read_many_nowait(subscription: Any, count: int, timeout_ns: int, ret_messages: Any,
+    /) -> int: ...
 def weir_channel_ack(subscription: Any, message: Any, /) -> int: ...
+def weir_channel_ack_many(subscription: Any, messages: Any, count: int, /) -> int: ...
 def weir_channel_take(subscription: Any, message: Any, /) -> int: ...
 def weir_channel_nack(subscription: Any, message: Any, /) -> int: ...
 
@@ -593,4 +638,144 @@ def weir_log_cursor_store(folder: bytes | None, name: bytes | None, lsn: int, fl
 def weir_log_cursor_load(folder: bytes | None, name: bytes | None, ret_lsn: Any, /) -> int: ...
 def weir_log_verify(folder: bytes | None, ret_report: Any, /) -> int: ...
 def weir_log_repair(folder: bytes | None, target: bytes | None, options: Any, ret_report: Any,
+    /) -> int: ...
+
+class PoolFlags(IntFlag):
+    SINGLE_THREAD = 1
+    GROWABLE = 2
+    ZERO = 4
+
+
+class PoolOptions(ctypes.Structure):
+    size: int
+    slot_size: int
+    capacity: int
+    max_capacity: int
+    type_id: int
+    alignment: int
+    flags: int
+    death_policy: int
+    reserved0: int
+
+
+class PoolInfo(ctypes.Structure):
+    size: int
+    slot_size: int
+    stride_bytes: int
+    capacity: int
+    max_capacity: int
+    type_id: int
+    live: int
+    free: int
+    cached: int
+    extents: int
+    memory_bytes: int
+    alignment: int
+    flags: int
+
+
+class SlotInfo(ctypes.Structure):
+    slot: int
+    owner: int
+
+SlotFn: Any
+
+class IdsOptions(ctypes.Structure):
+    size: int
+    capacity: int
+    max_capacity: int
+    flags: int
+    reserved0: int
+
+def weir_pool_create(options: Any, ret_pool: Any, /) -> int: ...
+def weir_pool_create_in(matrix: Any, name: bytes | None, options: Any, ret_pool: Any, /) -> int: ...
+def weir_pool_attach(matrix: Any, name: bytes | None, options: Any, ret_pool: Any, /) -> int: ...
+def weir_pool_ref(pool: Any, /) -> int | None: ...
+def weir_pool_unref(pool: Any, /) -> int | None: ...
+def weir_pool_destroy(pool: Any, /) -> int: ...
+def weir_pool_acquire(pool: Any, timeout_ns: int, ret_slot: Any, ret_data: Any, /) -> int: ...
+def weir_pool_acquire_nowait(pool: Any, timeout_ns: int, ret_slot: Any, ret_data: Any,
+    /) -> int: ...
+def weir_pool_acquire_many(pool: Any, count: int, timeout_ns: int, ret_slots: Any, ret_data: Any,
+    /) -> int: ...
+def weir_pool_acquire_many_nowait(pool: Any, count: int, timeout_ns: int, ret_slots: Any,
+    ret_data: Any, /) -> int: ...
+def weir_pool_release(pool: Any, slot: int, /) -> int: ...
+def weir_pool_release_many(pool: Any, slots: Any, count: int, /) -> int: ...
+def weir_pool_release_ptr(pool: Any, data: Any, /) -> int: ...
+def weir_pool_data(pool: Any, slot: int, ret_data: Any, /) -> int: ...
+def weir_pool_slot_of(pool: Any, data: Any, ret_slot: Any, /) -> int: ...
+def weir_pool_is_live(pool: Any, slot: int, /) -> int: ...
+def weir_pool_grow(pool: Any, slots: int, /) -> int: ...
+def weir_pool_walk(pool: Any, callback: int, userdata: Any, /) -> int: ...
+def weir_pool_stats(pool: Any, ret_info: Any, /) -> int: ...
+def weir_pool_slot_size(pool: Any, /) -> int: ...
+def weir_ids_create(options: Any, ret_ids: Any, /) -> int: ...
+def weir_ids_unref(ids: Any, /) -> int | None: ...
+def weir_ids_acquire(ids: Any, ret_id: Any, /) -> int: ...
+def weir_ids_release(ids: Any, id: int, /) -> int: ...
+def weir_ids_is_free(ids: Any, id: int, /) -> int: ...
+def weir_ids_grow(ids: Any, numbers: int, /) -> int: ...
+def weir_ids_capacity(ids: Any, /) -> int: ...
+
+class RouterCondition(IntEnum):
+    ANY = 0
+    TAG = 1
+    MASK = 2
+    TOPIC = 3
+    OTHERWISE = 4
+
+
+class RouterAction(IntEnum):
+    TO = 0
+    HASH = 1
+    ROUND_ROBIN = 2
+    LEAST_FULL = 3
+    COPY = 4
+    DROP = 5
+
+
+class RouterRule(ctypes.Structure):
+    size: int
+    tag: int
+    mask: int
+    topic: Any
+    channels: Any
+    before: int
+    condition: int
+    action: int
+
+
+class RouteOptions(ctypes.Structure):
+    size: int
+    tag: int
+    topic: Any
+    priority: int
+    reserved0: int
+
+
+class RuleInfo(ctypes.Structure):
+    id: int
+    tag: int
+    mask: int
+    matched: int
+    posted: int
+    refused: int
+    condition: int
+    action: int
+    topic: bytes
+    channels: bytes
+
+RuleFn: Any
+def weir_router_create(matrix: Any, name: bytes | None, ret_router: Any, /) -> int: ...
+def weir_router_attach(matrix: Any, name: bytes | None, ret_router: Any, /) -> int: ...
+def weir_router_ref(router: Any, /) -> int | None: ...
+def weir_router_unref(router: Any, /) -> int | None: ...
+def weir_router_retire(router: Any, /) -> int: ...
+def weir_router_add_rule(router: Any, rule: Any, ret_id: Any, /) -> int: ...
+def weir_router_remove_rule(router: Any, rule: int, /) -> int: ...
+def weir_router_rules(router: Any, callback: int, userdata: Any, /) -> int: ...
+def weir_router_post(router: Any, block: int, length: int, options: Any, timeout_ns: int,
+    /) -> int: ...
+def weir_router_post_nowait(router: Any, block: int, length: int, options: Any, timeout_ns: int,
     /) -> int: ...

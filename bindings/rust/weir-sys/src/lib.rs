@@ -10,10 +10,13 @@ use std::os::raw::{c_char, c_int, c_void};
 /// The release that these declarations were made from.
 pub const VERSION_NUMBER: u32 = 0x100;
 /// What `weir_abi_hash(VERSION_NUMBER)` says if the library fits them.
-pub const ABI_HASH: u64 = 0xdc4c20edb16fa5b6;
+pub const ABI_HASH: u64 = 0x64722dacde50ece2;
 
 /// A block of a matrix, as any process of the machine can pass it on.
 pub type weir_ref = u64;
+
+/// A slot of a pool, as any user of the pool can pass it on.
+pub type weir_slot = u64;
 
 /// The library's own error codes.
 pub type weir_error = u32;
@@ -48,6 +51,9 @@ pub const WEIR_WAIT_FOREVER: i64 = -1;
 
 /// No block.
 pub const WEIR_REF_NONE: u64 = 0;
+
+/// No slot.
+pub const WEIR_SLOT_NONE: u64 = 0;
 
 /// Nobody: the owner of a block that outlives its maker.
 pub const WEIR_OWNER_NONE: u64 = 0;
@@ -579,6 +585,8 @@ pub struct weir_subscription {
 pub type weir_channel_mode = u32;
 /// each message goes to one reader
 pub const WEIR_CHANNEL_QUEUE: weir_channel_mode = 0;
+/// each message goes to every subscriber, of which there are at most 64
+pub const WEIR_CHANNEL_BROADCAST: weir_channel_mode = 1;
 
 /// What a post does when the channel is full.
 pub type weir_channel_overflow = u32;
@@ -586,6 +594,11 @@ pub type weir_channel_overflow = u32;
 pub const WEIR_CHANNEL_BLOCK: weir_channel_overflow = 0;
 /// fails at once with `-EAGAIN`, whatever its timeout
 pub const WEIR_CHANNEL_FAIL: weir_channel_overflow = 1;
+/// drops the message that is posted: its block is freed, it is counted, and the post says so
+pub const WEIR_CHANNEL_DROP_NEW: weir_channel_overflow = 2;
+/// drops the oldest message of the level, unless a reader has it in its hand, then as
+/// `WEIR_CHANNEL_BLOCK`
+pub const WEIR_CHANNEL_DROP_OLDEST: weir_channel_overflow = 3;
 
 /// Options of weir_channel_create(), weir_channel_attach() and weir_channel_open().
 #[repr(C)]
@@ -596,14 +609,26 @@ pub struct weir_channel_options {
     /// the user's number for the type of the messages; attach with another one that is not 0 is
     /// `-WEIR_E_TYPE`
     pub type_id: u64,
-    /// messages it can hold: rounded up to a power of two from 16 to 1048576; 0: 1024
+    /// bytes of each message; attach with another one that is not 0 is `-WEIR_E_TYPE`; 0: any
+    pub message_size: u64,
+    /// time to live, ns: an older message is freed and counted instead of read; 0: for ever
+    pub ttl_ns: i64,
+    /// a message that waits for longer, ns, counts as one of the highest level; 0: strict by level
+    pub ageing_ns: i64,
+    /// broadcast: messages that are younger, ns, are kept for who subscribes later, unless room is
+    /// needed
+    pub retain_ns: i64,
+    /// broadcast: so many newest messages of each level are kept for who subscribes later, unless
+    /// room is needed
+    pub retain_count: u64,
+    /// messages each level can hold: rounded up to a power of two from 16 to 1048576; 0: 1024
     pub capacity: u32,
     /// who gets a message
     pub mode: weir_channel_mode,
     /// what a post does when it is full
     pub overflow: weir_channel_overflow,
-    /// must be 0
-    pub reserved0: u32,
+    /// priority levels, 1 to 8; 0: 1
+    pub levels: u32,
 }
 
 impl Default for weir_channel_options {
@@ -615,7 +640,7 @@ impl Default for weir_channel_options {
     }
 }
 
-/// Options of weir_channel_post().
+/// Options of weir_channel_post() and weir_channel_post_many().
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct weir_post_options {
@@ -623,7 +648,7 @@ pub struct weir_post_options {
     pub size: usize,
     /// the user's 64 bits, handed to the reader
     pub tag: u64,
-    /// level; 0 is the only one of this version
+    /// level: 0 is the lowest, and a higher one is read first
     pub priority: u32,
     /// must be 0
     pub reserved0: u32,
@@ -648,13 +673,14 @@ pub struct weir_message {
     pub length: u64,
     /// the poster's 64 bits
     pub tag: u64,
-    /// position in the channel, from 0
+    /// position in its level, from 0
     pub sequence: u64,
     /// the participant that posted it
     pub sender: u64,
     /// when it was posted, CLOCK_MONOTONIC ns
     pub posted_at_ns: i64,
-    /// messages that this reader lost before this one
+    /// messages that were lost before this one: broadcast, by this reader; queue, by all readers,
+    /// each told once
     pub missed: u64,
     /// how often it was handed out before, at most 63 are counted
     pub redeliveries: u32,
@@ -677,13 +703,14 @@ pub struct weir_channel_info {
     pub size: usize,
     /// the number that was given at creation
     pub type_id: u64,
-    /// messages it can hold
+    /// messages each level can hold
     pub capacity: u64,
-    /// messages that wait
+    /// messages that wait; broadcast: that somebody has not answered, or that are kept for later
+    /// subscribers
     pub waiting: u64,
     /// bytes that wait, by the posters' lengths
     pub waiting_bytes: u64,
-    /// messages in readers' hands
+    /// queue: messages in readers' hands
     pub held: u64,
     /// messages that are being posted
     pub writing: u64,
@@ -695,6 +722,38 @@ pub struct weir_channel_info {
     pub next_tag: u64,
     /// bytes of the next message, if one waits
     pub next_length: u64,
+    /// position of the next message in its level, if one waits
+    pub next_sequence: u64,
+    /// the participant that posted the next message, if one waits
+    pub next_sender: u64,
+    /// when the next message was posted, CLOCK_MONOTONIC ns, if one waits
+    pub next_posted_at_ns: i64,
+    /// messages dropped by overflow: refused, or taken away from a reader at least
+    pub dropped: u64,
+    /// messages whose time to live ended before everybody had read them
+    pub expired: u64,
+    /// bytes of each message; 0: any
+    pub message_size: u64,
+    /// time to live, ns; 0: for ever
+    pub ttl_ns: i64,
+    /// waiting time after which a message counts as one of the highest level, ns; 0: none
+    pub ageing_ns: i64,
+    /// age up to which messages are kept for later subscribers, ns
+    pub retain_ns: i64,
+    /// messages of each level that are kept for later subscribers
+    pub retain_count: u64,
+    /// messages that wait in each level
+    pub level_waiting: [u64; 8],
+    /// bytes that wait in each level
+    pub level_bytes: [u64; 8],
+    /// level of the next message, if one waits
+    pub next_priority: u32,
+    /// levels
+    pub levels: u32,
+    /// broadcast: subscribers
+    pub subscribers: u32,
+    /// 0
+    pub reserved0: u32,
     /// who gets a message
     pub mode: weir_channel_mode,
     /// what a post does when it is full
@@ -709,6 +768,35 @@ impl Default for weir_channel_info {
         made
     }
 }
+
+/// A subscriber of a broadcast channel.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct weir_subscriber_info {
+    /// the participant it belongs to
+    pub participant: u64,
+    /// messages that it has not answered
+    pub lag: u64,
+    /// messages that it lost and has not been told of
+    pub missed: u64,
+    /// its place, 0 to 63
+    pub slot: u32,
+    /// 0
+    pub reserved0: u32,
+}
+
+impl Default for weir_subscriber_info {
+    fn default() -> Self {
+        // SAFETY: zeros are a value of each field.
+        unsafe { std::mem::zeroed() }
+    }
+}
+
+/// Called for each subscriber.
+pub type weir_subscriber_fn = Option<unsafe extern "C" fn(
+    info: *const weir_subscriber_info,
+    userdata: *mut c_void,
+) -> c_int>;
 
 /// A durable log that is open for appending: a folder of files.
 #[repr(C)]
@@ -1125,6 +1213,290 @@ impl Default for weir_log_info {
     }
 }
 
+/// Slots of one size that are taken and given back: in the memory of a process, or in a matrix,
+/// where any process may use them.
+#[repr(C)]
+pub struct weir_pool {
+    _data: [u8; 0],
+    _marker: PhantomData<(*mut u8, PhantomPinned)>,
+}
+
+/// An allocator of numbers, for people who keep their own storage.
+#[repr(C)]
+pub struct weir_ids {
+    _data: [u8; 0],
+    _marker: PhantomData<(*mut u8, PhantomPinned)>,
+}
+
+/// How a pool is made.
+pub type weir_pool_flags = u32;
+/// one thread at a time uses the pool: no atomic operations, nothing is checked about that; not in
+/// a matrix
+pub const WEIR_POOL_SINGLE_THREAD: weir_pool_flags = 1;
+/// when all slots are taken it doubles, up to `max_capacity`, and weir_pool_grow() works; slots
+/// stay where they are
+pub const WEIR_POOL_GROWABLE: weir_pool_flags = 2;
+/// the bytes of a slot are 0 whenever it is acquired
+pub const WEIR_POOL_ZERO: weir_pool_flags = 4;
+
+/// Options of weir_pool_create(), weir_pool_create_in() and weir_pool_attach().
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct weir_pool_options {
+    /// size of this struct
+    pub size: usize,
+    /// bytes of a slot that its user has: 1 to 2^40; attach with another one that is not 0 is
+    /// `-WEIR_E_TYPE`
+    pub slot_size: u64,
+    /// slots at the beginning: up to 2^31, and 2^46 bytes in all; with `WEIR_POOL_GROWABLE` rounded
+    /// up to a power of two of at least 64; 0: 1024
+    pub capacity: u64,
+    /// with `WEIR_POOL_GROWABLE`: most slots that it may grow to, at least `capacity`; 0: 2^31, or
+    /// what has 2^46 bytes; without the flag 0 or `capacity`
+    pub max_capacity: u64,
+    /// the user's number for the type of the slots; attach with another one that is not 0 is
+    /// `-WEIR_E_TYPE`
+    pub type_id: u64,
+    /// bytes, a power of two up to 4096, that slots are aligned to and their size is rounded up to;
+    /// 0: 64 from 64 bytes on, 16 from 16 bytes on, else 8
+    pub alignment: u32,
+    /// how it is made
+    pub flags: weir_pool_flags,
+    /// in a matrix: what becomes of the slots of a process that died or left
+    pub death_policy: weir_death_policy,
+    /// must be 0
+    pub reserved0: u32,
+}
+
+impl Default for weir_pool_options {
+    fn default() -> Self {
+        // SAFETY: zeros are a value of each field.
+        let mut made: Self = unsafe { std::mem::zeroed() };
+        made.size = std::mem::size_of::<Self>();
+        made
+    }
+}
+
+/// What a pool is and what its slots are, counted while others go on.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct weir_pool_info {
+    /// size of this struct
+    pub size: usize,
+    /// bytes of a slot that its user has
+    pub slot_size: u64,
+    /// bytes from one slot to the next
+    pub stride_bytes: u64,
+    /// slots that exist
+    pub capacity: u64,
+    /// most slots that there may be
+    pub max_capacity: u64,
+    /// the user's number for the type of the slots
+    pub type_id: u64,
+    /// slots in users' hands
+    pub live: u64,
+    /// slots that nobody has
+    pub free: u64,
+    /// slots kept by threads for their next acquisitions; anybody gets them when there are no
+    /// others
+    pub cached: u64,
+    /// pieces of memory that the slots lie in
+    pub extents: u64,
+    /// of all extents, words and index included
+    pub memory_bytes: u64,
+    /// bytes that slots are aligned to
+    pub alignment: u32,
+    /// how it was made
+    pub flags: weir_pool_flags,
+}
+
+impl Default for weir_pool_info {
+    fn default() -> Self {
+        // SAFETY: zeros are a value of each field.
+        let mut made: Self = unsafe { std::mem::zeroed() };
+        made.size = std::mem::size_of::<Self>();
+        made
+    }
+}
+
+/// A slot in a user's hand, as weir_pool_walk() reports it.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct weir_slot_info {
+    /// the slot
+    pub slot: weir_slot,
+    /// the participant that acquired it; 0 outside a matrix, and for nobody
+    pub owner: u64,
+}
+
+impl Default for weir_slot_info {
+    fn default() -> Self {
+        // SAFETY: zeros are a value of each field.
+        unsafe { std::mem::zeroed() }
+    }
+}
+
+/// Called for each slot in a user's hand.
+pub type weir_slot_fn = Option<unsafe extern "C" fn(
+    info: *const weir_slot_info,
+    userdata: *mut c_void,
+) -> c_int>;
+
+/// Options of weir_ids_create().
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct weir_ids_options {
+    /// size of this struct
+    pub size: usize,
+    /// numbers at the beginning, as in weir_pool_options
+    pub capacity: u64,
+    /// most numbers that there may be, as in weir_pool_options
+    pub max_capacity: u64,
+    /// `WEIR_POOL_SINGLE_THREAD` and `WEIR_POOL_GROWABLE`
+    pub flags: weir_pool_flags,
+    /// must be 0
+    pub reserved0: u32,
+}
+
+impl Default for weir_ids_options {
+    fn default() -> Self {
+        // SAFETY: zeros are a value of each field.
+        let mut made: Self = unsafe { std::mem::zeroed() };
+        made.size = std::mem::size_of::<Self>();
+        made
+    }
+}
+
+/// A named table of rules in a matrix: it says to which channels a message goes.
+#[repr(C)]
+pub struct weir_router {
+    _data: [u8; 0],
+    _marker: PhantomData<(*mut u8, PhantomPinned)>,
+}
+
+/// Which messages a rule is for.
+pub type weir_router_condition = u32;
+/// every message
+pub const WEIR_ROUTER_ANY: weir_router_condition = 0;
+/// the message's tag is `tag`
+pub const WEIR_ROUTER_TAG: weir_router_condition = 1;
+/// the message's tag and `mask` make `tag`
+pub const WEIR_ROUTER_MASK: weir_router_condition = 2;
+/// the message's topic fits the pattern `topic`: `*` stands for any bytes, `?` for one
+pub const WEIR_ROUTER_TOPIC: weir_router_condition = 3;
+/// no other rule is for the message, wherever this one stands
+pub const WEIR_ROUTER_OTHERWISE: weir_router_condition = 4;
+
+/// What a rule does with a message.
+pub type weir_router_action = u32;
+/// posts it to the one channel
+pub const WEIR_ROUTER_TO: weir_router_action = 0;
+/// posts it to one of the channels, the same one for the same tag
+pub const WEIR_ROUTER_HASH: weir_router_action = 1;
+/// posts it to the channels in turn, to the next one if one is full, retired or missing
+pub const WEIR_ROUTER_ROUND_ROBIN: weir_router_action = 2;
+/// posts it to the channel that has the largest part of its room left in the level
+pub const WEIR_ROUTER_LEAST_FULL: weir_router_action = 3;
+/// posts a copy to each of the channels but the last, and to that one the message itself
+pub const WEIR_ROUTER_COPY: weir_router_action = 4;
+/// frees it
+pub const WEIR_ROUTER_DROP: weir_router_action = 5;
+
+/// A rule for weir_router_add_rule().
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct weir_router_rule {
+    /// size of this struct
+    pub size: usize,
+    /// what the tag must be
+    pub tag: u64,
+    /// which bits of the tag count
+    pub mask: u64,
+    /// the pattern, at most 63 bytes, NULL but for `WEIR_ROUTER_TOPIC`
+    pub topic: *const c_char,
+    /// names of up to 16 channels, a newline between them, NULL for `WEIR_ROUTER_DROP` alone
+    pub channels: *const c_char,
+    /// number of the rule that it comes before; 0: it is the last
+    pub before: u64,
+    /// which messages it is for
+    pub condition: weir_router_condition,
+    /// what is done with them
+    pub action: weir_router_action,
+}
+
+impl Default for weir_router_rule {
+    fn default() -> Self {
+        // SAFETY: zeros are a value of each field.
+        let mut made: Self = unsafe { std::mem::zeroed() };
+        made.size = std::mem::size_of::<Self>();
+        made
+    }
+}
+
+/// Options of weir_router_post().
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct weir_route_options {
+    /// size of this struct
+    pub size: usize,
+    /// the user's 64 bits: what rules look at, and handed to the reader
+    pub tag: u64,
+    /// what rules look at, not handed to the reader, and NULL fits no pattern
+    pub topic: *const c_char,
+    /// level in the channel that gets it
+    pub priority: u32,
+    /// must be 0
+    pub reserved0: u32,
+}
+
+impl Default for weir_route_options {
+    fn default() -> Self {
+        // SAFETY: zeros are a value of each field.
+        let mut made: Self = unsafe { std::mem::zeroed() };
+        made.size = std::mem::size_of::<Self>();
+        made
+    }
+}
+
+/// A rule of a router.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct weir_rule_info {
+    /// its number, given once
+    pub id: u64,
+    /// what the tag must be
+    pub tag: u64,
+    /// which bits of the tag count
+    pub mask: u64,
+    /// messages that came to it
+    pub matched: u64,
+    /// posts to its channels that were done
+    pub posted: u64,
+    /// posts to its channels that were not
+    pub refused: u64,
+    /// which messages it is for
+    pub condition: weir_router_condition,
+    /// what is done with them
+    pub action: weir_router_action,
+    /// the pattern, ended by NUL
+    pub topic: [c_char; 64],
+    /// names of the channels, a newline between them, ended by NUL
+    pub channels: [c_char; 1024],
+}
+
+impl Default for weir_rule_info {
+    fn default() -> Self {
+        // SAFETY: zeros are a value of each field.
+        unsafe { std::mem::zeroed() }
+    }
+}
+
+/// Called for each rule.
+pub type weir_rule_fn = Option<unsafe extern "C" fn(
+    info: *const weir_rule_info,
+    userdata: *mut c_void,
+) -> c_int>;
+
 extern "C" {
     /// Returns the version of the library that is loaded.
     pub fn weir_version_number() -> u32;
@@ -1360,10 +1732,26 @@ extern "C" {
         options: *const weir_post_options,
         timeout_ns: i64,
     ) -> c_int;
+    /// Posts blocks, one after the other, until one of them cannot be posted.
+    pub fn weir_channel_post_many(
+        channel: *mut weir_channel,
+        blocks: *const weir_ref,
+        lengths: *const u64,
+        tags: *const u64,
+        count: usize,
+        options: *const weir_post_options,
+        timeout_ns: i64,
+    ) -> c_int;
     /// Looks at what waits, without taking anything.
     pub fn weir_channel_inquire(
         channel: *mut weir_channel,
         ret_info: *mut weir_channel_info,
+    ) -> c_int;
+    /// Calls a function for each subscriber of a broadcast channel.
+    pub fn weir_channel_subscribers(
+        channel: *mut weir_channel,
+        callback: weir_subscriber_fn,
+        userdata: *mut c_void,
     ) -> c_int;
     /// Becomes a reader of a channel.
     pub fn weir_channel_subscribe(
@@ -1378,17 +1766,33 @@ extern "C" {
         timeout_ns: i64,
         ret_message: *mut weir_message,
     ) -> c_int;
-    /// Answers a message: it is done, its block is freed.
+    /// Returns a descriptor for `poll()`, `epoll` and the like: readable when there is something to
+    /// read, or when the channel was retired.
+    pub fn weir_channel_fd(subscription: *mut weir_subscription) -> c_int;
+    /// Takes messages into the hand, as many as wait, up to `count`.
+    pub fn weir_channel_read_many(
+        subscription: *mut weir_subscription,
+        count: usize,
+        timeout_ns: i64,
+        ret_messages: *mut weir_message,
+    ) -> c_int;
+    /// Answers a message: it is done.
     pub fn weir_channel_ack(
         subscription: *mut weir_subscription,
         message: *const weir_message,
+    ) -> c_int;
+    /// Answers messages, one after the other, until one of them cannot be answered.
+    pub fn weir_channel_ack_many(
+        subscription: *mut weir_subscription,
+        messages: *const weir_message,
+        count: usize,
     ) -> c_int;
     /// Answers a message: it is done, and its block is this participant's from now on.
     pub fn weir_channel_take(
         subscription: *mut weir_subscription,
         message: *const weir_message,
     ) -> c_int;
-    /// Answers a message: not done, another reader may have it.
+    /// Answers a message: not done.
     pub fn weir_channel_nack(
         subscription: *mut weir_subscription,
         message: *const weir_message,
@@ -1451,7 +1855,8 @@ extern "C" {
     pub fn weir_log_tail(log: *const weir_log) -> u64;
     /// What ended the log, as a positive error code; 0: nothing did.
     pub fn weir_log_error(log: *const weir_log) -> u32;
-    /// An eventfd that becomes readable when weir_log_durable() grows.
+    /// An eventfd that becomes readable when weir_log_durable() grows, or weir_log_error() begins
+    /// to say something.
     pub fn weir_log_fd(log: *mut weir_log) -> c_int;
     /// Gives the space of old records back: of whole segments below a position.
     pub fn weir_log_truncate_before(log: *mut weir_log, lsn: u64) -> c_int;
@@ -1499,5 +1904,135 @@ extern "C" {
         target: *const c_char,
         options: *const weir_log_options,
         ret_report: *mut weir_log_report,
+    ) -> c_int;
+    /// Makes a pool in the memory of this process.
+    pub fn weir_pool_create(
+        options: *const weir_pool_options,
+        ret_pool: *mut *mut weir_pool,
+    ) -> c_int;
+    /// Makes a pool in a matrix, under a name that must not exist.
+    pub fn weir_pool_create_in(
+        matrix: *mut weir_matrix,
+        name: *const c_char,
+        options: *const weir_pool_options,
+        ret_pool: *mut *mut weir_pool,
+    ) -> c_int;
+    /// Attaches to a pool of a matrix.
+    pub fn weir_pool_attach(
+        matrix: *mut weir_matrix,
+        name: *const c_char,
+        options: *const weir_pool_options,
+        ret_pool: *mut *mut weir_pool,
+    ) -> c_int;
+    /// Adds a user to a handle, for another weir_pool_unref().
+    pub fn weir_pool_ref(pool: *mut weir_pool) -> *mut weir_pool;
+    /// Removes a user from a handle.
+    pub fn weir_pool_unref(pool: *mut weir_pool) -> *mut weir_pool;
+    /// Ends a pool for everybody: its name is free again, all calls fail, who waits is woken.
+    pub fn weir_pool_destroy(pool: *mut weir_pool) -> c_int;
+    /// Acquires a slot.
+    pub fn weir_pool_acquire(
+        pool: *mut weir_pool,
+        timeout_ns: i64,
+        ret_slot: *mut weir_slot,
+        ret_data: *mut *mut c_void,
+    ) -> c_int;
+    /// Acquires up to `count` slots.
+    pub fn weir_pool_acquire_many(
+        pool: *mut weir_pool,
+        count: usize,
+        timeout_ns: i64,
+        ret_slots: *mut weir_slot,
+        ret_data: *mut *mut c_void,
+    ) -> c_int;
+    /// Gives a slot back to its pool.
+    pub fn weir_pool_release(pool: *mut weir_pool, slot: weir_slot) -> c_int;
+    /// Gives slots back, one after the other, until one of them cannot be released.
+    pub fn weir_pool_release_many(
+        pool: *mut weir_pool,
+        slots: *const weir_slot,
+        count: usize,
+    ) -> c_int;
+    /// Gives the slot back that begins at an address of this process.
+    pub fn weir_pool_release_ptr(pool: *mut weir_pool, data: *const c_void) -> c_int;
+    /// Finds the bytes of a slot that somebody has, at an address of this process.
+    pub fn weir_pool_data(
+        pool: *mut weir_pool,
+        slot: weir_slot,
+        ret_data: *mut *mut c_void,
+    ) -> c_int;
+    /// Finds the slot that begins at an address of this process.
+    pub fn weir_pool_slot_of(
+        pool: *mut weir_pool,
+        data: *const c_void,
+        ret_slot: *mut weir_slot,
+    ) -> c_int;
+    /// Says whether somebody has this slot, or it was released since.
+    pub fn weir_pool_is_live(pool: *mut weir_pool, slot: weir_slot) -> c_int;
+    /// Adds at least `slots` slots: each step doubles the pool, up to `max_capacity`.
+    pub fn weir_pool_grow(pool: *mut weir_pool, slots: u64) -> c_int;
+    /// Calls a function for each slot that somebody has, by rising index.
+    pub fn weir_pool_walk(
+        pool: *mut weir_pool,
+        callback: weir_slot_fn,
+        userdata: *mut c_void,
+    ) -> c_int;
+    /// Says what a pool is, and counts its slots, one by one.
+    pub fn weir_pool_stats(pool: *mut weir_pool, ret_info: *mut weir_pool_info) -> c_int;
+    /// Returns the bytes of a slot that its user has; 0 for NULL.
+    pub fn weir_pool_slot_size(pool: *mut weir_pool) -> usize;
+    /// Makes an allocator of the numbers from 0 to `capacity` - 1, in the memory of this process.
+    pub fn weir_ids_create(options: *const weir_ids_options, ret_ids: *mut *mut weir_ids) -> c_int;
+    /// Ends an allocator.
+    pub fn weir_ids_unref(ids: *mut weir_ids) -> *mut weir_ids;
+    /// Takes a number that nobody has.
+    pub fn weir_ids_acquire(ids: *mut weir_ids, ret_id: *mut u32) -> c_int;
+    /// Gives a number back.
+    pub fn weir_ids_release(ids: *mut weir_ids, id: u32) -> c_int;
+    /// Says whether nobody has a number.
+    pub fn weir_ids_is_free(ids: *mut weir_ids, id: u32) -> c_int;
+    /// Adds at least `numbers` numbers: each step doubles how many there are, up to `max_capacity`.
+    pub fn weir_ids_grow(ids: *mut weir_ids, numbers: u64) -> c_int;
+    /// Returns how many numbers there are, taken or not; 0 for NULL.
+    pub fn weir_ids_capacity(ids: *mut weir_ids) -> u64;
+    /// Makes a router that must not exist, without rules.
+    pub fn weir_router_create(
+        matrix: *mut weir_matrix,
+        name: *const c_char,
+        ret_router: *mut *mut weir_router,
+    ) -> c_int;
+    /// Attaches to a router that exists.
+    pub fn weir_router_attach(
+        matrix: *mut weir_matrix,
+        name: *const c_char,
+        ret_router: *mut *mut weir_router,
+    ) -> c_int;
+    /// Adds a user to a handle, for another weir_router_unref().
+    pub fn weir_router_ref(router: *mut weir_router) -> *mut weir_router;
+    /// Removes a user from a handle; the last one detaches.
+    pub fn weir_router_unref(router: *mut weir_router) -> *mut weir_router;
+    /// Ends a router for everybody: its name is free again, and posts fail.
+    pub fn weir_router_retire(router: *mut weir_router) -> c_int;
+    /// Adds a rule.
+    pub fn weir_router_add_rule(
+        router: *mut weir_router,
+        rule: *const weir_router_rule,
+        ret_id: *mut u64,
+    ) -> c_int;
+    /// Removes a rule.
+    pub fn weir_router_remove_rule(router: *mut weir_router, rule: u64) -> c_int;
+    /// Calls a function for each rule, in order.
+    pub fn weir_router_rules(
+        router: *mut weir_router,
+        callback: weir_rule_fn,
+        userdata: *mut c_void,
+    ) -> c_int;
+    /// Posts a block by the first rule that is for it.
+    pub fn weir_router_post(
+        router: *mut weir_router,
+        block: weir_ref,
+        length: usize,
+        options: *const weir_route_options,
+        timeout_ns: i64,
     ) -> c_int;
 }

@@ -199,15 +199,20 @@ fn layout_of_weir_alloc_options() {
 
 #[test]
 fn layout_of_weir_channel_options() {
-    assert_eq!(size_of::<weir_channel_options>(), 32);
+    assert_eq!(size_of::<weir_channel_options>(), 72);
     assert_eq!(align_of::<weir_channel_options>(), 8);
     assert_eq!(offset!(weir_channel_options, size), 0);
     assert_eq!(offset!(weir_channel_options, type_id), 8);
-    assert_eq!(offset!(weir_channel_options, capacity), 16);
-    assert_eq!(offset!(weir_channel_options, mode), 20);
-    assert_eq!(offset!(weir_channel_options, overflow), 24);
-    assert_eq!(offset!(weir_channel_options, reserved0), 28);
-    assert_eq!(weir_channel_options::default().size, 32);
+    assert_eq!(offset!(weir_channel_options, message_size), 16);
+    assert_eq!(offset!(weir_channel_options, ttl_ns), 24);
+    assert_eq!(offset!(weir_channel_options, ageing_ns), 32);
+    assert_eq!(offset!(weir_channel_options, retain_ns), 40);
+    assert_eq!(offset!(weir_channel_options, retain_count), 48);
+    assert_eq!(offset!(weir_channel_options, capacity), 56);
+    assert_eq!(offset!(weir_channel_options, mode), 60);
+    assert_eq!(offset!(weir_channel_options, overflow), 64);
+    assert_eq!(offset!(weir_channel_options, levels), 68);
+    assert_eq!(weir_channel_options::default().size, 72);
 }
 
 #[test]
@@ -238,7 +243,7 @@ fn layout_of_weir_message() {
 
 #[test]
 fn layout_of_weir_channel_info() {
-    assert_eq!(size_of::<weir_channel_info>(), 96);
+    assert_eq!(size_of::<weir_channel_info>(), 320);
     assert_eq!(align_of::<weir_channel_info>(), 8);
     assert_eq!(offset!(weir_channel_info, size), 0);
     assert_eq!(offset!(weir_channel_info, type_id), 8);
@@ -251,9 +256,36 @@ fn layout_of_weir_channel_info() {
     assert_eq!(offset!(weir_channel_info, posted), 64);
     assert_eq!(offset!(weir_channel_info, next_tag), 72);
     assert_eq!(offset!(weir_channel_info, next_length), 80);
-    assert_eq!(offset!(weir_channel_info, mode), 88);
-    assert_eq!(offset!(weir_channel_info, overflow), 92);
-    assert_eq!(weir_channel_info::default().size, 96);
+    assert_eq!(offset!(weir_channel_info, next_sequence), 88);
+    assert_eq!(offset!(weir_channel_info, next_sender), 96);
+    assert_eq!(offset!(weir_channel_info, next_posted_at_ns), 104);
+    assert_eq!(offset!(weir_channel_info, dropped), 112);
+    assert_eq!(offset!(weir_channel_info, expired), 120);
+    assert_eq!(offset!(weir_channel_info, message_size), 128);
+    assert_eq!(offset!(weir_channel_info, ttl_ns), 136);
+    assert_eq!(offset!(weir_channel_info, ageing_ns), 144);
+    assert_eq!(offset!(weir_channel_info, retain_ns), 152);
+    assert_eq!(offset!(weir_channel_info, retain_count), 160);
+    assert_eq!(offset!(weir_channel_info, level_waiting), 168);
+    assert_eq!(offset!(weir_channel_info, level_bytes), 232);
+    assert_eq!(offset!(weir_channel_info, next_priority), 296);
+    assert_eq!(offset!(weir_channel_info, levels), 300);
+    assert_eq!(offset!(weir_channel_info, subscribers), 304);
+    assert_eq!(offset!(weir_channel_info, reserved0), 308);
+    assert_eq!(offset!(weir_channel_info, mode), 312);
+    assert_eq!(offset!(weir_channel_info, overflow), 316);
+    assert_eq!(weir_channel_info::default().size, 320);
+}
+
+#[test]
+fn layout_of_weir_subscriber_info() {
+    assert_eq!(size_of::<weir_subscriber_info>(), 32);
+    assert_eq!(align_of::<weir_subscriber_info>(), 8);
+    assert_eq!(offset!(weir_subscriber_info, participant), 0);
+    assert_eq!(offset!(weir_subscriber_info, lag), 8);
+    assert_eq!(offset!(weir_subscriber_info, missed), 16);
+    assert_eq!(offset!(weir_subscriber_info, slot), 24);
+    assert_eq!(offset!(weir_subscriber_info, reserved0), 28);
 }
 
 #[test]
@@ -377,4 +409,103 @@ fn layout_of_weir_log_info() {
     assert_eq!(offset!(weir_log_info, recovered_mended), 864);
     assert_eq!(offset!(weir_log_info, reserved0), 868);
     assert_eq!(weir_log_info::default().size, 872);
+}
+
+#[test]
+fn layout_of_weir_pool_options() {
+    assert_eq!(size_of::<weir_pool_options>(), 56);
+    assert_eq!(align_of::<weir_pool_options>(), 8);
+    assert_eq!(offset!(weir_pool_options, size), 0);
+    assert_eq!(offset!(weir_pool_options, slot_size), 8);
+    assert_eq!(offset!(weir_pool_options, capacity), 16);
+    assert_eq!(offset!(weir_pool_options, max_capacity), 24);
+    assert_eq!(offset!(weir_pool_options, type_id), 32);
+    assert_eq!(offset!(weir_pool_options, alignment), 40);
+    assert_eq!(offset!(weir_pool_options, flags), 44);
+    assert_eq!(offset!(weir_pool_options, death_policy), 48);
+    assert_eq!(offset!(weir_pool_options, reserved0), 52);
+    assert_eq!(weir_pool_options::default().size, 56);
+}
+
+#[test]
+fn layout_of_weir_pool_info() {
+    assert_eq!(size_of::<weir_pool_info>(), 96);
+    assert_eq!(align_of::<weir_pool_info>(), 8);
+    assert_eq!(offset!(weir_pool_info, size), 0);
+    assert_eq!(offset!(weir_pool_info, slot_size), 8);
+    assert_eq!(offset!(weir_pool_info, stride_bytes), 16);
+    assert_eq!(offset!(weir_pool_info, capacity), 24);
+    assert_eq!(offset!(weir_pool_info, max_capacity), 32);
+    assert_eq!(offset!(weir_pool_info, type_id), 40);
+    assert_eq!(offset!(weir_pool_info, live), 48);
+    assert_eq!(offset!(weir_pool_info, free), 56);
+    assert_eq!(offset!(weir_pool_info, cached), 64);
+    assert_eq!(offset!(weir_pool_info, extents), 72);
+    assert_eq!(offset!(weir_pool_info, memory_bytes), 80);
+    assert_eq!(offset!(weir_pool_info, alignment), 88);
+    assert_eq!(offset!(weir_pool_info, flags), 92);
+    assert_eq!(weir_pool_info::default().size, 96);
+}
+
+#[test]
+fn layout_of_weir_slot_info() {
+    assert_eq!(size_of::<weir_slot_info>(), 16);
+    assert_eq!(align_of::<weir_slot_info>(), 8);
+    assert_eq!(offset!(weir_slot_info, slot), 0);
+    assert_eq!(offset!(weir_slot_info, owner), 8);
+}
+
+#[test]
+fn layout_of_weir_ids_options() {
+    assert_eq!(size_of::<weir_ids_options>(), 32);
+    assert_eq!(align_of::<weir_ids_options>(), 8);
+    assert_eq!(offset!(weir_ids_options, size), 0);
+    assert_eq!(offset!(weir_ids_options, capacity), 8);
+    assert_eq!(offset!(weir_ids_options, max_capacity), 16);
+    assert_eq!(offset!(weir_ids_options, flags), 24);
+    assert_eq!(offset!(weir_ids_options, reserved0), 28);
+    assert_eq!(weir_ids_options::default().size, 32);
+}
+
+#[test]
+fn layout_of_weir_router_rule() {
+    assert_eq!(size_of::<weir_router_rule>(), 56);
+    assert_eq!(align_of::<weir_router_rule>(), 8);
+    assert_eq!(offset!(weir_router_rule, size), 0);
+    assert_eq!(offset!(weir_router_rule, tag), 8);
+    assert_eq!(offset!(weir_router_rule, mask), 16);
+    assert_eq!(offset!(weir_router_rule, topic), 24);
+    assert_eq!(offset!(weir_router_rule, channels), 32);
+    assert_eq!(offset!(weir_router_rule, before), 40);
+    assert_eq!(offset!(weir_router_rule, condition), 48);
+    assert_eq!(offset!(weir_router_rule, action), 52);
+    assert_eq!(weir_router_rule::default().size, 56);
+}
+
+#[test]
+fn layout_of_weir_route_options() {
+    assert_eq!(size_of::<weir_route_options>(), 32);
+    assert_eq!(align_of::<weir_route_options>(), 8);
+    assert_eq!(offset!(weir_route_options, size), 0);
+    assert_eq!(offset!(weir_route_options, tag), 8);
+    assert_eq!(offset!(weir_route_options, topic), 16);
+    assert_eq!(offset!(weir_route_options, priority), 24);
+    assert_eq!(offset!(weir_route_options, reserved0), 28);
+    assert_eq!(weir_route_options::default().size, 32);
+}
+
+#[test]
+fn layout_of_weir_rule_info() {
+    assert_eq!(size_of::<weir_rule_info>(), 1144);
+    assert_eq!(align_of::<weir_rule_info>(), 8);
+    assert_eq!(offset!(weir_rule_info, id), 0);
+    assert_eq!(offset!(weir_rule_info, tag), 8);
+    assert_eq!(offset!(weir_rule_info, mask), 16);
+    assert_eq!(offset!(weir_rule_info, matched), 24);
+    assert_eq!(offset!(weir_rule_info, posted), 32);
+    assert_eq!(offset!(weir_rule_info, refused), 40);
+    assert_eq!(offset!(weir_rule_info, condition), 48);
+    assert_eq!(offset!(weir_rule_info, action), 52);
+    assert_eq!(offset!(weir_rule_info, topic), 56);
+    assert_eq!(offset!(weir_rule_info, channels), 120);
 }

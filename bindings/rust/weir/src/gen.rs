@@ -442,6 +442,8 @@ pub struct ChannelMode(pub u32);
 impl ChannelMode {
     /// each message goes to one reader
     pub const QUEUE: Self = Self(0);
+    /// each message goes to every subscriber, of which there are at most 64
+    pub const BROADCAST: Self = Self(1);
 }
 
 /// What a post does when the channel is full.
@@ -453,6 +455,11 @@ impl ChannelOverflow {
     pub const BLOCK: Self = Self(0);
     /// fails at once with `-EAGAIN`, whatever its timeout
     pub const FAIL: Self = Self(1);
+    /// drops the message that is posted: its block is freed, it is counted, and the post says so
+    pub const DROP_NEW: Self = Self(2);
+    /// drops the oldest message of the level, unless a reader has it in its hand, then as
+    /// `WEIR_CHANNEL_BLOCK`
+    pub const DROP_OLDEST: Self = Self(3);
 }
 
 /// Options of weir_channel_create(), weir_channel_attach() and weir_channel_open().
@@ -472,7 +479,39 @@ impl ChannelOptions {
         self
     }
 
-    /// messages it can hold: rounded up to a power of two from 16 to 1048576; 0: 1024
+    /// bytes of each message; attach with another one that is not 0 is `-WEIR_E_TYPE`; 0: any
+    pub fn message_size(mut self, value: u64) -> Self {
+        self.0.message_size = value;
+        self
+    }
+
+    /// time to live, ns: an older message is freed and counted instead of read; 0: for ever
+    pub fn ttl_ns(mut self, value: i64) -> Self {
+        self.0.ttl_ns = value;
+        self
+    }
+
+    /// a message that waits for longer, ns, counts as one of the highest level; 0: strict by level
+    pub fn ageing_ns(mut self, value: i64) -> Self {
+        self.0.ageing_ns = value;
+        self
+    }
+
+    /// broadcast: messages that are younger, ns, are kept for who subscribes later, unless room is
+    /// needed
+    pub fn retain_ns(mut self, value: i64) -> Self {
+        self.0.retain_ns = value;
+        self
+    }
+
+    /// broadcast: so many newest messages of each level are kept for who subscribes later, unless
+    /// room is needed
+    pub fn retain_count(mut self, value: u64) -> Self {
+        self.0.retain_count = value;
+        self
+    }
+
+    /// messages each level can hold: rounded up to a power of two from 16 to 1048576; 0: 1024
     pub fn capacity(mut self, value: u32) -> Self {
         self.0.capacity = value;
         self
@@ -489,9 +528,15 @@ impl ChannelOptions {
         self.0.overflow = value.0;
         self
     }
+
+    /// priority levels, 1 to 8; 0: 1
+    pub fn levels(mut self, value: u32) -> Self {
+        self.0.levels = value;
+        self
+    }
 }
 
-/// Options of weir_channel_post().
+/// Options of weir_channel_post() and weir_channel_post_many().
 #[derive(Clone, Copy, Debug, Default)]
 pub struct PostOptions(pub(crate) sys::weir_post_options);
 
@@ -507,7 +552,7 @@ impl PostOptions {
         self
     }
 
-    /// level; 0 is the only one of this version
+    /// level: 0 is the lowest, and a higher one is read first
     pub fn priority(mut self, value: u32) -> Self {
         self.0.priority = value;
         self
@@ -981,3 +1026,311 @@ pub type LogReport = sys::weir_log_report;
 
 /// Counters of an open log since it was opened.
 pub type LogInfo = sys::weir_log_info;
+
+/// Slots of one size that are taken and given back: in the memory of a process, or in a matrix,
+/// where any process may use them.
+#[derive(Debug)]
+pub(crate) struct PoolHandle(NonNull<sys::weir_pool>);
+
+// SAFETY: no function of it is bound to the thread that made it.
+unsafe impl Send for PoolHandle {}
+// SAFETY: any thread may call each of its functions at any time.
+unsafe impl Sync for PoolHandle {}
+
+impl PoolHandle {
+    /// Takes over what a constructor returned.
+    pub(crate) fn own(raw: *mut sys::weir_pool) -> Self {
+        Self(NonNull::new(raw).expect("a constructor's handle"))
+    }
+
+    pub(crate) fn raw(&self) -> *mut sys::weir_pool {
+        self.0.as_ptr()
+    }
+}
+
+impl Drop for PoolHandle {
+    fn drop(&mut self) {
+        // SAFETY: it is ours, and nobody uses it any more.
+        unsafe { sys::weir_pool_unref(self.raw()) };
+    }
+}
+
+impl Clone for PoolHandle {
+    fn clone(&self) -> Self {
+        // SAFETY: it is alive as long as `self` is.
+        Self::own(unsafe { sys::weir_pool_ref(self.raw()) })
+    }
+}
+
+/// An allocator of numbers, for people who keep their own storage.
+#[derive(Debug)]
+pub(crate) struct IdsHandle(NonNull<sys::weir_ids>);
+
+// SAFETY: no function of it is bound to the thread that made it.
+unsafe impl Send for IdsHandle {}
+// SAFETY: any thread may call each of its functions at any time.
+unsafe impl Sync for IdsHandle {}
+
+impl IdsHandle {
+    /// Takes over what a constructor returned.
+    pub(crate) fn own(raw: *mut sys::weir_ids) -> Self {
+        Self(NonNull::new(raw).expect("a constructor's handle"))
+    }
+
+    pub(crate) fn raw(&self) -> *mut sys::weir_ids {
+        self.0.as_ptr()
+    }
+}
+
+impl Drop for IdsHandle {
+    fn drop(&mut self) {
+        // SAFETY: it is ours, and nobody uses it any more.
+        unsafe { sys::weir_ids_unref(self.raw()) };
+    }
+}
+
+/// How a pool is made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct PoolFlags(pub u32);
+
+impl PoolFlags {
+    /// one thread at a time uses the pool: no atomic operations, nothing is checked about that; not
+    /// in a matrix
+    pub const SINGLE_THREAD: Self = Self(1);
+    /// when all slots are taken it doubles, up to `max_capacity`, and weir_pool_grow() works; slots
+    /// stay where they are
+    pub const GROWABLE: Self = Self(2);
+    /// the bytes of a slot are 0 whenever it is acquired
+    pub const ZERO: Self = Self(4);
+}
+
+impl std::ops::BitOr for PoolFlags {
+    type Output = Self;
+    fn bitor(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+}
+
+/// Options of weir_pool_create(), weir_pool_create_in() and weir_pool_attach().
+#[derive(Clone, Copy, Debug, Default)]
+pub struct PoolOptions(pub(crate) sys::weir_pool_options);
+
+impl PoolOptions {
+    /// All defaults.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// bytes of a slot that its user has: 1 to 2^40; attach with another one that is not 0 is
+    /// `-WEIR_E_TYPE`
+    pub fn slot_size(mut self, value: u64) -> Self {
+        self.0.slot_size = value;
+        self
+    }
+
+    /// slots at the beginning: up to 2^31, and 2^46 bytes in all; with `WEIR_POOL_GROWABLE` rounded
+    /// up to a power of two of at least 64; 0: 1024
+    pub fn capacity(mut self, value: u64) -> Self {
+        self.0.capacity = value;
+        self
+    }
+
+    /// with `WEIR_POOL_GROWABLE`: most slots that it may grow to, at least `capacity`; 0: 2^31, or
+    /// what has 2^46 bytes; without the flag 0 or `capacity`
+    pub fn max_capacity(mut self, value: u64) -> Self {
+        self.0.max_capacity = value;
+        self
+    }
+
+    /// the user's number for the type of the slots; attach with another one that is not 0 is
+    /// `-WEIR_E_TYPE`
+    pub fn type_id(mut self, value: u64) -> Self {
+        self.0.type_id = value;
+        self
+    }
+
+    /// bytes, a power of two up to 4096, that slots are aligned to and their size is rounded up to;
+    /// 0: 64 from 64 bytes on, 16 from 16 bytes on, else 8
+    pub fn alignment(mut self, value: u32) -> Self {
+        self.0.alignment = value;
+        self
+    }
+
+    /// how it is made
+    pub fn flags(mut self, value: PoolFlags) -> Self {
+        self.0.flags = value.0;
+        self
+    }
+
+    /// in a matrix: what becomes of the slots of a process that died or left
+    pub fn death_policy(mut self, value: DeathPolicy) -> Self {
+        self.0.death_policy = value.0;
+        self
+    }
+}
+
+/// What a pool is and what its slots are, counted while others go on.
+pub type PoolInfo = sys::weir_pool_info;
+
+/// Options of weir_ids_create().
+#[derive(Clone, Copy, Debug, Default)]
+pub struct IdsOptions(pub(crate) sys::weir_ids_options);
+
+impl IdsOptions {
+    /// All defaults.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// numbers at the beginning, as in weir_pool_options
+    pub fn capacity(mut self, value: u64) -> Self {
+        self.0.capacity = value;
+        self
+    }
+
+    /// most numbers that there may be, as in weir_pool_options
+    pub fn max_capacity(mut self, value: u64) -> Self {
+        self.0.max_capacity = value;
+        self
+    }
+
+    /// `WEIR_POOL_SINGLE_THREAD` and `WEIR_POOL_GROWABLE`
+    pub fn flags(mut self, value: PoolFlags) -> Self {
+        self.0.flags = value.0;
+        self
+    }
+}
+
+/// A named table of rules in a matrix: it says to which channels a message goes.
+#[derive(Debug)]
+pub(crate) struct RouterHandle(NonNull<sys::weir_router>);
+
+// SAFETY: no function of it is bound to the thread that made it.
+unsafe impl Send for RouterHandle {}
+// SAFETY: any thread may call each of its functions at any time.
+unsafe impl Sync for RouterHandle {}
+
+impl RouterHandle {
+    /// Takes over what a constructor returned.
+    pub(crate) fn own(raw: *mut sys::weir_router) -> Self {
+        Self(NonNull::new(raw).expect("a constructor's handle"))
+    }
+
+    pub(crate) fn raw(&self) -> *mut sys::weir_router {
+        self.0.as_ptr()
+    }
+}
+
+impl Drop for RouterHandle {
+    fn drop(&mut self) {
+        // SAFETY: it is ours, and nobody uses it any more.
+        unsafe { sys::weir_router_unref(self.raw()) };
+    }
+}
+
+impl Clone for RouterHandle {
+    fn clone(&self) -> Self {
+        // SAFETY: it is alive as long as `self` is.
+        Self::own(unsafe { sys::weir_router_ref(self.raw()) })
+    }
+}
+
+/// Which messages a rule is for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct RouterCondition(pub u32);
+
+impl RouterCondition {
+    /// every message
+    pub const ANY: Self = Self(0);
+    /// the message's tag is `tag`
+    pub const TAG: Self = Self(1);
+    /// the message's tag and `mask` make `tag`
+    pub const MASK: Self = Self(2);
+    /// the message's topic fits the pattern `topic`: `*` stands for any bytes, `?` for one
+    pub const TOPIC: Self = Self(3);
+    /// no other rule is for the message, wherever this one stands
+    pub const OTHERWISE: Self = Self(4);
+}
+
+/// What a rule does with a message.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct RouterAction(pub u32);
+
+impl RouterAction {
+    /// posts it to the one channel
+    pub const TO: Self = Self(0);
+    /// posts it to one of the channels, the same one for the same tag
+    pub const HASH: Self = Self(1);
+    /// posts it to the channels in turn, to the next one if one is full, retired or missing
+    pub const ROUND_ROBIN: Self = Self(2);
+    /// posts it to the channel that has the largest part of its room left in the level
+    pub const LEAST_FULL: Self = Self(3);
+    /// posts a copy to each of the channels but the last, and to that one the message itself
+    pub const COPY: Self = Self(4);
+    /// frees it
+    pub const DROP: Self = Self(5);
+}
+
+/// A rule for weir_router_add_rule().
+#[derive(Clone, Copy, Debug, Default)]
+pub struct RouterRule(pub(crate) sys::weir_router_rule);
+
+impl RouterRule {
+    /// All defaults.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// what the tag must be
+    pub fn tag(mut self, value: u64) -> Self {
+        self.0.tag = value;
+        self
+    }
+
+    /// which bits of the tag count
+    pub fn mask(mut self, value: u64) -> Self {
+        self.0.mask = value;
+        self
+    }
+
+    /// number of the rule that it comes before; 0: it is the last
+    pub fn before(mut self, value: u64) -> Self {
+        self.0.before = value;
+        self
+    }
+
+    /// which messages it is for
+    pub fn condition(mut self, value: RouterCondition) -> Self {
+        self.0.condition = value.0;
+        self
+    }
+
+    /// what is done with them
+    pub fn action(mut self, value: RouterAction) -> Self {
+        self.0.action = value.0;
+        self
+    }
+}
+
+/// Options of weir_router_post().
+#[derive(Clone, Copy, Debug, Default)]
+pub struct RouteOptions(pub(crate) sys::weir_route_options);
+
+impl RouteOptions {
+    /// All defaults.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// the user's 64 bits: what rules look at, and handed to the reader
+    pub fn tag(mut self, value: u64) -> Self {
+        self.0.tag = value;
+        self
+    }
+
+    /// level in the channel that gets it
+    pub fn priority(mut self, value: u32) -> Self {
+        self.0.priority = value;
+        self
+    }
+}
