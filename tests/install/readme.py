@@ -30,8 +30,6 @@ FRAME = """
 #include <string.h>
 {includes}
 
-static const char order[] = "two of them";
-
 static void fill(void *bytes, size_t length) {{ memset(bytes, 0x5a, length); }}
 
 static void must(int r, const char *statement)
