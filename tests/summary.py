@@ -15,7 +15,7 @@ import pathlib
 import re
 import sys
 
-TAP_LINE = re.compile(r"^(not )?ok\b[ \d]*(?:- )?(.*)$")
+TAP_LINE = re.compile(r"^(not )?ok(?: \d+)?(?: - ?(.*)|\s*)$")  # Go's "ok  PACKAGE" is none
 PLAN = re.compile(r"^1\.\.(\d+)", re.MULTILINE)
 
 
@@ -33,7 +33,7 @@ def count_tap(name, output, count):
     if not lines and not plan:
         return False
     for line in lines:
-        title = line.group(2)
+        title = line.group(2) or ""
         if re.search(r"#\s*skip", title, re.IGNORECASE):
             count.skipped.append(f"{name}: {title}")
         elif line.group(1):
