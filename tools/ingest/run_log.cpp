@@ -98,6 +98,8 @@ RunLog::RunLog(Options const &options) : options_(options)
 
 LogState RunLog::compare(Ledger const &ledger, Verification &verification) const
 {
+    // A writer that was killed at the very end leaves records that only opening proves to be there.
+    open_log(options_.log, log_options()).reset();
     LogState state;
     std::vector<bool> logged(ledger.files());
     auto const problem = [&](std::uint64_t index, char const *reason) {
@@ -138,7 +140,7 @@ LogState RunLog::compare(Ledger const &ledger, Verification &verification) const
     weir_log_report report = WEIR_LOG_REPORT_INIT;
     int const verdict = must(weir_log_verify(options_.log.c_str(), &report), "verify the log");
     state.batches = report.batches - batches_;
-    state.openings = report.epoch - epoch_;
+    state.openings = report.epoch - epoch_ - 1; // but for the one above
     state.verdict = verdict == WEIR_LOG_WHOLE
                         ? "log whole"
                         : fmt::format("log NOT WHOLE: {}", finding_text(report.finding));
