@@ -14,6 +14,7 @@
 //     fork.hpp       telling a fork child from its parent
 //     mutex.hpp      a small lock for threads of one process (never in shared memory)
 //     thread_id.hpp  a small number per thread, to keep threads apart
+//     uuid.hpp       ids of new segments and logs
 //
 // Glossary
 //   cache line: 64 bytes. Words that different threads write stand on lines of their own.

@@ -53,12 +53,16 @@ Status make_certain(int fd) noexcept
     return written == static_cast<long>(sizeof bytes) ? kOk : error(ENOSPC);
 }
 
-/// Never back.
+/// Never back. A failure is another thread's higher mark, or a peer that scribbles: that one must
+/// not hold the writer up.
 void raise(atomic<uint64_t> &word, uint64_t value) noexcept
 {
+    constexpr int kTries = 1000;
     uint64_t found = word.load(relaxed); // the CAS orders
-    while (found < value && !word.compare_exchange(found, value, acq_rel, relaxed)) {
-    }
+    // release: pairs with the acquire in Reader::live_limit(); what is below can be read
+    for (int i = 0; i < kTries && found < value; ++i)
+        if (word.compare_exchange(found, value, release, relaxed))
+            return;
 }
 
 } // namespace
@@ -89,16 +93,16 @@ Status Live::publish(char const *folder, uint32_t mode, uint8_t const (&uuid)[16
     WEIR_TRY(status);
 
     LivePage &page = *page_;
-    page.epoch.store(0, release); // readers that look now see nobody
+    page.epoch.store(0, release); // pairs with Reader::live_limit(): who looks now sees nobody
     std::memcpy(page.magic, kLiveMagic, sizeof page.magic);
     page.version = kLogVersion;
     page.reserved = 0;
-    page.sleepers.store(0, relaxed); // of readers that were killed; who sleeps comes back
+    page.sleepers.store(0, relaxed); // a hint of readers that were killed; who sleeps comes back
     std::memcpy(page.uuid, uuid, sizeof page.uuid);
-    page.written.store(durable, release);
-    page.durable.store(durable, release);
-    page.truncated.store(truncated, release);
-    page.epoch.store(epoch, release); // pairs with the readers' acquire: all of the above is there
+    page.written.store(durable, relaxed); // published by `epoch`, as the next two
+    page.durable.store(durable, relaxed);
+    page.truncated.store(truncated, relaxed);
+    page.epoch.store(epoch, release); // pairs with the acquire in Reader::live_limit()
     wake();
     return kOk;
 }
@@ -127,7 +131,7 @@ void Live::close() noexcept
 
 void Live::wake() noexcept
 {
-    page_->wake.fetch_add(1, seq_cst); // [W] pairs with the sleepers' count in Reader's wait
+    page_->wake.fetch_add(1, seq_cst); // [W] pairs with LogReader::sleep_on_page()
     if (page_->sleepers.load(seq_cst) != 0)
         futex_wake_all(page_->wake);
 }
@@ -143,7 +147,7 @@ void Live::truncated(Lsn lsn) noexcept { raise(page_->truncated, lsn); }
 
 void Live::end() noexcept
 {
-    page_->epoch.store(0, release);
+    page_->epoch.store(0, release); // pairs with the acquire in Reader::live_limit()
     wake();
 }
 

@@ -131,6 +131,8 @@ class Log {
     static constexpr uint64_t kUnflushedSegments = 2;
 
     // log_open.cpp
+    static Status open_any(char const *folder, Io const &io, LogOptions const &options,
+                           Log *&ret) noexcept;
     static Status open_folder(char const *folder, Log &log) noexcept;
     Status start(char const *folder) noexcept;
     Status open_segments() noexcept;
@@ -185,9 +187,9 @@ class Log {
     bool io_started_ = false;
     bool tender_started_ = false;
 
-    enum Mood : uint32_t { kAwake = 0, kTicking = 1, kDeep = 2 };
-    atomic<uint32_t> calls_{};    ///< futex of the tender; anybody counts up
-    atomic<uint32_t> mood_{};     ///< the tender alone writes it
+    atomic<uint32_t> calls_{}; ///< futex of the tender; anybody counts up
+    /// 1: the tender looks again within idle_evidence. It alone writes it.
+    atomic<uint32_t> ticking_{};
     atomic<uint32_t> stopping_{}; ///< 1: the tender ends
     atomic<uint32_t> event_fd_{}; ///< descriptor + 1, 0: none
 };

@@ -2,8 +2,8 @@
 // Opens the folder, does it, closes the folder.
 #include "core/log/log_files.hpp"
 
+#include "core/base/uuid.hpp"
 #include "core/flush/io_posix.hpp"
-#include "core/log/random_uuid.hpp"
 
 namespace weir {
 namespace {
@@ -67,7 +67,7 @@ Status repair_in(char const *folder, char const *target, RecoverOptions const &o
     with.mode = options.mode;
     with.permissions = options.permissions;
     with.lock_timeout = options.lock_timeout;
-    WEIR_TRY(random_uuid(with.new_uuid));
+    random_uuid(with.new_uuid);
     if (target != nullptr) {
         WEIR_TRY(there.open(target, true, options.permissions));
         with.salvage_to = &there.io();

@@ -5,36 +5,35 @@
 #include "core/base/alloc.hpp"
 #include "core/base/bits.hpp"
 #include "core/base/futex.hpp"
+#include "core/base/uuid.hpp"
 #include "core/flush/system.hpp"
 #include "core/flush/thread.hpp"
-#include "core/log/random_uuid.hpp"
 
 namespace weir {
+
 Status Log::open(char const *folder, LogOptions const &options, Log *&ret) noexcept
 {
-    Log *const log = make<Log>();
-    if (log == nullptr)
-        return error(ENOMEM);
-    log->options_ = options;
-    Status status = open_folder(folder, *log);
-    if (status.ok())
-        status = log->start(folder);
-    if (!status.ok()) {
-        close(log);
-        return status;
-    }
-    ret = log;
-    return kOk;
+    return open_any(folder, Io{}, options, ret);
 }
 
 Status Log::open_on(Io const &io, LogOptions const &options, Log *&ret) noexcept
+{
+    return open_any(nullptr, io, options, ret);
+}
+
+/// `folder` null: on these disks.
+Status Log::open_any(char const *folder, Io const &io, LogOptions const &options,
+                     Log *&ret) noexcept
 {
     Log *const log = make<Log>();
     if (log == nullptr)
         return error(ENOMEM);
     log->options_ = options;
     log->io_ = io;
-    if (Status const status = log->start(nullptr); !status.ok()) {
+    Status status = folder == nullptr ? kOk : open_folder(folder, *log);
+    if (status.ok())
+        status = log->start(folder);
+    if (!status.ok()) {
         close(log);
         return status;
     }
@@ -64,7 +63,7 @@ Status Log::open_folder(char const *folder, Log &log) noexcept
 /// What is common to all disks.
 Status Log::start(char const *folder) noexcept
 {
-    WEIR_TRY(random_uuid(options_.recovery.new_uuid));
+    random_uuid(options_.recovery.new_uuid);
     WEIR_TRY(recover(io_, options_.recovery, recovered_));
     if (options_.recovery.read_only)
         return kOk;
@@ -158,21 +157,21 @@ void *Log::run_io(void *self) noexcept
     return nullptr;
 }
 
-/// Sleeping without losing a call: the mood is set [M] before the calls are read, and the caller
-/// counts up [C] before it reads the mood. So either the tender sees the call, or the caller sees
-/// that somebody sleeps. All are seq_cst (Dekker).
+/// Sleeping without losing a call: `ticking_` is cleared [T] before the calls are read, and who has
+/// moved a watermark counts up [C] before it reads `ticking_`. So either the tender sees the call,
+/// or the caller sees that it has to wake. All are seq_cst (Dekker).
 void *Log::run_tender(void *self) noexcept
 {
     Log &log = *static_cast<Log *>(self);
     while (log.stopping_.load(acquire) == 0) { // pairs with stop_threads()
-        log.mood_.store(kDeep, seq_cst);       // [M]
+        log.ticking_.store(0, seq_cst);        // [T] pairs with advanced()
         uint32_t const seen = log.calls_.load(seq_cst);
         Nanoseconds const next = log.tend();
         if (next == 0)
             continue;
         if (next <= log.options_.idle_evidence)
-            log.mood_.store(kTicking, seq_cst); // soon enough: acknowledgements need not call
-        if (log.stopping_.load(seq_cst) == 0)
+            log.ticking_.store(1, seq_cst);   // soon enough: acknowledgements need not call
+        if (log.stopping_.load(seq_cst) == 0) // pairs with stop_threads(), which calls afterwards
             futex_wait(log.calls_, seen, smaller(next, kSecond * 3600));
     }
     return nullptr;
@@ -180,9 +179,8 @@ void *Log::run_tender(void *self) noexcept
 
 void Log::call_tender() noexcept
 {
-    calls_.fetch_add(1, seq_cst); // [C]
-    if (mood_.load(seq_cst) != kAwake)
-        futex_wake_all(calls_);
+    calls_.fetch_add(1, seq_cst); // before the wake-up; run_tender() sleeps on it
+    futex_wake_all(calls_);
 }
 
 void Log::stop_threads() noexcept
@@ -192,7 +190,7 @@ void Log::stop_threads() noexcept
     io_started_ = false;
     if (!tender_started_)
         return;
-    stopping_.store(1, seq_cst);
+    stopping_.store(1, seq_cst); // pairs with the loads in run_tender()
     call_tender();
     pthread_join(tender_thread_, nullptr);
     tender_started_ = false;

@@ -7,7 +7,6 @@
 #include "core/base/alloc.hpp"
 #include "core/base/bits.hpp"
 #include "core/base/futex.hpp"
-#include "core/flush/system.hpp"
 
 namespace weir {
 namespace {
@@ -50,7 +49,7 @@ void LogReader::close(LogReader *reader) noexcept
     Reader::close(reader->reader_);
     reader->live_.close();
     if (reader->lock_ != kNoFile)
-        sys::close(reader->lock_);
+        PosixFiles::kOps.close(reader->files_, reader->lock_);
     PosixFiles::release(reader->files_);
     destroy(reader);
 }

@@ -21,7 +21,6 @@ class LogReader {
     /// Until next() has something to say. -ETIMEDOUT.
     Status wait(Nanoseconds timeout) noexcept;
     Status seek(Lsn lsn) noexcept;
-    Reader const &reader() const noexcept { return *reader_; }
 
     LogReader() noexcept = default; // make<LogReader>() alone
     LogReader(LogReader const &) = delete;

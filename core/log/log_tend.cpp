@@ -246,8 +246,8 @@ void Log::advanced(Lsn written, Lsn durable) noexcept
         // EAGAIN: the count is full, so it is readable.
         ::syscall(SYS_write, static_cast<int>(fd) - 1, &one, sizeof one);
     }
-    calls_.fetch_add(1, seq_cst); // [C] as call_tender(), but ticks come by themselves
-    if (mood_.load(seq_cst) == kDeep)
+    calls_.fetch_add(1, seq_cst);    // [C] as call_tender(), but ticks come by themselves
+    if (ticking_.load(seq_cst) == 0) // pairs with [T] in run_tender()
         futex_wake_all(calls_);
 }
 

@@ -93,7 +93,7 @@ void Segments::close_slot(Lsn base) noexcept
     File const file = file_at(base);
     if (file == kNoFile)
         return;
-    slot_of(base)->store(0, relaxed); // who asks for it now asks for what nobody may write
+    slot_of(base)->store(0, relaxed); // nothing hangs on it: no write or flush comes here any more
     io_.data->file_closing(io_.data_self, file);
     io_.files->close(io_.files_self, file);
 }

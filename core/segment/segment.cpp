@@ -4,28 +4,13 @@
 
 #include "core/base/assertion.hpp"
 #include "core/base/bits.hpp"
-#include "core/base/clock.hpp"
-
-#include <sys/random.h>
+#include "core/base/uuid.hpp"
 
 #include <cstring>
 #include <new>
 
 namespace weir {
 namespace {
-Uuid random_uuid() noexcept
-{
-    Uuid uuid{};
-    if (getrandom(uuid.bytes, sizeof uuid.bytes, 0) != sizeof uuid.bytes) {
-        // No source of random numbers: the clock is unique enough to tell two segments apart.
-        Nanoseconds const now[2] = {real_now(), monotonic_now()};
-        std::memcpy(uuid.bytes, now, sizeof uuid.bytes);
-    }
-    uuid.bytes[6] = static_cast<uint8_t>((uuid.bytes[6] & 0x0f) | 0x40); // version 4
-    uuid.bytes[8] = static_cast<uint8_t>((uuid.bytes[8] & 0x3f) | 0x80); // RFC 4122 variant
-    return uuid;
-}
-
 void describe(Geometry const &geometry, Header &header) noexcept
 {
     header.magic = kMagic;
@@ -115,7 +100,7 @@ Status Segment::create(char const *name, GeometryRequest const &request,
     WEIR_TRY(backing_.arrange(base_, planned->total, memory, true));
     WEIR_TRY(backing_.commit(0, planned->fixed_end));
     geometry_ = *planned;
-    uuid_ = random_uuid();
+    random_uuid(uuid_.bytes);
     format(base_, geometry_, uuid_);
     return kOk;
 }
