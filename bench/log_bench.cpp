@@ -2,28 +2,25 @@
 // Measures the log beside its floors, beside the disk alone (fio), and beside other stores that
 // make records durable. `./dev bench log --peers` runs it.
 #include "log_peers.hpp"
+#include "log_report.hpp"
 
 #include "../tools/bench/log_bench.hpp"
 #include "../tools/error.hpp"
 
 #include <CLI/CLI.hpp>
 #include <fmt/core.h>
-#include <nlohmann/json.hpp>
 
 #include <algorithm>
-#include <ctime>
 #include <filesystem>
 #include <fstream>
 #include <map>
 #include <thread>
 
-#include <sys/utsname.h>
 #include <unistd.h>
 
 namespace bench {
 namespace {
 using namespace tool::bench;
-using Json = nlohmann::ordered_json;
 
 constexpr std::uint32_t kRecord = 1024;
 
@@ -39,50 +36,6 @@ struct Contestant {
     double ratio_target = 0; ///< of weir by it
     std::string missing;
 };
-
-std::string quantity(double figure, std::string const &unit)
-{
-    return fmt::format("{:.{}f} {}", figure, figure < 1000 ? 1 : 0, unit);
-}
-
-void print_row(LogFigure const &row)
-{
-    bool const other = row.has_other();
-    fmt::print("{:34} {:>5} B {:>2} T {:>14}  {:28} {:>14} {:>7} {:>7}  {}\n", row.name, row.bytes,
-               row.threads, quantity(row.weir, row.unit), row.peer,
-               other ? quantity(row.other, row.unit) : "",
-               other ? fmt::format("{:.2f}", row.ratio) : "",
-               row.ratio_target > 0 ? fmt::format("{:.2f}", row.ratio_target)
-               : row.target > 0     ? quantity(row.target, row.unit)
-                                    : "",
-               row.verdict());
-    std::fflush(stdout);
-}
-
-Json to_json(LogFigure const &row)
-{
-    Json json = {{"name", row.name},   {"unit", row.unit}, {"threads", row.threads},
-                 {"bytes", row.bytes}, {"who", "weir"},    {"figure", row.weir},
-                 {"runs", row.runs}};
-    if (!row.peer.empty())
-        json["peer"] = row.peer;
-    if (row.has_other()) {
-        json["peer_figure"] = row.other;
-        json["ratio"] = row.ratio;
-        json["peer_runs"] = row.other_runs;
-    }
-    if (row.ratio_target > 0)
-        json["ratio_target"] = row.ratio_target;
-    if (row.target > 0)
-        json["figure_target"] = row.target;
-    json["less_is_better"] = row.less_is_better();
-    json["verdict"] = row.verdict();
-    if (!row.chart.empty()) {
-        json["chart"] = row.chart;
-        json["x"] = row.chart == "append" ? row.bytes : row.threads;
-    }
-    return json;
-}
 
 class Bench {
   public:
@@ -102,6 +55,7 @@ class Bench {
         rows_.insert(rows_.end(), first.begin(), first.end());
         durable();
         large();
+        backends();
         streaming();
         verifying();
         idle();
@@ -125,10 +79,13 @@ class Bench {
     void durable();
     void durable(DurableLog &log, std::vector<NamedStore> &stores, unsigned threads);
     void large();
+    void backends();
     void streaming();
     void verifying();
     void idle();
     Contestant fio_best_stream(double target);
+    /// Bytes of a run.
+    std::uint64_t streamed() const;
 
     Settings const &settings_;
     Scratch scratch_;
@@ -156,7 +113,7 @@ void Bench::take_turns_of_all(LogFigure const &shape, std::vector<Contestant> co
         row.missing = all[i].missing;
         row.runs = runs[0];
         row.other_runs = runs[i];
-        row.weir = median_of(runs[0]);
+        row.weir = runs[0].empty() ? 0 : median_of(runs[0]);
         row.ratio_target = i == best && best_target > 0 ? best_target : all[i].ratio_target;
         if (i == best && best_target > 0)
             row.peer += " (best of the stores)";
@@ -263,56 +220,105 @@ void Bench::durable(DurableLog &log, std::vector<NamedStore> &stores, unsigned t
     keep(late);
 }
 
-/// Records of 1 MiB, each waited for.
+/// Records of 1 MiB; each is waited for, or the one before it.
 void Bench::large()
 {
-    if (fio_.empty())
-        return;
     constexpr std::uint32_t kMiB = 1 << 20;
     DurableLog log(scratch_.path("large"));
     log.run({1, kMiB, 1}, 300'000'000);
     LogFigure shape;
-    shape.name = "durable append";
     shape.unit = "1/s";
     shape.bytes = kMiB;
+    Contestant fio{"fio psync 1 MiB O_DSYNC", {}, 0.85, "fio is not installed"};
+    if (!fio_.empty())
+        fio = {fio.name,
+               [this] {
+                   auto options = fio_options("write", "1m", "psync");
+                   options.insert(options.end(), {"sync=dsync", "size=256m"});
+                   return run_fio(scratch_.path("fio"), options, true).per_second;
+               },
+               0.85, ""};
+    shape.name = "durable append";
     take_turns_of_all(shape,
                       {{"weir",
                         [&] {
                             return log.run({1, kMiB, 1}, slice_).per_second();
                         },
                         0, ""},
-                       {"fio psync 1 MiB O_DSYNC",
-                        [this] {
-                            auto options = fio_options("write", "1m", "psync");
-                            options.insert(options.end(), {"sync=dsync", "size=256m"});
-                            return run_fio(scratch_.path("fio"), options, true).per_second;
-                        },
-                        0.85, ""}},
+                       fio},
+                      9, 0);
+    shape.name = "durable, one append behind";
+    fio.ratio_target = 0.95;
+    take_turns_of_all(
+        shape,
+        {{"weir", [&] { return log.run_one_behind(kMiB, slice_).per_second(); }, 0, ""}, fio}, 9,
+        0);
+}
+
+/// pwritev2 beside io_uring, where there is io_uring.
+void Bench::backends()
+{
+    LogFigure shape;
+    shape.bytes = kRecord;
+    shape.name = "durable append, pwritev2";
+    shape.unit = "1/s";
+    if (weir_feature_supported(WEIR_FEATURE_IO_URING) != 1) {
+        std::string const why = "no io_uring here";
+        take_turns_of_all(shape, {{"weir", {}, 0, ""}, {"its io_uring", {}, 0.95, why}}, 9, 0);
+        return;
+    }
+    DurableLog ring(scratch_.path("by-ring"), WEIR_LOG_BACKEND_IO_URING);
+    DurableLog calls(scratch_.path("by-calls"), WEIR_LOG_BACKEND_PWRITEV2);
+    auto const durable = [this](DurableLog &log) {
+        return Measured([this, &log] { return log.run({1, kRecord, 1}, slice_).per_second(); });
+    };
+    take_turns_of_all(
+        shape, {{"weir", durable(calls), 0, ""}, {"its io_uring", durable(ring), 0.95, ""}}, 9, 0);
+    shape.name = "streaming, pwritev2";
+    shape.unit = "MB/s";
+    StreamingLog ring_stream(scratch_.path("stream-by-ring"), streamed(), true,
+                             WEIR_LOG_BACKEND_IO_URING);
+    StreamingLog calls_stream(scratch_.path("stream-by-calls"), streamed(), true,
+                              WEIR_LOG_BACKEND_PWRITEV2);
+    take_turns_of_all(shape,
+                      {{"weir", [&] { return calls_stream.run() / 1e6; }, 0, ""},
+                       {"its io_uring", [&] { return ring_stream.run() / 1e6; }, 0.7, ""}},
                       9, 0);
 }
 
+/// As many bytes in as large a file, which was written before: both sides end with a sync.
 Contestant Bench::fio_best_stream(double target)
 {
     if (fio_.empty())
         return {"fio io_uring, depth 4", {}, target, "fio is not installed"};
+    std::string const size = fmt::format("size={}", streamed());
+    run_fio(scratch_.path("fio-stream"), {"rw=write", "bs=1m", "ioengine=psync", size}, true);
     return {"fio io_uring, depth 4",
-            [this] {
+            [this, size] {
                 double best = 0;
-                for (char const *const size : {"256k", "512k", "1m"}) {
-                    auto options = fio_options("write", size, "io_uring");
-                    options.insert(options.end(), {"iodepth=4", "size=256m", "end_fsync=1"});
+                for (char const *const piece : {"256k", "512k", "1m"})
                     best = std::max(best,
-                                    run_fio(scratch_.path("fio"), options, true).bytes_per_second);
-                }
+                                    run_fio(scratch_.path("fio-stream"),
+                                            {"rw=write", fmt::format("bs={}", piece),
+                                             "ioengine=io_uring", "iodepth=4", size, "end_fsync=1"},
+                                            true)
+                                        .bytes_per_second);
                 return best / 1e6;
             },
             target, ""};
 }
 
+std::uint64_t Bench::streamed() const
+{
+    constexpr std::uint64_t kLeast = 64 << 20, kPiece = 1 << 20;
+    auto const bytes =
+        static_cast<std::uint64_t>(settings_.log.seconds * 2e9 / settings_.log.rounds);
+    return std::max(bytes, kLeast) / kPiece * kPiece;
+}
+
 void Bench::streaming()
 {
-    auto const total = std::max<std::uint64_t>(
-        static_cast<std::uint64_t>(settings_.log.seconds * 2e9 / settings_.log.rounds), 64 << 20);
+    std::uint64_t const total = streamed();
     LogFigure shape;
     shape.unit = "MB/s";
     shape.bytes = kRecord;
@@ -394,34 +400,9 @@ void Bench::idle()
     keep(row);
 }
 
-std::string first_after(char const *path, std::string const &word)
-{
-    std::ifstream file(path);
-    for (std::string line; std::getline(file, line);)
-        if (line.rfind(word, 0) == 0)
-            return line.substr(word.empty() ? 0 : line.find(':') + 2);
-    return "unknown";
-}
-
-Json circumstances()
-{
-    utsname system = {};
-    uname(&system);
-    std::time_t const now = std::time(nullptr);
-    char date[16] = {};
-    std::strftime(date, sizeof date, "%Y-%m-%d", std::gmtime(&now));
-    std::string const load = first_after("/proc/loadavg", "");
-    return {{"date", date},
-            {"cpu", first_after("/proc/cpuinfo", "model name")},
-            {"cores", std::thread::hardware_concurrency()},
-            {"kernel", std::string(system.sysname) + " " + system.release + " " + system.machine},
-            {"load_before", load.substr(0, load.find(' '))},
-            {"weir", weir_version_string()}};
-}
-
 int report(Settings const &settings)
 {
-    Json document = {{"circumstances", circumstances()},
+    Json document = {{"circumstances", log_circumstances()},
                      {"rounds", settings.log.rounds},
                      {"seconds", settings.log.seconds}};
     Bench bench(settings);

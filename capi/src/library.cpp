@@ -8,6 +8,7 @@
 #include "capi/src/abi_table.inc"
 #include "capi/src/errors.hpp"
 #include "core/base/error.hpp"
+#include "core/flush/backend.hpp"
 #include "core/matrix/size_class.hpp"
 #include "core/segment/backing.hpp"
 
@@ -132,7 +133,7 @@ WEIR_API int weir_feature_supported(weir_feature feature) noexcept
     case WEIR_FEATURE_MEMFD:
         return weir::memfd_segments_work() ? 1 : 0;
     case WEIR_FEATURE_IO_URING:
-        return 0; // the durable log brings it
+        return weir::io_uring_works() ? 1 : 0;
     default:
         return -EINVAL;
     }

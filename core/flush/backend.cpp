@@ -69,6 +69,20 @@ bool use_uring(PosixFiles *files, BackendOptions const &options, bool forced, Ba
 }
 } // namespace
 
+bool io_uring_works() noexcept
+{
+    File const scratch = sys::memory_file("weir-probe");
+    if (scratch < 0)
+        return false;
+    UringData *data = nullptr;
+    UringRefusal ignored;
+    Status const made = create_uring({1, true}, scratch, uint32_t{kPage}, data, ignored);
+    if (made.ok())
+        release_uring(data);
+    sys::close(scratch);
+    return made.ok();
+}
+
 Status open_backend(PosixFiles *files, BackendOptions const &options, Backend &ret) noexcept
 {
     ret = Backend{};

@@ -29,6 +29,8 @@ struct Backend {
 /// `files` stays the caller's and outlives the backend. On failure `ret` still tells reason and
 /// reason_code. -EOPNOTSUPP: forced and impossible. -ENOMEM, -EAGAIN: no memory, no threads.
 Status open_backend(PosixFiles *files, BackendOptions const &options, Backend &ret) noexcept;
+/// Whether this process can make a ring and write through it, to a file in memory.
+bool io_uring_works() noexcept;
 /// Every request was reaped. In a fork child it frees memory and descriptors alone.
 void release_backend(Backend &backend) noexcept;
 /// In a fork child's hook: signal-safe. Descriptors that keep the parent's ring alive are closed.

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <fcntl.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -33,6 +34,10 @@ template <class... Arguments> long call(long number, Arguments... arguments) noe
 inline int open_at(int folder, char const *name, int flags, unsigned mode) noexcept
 {
     return static_cast<int>(call(SYS_openat, folder, name, flags | O_CLOEXEC, mode));
+}
+inline int memory_file(char const *name) noexcept
+{
+    return static_cast<int>(call(SYS_memfd_create, name, unsigned{MFD_CLOEXEC}));
 }
 /// Linux closes the descriptor whatever it answers; repeating would close somebody else's.
 inline void close(int fd) noexcept { ::syscall(SYS_close, fd); }

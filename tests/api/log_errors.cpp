@@ -745,3 +745,14 @@ Test(log_errors, a_backend_that_cannot_be_had)
         return 0;
     });
 }
+
+Test(log_errors, io_uring_is_a_feature_where_a_log_can_be_made_to_use_it)
+{
+    LogFolder const folder;
+    weir_log_options options = small_log();
+    options.backend = WEIR_LOG_BACKEND_IO_URING;
+    weir_log *log = nullptr;
+    int const opened = weir_log_open(folder, &options, &log);
+    weir_log_close(log);
+    check_eq(weir_feature_supported(WEIR_FEATURE_IO_URING), opened == 0 ? 1 : 0);
+}

@@ -98,8 +98,9 @@ Test(matrix_cancel, no_call_on_a_matrix_is_a_cancellation_point)
         ++steps.done;
         step(weir_feature_supported(WEIR_FEATURE_NAMED));
         step(weir_feature_supported(WEIR_FEATURE_MEMFD));
+        step(weir_feature_supported(WEIR_FEATURE_IO_URING));
     });
-    steps.must_be(24);
+    steps.must_be(25);
     check_eq(open_descriptors(), before);
     check_eq(mappings_of(name), 0);
 }

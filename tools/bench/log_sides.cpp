@@ -33,6 +33,12 @@ weir_log_options kept(std::uint64_t bytes)
     return options;
 }
 
+weir_log_options with(weir_log_backend backend, weir_log_options options)
+{
+    options.backend = backend;
+    return options;
+}
+
 weir_log_options in_memory()
 {
     weir_log_options options = kept(4 * kSegment);
@@ -239,9 +245,18 @@ double MemoryFloor::run(Work const &work, bool counted, std::int64_t slice_ns)
 
 // ---- durable
 
-DurableLog::DurableLog(std::string const &folder)
-    : log_(open_bench_log(folder, kept(4 * kSegment))), reader_(read_log(folder, 0, 0))
+DurableLog::DurableLog(std::string const &folder, weir_log_backend backend)
+    : log_(open_bench_log(folder, with(backend, kept(16 * kSegment)))),
+      reader_(read_log(folder, 0, 0))
 {
+}
+
+void DurableLog::read_back(std::vector<Payloads> &payloads,
+                           std::vector<std::uint64_t> const &counts)
+{
+    ReadBack check(payloads);
+    read_all(reader_, check);
+    check.expect(counts);
 }
 
 Waited DurableLog::run(Work const &work, std::int64_t slice_ns)
@@ -256,9 +271,24 @@ Waited DurableLog::run(Work const &work, std::int64_t slice_ns)
             must(weir_log_wait(log_.get(), lsn, -1), "wait");
             counts[thread] = number + 1;
         });
-    ReadBack check(payloads);
-    read_all(reader_, check);
-    check.expect(counts);
+    read_back(payloads, counts);
+    return waited;
+}
+
+Waited DurableLog::run_one_behind(std::uint32_t bytes, std::int64_t slice_ns)
+{
+    std::vector<Payloads> payloads = payloads_for({1, bytes, 1});
+    std::uint64_t before = 0, count = 0;
+    Waited const waited = wait_together(1, slice_ns, [&](unsigned, std::uint64_t number) {
+        std::uint64_t lsn = 0;
+        must(weir_log_append(log_.get(), payloads[0].take(number), bytes, &lsn), "append");
+        if (number != 0)
+            must(weir_log_wait(log_.get(), before, -1), "wait");
+        before = lsn;
+        count = number + 1;
+    });
+    must(weir_log_wait(log_.get(), before, -1), "wait");
+    read_back(payloads, {count});
     return waited;
 }
 
@@ -297,14 +327,27 @@ weir_log_options streaming(std::uint64_t bytes, bool recycled)
 }
 } // namespace
 
-StreamingLog::StreamingLog(std::string const &folder, std::uint64_t bytes_per_run, bool recycled)
+StreamingLog::StreamingLog(std::string const &folder, std::uint64_t bytes_per_run, bool recycled,
+                           weir_log_backend backend)
     : folder_(folder), records_(bytes_per_run / kStreamed),
-      log_(open_bench_log(folder, streaming(bytes_per_run, recycled))),
+      log_(open_bench_log(folder, with(backend, streaming(bytes_per_run, recycled)))),
       reader_(read_log(folder, 0, 0))
 {
-    if (recycled)
-        for (int i = 0; i < 2; ++i)
-            run();
+    constexpr int kTurns = 12;
+    constexpr int kQuiet = 2; // turns in which no segment was made
+    int quiet = 0;
+    for (int i = 0; recycled && i < kTurns && quiet < kQuiet; ++i) {
+        std::uint64_t const before = segments_made();
+        run();
+        quiet = segments_made() == before ? quiet + 1 : 0;
+    }
+}
+
+std::uint64_t StreamingLog::segments_made() const
+{
+    weir_log_info info = WEIR_LOG_INFO_INIT;
+    must(weir_log_stats(log_.get(), &info), "stats");
+    return info.segments_made;
 }
 
 double StreamingLog::run()

@@ -139,11 +139,16 @@ template <class One> Waited wait_together(unsigned threads, std::int64_t slice_n
 /// Each append is waited for, by as many threads.
 class DurableLog {
   public:
-    explicit DurableLog(std::string const &folder);
+    explicit DurableLog(std::string const &folder,
+                        weir_log_backend backend = WEIR_LOG_BACKEND_AUTO);
     Waited run(Work const &work, std::int64_t slice_ns);
+    /// One thread: after each append it waits for the one before.
+    Waited run_one_behind(std::uint32_t bytes, std::int64_t slice_ns);
     weir_log_info info() const;
 
   private:
+    void read_back(std::vector<Payloads> &payloads, std::vector<std::uint64_t> const &counts);
+
     Log log_;
     LogReader reader_;
 };
@@ -154,14 +159,17 @@ Waited write_durably(BareFile const &file, unsigned threads, std::size_t bytes,
 /// Appends of 1 KiB and one sync at the end.
 class StreamingLog {
   public:
-    /// Recycled: segments are used again, after a first turn that nobody times.
-    StreamingLog(std::string const &folder, std::uint64_t bytes_per_run, bool recycled);
+    /// Recycled: segments are used again, after turns that nobody times.
+    StreamingLog(std::string const &folder, std::uint64_t bytes_per_run, bool recycled,
+                 weir_log_backend backend = WEIR_LOG_BACKEND_AUTO);
     /// Bytes of payload per second.
     double run();
     /// Closes it, and verifies it: bytes of batches per second. It cannot be appended to any more.
     double verify();
 
   private:
+    std::uint64_t segments_made() const;
+
     std::string folder_;
     std::uint64_t records_;
     Log log_;

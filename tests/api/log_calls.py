@@ -1,0 +1,66 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT OR Apache-2.0
+"""What a durable append costs in system calls and allocations, counted by strace: one call writes,
+at most two wake, nothing is allocated. Speaks TAP."""
+import argparse
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "gen"))
+
+from tap import Tap  # noqa: E402
+
+COUNT = 200
+WRITES = r"\b(pwritev2|pwrite64|fdatasync|fsync|io_uring_enter)\("
+# The hint, once durable has stood still: a delay by the tracer is enough for it.
+SLACK = 0.1
+
+
+def between_markers(trace):
+    parts = re.split(r"^.*\bgetppid\(.*$", trace, flags=re.M)
+    return parts[1] if len(parts) == 3 else ""
+
+
+def run(program, backend):
+    with tempfile.TemporaryDirectory(prefix="weir-calls-", dir="/var/tmp") as folder:
+        trace = pathlib.Path(folder) / "trace"
+        done = subprocess.run(
+            ["strace", "-f", "-q", "-o", trace, program, pathlib.Path(folder) / "log", backend,
+             str(COUNT)], capture_output=True, text=True, timeout=60)
+        return done, between_markers(trace.read_text())
+
+
+def check(tap, program, backend):
+    done, calls = run(program, backend)
+    if backend == "io_uring" and done.stdout.startswith("open"):
+        return tap.skip(f"{backend}: calls of a durable append", "no io_uring here, or not built in")
+    # "resumed" lines are second halves of calls that were counted
+    writes = len(re.findall(WRITES, calls)) / COUNT
+    wakes = len(re.findall(r"futex\([^)]*FUTEX_WAKE", calls)) / COUNT
+    report = f"{done.stdout}{done.stderr}{calls[-2000:]}"
+    tap.ok(done.returncode == 0 and 0 < writes <= 1 + SLACK,
+           f"{backend}: a durable append is written by one call", f"{writes} calls\n{report}")
+    tap.ok(wakes <= 2, f"{backend}: at most two wake-ups", f"{wakes} wake-ups\n{report}")
+    return tap.ok("allocations 0\n" in done.stdout, f"{backend}: nothing is allocated", report)
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--program", required=True)
+    args = parser.parse_args()
+    tap = Tap()
+    for backend in ("pwritev2", "io_uring"):
+        if shutil.which("strace") is None:
+            tap.skip(f"{backend}: calls of a durable append", "no strace")
+        else:
+            check(tap, args.program, backend)
+    tap.finish()
+
+
+if __name__ == "__main__":
+    main()
