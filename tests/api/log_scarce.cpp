@@ -12,15 +12,6 @@ using namespace api;
 TestSuite(log_scarce);
 
 namespace {
-void make_log(char const *folder, int records = 1, size_t size = 10)
-{
-    weir_log *const log = open_log(folder);
-    for (int i = 0; i < records; ++i)
-        keep(log, std::string(size, 'm'));
-    weir_log_close(log);
-    must(weir_log_cursor_store(folder, "cursor", 1, 0));
-}
-
 /// Reads until something else than a record comes.
 int read_on(weir_log_reader *reader)
 {

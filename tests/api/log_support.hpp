@@ -125,4 +125,14 @@ inline weir_log_report verify_log(char const *folder, int expected)
     return report;
 }
 
+/// A log of some records, with a cursor; closed.
+inline void make_log(char const *folder, int records = 1, size_t size = 10)
+{
+    weir_log *const log = open_log(folder);
+    for (int i = 0; i < records; ++i)
+        keep(log, std::string(size, 'm'));
+    weir_log_close(log);
+    must(weir_log_cursor_store(folder, "cursor", 1, 0));
+}
+
 } // namespace api
