@@ -3230,7 +3230,8 @@ struct weir_log_info {
  *   -ENOENT         there is no log, and `WEIR_LOG_NO_CREATE` or
  *                   `WEIR_LOG_READ_ONLY`; or the parent folder is missing
  *   -ENOMEM         no memory for buffers
- *   -ENOSPC         no space for the first segment
+ *   -ENOSPC         no space for the segment that appending begins with, nor
+ *                   what retention would remove
  *   -ENOTDIR        the path is no folder
  *   -EOPNOTSUPP     the backend that was asked for does not work here, the file
  *                   system is not local, or `lease_bytes` is not 0

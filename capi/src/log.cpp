@@ -46,7 +46,7 @@ static_assert(sizeof(weir_log_part) == sizeof(weir::Part));
  *   -ENFILE          too many open files on this machine
  *   -ENOENT          there is no log, and `WEIR_LOG_NO_CREATE` or `WEIR_LOG_READ_ONLY`; or the parent folder is missing
  *   -ENOMEM          no memory for buffers
- *   -ENOSPC          no space for the first segment
+ *   -ENOSPC          no space for the segment that appending begins with, nor what retention would remove
  *   -ENOTDIR         the path is no folder
  *   -EOPNOTSUPP      the backend that was asked for does not work here, the file system is not local, or `lease_bytes` is not 0
  *   -EROFS           the file system is mounted read-only

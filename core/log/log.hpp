@@ -136,6 +136,7 @@ class Log {
     static Status open_folder(char const *folder, Log &log) noexcept;
     Status start(char const *folder) noexcept;
     Status open_segments() noexcept;
+    Status make_segment() noexcept;
     Status make_ring() noexcept;
     Status start_threads() noexcept;
     void stop_threads() noexcept;
@@ -149,6 +150,7 @@ class Log {
 
     // log_tend.cpp
     Nanoseconds make_segments() noexcept;
+    bool retention_helps(Status why) noexcept;
     Nanoseconds no_space(Status why) noexcept;
     Nanoseconds note_durable() noexcept;
     void flush_behind() noexcept;

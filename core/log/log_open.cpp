@@ -103,16 +103,24 @@ Status Log::open_segments() noexcept
                      options_.spare_segments + recovered_.open_count + 12;
     WEIR_TRY(segments_.open(io_, with));
     segments_.adopt(recovered_);
-    while (segments_.ready() <= recovered_.start.at) {
-        WEIR_TRY(segments_.begin_next());
-        while (!segments_.zeroed())
-            WEIR_TRY(segments_.zero_some(segments_.size()));
-        WEIR_TRY(segments_.finish_next());
-    }
+    while (segments_.ready() <= recovered_.start.at)
+        if (Status const made = make_segment(); !made.ok() && !retention_helps(made))
+            return made;
     auto const limits = io_.files->limits(io_.files_self, segments_.file_at(recovered_.start.at));
     WEIR_TRY(limits);
     limits_ = *limits;
     return kOk;
+}
+
+Status Log::make_segment() noexcept
+{
+    WEIR_TRY(segments_.begin_next());
+    Status status = segments_.zeroed() ? kOk : segments_.zero_some(segments_.size()).status();
+    if (status.ok())
+        status = segments_.finish_next();
+    if (!status.ok() && segments_.preparing())
+        segments_.give_up_next();
+    return status;
 }
 
 Status Log::make_ring() noexcept

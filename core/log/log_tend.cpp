@@ -89,17 +89,25 @@ void Log::flush_behind() noexcept
         (void)ring_->wait(written - 1, 0); // asks for it; -EAGAIN
 }
 
+/// What the rules allow to go goes: whether that was anything.
+bool Log::retention_helps(Status why) noexcept
+{
+    if (!means_no_space(why))
+        return false;
+    Nanoseconds ignored = kWhenCalled;
+    Lsn const first = segments_.first();
+    return forget_before(retention_limit(ignored)).ok() && segments_.first() != first;
+}
+
 /// Retention may help; else appenders get to know, and it is tried again. Any other failure says
 /// that the disk cannot be believed.
 Nanoseconds Log::no_space(Status why) noexcept
 {
     if (segments_.preparing())
         segments_.give_up_next();
+    if (retention_helps(why))
+        return 0;
     if (means_no_space(why)) {
-        Nanoseconds ignored = kWhenCalled;
-        Lsn const first = segments_.first();
-        if (forget_before(retention_limit(ignored)).ok() && segments_.first() != first)
-            return 0;
         ring_->space_status(ENOSPC);
     } else if (!means_try_later(why)) {
         ring_->poison(-why.code, segments_.ready());
@@ -152,10 +160,10 @@ int Log::evidence(Lsn lsn) noexcept
 Lsn Log::retention_limit(Nanoseconds &next) noexcept
 {
     uint64_t const size = segments_.size();
-    Lsn const durable = ring_->durable();
+    Lsn const safe = durable(); // also while it is being opened
     Lsn limit = segments_.first();
-    while (limit + size <= durable) {
-        bool old = options_.retain_bytes != 0 && durable - (limit + size) >= options_.retain_bytes;
+    while (limit + size <= safe) {
+        bool old = options_.retain_bytes != 0 && safe - (limit + size) >= options_.retain_bytes;
         if (!old && options_.retain != 0) {
             auto const changed = segments_.changed_at(limit);
             Nanoseconds const past = changed.ok() ? real_now() - *changed : 0;
@@ -193,16 +201,17 @@ Status Log::forget_before(Lsn lsn) noexcept
     if (lsn > meta_.now().truncate_before) {
         Superblock next = meta_.now();
         next.truncate_before = lsn;
-        next.durable_hint = larger(next.durable_hint, ring_->durable());
+        next.durable_hint = larger(next.durable_hint, durable());
         if (Status const done = meta_.write_both(io_, next); !done.ok()) {
-            ring_->poison(-done.code, lsn);
+            if (ring_ != nullptr)
+                ring_->poison(-done.code, lsn);
             return done;
         }
         if (live_.page() != nullptr)
             live_.truncated(lsn);
     }
     LogGeometry const geometry{meta_.now().segment_size, meta_.now().block};
-    uint64_t const end = removable_before(geometry, meta_.now().truncate_before, ring_->durable());
+    uint64_t const end = removable_before(geometry, meta_.now().truncate_before, durable());
     return segments_.remove_before(end * segments_.size());
 }
 

@@ -106,6 +106,14 @@ Test(log_scarce, no_space)
     });
 }
 
+/// For a child process that is root.
+bool mount_small_disk(std::string const &at, char const *size)
+{
+    return unshare(CLONE_NEWNS) == 0 &&
+           mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0 &&
+           mount("none", at.c_str(), "tmpfs", 0, size) == 0;
+}
+
 /// Appends until there is no space. How many records were accepted; 0: something else happened.
 unsigned append_until_full(weir_log *log, std::vector<uint64_t> &lsns)
 {
@@ -130,9 +138,7 @@ Test(log_scarce, a_full_file_system_ends_nothing)
     check_eq(mkdir(disk.c_str(), 0700), 0);
     in_child_ok(
         [&]() -> int {
-            if (unshare(CLONE_NEWNS) != 0 ||
-                mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0 ||
-                mount("none", disk.c_str(), "tmpfs", 0, "size=6m") != 0)
+            if (!mount_small_disk(disk, "size=6m"))
                 return kNotHere;
             std::string const inside = disk + "/log";
             weir_log_options const options = small_log();
@@ -169,6 +175,48 @@ Test(log_scarce, a_full_file_system_ends_nothing)
                 child_check(lsn == wanted && length == 10000);
             }
             child_check(read_on(reader) == 0);
+            weir_log_reader_close(reader);
+            child_check(weir_log_verify(inside.c_str(), nullptr) == 0);
+            return 0;
+        },
+        "only root can mount");
+}
+
+// The log ends where a segment does, so opening wants another one.
+Test(log_scarce, retention_opens_a_log_that_fills_the_file_system)
+{
+    LogFolder const folder;
+    std::string const disk = folder.beside("disk");
+    check_eq(mkdir(disk.c_str(), 0700), 0);
+    in_child_ok(
+        [&]() -> int {
+            if (!mount_small_disk(disk, "size=4400k"))
+                return kNotHere;
+            std::string const inside = disk + "/log";
+            weir_log_options options = small_log();
+            options.max_bytes = 4 << 20;
+            weir_log *log = nullptr;
+            std::vector<uint64_t> lsns;
+            child_must(weir_log_open(inside.c_str(), &options, &log));
+            child_check(append_until_full(log, lsns) > 300);
+            weir_log_close(log);
+            child_refuse(-ENOSPC, weir_log_open(inside.c_str(), &options, &log));
+            options.retain_bytes = 1 << 20;
+            child_must(weir_log_open(inside.c_str(), &options, &log));
+            lsns.push_back(0);
+            child_must(weir_log_append(log, std::string(10000, 'l').data(), 10000, &lsns.back()));
+            child_must(weir_log_wait(log, lsns.back(), -1));
+            weir_log_close(log);
+            weir_log_reader *reader = nullptr;
+            uint64_t const kept = lsns[lsns.size() - 100];
+            child_must(weir_log_reader_open(inside.c_str(), kept, 0, &reader));
+            for (size_t i = lsns.size() - 100; i < lsns.size(); ++i) {
+                uint64_t lsn = 0;
+                void const *data = nullptr;
+                size_t length = 0;
+                child_check(weir_log_reader_next(reader, &data, &length, &lsn, nullptr) == 1);
+                child_check(lsn == lsns[i] && length == 10000);
+            }
             weir_log_reader_close(reader);
             child_check(weir_log_verify(inside.c_str(), nullptr) == 0);
             return 0;
