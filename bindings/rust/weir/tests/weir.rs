@@ -42,6 +42,13 @@ fn threads_may_share_what_the_model_says() {
     both::<Subscription<'_>>();
     both::<Log>();
     both::<Block<'_>>();
+    both::<Block<'_, [f64]>>();
+    both::<Pool<String>>();
+    both::<Pool<std::cell::Cell<u8>>>(); // it gives out owners alone
+    both::<PoolBox<'_, String>>();
+    both::<Ids>();
+    both::<Router>();
+    both::<RouterRule>();
     send::<LogReader>();
 }
 
@@ -89,9 +96,21 @@ fn errors_are_io_errors() {
     let block = matrix.alloc(1, &AllocOptions::new()).unwrap();
     let rejected = channel.post(block, 1, &PostOptions::new(), SOON).unwrap_err();
     let error = std::io::Error::from(rejected.error);
-    assert_eq!(error.kind(), ErrorKind::Other);
+    assert_eq!(error.kind(), ErrorKind::BrokenPipe);
     assert!(error.to_string().contains("retired"), "{error}");
     assert_eq!(rejected.value.len(), 1);
+}
+
+#[test]
+fn codes_of_the_library_have_kinds() {
+    let matrix = matrix();
+    let raw = matrix.alloc(1, &AllocOptions::new()).unwrap().give(sys::WEIR_OWNER_NONE).unwrap();
+    matrix.take(raw).unwrap().free().unwrap();
+    let stale = matrix.take(raw).unwrap_err();
+    assert!(stale.is(sys::WEIR_E_STALE) && !stale.is(sys::WEIR_E_TYPE));
+    assert_eq!((stale.name(), stale.kind()), ("WEIR_E_STALE", ErrorKind::NotFound));
+    let _channel = Channel::create(&matrix, "jobs", &ChannelOptions::new()).unwrap();
+    assert_eq!(Router::attach(&matrix, "jobs").unwrap_err().kind(), ErrorKind::InvalidInput);
 }
 
 #[test]
@@ -147,12 +166,18 @@ fn a_log_is_written_and_read() {
     let reader = LogReader::open(&path, 0, ReaderFlags::default()).unwrap();
     let found: Vec<Vec<u8>> = reader.map(|record| record.unwrap().data).collect();
     assert_eq!(found, [&b"one"[..], b"two", b"", b"four"]);
+    let mut reader = LogReader::open(&path, 0, ReaderFlags::default()).unwrap();
+    let followed: Vec<u64> = reader.follow().take(4).map(|record| record.unwrap().lsn).collect();
+    assert_eq!((followed[0], followed[3]), (first, last));
     let mut reader = LogReader::open(&path, last, ReaderFlags::default()).unwrap();
     assert_eq!(reader.next_record().unwrap().unwrap().data, b"four");
     reader.seek(first).unwrap();
     assert_eq!(reader.next_record().unwrap().unwrap().lsn, first);
+    assert_eq!(log.error(), None);
+    assert!(log.try_append(b"five").unwrap() > last);
     drop(log);
     store_cursor(&path, "me", first, CursorFlags::default()).unwrap();
     assert_eq!(load_cursor(&path, "me").unwrap(), first);
     assert_eq!(verify(&path).unwrap().verdict, LogVerdict::WHOLE.0);
+    assert!(!repair(&path, None, &LogOptions::new()).unwrap().0);
 }
