@@ -359,8 +359,8 @@ class Rust {
     /// Strings are kept beside the struct, whose pointers are set for a call alone.
     void texts_struct(Item const &item, std::string const &name, std::vector<Member> const &texts)
     {
-        out_ += "#[derive(Clone, Debug, Default)]\npub struct " + name + " {\n    raw: sys::" +
-                item.name + ",\n";
+        out_ += "#[derive(Clone, Debug, Default)]\npub struct " + name +
+                " {\n    raw: sys::" + item.name + ",\n";
         for (Member const &member : texts)
             out_ += "    " + member.name + ": Option<String>,\n";
         out_ += "}\n\n// SAFETY: the pointers in `raw` are NULL.\nunsafe impl Send for " + name +
@@ -394,7 +394,7 @@ class Rust {
         if (is_text(member))
             kind = "&str", target = member.name, value = "Some(value.to_owned())";
         else if (member.array != 0 && member.type.base == "char")
-            return text_setter(member);
+            return text_setter(member, place);
         else if (member.array != 0)
             kind = "[" + kind + "; " + std::to_string(member.array) + "]";
         else if (constants != nullptr &&
@@ -406,17 +406,17 @@ class Rust {
             name = name.substr(0, name.size() - 3), kind = "Option<Duration>",
             value = "crate::nanoseconds(value)";
         out_ += "\n" + doc_lines("    ", member.doc.brief) + "    pub fn " + name +
-                "(mut self, value: " + kind + ") -> Self {\n        self." + target + " = " + value +
-                ";\n        self\n    }\n";
+                "(mut self, value: " + kind + ") -> Self {\n        self." + target + " = " +
+                value + ";\n        self\n    }\n";
     }
 
     /// The last byte stays NUL.
-    void text_setter(Member const &member)
+    void text_setter(Member const &member, std::string const &place)
     {
         out_ += "\n" + doc_lines("    ", member.doc.brief) + "    pub fn " + member.name +
-                "(mut self, value: &str) -> Self {\n        self.0." + member.name +
-                " = Default::default();\n        for (to, from) in self.0." + member.name + "[.." +
-                std::to_string(member.array - 1) +
+                "(mut self, value: &str) -> Self {\n        self." + place + "." + member.name +
+                " = Default::default();\n        for (to, from) in self." + place + "." +
+                member.name + "[.." + std::to_string(member.array - 1) +
                 "].iter_mut().zip(value.bytes()) {\n            *to = from as c_char;\n"
                 "        }\n        self\n    }\n";
     }

@@ -108,7 +108,7 @@ impl Matrix {
         count: usize,
         options: &AllocOptions,
     ) -> Result<Block<'_, [T]>> {
-        let size = mem::size_of::<T>().checked_mul(count).unwrap_or(usize::MAX);
+        let size = mem::size_of::<T>().saturating_mul(count);
         let mut block = self.alloc(size, &aligned::<T>(options))?;
         let data = ptr::slice_from_raw_parts_mut(block.as_mut_ptr().cast::<T>(), count);
         // SAFETY: large enough, aligned, and any bytes are values.

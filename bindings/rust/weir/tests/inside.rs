@@ -125,7 +125,11 @@ fn walks_end_when_they_are_told_to() {
     matrix
         .walk(|_| {
             seen += 1;
-            if seen < 3 { Continue(()) } else { Break(()) }
+            if seen < 3 {
+                Continue(())
+            } else {
+                Break(())
+            }
         })
         .unwrap();
     assert_eq!(seen, 3);

@@ -119,7 +119,11 @@ fn many_at_once() {
     pool.walk(|slot| {
         assert_eq!(slot.owner, owner);
         seen += 1;
-        if seen < 7 { Continue(()) } else { Break(()) }
+        if seen < 7 {
+            Continue(())
+        } else {
+            Break(())
+        }
     })
     .unwrap();
     assert_eq!((all.len(), seen, live(&pool)), (10, 7, 10));
