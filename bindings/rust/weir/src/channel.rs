@@ -7,8 +7,8 @@ use std::os::raw::c_char;
 use std::time::Duration;
 use std::{mem, ptr};
 
-/// A ring of messages in a matrix.
-#[derive(Debug)]
+/// A ring of messages in a matrix. A clone is another user of the same handle.
+#[derive(Clone, Debug)]
 pub struct Channel<'m> {
     handle: ChannelHandle,
     matrix: &'m Matrix,

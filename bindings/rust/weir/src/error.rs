@@ -90,14 +90,27 @@ impl From<Error> for io::Error {
     }
 }
 
-/// What was to be given away and was not, and why.
-#[derive(Debug)]
+/// What was to be given away and was not, and why. As an error it is that error.
 pub struct Rejected<T> {
     /// Why.
     pub error: Error,
     /// It is still the caller's.
     pub value: T,
 }
+
+impl<T> fmt::Display for Rejected<T> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.error.fmt(out)
+    }
+}
+
+impl<T> fmt::Debug for Rejected<T> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_tuple("Rejected").field(&self.error).finish()
+    }
+}
+
+impl<T> std::error::Error for Rejected<T> {}
 
 impl<T> From<Rejected<T>> for Error {
     fn from(rejected: Rejected<T>) -> Self {

@@ -19,6 +19,9 @@ fn c_path(path: &Path) -> Result<CString> {
 #[derive(Debug)]
 pub struct Log(LogHandle);
 
+type Appender =
+    unsafe extern "C" fn(*mut sys::weir_log, *const sys::weir_log_part, usize, *mut u64) -> i32;
+
 impl Log {
     /// Opens a log, recovers what a crash left, or makes it.
     pub fn open(folder: impl AsRef<Path>, options: &LogOptions) -> Result<Self> {
@@ -54,18 +57,26 @@ impl Log {
         Ok(lsn)
     }
 
+    /// Appends one record that is put together from pieces, with a tag from 0 to 65535.
+    pub fn append_parts(&self, tag: u32, pieces: &[&[u8]]) -> Result<u64> {
+        self.append_all(sys::weir_log_appendv, tag, pieces)
+    }
+
     /// Appends all records or none; the position of the last one.
     pub fn append_batch(&self, records: &[&[u8]]) -> Result<u64> {
-        let part = |record: &&[u8]| sys::weir_log_part {
-            data: record.as_ptr().cast(),
-            len: record.len(),
+        self.append_all(sys::weir_log_append_batch, 0, records)
+    }
+
+    fn append_all(&self, call: Appender, tag: u32, pieces: &[&[u8]]) -> Result<u64> {
+        let part = |piece: &&[u8]| sys::weir_log_part {
+            data: piece.as_ptr().cast(),
+            len: piece.len(),
+            tag,
             ..Default::default()
         };
-        let (parts, mut lsn): (Vec<_>, _) = (records.iter().map(part).collect(), 0);
+        let (parts, mut lsn): (Vec<_>, _) = (pieces.iter().map(part).collect(), 0);
         // SAFETY: handle and pointers are valid, and so is what the parts point to.
-        check(unsafe {
-            sys::weir_log_append_batch(self.as_raw(), parts.as_ptr(), parts.len(), &mut lsn)
-        })?;
+        check(unsafe { call(self.as_raw(), parts.as_ptr(), parts.len(), &mut lsn) })?;
         Ok(lsn)
     }
 

@@ -76,6 +76,14 @@ impl Matrix {
         unsafe { CStr::from_ptr(sys::weir_matrix_name(self.as_raw())) }.to_str().unwrap_or("")
     }
 
+    /// What tells this segment from all others.
+    pub fn uuid(&self) -> Result<[u8; 16]> {
+        let mut uuid = sys::weir_uuid::default();
+        // SAFETY: handle and pointer are valid.
+        check(unsafe { sys::weir_matrix_uuid(self.as_raw(), &mut uuid) })?;
+        Ok(uuid.value)
+    }
+
     /// Who this handle is in the segment.
     pub fn participant(&self) -> Result<u64> {
         let mut id = 0;

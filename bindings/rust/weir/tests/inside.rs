@@ -114,7 +114,7 @@ fn descriptors_are_readable_in_time() {
     let channel = Channel::create(&matrix, "jobs", &ChannelOptions::new()).unwrap();
     let inbox = channel.subscribe().unwrap();
     assert!(inbox.as_raw_fd() >= 0);
-    assert_eq!(again.name(), "");
+    assert_eq!((again.name(), again.uuid().unwrap()), ("", matrix.uuid().unwrap()));
 }
 
 #[test]

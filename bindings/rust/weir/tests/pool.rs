@@ -27,9 +27,9 @@ fn values_are_dropped_with_their_boxes() {
     }
     let pool = Pool::create(&PoolOptions::new()).unwrap();
     let value = |text: &str| Counted(text.to_owned());
-    let mut one = pool.acquire(value("one"), NOW).map_err(Error::from).unwrap();
+    let mut one = pool.acquire(value("one"), NOW).unwrap();
     one.0.push('!');
-    let two = pool.acquire(value("two"), NOW).map_err(Error::from).unwrap();
+    let two = pool.acquire(value("two"), NOW).unwrap();
     assert_eq!((one.0.as_str(), live(&pool)), ("one!", 2));
     drop(one);
     assert_eq!((DROPS.load(Ordering::Relaxed), live(&pool)), (1, 1));
@@ -54,8 +54,8 @@ fn alignment_is_that_of_the_type() {
     #[repr(align(256))]
     struct Wide(u8);
     let pool = Pool::create(&PoolOptions::new().capacity(4)).unwrap();
-    let one = pool.acquire(Wide(1), NOW).map_err(Error::from).unwrap();
-    let two = pool.acquire(Wide(2), NOW).map_err(Error::from).unwrap();
+    let one = pool.acquire(Wide(1), NOW).unwrap();
+    let two = pool.acquire(Wide(2), NOW).unwrap();
     assert_eq!((&*one as *const Wide as usize % 256, one.0), (0, 1));
     assert_eq!((&*two as *const Wide as usize % 256, two.0), (0, 2));
 }

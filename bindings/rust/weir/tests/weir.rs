@@ -167,14 +167,26 @@ fn a_log_is_written_and_read() {
     let found: Vec<Vec<u8>> = reader.map(|record| record.unwrap().data).collect();
     assert_eq!(found, [&b"one"[..], b"two", b"", b"four"]);
     let mut reader = LogReader::open(&path, 0, ReaderFlags::default()).unwrap();
-    let followed: Vec<u64> = reader.follow().take(4).map(|record| record.unwrap().lsn).collect();
+    let followed: Vec<u64> = std::thread::scope(|scope| {
+        scope.spawn(|| {
+            std::thread::sleep(Duration::from_millis(20));
+            log.append(b"late").unwrap() // nobody waits: it is written after a while
+        });
+        reader.follow().take(5).map(|record| record.unwrap().lsn).collect()
+    });
     assert_eq!((followed[0], followed[3]), (first, last));
     let mut reader = LogReader::open(&path, last, ReaderFlags::default()).unwrap();
     assert_eq!(reader.next_record().unwrap().unwrap().data, b"four");
     reader.seek(first).unwrap();
     assert_eq!(reader.next_record().unwrap().unwrap().lsn, first);
+    assert!(followed[4] > last);
     assert_eq!(log.error(), None);
     assert!(log.try_append(b"five").unwrap() > last);
+    let sixth = log.append_parts(66, &[b"si", b"x"]).unwrap();
+    log.wait(sixth, SOON).unwrap();
+    reader.seek(sixth).unwrap();
+    let found = reader.next_record().unwrap().unwrap();
+    assert_eq!((found.data, found.tag), (&b"six"[..], 66));
     drop(log);
     store_cursor(&path, "me", first, CursorFlags::default()).unwrap();
     assert_eq!(load_cursor(&path, "me").unwrap(), first);
