@@ -21,7 +21,6 @@ use std::{fmt, iter};
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Debug)]
 pub struct Pool<T> {
     handle: PoolHandle,
     values: PhantomData<fn() -> T>,
@@ -30,6 +29,12 @@ pub struct Pool<T> {
 impl<T> Clone for Pool<T> {
     fn clone(&self) -> Self {
         Self { handle: self.handle.clone(), values: PhantomData }
+    }
+}
+
+impl<T> fmt::Debug for Pool<T> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_tuple("Pool").field(&self.handle).finish()
     }
 }
 

@@ -44,7 +44,7 @@ fn alignment_is_that_of_the_value() {
     // SAFETY: bytes.
     unsafe impl Plain for Page {}
     let matrix = matrix();
-    let _shift = matrix.alloc(64, &AllocOptions::new()).unwrap();
+    let _shift = matrix.alloc(1500, &AllocOptions::new()).unwrap();
     let page = matrix.alloc_value(Page([9; 4096]), &AllocOptions::new()).unwrap();
     assert_eq!((&*page as *const Page as usize % 4096, page.0[4095]), (0, 9));
 }

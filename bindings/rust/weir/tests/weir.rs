@@ -143,7 +143,10 @@ fn a_dropped_message_comes_again() {
     let block = matrix.alloc(64, &AllocOptions::new()).unwrap();
     channel.post(block, 3, &PostOptions::new(), SOON).unwrap();
     let inbox = channel.subscribe().unwrap();
-    drop(inbox.read(SOON).unwrap());
+    let message = inbox.read(SOON).unwrap();
+    assert!(message.value::<u16>().is_ok());
+    assert_eq!(message.value::<u32>().unwrap_err().name(), "EINVAL");
+    drop(message);
     let block = inbox.read(SOON).unwrap().take().unwrap();
     assert!(block.len() >= 64);
     assert_eq!(inbox.read(Some(Duration::ZERO)).unwrap_err().kind(), ErrorKind::WouldBlock);
