@@ -87,6 +87,7 @@ class Workshop:
               f'[[bin]]\nname = "{name}-rust"\npath = "{source}"\n'
               f'[dependencies]\nweir = {{ path = "{self.root}/bindings/rust/weir" }}\n'
               "[workspace]\n")
+        (folder / "Cargo.lock").unlink(missing_ok=True)  # an older cargo may not read a newer one's
         self.make([*cargo, "build", "--offline", "--quiet"], folder)
         return [str(self.folder / "cargo" / "debug" / f"{name}-rust")]
 
