@@ -92,7 +92,8 @@ int main(int argc, char **argv)
         job.hops--;
         memcpy(next, &job, sizeof job);
         must(weir_channel_post(job.hops > 0 ? jobs : results, block, sizeof job, NULL,
-                               WEIR_WAIT_FOREVER), "post");
+                               WEIR_WAIT_FOREVER),
+             "post");
         must(weir_channel_ack(inbox, &message), "ack");
         must(weir_pool_release(accounts, scratch), "release");
     }

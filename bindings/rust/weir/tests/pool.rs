@@ -59,6 +59,7 @@ fn alignment_is_that_of_the_type() {
     assert_eq!((&*one as *const Wide as usize % 256, one.0), (0, 1));
     assert_eq!((&*two as *const Wide as usize % 256, two.0), (0, 2));
     #[repr(align(8192))]
+    #[allow(dead_code)] // only its alignment counts
     struct TooWide(u8);
     assert_eq!(Pool::<[TooWide; 2]>::create(&PoolOptions::new()).unwrap_err().name(), "EINVAL");
 }
