@@ -235,7 +235,8 @@ class Rust {
             newtype(item);
         else if (item.kind == ItemKind::structure && item.doc.kind.value == "options")
             builder(item);
-        else if (item.kind == ItemKind::structure && item.doc.kind.value == "info")
+        else if (item.kind == ItemKind::structure &&
+                 (item.doc.kind.value == "info" || ends_with(item.name, "_info")))
             out_ += "\n" + doc_lines("", item.doc.brief) + "pub type " + camel(item.name) +
                     " = sys::" + item.name + ";\n";
     }
@@ -319,29 +320,82 @@ class Rust {
                     "        Self(self.0 | other.0)\n    }\n}\n";
     }
 
+    bool is_text(Member const &member) const
+    {
+        return member.type.base == "char" && member.type.pointers.size() == 1;
+    }
+
+    bool has_setter(Member const &member) const
+    {
+        return member.name != "size" && !starts_with(member.name, "reserved") &&
+               index_.classify(member.type) != TypeClass::callback &&
+               (is_text(member) || member.type.pointers.empty());
+    }
+
     void builder(Item const &item)
     {
-        std::string const name = camel(item.name);
-        out_ +=
-            "\n" + doc_lines("", item.doc.brief) +
-            "#[derive(Clone, Copy, Debug, Default)]\npub struct " + name +
-            "(pub(crate) sys::" + item.name + ");\n\nimpl " + name + " {\n" +
-            "    /// All defaults.\n    pub fn new() -> Self {\n        Self::default()\n    }\n";
+        std::vector<Member> texts;
         for (Member const &member : item.members)
-            if (member.name != "size" && !starts_with(member.name, "reserved") &&
-                member.type.pointers.empty() && index_.classify(member.type) != TypeClass::callback)
-                setter(member);
+            if (is_text(member))
+                texts.push_back(member);
+        std::string const name = camel(item.name);
+        out_ += "\n" + doc_lines("", item.doc.brief);
+        if (texts.empty())
+            out_ += "#[derive(Clone, Copy, Debug, Default)]\npub struct " + name +
+                    "(pub(crate) sys::" + item.name + ");\n";
+        else
+            texts_struct(item, name, texts);
+        out_ += "\nimpl " + name + " {\n" +
+                "    /// All defaults.\n    pub fn new() -> Self {\n"
+                "        Self::default()\n    }\n";
+        for (Member const &member : item.members)
+            if (has_setter(member))
+                setter(member, texts.empty() ? "0" : "raw");
+        if (!texts.empty())
+            texts_call(item, texts);
         out_ += "}\n";
     }
 
-    void setter(Member const &member)
+    /// Strings are kept beside the struct, whose pointers are set for a call alone.
+    void texts_struct(Item const &item, std::string const &name, std::vector<Member> const &texts)
     {
-        std::string name = member.name;
+        out_ += "#[derive(Clone, Debug, Default)]\npub struct " + name +
+                " {\n    raw: sys::" + item.name + ",\n";
+        for (Member const &member : texts)
+            out_ += "    " + member.name + ": Option<String>,\n";
+        out_ += "}\n\n// SAFETY: the pointers in `raw` are NULL.\nunsafe impl Send for " + name +
+                " {}\n// SAFETY: as above.\nunsafe impl Sync for " + name + " {}\n";
+    }
+
+    void texts_call(Item const &item, std::vector<Member> const &texts)
+    {
+        out_ += "\n    /// Calls with what C understands; a NUL inside a string is an invalid "
+                "argument.\n    pub(crate) fn with<R>(\n        &self,\n"
+                "        call: impl FnOnce(&sys::" +
+                item.name +
+                ") -> crate::Result<R>,\n    ) -> crate::Result<R> {\n"
+                "        let mut raw = self.raw;\n";
+        for (Member const &member : texts) {
+            std::string const &name = member.name;
+            out_ += "        let " + name + " = self." + name +
+                    ".as_deref().map(crate::error::c_string).transpose()?;\n";
+            out_ += "        raw." + name + " = " + name +
+                    ".as_ref().map_or(std::ptr::null(), |text| text.as_ptr());\n";
+        }
+        out_ += "        call(&raw)\n    }\n";
+    }
+
+    /// `place` is the field of the builder that is the struct of C.
+    void setter(Member const &member, std::string const &place)
+    {
+        std::string name = member.name, target = place + "." + member.name;
         std::string kind = type(member.type), value = "value";
         Item const *constants = index_.find_type(member.type);
-        if (member.array != 0 && member.type.base == "char")
-            return text_setter(member);
-        if (member.array != 0)
+        if (is_text(member))
+            kind = "&str", target = member.name, value = "Some(value.to_owned())";
+        else if (member.array != 0 && member.type.base == "char")
+            return text_setter(member, place);
+        else if (member.array != 0)
             kind = "[" + kind + "; " + std::to_string(member.array) + "]";
         else if (constants != nullptr &&
                  (constants->kind == ItemKind::enumeration || constants->kind == ItemKind::flags))
@@ -352,17 +406,17 @@ class Rust {
             name = name.substr(0, name.size() - 3), kind = "Option<Duration>",
             value = "crate::nanoseconds(value)";
         out_ += "\n" + doc_lines("    ", member.doc.brief) + "    pub fn " + name +
-                "(mut self, value: " + kind + ") -> Self {\n        self.0." + member.name + " = " +
+                "(mut self, value: " + kind + ") -> Self {\n        self." + target + " = " +
                 value + ";\n        self\n    }\n";
     }
 
     /// The last byte stays NUL.
-    void text_setter(Member const &member)
+    void text_setter(Member const &member, std::string const &place)
     {
         out_ += "\n" + doc_lines("    ", member.doc.brief) + "    pub fn " + member.name +
-                "(mut self, value: &str) -> Self {\n        self.0." + member.name +
-                " = Default::default();\n        for (to, from) in self.0." + member.name + "[.." +
-                std::to_string(member.array - 1) +
+                "(mut self, value: &str) -> Self {\n        self." + place + "." + member.name +
+                " = Default::default();\n        for (to, from) in self." + place + "." +
+                member.name + "[.." + std::to_string(member.array - 1) +
                 "].iter_mut().zip(value.bytes()) {\n            *to = from as c_char;\n"
                 "        }\n        self\n    }\n";
     }

@@ -3457,7 +3457,7 @@ WEIR_API int weir_log_abort(struct weir_log *log, uint64_t lsn) WEIR_NOEXCEPT;
  *
  * Threads that wait at the same time share writes. With a limit of 0 it answers
  * at once, and the flush goes on: event loops start one like this and watch
- * weir_log_fd().
+ * weir_log_fd(). When it succeeds readers in other processes find the record.
  *
  * @param[in] log        the log.
  * @param[in] lsn        what an append gave.

@@ -354,7 +354,7 @@ WEIR_API int weir_log_abort(struct weir_log *log, uint64_t lsn) noexcept
  *
  * Threads that wait at the same time share writes. With a limit of 0 it answers
  * at once, and the flush goes on: event loops start one like this and watch
- * weir_log_fd().
+ * weir_log_fd(). When it succeeds readers in other processes find the record.
  *
  * @class weir_log method
  * @param[in] log        the log
@@ -381,7 +381,7 @@ WEIR_API int weir_log_wait(struct weir_log *log, uint64_t lsn, int64_t timeout_n
         return -EINVAL;
     if (auto const status = core(log)->usable(); !status.ok())
         return status.code;
-    return core(log)->ring().wait(lsn, timeout_ns).code;
+    return core(log)->wait(lsn, timeout_ns).code;
 }
 
 /**
@@ -406,7 +406,7 @@ WEIR_API int weir_log_sync(struct weir_log *log) noexcept
         return -EINVAL;
     if (auto const status = core(log)->usable(); !status.ok())
         return status.code;
-    return core(log)->ring().sync().code;
+    return core(log)->sync().code;
 }
 
 /**

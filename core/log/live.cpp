@@ -129,14 +129,14 @@ void Live::close() noexcept
     page_ = nullptr;
 }
 
-void Live::wake() noexcept
+void Live::wake() const noexcept
 {
     page_->wake.fetch_add(1, seq_cst); // [W] pairs with LogReader::sleep_on_page()
     if (page_->sleepers.load(seq_cst) != 0)
         futex_wake_all(page_->wake);
 }
 
-void Live::advance(Lsn written, Lsn durable) noexcept
+void Live::advance(Lsn written, Lsn durable) const noexcept
 {
     raise(page_->written, written);
     raise(page_->durable, durable);

@@ -34,14 +34,14 @@ class Live {
     bool writable() const noexcept { return writable_; }
 
     /// Both never fall. Wakes readers when something has moved.
-    void advance(Lsn written, Lsn durable) noexcept;
+    void advance(Lsn written, Lsn durable) const noexcept;
     void truncated(Lsn lsn) noexcept;
     /// The writer has gone in order.
     void end() noexcept;
 
   private:
     Status map(int fd, bool writable) noexcept;
-    void wake() noexcept;
+    void wake() const noexcept;
 
     LivePage *page_ = nullptr;
     bool writable_ = false;

@@ -108,6 +108,9 @@ class Log {
     }
     Nanoseconds append_timeout() const noexcept { return options_.ring.append_timeout; }
 
+    /// As the ring's; and what is durable then, readers of other processes are shown.
+    Status wait(Lsn lsn, Nanoseconds timeout) noexcept;
+    Status sync() noexcept;
     Lsn durable() const noexcept;
     Lsn tail() const noexcept;
     int failure() const noexcept;
@@ -160,6 +163,7 @@ class Log {
     Lsn wanted() const noexcept;
     void call_tender() noexcept;
     void advanced(Lsn written, Lsn durable) noexcept;
+    void show_readers() const noexcept;
     int evidence(Lsn lsn) noexcept;
 
     LogOptions options_{};

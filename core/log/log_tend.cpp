@@ -235,9 +235,36 @@ Status Log::truncate_before(Lsn lsn) noexcept
 
 // ---- watermarks
 
+/// Who is told that a record is durable may tell another process, which has to find it. Whoever
+/// moved `durable` moves the page too, but wakes those who wait before that.
+void Log::show_readers() const noexcept
+{
+    if (live_.page() == nullptr)
+        return;
+    Lsn const durable = ring_->durable();
+    if (live_.page()->durable.load(relaxed) < durable) // a hint: advance() never goes back
+        live_.advance(ring_->written(), durable);
+}
+
+Status Log::wait(Lsn lsn, Nanoseconds timeout) noexcept
+{
+    WEIR_TRY(ring_->wait(lsn, timeout));
+    show_readers();
+    return kOk;
+}
+Status Log::sync() noexcept
+{
+    WEIR_TRY(ring_->sync());
+    show_readers();
+    return kOk;
+}
 Lsn Log::durable() const noexcept
 {
-    return ring_ == nullptr || forked_ ? recovered_.durable : ring_->durable();
+    if (ring_ == nullptr || forked_)
+        return recovered_.durable;
+    Lsn const durable = ring_->durable();
+    show_readers();
+    return durable;
 }
 Lsn Log::tail() const noexcept
 {

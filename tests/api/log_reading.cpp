@@ -3,6 +3,7 @@
 #include "tests/api/log_support.hpp"
 
 #include <algorithm>
+#include <atomic>
 #include <thread>
 
 using namespace api;
@@ -61,6 +62,36 @@ Test(log_reading, a_reader_follows_a_writer_and_is_woken)
     }
     writer.join();
     weir_log_reader_close(reader);
+    weir_log_close(log);
+}
+
+/// Whoever was told that a record is durable can send others to it: it is there at once.
+Test(log_reading, what_was_waited_for_is_there_for_readers)
+{
+    LogFolder const folder;
+    weir_log *const log = open_log(folder);
+    constexpr int kThreads = 4, kRecords = 500;
+    std::atomic<int> missed{0};
+    std::vector<std::thread> threads;
+    for (int t = 0; t < kThreads; ++t)
+        threads.emplace_back([&folder, &missed, log, t] {
+            weir_log_reader *const reader = reader_of(folder);
+            for (int i = 0; i < kRecords; ++i) {
+                uint64_t lsn = 0, found = 0;
+                void const *data = nullptr;
+                size_t length = 0;
+                bool const good = weir_log_append(log, &i, sizeof i, &lsn) == 0 &&
+                                  (t == 0 ? weir_log_sync(log) : weir_log_wait(log, lsn, -1)) == 0;
+                bool const there =
+                    weir_log_reader_seek(reader, lsn) == 0 &&
+                    weir_log_reader_next(reader, &data, &length, &found, nullptr) == 1;
+                missed += !good || !there || found != lsn;
+            }
+            weir_log_reader_close(reader);
+        });
+    for (auto &thread : threads)
+        thread.join();
+    check_eq(missed.load(), 0);
     weir_log_close(log);
 }
 

@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT OR Apache-2.0
-# Compiles and runs what README.md shows in C. Speaks TAP.
-"""usage: readme.py --root SOURCES --library LIBWEIR.SO --compiler COMMAND
+# Compiles and runs what README.md shows in C, Rust, Go and Python. Speaks TAP.
+"""usage: readme.py --root SOURCES --build FOLDER --library LIBWEIR.SO --compiler COMMAND
 
-The snippets continue each other: each one lies in the scope of those before it. After each
-statement that sets `r` the program ends if that is an error.
+The snippets in C continue each other: each one lies in the scope of those before it. After each
+statement that sets `r` the program ends if that is an error, and in Go after each that sets `err`.
+What the last one in C does the others do too, on its segment.
 """
 import argparse
 import os
@@ -17,12 +18,29 @@ import tempfile
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.dont_write_bytecode = True
-sys.path[:0] = [str(HERE.parent / "gen")]
+sys.path[:0] = [str(HERE.parent / "gen"), str(HERE.parent / "bindings")]
 
+from languages import Failed, Missing, Workshop  # noqa: E402
 from tap import Tap  # noqa: E402
 
 STRICT = ["-std=c99", "-pedantic", "-Wall", "-Wextra", "-Werror", "-Wno-unused-but-set-variable"]
 NAME = "camera"  # of the segment in the snippets
+SAID = "100000 bytes\n"  # by the program in each language
+
+RUST = "use weir::*;\n\nfn main() -> Result<()> {{\n{body}\nOk(())\n}}\n"
+GO = """package main
+
+import (
+	"bytes"
+	"fmt"
+	"log"
+	"weir"
+)
+
+func main() {{
+{body}
+}}
+"""
 
 FRAME = """
 #include <stdio.h>
@@ -48,8 +66,8 @@ int main(void)
 """
 
 
-def snippets(text):
-    return re.findall(r"^```c\n(.*?)^```$", text, re.M | re.S)
+def snippets(text, language):
+    return re.findall(rf"^```{language}\n(.*?)^```$", text, re.M | re.S)
 
 
 def program(parts, name):
@@ -75,19 +93,47 @@ def parse():
     parser.add_argument("--root", type=pathlib.Path, required=True)
     parser.add_argument("--library", type=pathlib.Path, required=True)
     parser.add_argument("--compiler", required=True)
+    parser.add_argument("--build", type=pathlib.Path, required=True)
+    parser.add_argument("--cargo", default="cargo")
+    parser.add_argument("--go", default="go")
     return parser.parse_args()
 
 
-def run(command, folder):
+def whole(language, snippet, name):
+    """A program of a snippet in another language than C."""
+    text = snippet.replace(f'"{NAME}"', f'"{name}"')
+    if language == "rust":
+        return RUST.format(body=text)
+    if language == "python":
+        return f"import weir\n\n{text}"
+    checked = re.sub(r"^(.*\berr :?= .*)$", r"\1\nif err != nil { log.Fatal(err) }", text, flags=re.M)
+    return GO.format(body=checked)
+
+
+def check_language(tap, workshop, language, suffix, name):
+    [snippet] = snippets((workshop.root / "README.md").read_text(), language)
+    source = workshop.place("readme") / f"main.{suffix}"
+    source.write_text(whole(language, snippet, name))
+    try:
+        command = getattr(workshop, language)("readme", source)
+    except Missing as missing:
+        return tap.skip(f"what is shown in {language} works", missing)
+    except Failed as failed:
+        return tap.ok(False, f"what is shown in {language} can be built", failed)
+    code, said = run(command, workshop.folder, workshop.env)
+    tap.equal((code, said), (0, SAID), f"what is shown in {language} works")
+
+
+def run(command, folder, env=None):
     """In `folder`: the snippets make a log where they are."""
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, cwd=folder)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, cwd=folder, env=env)
     return done.returncode, done.stdout + done.stderr
 
 
 def main():
     options = parse()
     tap = Tap()
-    parts = snippets((options.root / "README.md").read_text())
+    parts = snippets((options.root / "README.md").read_text(), "c")
     calls = set(re.findall(r"weir_\w+(?=\()", "".join(parts)))
     tap.ok(len(parts) >= 2 and len(calls) >= 10, f"README.md has {len(parts)} snippets in C",
            f"calls: {sorted(calls)}")
@@ -102,9 +148,11 @@ def main():
         tap.ok(code == 0, "they compile as strict C99", said)
         try:
             code, said = run([str(made)], folder) if code == 0 else (1, "not compiled")
+            tap.equal((code, said), (0, SAID), "every call in them succeeds")
+            for language, suffix in [("rust", "rs"), ("go", "go"), ("python", "py")]:
+                check_language(tap, Workshop(options), language, suffix, name)
         finally:
             pathlib.Path(f"/dev/shm/weir.{name}").unlink(missing_ok=True)
-        tap.ok(code == 0, "every call in them succeeds", said)
     return tap.finish()
 
 

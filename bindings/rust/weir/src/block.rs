@@ -1,47 +1,101 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-use crate::error::{c_string, check, Error, Result};
-use crate::{sys, Matrix};
+use crate::error::{c_string, check, Error, Rejected, Result};
+use crate::{sys, AllocOptions, Matrix, Plain};
 use std::ops::{Deref, DerefMut};
-use std::{fmt, mem, slice};
+use std::ptr::{slice_from_raw_parts_mut, NonNull};
+use std::{fmt, mem, ptr};
 
-/// Memory of a matrix that this process owns. Dropping frees it.
-pub struct Block<'m> {
+/// Memory of a matrix that this process owns: bytes, or values that are `Plain`. Dropping frees it.
+///
+/// It cannot outlive its matrix:
+///
+/// ```compile_fail,E0505
+/// let matrix = weir::Matrix::create(None, &weir::MatrixOptions::new()).unwrap();
+/// let block = matrix.alloc(5, &weir::AllocOptions::new()).unwrap();
+/// drop(matrix);
+/// println!("{}", block.len());
+/// ```
+///
+/// and what was passed on is out of reach:
+///
+/// ```compile_fail,E0382
+/// let matrix = weir::Matrix::create(None, &weir::MatrixOptions::new()).unwrap();
+/// let mut block = matrix.alloc(5, &weir::AllocOptions::new()).unwrap();
+/// block.bind("name").unwrap();
+/// block[0] = 1;
+/// ```
+pub struct Block<'m, T: ?Sized = [u8]> {
     matrix: &'m Matrix,
     block: sys::weir_ref,
-    data: *mut u8,
-    size: usize,
+    data: NonNull<T>,
 }
 
 // SAFETY: a block belongs to the process, not to a thread; its bytes follow the borrow of the guard.
-unsafe impl Send for Block<'_> {}
-// SAFETY: shared, it gives out shared slices alone.
-unsafe impl Sync for Block<'_> {}
-
-/// What was to be given away and was not, and why.
-#[derive(Debug)]
-pub struct Rejected<T> {
-    /// Why.
-    pub error: Error,
-    /// It is still the caller's.
-    pub value: T,
-}
-
-impl<T> From<Rejected<T>> for Error {
-    fn from(rejected: Rejected<T>) -> Self {
-        rejected.error
-    }
-}
+unsafe impl<T: ?Sized + Send> Send for Block<'_, T> {}
+// SAFETY: shared, it gives out shared references alone.
+unsafe impl<T: ?Sized + Sync> Sync for Block<'_, T> {}
 
 impl<'m> Block<'m> {
     /// # Safety
-    /// The block is this participant's, nobody else has a guard of it, and it has `size` bytes.
+    /// The block is this participant's, nobody else has a guard of it, and it has `size` bytes at
+    /// `data`, which is not NULL.
     pub(crate) unsafe fn own(
         matrix: &'m Matrix,
         block: sys::weir_ref,
         data: *mut u8,
         size: usize,
     ) -> Self {
-        Self { matrix, block, data, size }
+        // SAFETY: see above.
+        unsafe { Self::with_data(matrix, block, slice_from_raw_parts_mut(data, size)) }
+    }
+
+    /// The same memory as a value; `EINVAL` if it is too small, or not where such a value may lie.
+    pub fn cast<T: Plain>(self) -> std::result::Result<Block<'m, T>, Rejected<Self>> {
+        let data = self.data.cast::<T>();
+        if self.len() < mem::size_of::<T>() || data.as_ptr().align_offset(mem::align_of::<T>()) != 0
+        {
+            return Err(Rejected { error: Error::new(Error::INVALID), value: self });
+        }
+        let matrix = self.matrix;
+        // SAFETY: large enough, aligned, and any bytes are a `T`.
+        Ok(unsafe { Block::with_data(matrix, self.into_raw(), data.as_ptr()) })
+    }
+
+    /// Larger or smaller where it is; new bytes are what they are.
+    pub fn resize(&mut self, size: usize) -> Result<()> {
+        // SAFETY: the handle is valid, the block ours.
+        check(unsafe { sys::weir_matrix_resize(self.matrix.as_raw(), self.block, size) })?;
+        let data = self.data.cast::<u8>().as_ptr();
+        // SAFETY: it was not NULL before.
+        self.data = unsafe { NonNull::new_unchecked(slice_from_raw_parts_mut(data, size)) };
+        Ok(())
+    }
+
+    /// Larger or smaller, elsewhere if it must; then it has another ref.
+    pub fn realloc(
+        self,
+        size: usize,
+        options: &AllocOptions,
+    ) -> std::result::Result<Self, Rejected<Self>> {
+        let (matrix, mut block, mut data) = (self.matrix, 0, ptr::null_mut());
+        let raw = matrix.as_raw();
+        self.hand_over(|old| {
+            // SAFETY: handle and pointers are valid, the block ours.
+            check(unsafe {
+                sys::weir_matrix_realloc(raw, old, size, &options.0, &mut block, &mut data)
+            })
+        })?;
+        // SAFETY: the block is ours and has `size` bytes at `data`.
+        Ok(unsafe { Self::own(matrix, block, data.cast(), size) })
+    }
+}
+
+impl<'m, T: ?Sized> Block<'m, T> {
+    /// # Safety
+    /// As `own`; and `data` points to a valid `T`.
+    pub(crate) unsafe fn with_data(matrix: &'m Matrix, block: sys::weir_ref, data: *mut T) -> Self {
+        // SAFETY: see above.
+        Self { matrix, block, data: unsafe { NonNull::new_unchecked(data) } }
     }
 
     /// What names it in every process.
@@ -56,6 +110,16 @@ impl<'m> Block<'m> {
         block
     }
 
+    /// The same memory as bytes.
+    pub fn into_bytes(self) -> Block<'m>
+    where
+        T: Plain + Sized,
+    {
+        let (matrix, data) = (self.matrix, self.data.cast::<u8>().as_ptr());
+        // SAFETY: a `T` has no padding, so each byte of it is there.
+        unsafe { Block::own(matrix, self.into_raw(), data, mem::size_of::<T>()) }
+    }
+
     /// Gives it back, and says what `drop` cannot.
     pub fn free(self) -> Result<()> {
         let matrix = self.matrix;
@@ -67,55 +131,60 @@ impl<'m> Block<'m> {
     pub(crate) fn hand_over(
         self,
         call: impl FnOnce(sys::weir_ref) -> Result<usize>,
-    ) -> std::result::Result<sys::weir_ref, Rejected<Self>> {
+    ) -> std::result::Result<usize, Rejected<Self>> {
         match call(self.block) {
-            Ok(_) => Ok(self.into_raw()),
+            Ok(number) => {
+                mem::forget(self);
+                Ok(number)
+            }
             Err(error) => Err(Rejected { error, value: self }),
         }
     }
 
     /// Makes it another participant's, or `sys::WEIR_OWNER_NONE`'s.
     pub fn give(self, participant: u64) -> std::result::Result<sys::weir_ref, Rejected<Self>> {
-        let raw = self.matrix.as_raw();
+        let (raw, block) = (self.matrix.as_raw(), self.block);
         // SAFETY: the handle is valid.
         self.hand_over(|block| check(unsafe { sys::weir_block_give(raw, block, participant) }))
+            .map(|_| block)
     }
 
     /// Gives it a name in the matrix, and to nobody.
     pub fn bind(self, name: &str) -> std::result::Result<sys::weir_ref, Rejected<Self>> {
-        let raw = self.matrix.as_raw();
+        let (raw, block) = (self.matrix.as_raw(), self.block);
         self.hand_over(|block| {
             let name = c_string(name)?;
             // SAFETY: handle and string are valid.
             check(unsafe { sys::weir_matrix_bind(raw, name.as_ptr(), block) })
         })
+        .map(|_| block)
     }
 }
 
-impl Deref for Block<'_> {
-    type Target = [u8];
-    fn deref(&self) -> &[u8] {
-        // SAFETY: the block is ours as long as the guard is, and has `size` bytes.
-        unsafe { slice::from_raw_parts(self.data, self.size) }
+impl<T: ?Sized> Deref for Block<'_, T> {
+    type Target = T;
+    fn deref(&self) -> &T {
+        // SAFETY: the block is ours as long as the guard is, and holds a `T`.
+        unsafe { self.data.as_ref() }
     }
 }
 
-impl DerefMut for Block<'_> {
-    fn deref_mut(&mut self) -> &mut [u8] {
+impl<T: ?Sized> DerefMut for Block<'_, T> {
+    fn deref_mut(&mut self) -> &mut T {
         // SAFETY: as above, and the guard is borrowed alone.
-        unsafe { slice::from_raw_parts_mut(self.data, self.size) }
+        unsafe { self.data.as_mut() }
     }
 }
 
-impl Drop for Block<'_> {
+impl<T: ?Sized> Drop for Block<'_, T> {
     fn drop(&mut self) {
         // SAFETY: it is ours. A refusal means that somebody freed it by its ref.
         unsafe { sys::weir_matrix_free(self.matrix.as_raw(), self.block) };
     }
 }
 
-impl fmt::Debug for Block<'_> {
+impl<T: ?Sized> fmt::Debug for Block<'_, T> {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "Block({:#x}, {} bytes)", self.block, self.size)
+        write!(out, "Block({:#x}, {} bytes)", self.block, mem::size_of_val(&**self))
     }
 }

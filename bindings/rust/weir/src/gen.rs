@@ -272,6 +272,9 @@ impl BlockKind {
     pub const TRIMMED: Self = Self(7);
 }
 
+/// One block, as weir_matrix_walk() reports it.
+pub type BlockInfo = sys::weir_block_info;
+
 /// The life of a participant slot.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct ParticipantState(pub u32);
@@ -284,6 +287,9 @@ impl ParticipantState {
     /// a process that died and is being healed
     pub const REAPING: Self = Self(3);
 }
+
+/// One participant, as weir_matrix_participants() reports it.
+pub type ParticipantInfo = sys::weir_participant_info;
 
 /// What weir_matrix_check() does besides looking.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -321,6 +327,9 @@ impl RootKind {
     /// a router
     pub const ROUTER: Self = Self(4);
 }
+
+/// One root, as weir_matrix_roots() reports it.
+pub type RootInfo = sys::weir_root_info;
 
 /// How a block is allocated.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -561,6 +570,9 @@ impl PostOptions {
 
 /// What waits in a channel.
 pub type ChannelInfo = sys::weir_channel_info;
+
+/// A subscriber of a broadcast channel.
+pub type SubscriberInfo = sys::weir_subscriber_info;
 
 /// A durable log that is open for appending: a folder of files.
 #[derive(Debug)]
@@ -1172,6 +1184,9 @@ impl PoolOptions {
 /// What a pool is and what its slots are, counted while others go on.
 pub type PoolInfo = sys::weir_pool_info;
 
+/// A slot in a user's hand, as weir_pool_walk() reports it.
+pub type SlotInfo = sys::weir_slot_info;
+
 /// Options of weir_ids_create().
 #[derive(Clone, Copy, Debug, Default)]
 pub struct IdsOptions(pub(crate) sys::weir_ids_options);
@@ -1272,8 +1287,17 @@ impl RouterAction {
 }
 
 /// A rule for weir_router_add_rule().
-#[derive(Clone, Copy, Debug, Default)]
-pub struct RouterRule(pub(crate) sys::weir_router_rule);
+#[derive(Clone, Debug, Default)]
+pub struct RouterRule {
+    raw: sys::weir_router_rule,
+    topic: Option<String>,
+    channels: Option<String>,
+}
+
+// SAFETY: the pointers in `raw` are NULL.
+unsafe impl Send for RouterRule {}
+// SAFETY: as above.
+unsafe impl Sync for RouterRule {}
 
 impl RouterRule {
     /// All defaults.
@@ -1283,38 +1307,71 @@ impl RouterRule {
 
     /// what the tag must be
     pub fn tag(mut self, value: u64) -> Self {
-        self.0.tag = value;
+        self.raw.tag = value;
         self
     }
 
     /// which bits of the tag count
     pub fn mask(mut self, value: u64) -> Self {
-        self.0.mask = value;
+        self.raw.mask = value;
+        self
+    }
+
+    /// the pattern, at most 63 bytes, NULL but for `WEIR_ROUTER_TOPIC`
+    pub fn topic(mut self, value: &str) -> Self {
+        self.topic = Some(value.to_owned());
+        self
+    }
+
+    /// names of up to 16 channels, a newline between them, NULL for `WEIR_ROUTER_DROP` alone
+    pub fn channels(mut self, value: &str) -> Self {
+        self.channels = Some(value.to_owned());
         self
     }
 
     /// number of the rule that it comes before; 0: it is the last
     pub fn before(mut self, value: u64) -> Self {
-        self.0.before = value;
+        self.raw.before = value;
         self
     }
 
     /// which messages it is for
     pub fn condition(mut self, value: RouterCondition) -> Self {
-        self.0.condition = value.0;
+        self.raw.condition = value.0;
         self
     }
 
     /// what is done with them
     pub fn action(mut self, value: RouterAction) -> Self {
-        self.0.action = value.0;
+        self.raw.action = value.0;
         self
+    }
+
+    /// Calls with what C understands; a NUL inside a string is an invalid argument.
+    pub(crate) fn with<R>(
+        &self,
+        call: impl FnOnce(&sys::weir_router_rule) -> crate::Result<R>,
+    ) -> crate::Result<R> {
+        let mut raw = self.raw;
+        let topic = self.topic.as_deref().map(crate::error::c_string).transpose()?;
+        raw.topic = topic.as_ref().map_or(std::ptr::null(), |text| text.as_ptr());
+        let channels = self.channels.as_deref().map(crate::error::c_string).transpose()?;
+        raw.channels = channels.as_ref().map_or(std::ptr::null(), |text| text.as_ptr());
+        call(&raw)
     }
 }
 
 /// Options of weir_router_post().
-#[derive(Clone, Copy, Debug, Default)]
-pub struct RouteOptions(pub(crate) sys::weir_route_options);
+#[derive(Clone, Debug, Default)]
+pub struct RouteOptions {
+    raw: sys::weir_route_options,
+    topic: Option<String>,
+}
+
+// SAFETY: the pointers in `raw` are NULL.
+unsafe impl Send for RouteOptions {}
+// SAFETY: as above.
+unsafe impl Sync for RouteOptions {}
 
 impl RouteOptions {
     /// All defaults.
@@ -1324,13 +1381,33 @@ impl RouteOptions {
 
     /// the user's 64 bits: what rules look at, and handed to the reader
     pub fn tag(mut self, value: u64) -> Self {
-        self.0.tag = value;
+        self.raw.tag = value;
+        self
+    }
+
+    /// what rules look at, not handed to the reader, and NULL fits no pattern
+    pub fn topic(mut self, value: &str) -> Self {
+        self.topic = Some(value.to_owned());
         self
     }
 
     /// level in the channel that gets it
     pub fn priority(mut self, value: u32) -> Self {
-        self.0.priority = value;
+        self.raw.priority = value;
         self
     }
+
+    /// Calls with what C understands; a NUL inside a string is an invalid argument.
+    pub(crate) fn with<R>(
+        &self,
+        call: impl FnOnce(&sys::weir_route_options) -> crate::Result<R>,
+    ) -> crate::Result<R> {
+        let mut raw = self.raw;
+        let topic = self.topic.as_deref().map(crate::error::c_string).transpose()?;
+        raw.topic = topic.as_ref().map_or(std::ptr::null(), |text| text.as_ptr());
+        call(&raw)
+    }
 }
+
+/// A rule of a router.
+pub type RuleInfo = sys::weir_rule_info;

@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-use crate::error::{c_string, check, Result};
-use crate::{nanoseconds, sys, CursorFlags, LogHandle, LogInfo, LogOptions, LogReaderHandle};
+use crate::error::{c_string, check, Error, Result};
+use crate::{
+    library, nanoseconds, sys, CursorFlags, LogHandle, LogInfo, LogOptions, LogReaderHandle,
+};
 use crate::{LogReport, ReaderFlags};
 use std::ffi::CString;
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::io::{AsRawFd, RawFd};
 use std::path::Path;
 use std::time::Duration;
-use std::{ptr, slice};
+use std::{iter, ptr, slice};
 
 fn c_path(path: &Path) -> Result<CString> {
     c_string(path.as_os_str().as_bytes())
@@ -16,9 +19,13 @@ fn c_path(path: &Path) -> Result<CString> {
 #[derive(Debug)]
 pub struct Log(LogHandle);
 
+type Appender =
+    unsafe extern "C" fn(*mut sys::weir_log, *const sys::weir_log_part, usize, *mut u64) -> i32;
+
 impl Log {
     /// Opens a log, recovers what a crash left, or makes it.
     pub fn open(folder: impl AsRef<Path>, options: &LogOptions) -> Result<Self> {
+        library::fits()?;
         let (folder, mut raw) = (c_path(folder.as_ref())?, ptr::null_mut());
         // SAFETY: string and pointers are valid.
         check(unsafe { sys::weir_log_open(folder.as_ptr(), &options.0, &mut raw) })?;
@@ -40,18 +47,36 @@ impl Log {
         Ok(lsn)
     }
 
+    /// Appends a record if there is room at once; `EAGAIN` if there is not.
+    pub fn try_append(&self, record: &[u8]) -> Result<u64> {
+        let mut lsn = 0;
+        // SAFETY: handle and pointers are valid.
+        check(unsafe {
+            sys::weir_log_try_append(self.as_raw(), record.as_ptr().cast(), record.len(), &mut lsn)
+        })?;
+        Ok(lsn)
+    }
+
+    /// Appends one record that is put together from pieces, with a tag from 0 to 65535.
+    pub fn append_parts(&self, tag: u32, pieces: &[&[u8]]) -> Result<u64> {
+        self.append_all(sys::weir_log_appendv, tag, pieces)
+    }
+
     /// Appends all records or none; the position of the last one.
     pub fn append_batch(&self, records: &[&[u8]]) -> Result<u64> {
-        let part = |record: &&[u8]| sys::weir_log_part {
-            data: record.as_ptr().cast(),
-            len: record.len(),
+        self.append_all(sys::weir_log_append_batch, 0, records)
+    }
+
+    fn append_all(&self, call: Appender, tag: u32, pieces: &[&[u8]]) -> Result<u64> {
+        let part = |piece: &&[u8]| sys::weir_log_part {
+            data: piece.as_ptr().cast(),
+            len: piece.len(),
+            tag,
             ..Default::default()
         };
-        let (parts, mut lsn): (Vec<_>, _) = (records.iter().map(part).collect(), 0);
+        let (parts, mut lsn): (Vec<_>, _) = (pieces.iter().map(part).collect(), 0);
         // SAFETY: handle and pointers are valid, and so is what the parts point to.
-        check(unsafe {
-            sys::weir_log_append_batch(self.as_raw(), parts.as_ptr(), parts.len(), &mut lsn)
-        })?;
+        check(unsafe { call(self.as_raw(), parts.as_ptr(), parts.len(), &mut lsn) })?;
         Ok(lsn)
     }
 
@@ -85,12 +110,30 @@ impl Log {
         check(unsafe { sys::weir_log_truncate_before(self.as_raw(), lsn) }).map(drop)
     }
 
+    /// What ended the log, if something did.
+    pub fn error(&self) -> Option<Error> {
+        // SAFETY: the handle is valid.
+        match unsafe { sys::weir_log_error(self.as_raw()) } {
+            0 => None,
+            code => Some(Error::new(code as i32)),
+        }
+    }
+
     /// Counters, the backend, and what recovery found.
     pub fn stats(&self) -> Result<LogInfo> {
         let mut info = LogInfo::default();
         // SAFETY: handle and pointer are valid, and `size` is set.
         check(unsafe { sys::weir_log_stats(self.as_raw(), &mut info) })?;
         Ok(info)
+    }
+}
+
+impl AsRawFd for Log {
+    /// An eventfd that is readable when `durable` grew or `error` says something; negative if there
+    /// can be none. From the first call on all that is appended is flushed at once.
+    fn as_raw_fd(&self) -> RawFd {
+        // SAFETY: the handle is valid.
+        unsafe { sys::weir_log_fd(self.as_raw()) }
     }
 }
 
@@ -125,6 +168,7 @@ pub struct LogReader(LogReaderHandle);
 impl LogReader {
     /// Begins with the first record at or after a position; 0 is the oldest one.
     pub fn open(folder: impl AsRef<Path>, from_lsn: u64, flags: ReaderFlags) -> Result<Self> {
+        library::fits()?;
         let (folder, mut raw) = (c_path(folder.as_ref())?, ptr::null_mut());
         // SAFETY: string and pointer are valid.
         check(unsafe { sys::weir_log_reader_open(folder.as_ptr(), from_lsn, flags.0, &mut raw) })?;
@@ -155,6 +199,19 @@ impl LogReader {
         check(unsafe { sys::weir_log_reader_wait(self.0.raw(), nanoseconds(timeout)) }).map(drop)
     }
 
+    /// Record after record, waiting for those that are still to come.
+    pub fn follow(&mut self) -> impl Iterator<Item = Result<Record>> + '_ {
+        iter::from_fn(move || loop {
+            match self.next() {
+                None => match self.wait(None) {
+                    Ok(()) => continue,
+                    Err(error) => return Some(Err(error)),
+                },
+                found => return found,
+            }
+        })
+    }
+
     /// Goes to the first record at or after a position.
     pub fn seek(&mut self, lsn: u64) -> Result<()> {
         // SAFETY: the handle is valid.
@@ -181,6 +238,7 @@ pub fn store_cursor(
     lsn: u64,
     flags: CursorFlags,
 ) -> Result<()> {
+    library::fits()?;
     let (folder, name) = (c_path(folder.as_ref())?, c_string(name)?);
     // SAFETY: strings of C.
     check(unsafe { sys::weir_log_cursor_store(folder.as_ptr(), name.as_ptr(), lsn, flags.0) })
@@ -189,6 +247,7 @@ pub fn store_cursor(
 
 /// Reads a named position of a log.
 pub fn load_cursor(folder: impl AsRef<Path>, name: &str) -> Result<u64> {
+    library::fits()?;
     let (folder, name, mut lsn) = (c_path(folder.as_ref())?, c_string(name)?, 0);
     // SAFETY: strings of C, and a valid pointer.
     check(unsafe { sys::weir_log_cursor_load(folder.as_ptr(), name.as_ptr(), &mut lsn) })?;
@@ -197,8 +256,26 @@ pub fn load_cursor(folder: impl AsRef<Path>, name: &str) -> Result<u64> {
 
 /// Reads all of a log; `verdict` of the report says how it is.
 pub fn verify(folder: impl AsRef<Path>) -> Result<LogReport> {
+    library::fits()?;
     let (folder, mut report) = (c_path(folder.as_ref())?, LogReport::default());
     // SAFETY: a string of C, and a pointer to a struct whose `size` is set.
     check(unsafe { sys::weir_log_verify(folder.as_ptr(), &mut report) })?;
     Ok(report)
+}
+
+/// Makes a log that cannot be opened one that can; whether there was something to do. With `target`
+/// what is whole is copied to a new log there.
+pub fn repair(
+    folder: impl AsRef<Path>,
+    target: Option<&Path>,
+    options: &LogOptions,
+) -> Result<(bool, LogReport)> {
+    library::fits()?;
+    let (folder, target) = (c_path(folder.as_ref())?, target.map(c_path).transpose()?);
+    let mut report = LogReport::default();
+    let target = target.as_ref().map_or(ptr::null(), |target| target.as_ptr());
+    // SAFETY: strings of C, and pointers to structs whose `size` is set.
+    let done =
+        check(unsafe { sys::weir_log_repair(folder.as_ptr(), target, &options.0, &mut report) })?;
+    Ok((done == 1, report))
 }

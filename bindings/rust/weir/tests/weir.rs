@@ -42,6 +42,13 @@ fn threads_may_share_what_the_model_says() {
     both::<Subscription<'_>>();
     both::<Log>();
     both::<Block<'_>>();
+    both::<Block<'_, [f64]>>();
+    both::<Pool<String>>();
+    both::<Pool<std::cell::Cell<u8>>>(); // it gives out owners alone
+    both::<PoolBox<'_, String>>();
+    both::<Ids>();
+    both::<Router>();
+    both::<RouterRule>();
     send::<LogReader>();
 }
 
@@ -89,9 +96,21 @@ fn errors_are_io_errors() {
     let block = matrix.alloc(1, &AllocOptions::new()).unwrap();
     let rejected = channel.post(block, 1, &PostOptions::new(), SOON).unwrap_err();
     let error = std::io::Error::from(rejected.error);
-    assert_eq!(error.kind(), ErrorKind::Other);
+    assert_eq!(error.kind(), ErrorKind::BrokenPipe);
     assert!(error.to_string().contains("retired"), "{error}");
     assert_eq!(rejected.value.len(), 1);
+}
+
+#[test]
+fn codes_of_the_library_have_kinds() {
+    let matrix = matrix();
+    let raw = matrix.alloc(1, &AllocOptions::new()).unwrap().give(sys::WEIR_OWNER_NONE).unwrap();
+    matrix.take(raw).unwrap().free().unwrap();
+    let stale = matrix.take(raw).unwrap_err();
+    assert!(stale.is(sys::WEIR_E_STALE) && !stale.is(sys::WEIR_E_TYPE));
+    assert_eq!((stale.name(), stale.kind()), ("WEIR_E_STALE", ErrorKind::NotFound));
+    let _channel = Channel::create(&matrix, "jobs", &ChannelOptions::new()).unwrap();
+    assert_eq!(Router::attach(&matrix, "jobs").unwrap_err().kind(), ErrorKind::InvalidInput);
 }
 
 #[test]
@@ -124,7 +143,10 @@ fn a_dropped_message_comes_again() {
     let block = matrix.alloc(64, &AllocOptions::new()).unwrap();
     channel.post(block, 3, &PostOptions::new(), SOON).unwrap();
     let inbox = channel.subscribe().unwrap();
-    drop(inbox.read(SOON).unwrap());
+    let message = inbox.read(SOON).unwrap();
+    assert!(message.value::<u16>().is_ok());
+    assert_eq!(message.value::<u32>().unwrap_err().name(), "EINVAL");
+    drop(message);
     let block = inbox.read(SOON).unwrap().take().unwrap();
     assert!(block.len() >= 64);
     assert_eq!(inbox.read(Some(Duration::ZERO)).unwrap_err().kind(), ErrorKind::WouldBlock);
@@ -147,12 +169,30 @@ fn a_log_is_written_and_read() {
     let reader = LogReader::open(&path, 0, ReaderFlags::default()).unwrap();
     let found: Vec<Vec<u8>> = reader.map(|record| record.unwrap().data).collect();
     assert_eq!(found, [&b"one"[..], b"two", b"", b"four"]);
+    let mut reader = LogReader::open(&path, 0, ReaderFlags::default()).unwrap();
+    let followed: Vec<u64> = std::thread::scope(|scope| {
+        scope.spawn(|| {
+            std::thread::sleep(Duration::from_millis(20));
+            log.append(b"late").unwrap() // nobody waits: it is written after a while
+        });
+        reader.follow().take(5).map(|record| record.unwrap().lsn).collect()
+    });
+    assert_eq!((followed[0], followed[3]), (first, last));
     let mut reader = LogReader::open(&path, last, ReaderFlags::default()).unwrap();
     assert_eq!(reader.next_record().unwrap().unwrap().data, b"four");
     reader.seek(first).unwrap();
     assert_eq!(reader.next_record().unwrap().unwrap().lsn, first);
+    assert!(followed[4] > last);
+    assert_eq!(log.error(), None);
+    assert!(log.try_append(b"five").unwrap() > last);
+    let sixth = log.append_parts(66, &[b"si", b"x"]).unwrap();
+    log.wait(sixth, SOON).unwrap();
+    reader.seek(sixth).unwrap();
+    let found = reader.next_record().unwrap().unwrap();
+    assert_eq!((found.data, found.tag), (&b"six"[..], 66));
     drop(log);
     store_cursor(&path, "me", first, CursorFlags::default()).unwrap();
     assert_eq!(load_cursor(&path, "me").unwrap(), first);
     assert_eq!(verify(&path).unwrap().verdict, LogVerdict::WHOLE.0);
+    assert!(!repair(&path, None, &LogOptions::new()).unwrap().0);
 }
