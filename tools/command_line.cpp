@@ -230,7 +230,8 @@ void Verbs::add_top()
         std::string interval = "1s";
     };
     auto const given = std::make_shared<Given>();
-    CLI::App *const verb = app_.add_subcommand("top", "what the participants have and do, live");
+    CLI::App *const verb =
+        app_.add_subcommand("top", "what the participants and channels have and do, live");
     target_options(verb, given->options.target);
     verb->add_option("--interval", given->interval, "between two looks")
         ->check(is_duration(50 * kMillisecond))

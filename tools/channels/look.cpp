@@ -41,8 +41,8 @@ std::string stat_text(Facts const &facts, OwnerNames const &owners)
     weir_channel_info const &i = facts.info;
     std::string text = fmt::format("{}  {}, {} messages a level, full: {}\n", shown_name(facts),
                                    mode_name(i.mode), i.capacity, overflow_name(i.overflow));
-    text += fmt::format("type       {:#x}, {} bytes a message\n", i.type_id,
-                        i.message_size == 0 ? "any" : std::to_string(i.message_size));
+    text += fmt::format("type       {:#x}, messages of {}\n", i.type_id,
+                        i.message_size == 0 ? "any size" : human_bytes(i.message_size));
     text += fmt::format("times      to live {}, ageing {}, kept for late ones {} or {} messages\n",
                         time_or_none(i.ttl_ns), time_or_none(i.ageing_ns),
                         time_or_none(i.retain_ns), i.retain_count);

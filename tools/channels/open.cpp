@@ -63,9 +63,8 @@ OpenChannel open_channel(Choice const &choice)
     open.channel = Channel(channel);
     open.info = inquire(open.channel);
     if (!choice.mode.empty() && choice.mode != mode_name(open.info.mode))
-        throw Failure(fmt::format("{}: exists and is no {} channel, but a {} channel",
-                                  printable(choice.channel), choice.mode,
-                                  mode_name(open.info.mode)));
+        throw Failure(fmt::format("{}: is a {} channel, and no {} one", printable(choice.channel),
+                                  mode_name(open.info.mode), choice.mode));
     return open;
 }
 

@@ -106,13 +106,8 @@ class Poster {
     void flush()
     {
         while (!blocks_.empty()) {
-            int const posted = wait_until(
-                [this](std::int64_t turn_ns) {
-                    return weir_channel_post_many(open_.channel.get(), blocks_.data(),
-                                                  lengths_.data(), nullptr, blocks_.size(), &with_,
-                                                  turn_ns);
-                },
-                "post");
+            int const posted =
+                wait_until([this](std::int64_t turn_ns) { return post_some(turn_ns); }, "post");
             auto const count = static_cast<std::size_t>(posted);
             for (std::size_t i = 0; i < count; ++i)
                 bytes_ += lengths_[i];
@@ -124,8 +119,22 @@ class Poster {
 
     std::uint64_t messages() const { return messages_; }
     std::uint64_t bytes() const { return bytes_; }
+    std::uint64_t dropped() const { return dropped_; }
 
   private:
+    /// How many, or an error. One by one where the channel may refuse them, which a batch does not
+    /// tell.
+    int post_some(std::int64_t timeout_ns)
+    {
+        if (open_.info.overflow != WEIR_CHANNEL_DROP_NEW)
+            return weir_channel_post_many(open_.channel.get(), blocks_.data(), lengths_.data(),
+                                          nullptr, blocks_.size(), &with_, timeout_ns);
+        int const code = weir_channel_post(open_.channel.get(), blocks_.front(), lengths_.front(),
+                                           &with_, timeout_ns);
+        dropped_ += code == 1 ? 1 : 0;
+        return code < 0 ? code : 1;
+    }
+
     /// Tries again and again, until the timeout ends or somebody interrupts.
     template <typename Try> int wait_until(Try attempt, char const *what)
     {
@@ -151,6 +160,7 @@ class Poster {
     std::vector<std::uint64_t> lengths_;
     std::uint64_t messages_ = 0;
     std::uint64_t bytes_ = 0;
+    std::uint64_t dropped_ = 0; ///< of those
 };
 
 /// What is there is posted before more is waited for.
@@ -282,7 +292,12 @@ int publish(PublishOptions const &options)
     if (options.end)
         publishing.say_end();
     if (options.json)
-        print_json({{"posted", poster.messages()}, {"bytes", poster.bytes()}});
+        print_json({{"messages", poster.messages()},
+                    {"bytes", poster.bytes()},
+                    {"dropped", poster.dropped()}});
+    else if (poster.dropped() != 0)
+        fmt::print(stderr, "weir: {} messages were dropped, the channel was full\n",
+                   poster.dropped());
     return 0;
 }
 

@@ -10,6 +10,7 @@
 #include "source.hpp"
 
 #include <algorithm>
+#include <cerrno>
 #include <cstring>
 
 #include <fmt/format.h>
@@ -139,6 +140,8 @@ class Sender {
         int const copies = post(block, text.size());
         if (copies < 0)
             weir_matrix_free(matrix_.get(), block);
+        if (copies == -ENOENT)
+            throw Failure("no rule is for the message, or its channel is missing");
         must(copies, "post");
         ++messages_;
         copies_ += static_cast<std::uint64_t>(copies);
