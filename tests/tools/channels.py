@@ -124,6 +124,34 @@ def test_a_killed_reader_loses_nothing(tool):
     nothing_left(tool, matrix)
 
 
+def test_what_a_reader_has_in_hand_keeps_the_others_there(tool):
+    matrix = tool.free_name()
+    line = b"x" * 10000 + b"\n"
+    pub(tool, matrix, "hand", "--end", data=line * 20)  # more than a pipe holds
+    stuck = tool.start("sub", "--matrix", matrix, "--channel", "hand")
+    wait_for(lambda: stat(tool, matrix, "hand")["held"] == 20, "the first reader has all")
+    other = start_sub(tool, matrix, "hand", "--linger", "0")
+    time.sleep(0.3)
+    assert other.poll() is None
+    stuck.kill()
+    assert finish(other) == line * 20
+
+
+def test_a_broadcast_begins_when_its_subscribers_are_there(tool):
+    matrix = tool.free_name()
+    writer = start_pub(tool, matrix, "early", "--mode", "broadcast", "--end")
+    writer.stdin.write(b"one\ntwo\n")
+    writer.stdin.flush()
+    readers = []
+    for _ in range(2):
+        time.sleep(0.15)
+        readers.append(start_sub(tool, matrix, "early"))
+    writer.stdin.close()
+    writer.stdin = None
+    finish(writer)
+    assert [finish(reader) for reader in readers] == [b"one\ntwo\n"] * 2
+
+
 def test_a_killed_subscriber_of_a_broadcast_holds_nobody_up(tool):
     matrix = tool.free_name()
     readers = [start_sub(tool, matrix, "numbers", "--mode", "broadcast") for _ in range(2)]
