@@ -424,6 +424,7 @@ def test_bad_usage_is_exit_code_2(tool):
                   ["pub", "--matrix", "m", "--channel", "c", "--overflow", "explode"],
                   ["channel"], ["channel", "ls"], ["channel", "stat", "m"], ["router"],
                   ["router", "add", "m", "r"], ["router", "add", "m", "r", "--to", "a", "--drop"],
+                  ["router", "add", "m", "r", "--to", "a", "b"],
                   ["router", "add", "m", "r", "--mask", "1", "--to", "a"],
                   ["router", "set", "m", "r", "0", "--drop"]]:
         tool.run(*words, code=2)

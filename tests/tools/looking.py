@@ -93,6 +93,17 @@ def test_a_channel_that_is_removed_sends_its_readers_away(tool):
     assert tool.json("channel", "ls", matrix)["channels"] == []
 
 
+def test_the_end_of_a_removed_channel_is_not_that_of_the_next(tool):
+    matrix = tool.segment()
+    pub(tool, matrix, "gone", "--end")
+    tool.run("channel", "rm", matrix, "gone")
+    reader = start_sub(tool, matrix, "gone", "--linger", "0")
+    time.sleep(0.3)
+    assert reader.poll() is None
+    pub(tool, matrix, "gone", "--end", data=b"one\n")
+    assert reader.wait(timeout=10) == 0 and reader.out.read_bytes() == b"one\n"
+
+
 def route(tool, matrix, *arguments):
     report = tool.json("router", "post", matrix, "r", *arguments)
     return report["messages"], report["posted"], report["dropped"]

@@ -257,16 +257,18 @@ void rule_options(CLI::App *verb, std::shared_ptr<RuleOptions> const &options)
         {"--least-full", WEIR_ROUTER_LEAST_FULL, "to the one with most room"},
         {"--copy", WEIR_ROUTER_COPY, "a copy to each of them"},
     };
-    for (Name const &name : kNames)
-        actions
-            ->add_option_function<std::vector<std::string>>(
-                name.option,
-                [options, name](std::vector<std::string> const &channels) {
-                    options->rule.action = name.action;
-                    options->channels = channels;
-                },
-                name.what)
-            ->type_name("CHANNEL");
+    for (Name const &name : kNames) {
+        CLI::Option *const option = actions->add_option_function<std::vector<std::string>>(
+            name.option,
+            [options, name](std::vector<std::string> const &channels) {
+                options->rule.action = name.action;
+                options->channels = channels;
+            },
+            name.what);
+        option->type_name("CHANNEL");
+        if (name.action == WEIR_ROUTER_TO)
+            option->expected(1);
+    }
     actions->add_flag_callback(
         "--drop", [options] { options->rule.action = WEIR_ROUTER_DROP; }, "they are freed");
     verb->parse_complete_callback(choose);

@@ -46,6 +46,14 @@ EndWords &open_words(Matrix const &matrix, std::string const &channel)
     return *words;
 }
 
+/// The first `count` ends do not hold any more.
+void undo(EndWords &words, std::uint64_t count)
+{
+    std::uint64_t undone = words.undone.load();
+    while (undone < count && !words.undone.compare_exchange_weak(undone, count)) {
+    }
+}
+
 bool lives(Matrix const &matrix, std::uint64_t participant)
 {
     auto const all = participants_of(matrix);
@@ -56,38 +64,51 @@ bool lives(Matrix const &matrix, std::uint64_t participant)
 } // namespace
 
 Publishing::Publishing(Matrix const &matrix, std::string const &channel)
-    : matrix_(matrix), words_(open_words(matrix, channel))
+    : matrix_(matrix), channel_(channel)
 {
+    EndWords &words = open_words(matrix, channel);
     // In this order: an end that another one says after we are at work counts.
-    std::uint64_t const before = words_.said.load();
-    enter();
-    std::uint64_t undone = words_.undone.load();
-    while (undone < before && !words_.undone.compare_exchange_weak(undone, before)) {
-    }
+    std::uint64_t const before = words.said.load();
+    enter(words);
+    undo(words, before);
 }
 
 /// Takes a free place, or that of one who died.
-void Publishing::enter()
+void Publishing::enter(EndWords &words)
 {
     std::uint64_t me = 0;
     must(weir_matrix_participant_id(matrix_.get(), &me), "participant");
-    for (auto &place : words_.publisher) {
-        std::uint64_t found = place.load();
-        if ((found == 0 || !lives(matrix_, found)) && place.compare_exchange_strong(found, me)) {
-            mine_ = &place;
+    for (std::size_t i = 0; i < EndWords::kPublishers; ++i) {
+        std::uint64_t found = words.publisher[i].load();
+        if ((found == 0 || !lives(matrix_, found)) &&
+            words.publisher[i].compare_exchange_strong(found, me)) {
+            place_ = i;
             return;
         }
     }
     throw Failure("too many publishers of one channel at once");
 }
 
+// The block may be gone: anybody may take its name away and free it.
+
 Publishing::~Publishing()
 {
-    if (mine_ != nullptr)
-        mine_->store(0);
+    EndWords *const words = find_words(matrix_, channel_);
+    if (words != nullptr && place_ < EndWords::kPublishers)
+        words->publisher[place_].store(0);
 }
 
-void Publishing::say_end() { words_.said.fetch_add(1); }
+void Publishing::say_end()
+{
+    if (EndWords *const words = find_words(matrix_, channel_); words != nullptr)
+        words->said.fetch_add(1);
+}
+
+void forget_end(Matrix const &matrix, std::string const &channel)
+{
+    if (EndWords *const words = find_words(matrix, channel); words != nullptr)
+        undo(*words, words->said.load());
+}
 
 bool is_end(Matrix const &matrix, std::string const &channel)
 {

@@ -37,15 +37,18 @@ class Publishing {
     void say_end();
 
   private:
-    void enter();
+    void enter(EndWords &words);
 
     Matrix const &matrix_;
-    EndWords &words_;
-    std::atomic<std::uint64_t> *mine_ = nullptr;
+    std::string channel_;
+    std::size_t place_ = EndWords::kPublishers;
 };
 
 /// Whether that was all: nobody is at work, and the last one to end has said so. What was posted
 /// before is in the channel, or was read, by then.
 bool is_end(Matrix const &matrix, std::string const &channel);
+
+/// What was said of a channel that is retired does not hold for the next one of its name.
+void forget_end(Matrix const &matrix, std::string const &channel);
 
 } // namespace tool::channels

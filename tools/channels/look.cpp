@@ -5,6 +5,7 @@
 #include "../error.hpp"
 #include "../output.hpp"
 #include "../owners.hpp"
+#include "end.hpp"
 #include "facts.hpp"
 #include "open.hpp"
 
@@ -129,6 +130,7 @@ int retire_channel(ObjectTarget const &target)
 {
     Matrix const matrix = attach_matrix(target.matrix, target.foreign);
     must(weir_channel_retire(attach_channel(matrix, target.name).get()), printable(target.name));
+    forget_end(matrix, target.name);
     return 0;
 }
 
