@@ -485,3 +485,45 @@ Test(matrix_read_only, what_is_looked_at_may_go)
     check_eq(found, 0);
     weir_matrix_unref(watcher);
 }
+
+/// A channel comes and goes, and others write where it was: what a watcher is told was true once.
+Test(matrix_read_only, a_look_at_a_channel_that_goes_is_right_or_an_error, .timeout = 60)
+{
+    constexpr uint32_t kCells = 4096; // a look takes a while
+    Name const name("goes-on");
+    weir_matrix *const matrix = create(name, options(4 * kMiB));
+    weir_matrix *const watcher = watch(name);
+    pid_t const worker = start([&name] {
+        weir_matrix *const own = attach(name);
+        for (;;) {
+            weir_channel *const ring = channel(own, "passing", kCells);
+            for (int i = 0; i < 8; ++i)
+                child_must(weir_channel_post(ring, alloc(own), 1, nullptr, 0));
+            child_must(weir_channel_retire(ring));
+            weir_channel_unref(ring);
+            size_t const size = (kCells + 16) * 64; // fits where the ring was
+            weir_ref block = WEIR_REF_NONE;
+            void *data = nullptr;
+            child_must(weir_matrix_alloc(own, size, nullptr, &block, &data));
+            std::memset(data, 0x5a, size);
+            child_must(weir_matrix_free(own, block));
+        }
+    });
+    uint64_t looks = 0, wrong = 0;
+    for (int64_t const end = now_ns() + 700 * kMillisecond; now_ns() < end;) {
+        weir_channel *ring = nullptr;
+        int const code = weir_channel_attach(watcher, "passing", nullptr, &ring);
+        wrong += code == 0 || code == -ENOENT ? 0 : 1;
+        weir_channel_info info = WEIR_CHANNEL_INFO_INIT;
+        while (ring != nullptr && now_ns() < end && weir_channel_inquire(ring, &info) == 0) {
+            ++looks;
+            wrong += info.posted <= 8 && info.waiting <= 8 && info.waiting_bytes <= 8 ? 0 : 1;
+        }
+        weir_channel_unref(ring);
+    }
+    kill_and_join(worker);
+    check_ge(looks, 3);
+    check_eq(wrong, 0);
+    weir_matrix_unref(watcher);
+    weir_matrix_unref(matrix);
+}

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 """weir pub and weir sub: lines, frames and files through a channel, the end, kills, full disks."""
 
+import os
 import signal
 import struct
 import subprocess
@@ -285,8 +286,15 @@ def test_files_are_written_below_a_folder(tool):
     assert read_tree(tool.folder / "piped") == {"stdin": b"all of it\nin one\n"}
     _, err = pub(tool, matrix, "files", "--files", tool.folder / "none", code=1)
     assert "none: No such file" in err, err
-    _, err = pub(tool, matrix, "files", "--files", tool.folder, code=1)
-    assert "not a regular file" in err, err
+    os.mkfifo(tool.folder / "fifo")
+    for odd in [tool.folder, tool.folder / "fifo"]:
+        _, err = pub(tool, matrix, "files", "--files", odd, code=1)
+        assert "not a regular file" in err, err
+    pub(tool, matrix, "files", "--files", "--end", data=b"again")
+    _, err = sub(tool, matrix, "files", "--files", "--out", source / "a", code=1)
+    assert "a: Not a directory" in err, err
+    sub(tool, matrix, "files", "--files", "--out", tool.folder / "piped")
+    assert read_tree(tool.folder / "piped") == {"stdin": b"again"}
     nothing_left(tool, matrix)
 
 

@@ -182,7 +182,9 @@ std::string stored_path(std::string const &path)
 
 class File {
   public:
-    explicit File(std::string const &path) : fd_(open(path.c_str(), O_RDONLY | O_CLOEXEC))
+    /// Without waiting for the other end of what is no regular file.
+    explicit File(std::string const &path)
+        : fd_(open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC))
     {
         if (fd_ < 0)
             fail_errno(printable(path));

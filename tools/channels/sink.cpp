@@ -15,6 +15,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <filesystem>
+#include <system_error>
 #include <utility>
 
 #include <fmt/format.h>
@@ -67,7 +68,7 @@ iovec piece_of(unsigned char const *data, std::size_t length)
 class NewFile {
   public:
     explicit NewFile(std::filesystem::path const &path)
-        : path_(path), draft_(fmt::format("{}.weir-{}", path.string(), getpid())),
+        : path_(path), draft_(path.parent_path() / fmt::format(".weir-sub-{}", getpid())),
           fd_(open(draft_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0666))
     {
         if (fd_ < 0)
@@ -146,7 +147,11 @@ void Sink::write_file(Payload const &message) const
     if (stored.find('\0') != std::string::npos || !stays_below(path))
         throw Failure(fmt::format("a file's path is not below a folder: {}", printable(stored)));
     std::filesystem::path const whole = std::filesystem::path(options_.out) / path;
-    std::filesystem::create_directories(whole.parent_path());
+    std::error_code problem;
+    std::filesystem::create_directories(whole.parent_path(), problem);
+    if (problem)
+        throw Failure(
+            fmt::format("{}: {}", printable(whole.parent_path().string()), problem.message()));
     std::size_t const head = kPrefixBytes + length;
     NewFile file(whole);
     iovec piece = piece_of(message.data + head, message.length - head);
