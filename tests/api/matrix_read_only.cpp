@@ -499,6 +499,7 @@ Test(matrix_read_only, a_look_at_a_channel_that_goes_is_right_or_an_error, .time
             weir_channel *const ring = channel(own, "passing", kCells);
             for (int i = 0; i < 8; ++i)
                 child_must(weir_channel_post(ring, alloc(own), 1, nullptr, 0));
+            usleep(100); // so that it is looked at
             child_must(weir_channel_retire(ring));
             weir_channel_unref(ring);
             size_t const size = (kCells + 16) * 64; // fits where the ring was

@@ -264,9 +264,10 @@ def test_a_broken_frame_is_an_error_and_no_end(tool):
     wait_for(lambda: reader.out.read_bytes() == b"abc\n", "what came before")
     time.sleep(0.2)
     assert reader.poll() is None
-    huge = struct.pack("<I", 1 << 30)
+    huge = struct.pack("<I", 3) + b"def" + struct.pack("<I", 1 << 30)
     _, err = pub(tool, matrix, "broken", "--frames", data=huge, code=1)
     assert "does not fit" in err, err
+    wait_for(lambda: reader.out.read_bytes() == b"abc\ndef\n", "what came before")
 
 
 def test_files_are_written_below_a_folder(tool):
@@ -284,17 +285,18 @@ def test_files_are_written_below_a_folder(tool):
     pub(tool, matrix, "files", "--files", "--end", data=b"all of it\nin one\n")
     sub(tool, matrix, "files", "--files", "--out", tool.folder / "piped")
     assert read_tree(tool.folder / "piped") == {"stdin": b"all of it\nin one\n"}
-    _, err = pub(tool, matrix, "files", "--files", tool.folder / "none", code=1)
+    _, err = pub(tool, matrix, "files", "--files", source / "a", tool.folder / "none", code=1)
     assert "none: No such file" in err, err
+    assert stat(tool, matrix, "files")["waiting"] == 1  # what came before
     os.mkfifo(tool.folder / "fifo")
     for odd in [tool.folder, tool.folder / "fifo"]:
         _, err = pub(tool, matrix, "files", "--files", odd, code=1)
         assert "not a regular file" in err, err
     pub(tool, matrix, "files", "--files", "--end", data=b"again")
     _, err = sub(tool, matrix, "files", "--files", "--out", source / "a", code=1)
-    assert "a: Not a directory" in err, err
-    sub(tool, matrix, "files", "--files", "--out", tool.folder / "piped")
-    assert read_tree(tool.folder / "piped") == {"stdin": b"again"}
+    assert "Not a directory" in err, err
+    sub(tool, matrix, "files", "--files", "--out", tool.folder / "after")
+    assert read_tree(tool.folder / "after") == {f"{where}/a": b"A\n", "stdin": b"again"}
     nothing_left(tool, matrix)
 
 
@@ -359,8 +361,9 @@ def test_more_than_fits_waits_for_readers(tool):
     feed()
     finish(writer)
     assert finish(reader) == b"x" * 200000 + b"\n" + line * 200
-    _, err = pub(tool, matrix, "small", data=b"z" * (3 << 20) + b"\n", code=1)
+    _, err = pub(tool, matrix, "small", data=b"first\n" + b"z" * (3 << 20) + b"\n", code=1)
     assert "does not fit in the matrix" in err, err
+    assert sub(tool, matrix, "small", "--count", 1)[0] == b"first\n"
     nothing_left(tool, matrix)
 
 

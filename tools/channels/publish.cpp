@@ -79,12 +79,12 @@ class Poster {
                                      &block, &data);
         };
         int const code = attempt(0);
+        if (code < 0)
+            flush();
         if (code == -EINVAL)
             throw Failure(fmt::format("a message of {} bytes does not fit in the matrix", size));
-        if (code < 0) {
-            flush();
+        if (code < 0)
             wait_until(attempt, "alloc");
-        }
         return {open_.matrix, block, data};
     }
 
@@ -248,6 +248,7 @@ void post_files(Poster &poster, std::vector<std::string> const &paths)
         if (!S_ISREG(about.st_mode))
             throw Failure(printable(path) + ": not a regular file");
         post_regular(poster, file.fd(), static_cast<std::size_t>(about.st_size), path);
+        poster.flush(); // the next one may not be readable
     }
     if (paths.empty())
         post_stdin_whole(poster);

@@ -73,8 +73,8 @@ bool Source::take_frame(std::string_view &ret_message)
     auto const *const from = reinterpret_cast<unsigned char const *>(buffer_.data() + at_);
     std::size_t const length = length_at(from);
     if (length > longest_)
-        throw Failure(fmt::format("a frame of {} bytes does not fit in the matrix", length));
-    if (left() - kPrefixBytes < length)
+        problem_ = fmt::format("a frame of {} bytes does not fit in the matrix", length);
+    if (!problem_.empty() || left() - kPrefixBytes < length)
         return false;
     ret_message = {buffer_.data() + at_ + kPrefixBytes, length};
     at_ += kPrefixBytes + length;
@@ -97,6 +97,8 @@ void Source::make_room()
 
 bool Source::fill()
 {
+    if (!problem_.empty())
+        throw Failure(problem_);
     if (ended_)
         return false;
     make_room();

@@ -5,6 +5,7 @@
 #include "channels.hpp"
 
 #include <cstddef>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -24,7 +25,7 @@ class Source {
 
     /// The next message that has come in whole; valid until fill().
     bool take(std::string_view &ret_message);
-    /// False: there is no more. Throws if the input ends within a frame.
+    /// False: there is no more. Throws if the input is not what it should be.
     bool fill();
 
   private:
@@ -40,6 +41,7 @@ class Source {
     std::size_t seen_ = 0; ///< no line ends before
     std::size_t end_ = 0;
     bool ended_ = false;
+    std::string problem_; ///< told when all in front of it has been taken
 };
 
 /// Reads what a descriptor has, up to `size` bytes; 0 at its end. Throws if it cannot, or if the
