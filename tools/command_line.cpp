@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-// The command line: which verb with which options. Alone uses CLI11, which is slow to compile.
+// The command line: which verb with which options; channels/command_line.cpp has those of channels.
 #include "command_line.hpp"
 
 #include "clock.hpp"
+#include "command_line_parts.hpp"
 #include "output.hpp"
 #include "units.hpp"
 #include "verbs.hpp"
@@ -15,7 +16,6 @@
 #include <string>
 #include <vector>
 
-#include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
 #include <weir.h>
@@ -29,27 +29,9 @@ constexpr double kShortestSeconds = 0.1; // shorter slices measure the clock and
 constexpr double kLongestSeconds = 3600;
 // Shorter and hardly any worker would live long enough to attach.
 constexpr std::int64_t kShortestKillNs = kMillisecond;
-constexpr std::int64_t kLongestWaitNs = 86400 * kSecond;
 constexpr std::int64_t kHighestNode = 1023;
 constexpr std::uint32_t kOwnMode = 0600;
 constexpr std::uint32_t kGroupMode = 0660;
-
-using Action = std::function<int()>;
-
-/// A check that tells what `parse` threw.
-template <typename Parse> CLI::Validator check_with(Parse parse, char const *name)
-{
-    return CLI::Validator(
-        [parse](std::string const &text) -> std::string {
-            try {
-                parse(text);
-                return {};
-            } catch (BadUnit const &error) {
-                return error.what();
-            }
-        },
-        name);
-}
 
 CLI::Validator is_seconds()
 {
@@ -62,32 +44,11 @@ CLI::Validator is_seconds()
     return CLI::Validator(check, "SECONDS");
 }
 
-CLI::Validator is_not_empty(std::string const &what = "path")
-{
-    auto const check = [what](std::string const &text) -> std::string {
-        return text.empty() ? "an empty text is no " + what : "";
-    };
-    return CLI::Validator(check, "");
-}
-
-CLI::Validator is_bytes() { return check_with(parse_bytes, "SIZE"); }
-
 CLI::Validator is_kill_interval()
 {
     auto const parse = [](std::string const &text) {
         if (parse_duration(text) < kShortestKillNs)
             throw BadUnit("shorter than 1ms: " + text);
-    };
-    return check_with(parse, "TIME");
-}
-
-CLI::Validator is_duration(std::int64_t shortest_ns)
-{
-    auto const parse = [shortest_ns](std::string const &text) {
-        std::int64_t const found = parse_duration(text);
-        if (found < shortest_ns || found > kLongestWaitNs)
-            throw BadUnit("shorter than " + std::to_string(shortest_ns / kMillisecond) +
-                          "ms or longer than a day: " + text);
     };
     return check_with(parse, "TIME");
 }
@@ -115,20 +76,18 @@ class Verbs {
         add_log();
         add_record();
         add_replay();
+        add_channel_verbs(app_, chosen_);
         add_ingest();
         add_ingest_worker();
         add_fixture();
     }
 
   private:
-    /// A verb whose options live as long as the action that is given them.
     template <typename Options>
     void on_choice(CLI::App *verb, std::shared_ptr<Options> options,
                    std::function<int(Options const &)> run)
     {
-        verb->callback([&chosen = chosen_, options, run] {
-            chosen = [options, run] { return run(*options); };
-        });
+        tool::on_choice<Options>(chosen_, verb, std::move(options), std::move(run));
     }
 
     static void target_options(CLI::App *verb, Target &target)
@@ -271,7 +230,8 @@ void Verbs::add_top()
         std::string interval = "1s";
     };
     auto const given = std::make_shared<Given>();
-    CLI::App *const verb = app_.add_subcommand("top", "what the participants have and do, live");
+    CLI::App *const verb =
+        app_.add_subcommand("top", "what the participants and channels have and do, live");
     target_options(verb, given->options.target);
     verb->add_option("--interval", given->interval, "between two looks")
         ->check(is_duration(50 * kMillisecond))

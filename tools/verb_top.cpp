@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-// weir top: what the participants have and do, again and again.
+// weir top: what the participants have and do, and how the channels fill, again and again.
 #include "verbs.hpp"
 
 #include "clock.hpp"
@@ -8,6 +8,9 @@
 #include "output.hpp"
 #include "owners.hpp"
 #include "terminal.hpp"
+
+#include "channels/facts.hpp"
+#include "channels/open.hpp"
 
 #include <unistd.h>
 
@@ -27,6 +30,7 @@ struct Sample {
     weir_matrix_info stats{};
     std::vector<weir_participant_info> participants;
     std::map<std::uint64_t, OwnerSum> sums; ///< by owner
+    std::vector<channels::Facts> channels;
 };
 
 struct Rates {
@@ -48,6 +52,7 @@ Sample take_sample(Matrix const &matrix)
     sample.stats = stats_of(matrix);
     sample.sums = sums_by_owner(matrix);
     sample.participants = participants_of(matrix);
+    sample.channels = channels::all_facts(matrix);
     sample.at_ns = now_ns();
     return sample;
 }
@@ -94,6 +99,33 @@ std::string rate_text(std::optional<Rates> const &rates, double Rates::*which)
     return rates ? fmt::format("{:.0f}", (*rates).*which) : "-";
 }
 
+/// Posts per second; none: it was not there at the first sample.
+std::optional<double> post_rate(channels::Facts const &channel, Sample const &before,
+                                double seconds)
+{
+    for (auto const &old : before.channels)
+        if (old.name == channel.name)
+            return per_second(old.info.posted, channel.info.posted, seconds);
+    return std::nullopt;
+}
+
+std::string channels_text(Sample const &before, Sample const &now)
+{
+    double const seconds = seconds_between(before, now);
+    Table table({"channel", "mode", "waiting", "bytes", "posts/s", "lag", "lost", "oldest"},
+                {0, 1});
+    for (auto const &channel : now.channels) {
+        auto const rate = post_rate(channel, before, seconds);
+        table.add({channels::shown_name(channel), channels::mode_name(channel.info.mode),
+                   std::to_string(channel.info.waiting), human_bytes(channel.info.waiting_bytes),
+                   rate ? fmt::format("{:.0f}", *rate) : "-",
+                   std::to_string(channels::lag_of(channel)),
+                   std::to_string(channels::lost_of(channel)),
+                   human_time(static_cast<double>(channel.info.oldest_age_ns))});
+    }
+    return now.channels.empty() ? "" : "\n" + table.text();
+}
+
 std::string picture(std::string const &name, Sample const &before, Sample const &now)
 {
     weir_matrix_info const &s = now.stats;
@@ -121,7 +153,19 @@ std::string picture(std::string const &name, Sample const &before, Sample const 
                    rate_text(row.rates, &Rates::frees),
                    known ? std::to_string(row.info->running) : "-"});
     }
-    return text + table.text();
+    return text + table.text() + channels_text(before, now);
+}
+
+nlohmann::ordered_json channels_json(Sample const &before, Sample const &now)
+{
+    auto list = nlohmann::ordered_json::array();
+    for (auto const &channel : now.channels) {
+        auto entry = channels::summary_json(channel);
+        if (auto const rate = post_rate(channel, before, seconds_between(before, now)); rate)
+            entry["posts_per_second"] = *rate;
+        list.push_back(entry);
+    }
+    return list;
 }
 
 nlohmann::ordered_json rows_json(Sample const &before, Sample const &now)
@@ -166,7 +210,8 @@ void show_json(std::string const &name, Sample const &before, Sample const &now)
                 {"trimmed_bytes", s.trimmed_bytes},
                 {"allocs_per_second", per_second(before.stats.allocs, s.allocs, seconds)},
                 {"frees_per_second", per_second(before.stats.frees, s.frees, seconds)},
-                {"owners", rows_json(before, now)}});
+                {"owners", rows_json(before, now)},
+                {"channels", channels_json(before, now)}});
 }
 
 void show_live(Matrix const &matrix, TopOptions const &options, Sample before)

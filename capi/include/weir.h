@@ -2201,6 +2201,10 @@ WEIR_API int weir_channel_create(
 /**
  * Attaches to a channel that exists.
  *
+ * With a read-only `matrix` the handle is for looking alone:
+ * weir_channel_inquire() and weir_channel_subscribers() work, and keep nobody
+ * from freeing the channel.
+ *
  * @param[in] matrix       the matrix it lives in, which the handle keeps
  *     attached.
  * @param[in] name         1 to 63 bytes. UTF-8, ended by NUL.
@@ -2218,7 +2222,6 @@ WEIR_API int weir_channel_create(
  *   -ENAMETOOLONG   the name is too long
  *   -ENOENT         there is none
  *   -ENOMEM         no memory for the handle
- *   -EROFS          `matrix` is read-only
  *   -WEIR_E_CORRUPT the channel contradicts itself
  *   -WEIR_E_FORKED  in a fork child: it may not open the file of the segment
  *                   again
@@ -2254,7 +2257,7 @@ WEIR_API int weir_channel_attach(
  *   -ENAMETOOLONG   the name is too long
  *   -ENOMEM         the matrix has no room for it, or no memory for the handle
  *   -ENOSPC         all 256 roots are taken, or the file system is full
- *   -EROFS          `matrix` is read-only
+ *   -EROFS          `matrix` is read-only, and there is none
  *   -WEIR_E_CORRUPT the segment or the channel contradicts itself
  *   -WEIR_E_FORKED  in a fork child: it may not open the file of the segment
  *                   again
@@ -2310,6 +2313,7 @@ WEIR_API struct weir_channel *weir_channel_unref(
  *                   all participant slots are taken
  *   -EINVAL         `channel` is NULL
  *   -EMFILE         in a fork child: too many open files
+ *   -EROFS          the channel's matrix is read-only
  *   -WEIR_E_FORKED  in a fork child: it may not open the file of the segment
  *                   again
  *   -WEIR_E_RETIRED it, or its matrix, was retired before
@@ -2348,6 +2352,7 @@ WEIR_API int weir_channel_retire(struct weir_channel *channel) WEIR_NOEXCEPT;
  *   -EMFILE         in a fork child: too many open files
  *   -EMSGSIZE       `length` is not the channel's message size
  *   -EPERM          the block is not this participant's
+ *   -EROFS          the channel's matrix is read-only
  *   -ETIMEDOUT      there was no room in time
  *   -WEIR_E_CORRUPT the channel contradicts itself
  *   -WEIR_E_FORKED  in a fork child: it may not open the file of the segment
@@ -2395,6 +2400,7 @@ WEIR_API int weir_channel_post(
  *   -EMFILE         in a fork child: too many open files
  *   -EMSGSIZE       the first length is not the channel's message size
  *   -EPERM          the first block is not this participant's
+ *   -EROFS          the channel's matrix is read-only
  *   -ETIMEDOUT      there was no room in time
  *   -WEIR_E_CORRUPT the channel contradicts itself
  *   -WEIR_E_FORKED  in a fork child: it may not open the file of the segment
@@ -2472,6 +2478,7 @@ WEIR_API int weir_channel_subscribers(
  *   -EMFILE         in a fork child: too many open files
  *   -ENOMEM         no memory for the handle
  *   -ENOSPC         a broadcast channel has 64 subscribers
+ *   -EROFS          the channel's matrix is read-only
  *   -WEIR_E_FORKED  in a fork child: it may not open the file of the segment
  *                   again
  *   -WEIR_E_RETIRED the channel or its matrix was retired
@@ -4757,6 +4764,9 @@ WEIR_API int weir_router_create(struct weir_matrix *matrix, const char *name,
 /**
  * Attaches to a router that exists.
  *
+ * With a read-only `matrix` the handle is for looking alone:
+ * weir_router_rules() works, and keeps nobody from freeing the router.
+ *
  * @param[in] matrix      the matrix it lives in, which the handle keeps
  *     attached.
  * @param[in] name        1 to 63 bytes. UTF-8, ended by NUL.
@@ -4770,7 +4780,6 @@ WEIR_API int weir_router_create(struct weir_matrix *matrix, const char *name,
  *   -ENAMETOOLONG   the name is too long
  *   -ENOENT         there is none
  *   -ENOMEM         no memory for the handle
- *   -EROFS          `matrix` is read-only
  *   -WEIR_E_CORRUPT the router contradicts itself
  *   -WEIR_E_FORKED  in a fork child: it may not open the file of the segment
  *                   again
@@ -4819,6 +4828,7 @@ WEIR_API struct weir_router *weir_router_unref(
  *                   all participant slots are taken
  *   -EINVAL         `router` is NULL
  *   -EMFILE         in a fork child: too many open files
+ *   -EROFS          the router's matrix is read-only
  *   -WEIR_E_FORKED  in a fork child: it may not open the file of the segment
  *                   again
  *   -WEIR_E_RETIRED it, or its matrix, was retired before
@@ -4851,6 +4861,7 @@ WEIR_API int weir_router_retire(struct weir_router *router) WEIR_NOEXCEPT;
  *   -ENOMEM         no memory to work with
  *   -ENOSPC         there are 64 rules, or they would name more than 64
  *                   channels
+ *   -EROFS          the router's matrix is read-only
  *   -WEIR_E_FORKED  in a fork child: it may not open the file of the segment
  *                   again
  *   -WEIR_E_RETIRED the router or its matrix was retired
@@ -4875,6 +4886,7 @@ WEIR_API int weir_router_add_rule(
  *   -EMFILE         in a fork child: too many open files
  *   -ENOENT         there is none of this number
  *   -ENOMEM         no memory to work with
+ *   -EROFS          the router's matrix is read-only
  *   -WEIR_E_FORKED  in a fork child: it may not open the file of the segment
  *                   again
  *   -WEIR_E_RETIRED the router or its matrix was retired
@@ -4940,6 +4952,7 @@ WEIR_API int weir_router_rules(struct weir_router *router,
  *   -ENOMEM         no memory for copies, or for the channel's handle
  *   -ENOSPC         the file system is full, for copies
  *   -EPERM          the block is not this participant's
+ *   -EROFS          the router's matrix is read-only
  *   -ETIMEDOUT      there was no room in time
  *   -WEIR_E_CORRUPT the router or the channel contradicts itself
  *   -WEIR_E_FORKED  in a fork child: it may not open the file of the segment

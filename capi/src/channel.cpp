@@ -85,6 +85,9 @@ WEIR_API int weir_channel_create(struct weir_matrix *matrix, const char *name,
 /**
  * Attaches to a channel that exists.
  *
+ * With a read-only `matrix` the handle is for looking alone: weir_channel_inquire()
+ * and weir_channel_subscribers() work, and keep nobody from freeing the channel.
+ *
  * @class weir_channel ctor
  * @param[in]  matrix      the matrix it lives in, which the handle keeps attached
  * @param[in]  name        utf8; 1 to 63 bytes
@@ -99,7 +102,6 @@ WEIR_API int weir_channel_create(struct weir_matrix *matrix, const char *name,
  *   -ENAMETOOLONG    the name is too long
  *   -ENOENT          there is none
  *   -ENOMEM          no memory for the handle
- *   -EROFS           `matrix` is read-only
  *   -WEIR_E_CORRUPT  the channel contradicts itself
  *   -WEIR_E_FORKED   in a fork child: it may not open the file of the segment again
  *   -WEIR_E_RETIRED  the matrix was retired
@@ -133,7 +135,7 @@ WEIR_API int weir_channel_attach(struct weir_matrix *matrix, const char *name,
  *   -ENAMETOOLONG    the name is too long
  *   -ENOMEM          the matrix has no room for it, or no memory for the handle
  *   -ENOSPC          all 256 roots are taken, or the file system is full
- *   -EROFS           `matrix` is read-only
+ *   -EROFS           `matrix` is read-only, and there is none
  *   -WEIR_E_CORRUPT  the segment or the channel contradicts itself
  *   -WEIR_E_FORKED   in a fork child: it may not open the file of the segment again
  *   -WEIR_E_RETIRED  the matrix was retired
@@ -199,6 +201,7 @@ WEIR_API struct weir_channel *weir_channel_unref(struct weir_channel *channel) n
  *   -EBUSY          a stopped process holds the directory, or, in a fork child, all participant slots are taken
  *   -EINVAL         `channel` is NULL
  *   -EMFILE         in a fork child: too many open files
+ *   -EROFS          the channel's matrix is read-only
  *   -WEIR_E_FORKED  in a fork child: it may not open the file of the segment again
  *   -WEIR_E_RETIRED it, or its matrix, was retired before
  * @thread any
@@ -235,6 +238,7 @@ WEIR_API int weir_channel_retire(struct weir_channel *channel) noexcept
  *   -EMFILE         in a fork child: too many open files
  *   -EMSGSIZE       `length` is not the channel's message size
  *   -EPERM          the block is not this participant's
+ *   -EROFS          the channel's matrix is read-only
  *   -ETIMEDOUT      there was no room in time
  *   -WEIR_E_CORRUPT the channel contradicts itself
  *   -WEIR_E_FORKED  in a fork child: it may not open the file of the segment again
@@ -281,6 +285,7 @@ WEIR_API int weir_channel_post(struct weir_channel *channel, weir_ref block, siz
  *   -EMFILE         in a fork child: too many open files
  *   -EMSGSIZE       the first length is not the channel's message size
  *   -EPERM          the first block is not this participant's
+ *   -EROFS          the channel's matrix is read-only
  *   -ETIMEDOUT      there was no room in time
  *   -WEIR_E_CORRUPT the channel contradicts itself
  *   -WEIR_E_FORKED  in a fork child: it may not open the file of the segment again
@@ -383,6 +388,7 @@ WEIR_API int weir_channel_subscribers(struct weir_channel *channel, weir_subscri
  *   -EMFILE         in a fork child: too many open files
  *   -ENOMEM         no memory for the handle
  *   -ENOSPC         a broadcast channel has 64 subscribers
+ *   -EROFS          the channel's matrix is read-only
  *   -WEIR_E_FORKED  in a fork child: it may not open the file of the segment again
  *   -WEIR_E_RETIRED the channel or its matrix was retired
  * @thread any

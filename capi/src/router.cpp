@@ -55,6 +55,9 @@ WEIR_API int weir_router_create(struct weir_matrix *matrix, const char *name,
 /**
  * Attaches to a router that exists.
  *
+ * With a read-only `matrix` the handle is for looking alone: weir_router_rules()
+ * works, and keeps nobody from freeing the router.
+ *
  * @class weir_router ctor
  * @param[in]  matrix     the matrix it lives in, which the handle keeps attached
  * @param[in]  name       utf8; 1 to 63 bytes
@@ -67,7 +70,6 @@ WEIR_API int weir_router_create(struct weir_matrix *matrix, const char *name,
  *   -ENAMETOOLONG    the name is too long
  *   -ENOENT          there is none
  *   -ENOMEM          no memory for the handle
- *   -EROFS           `matrix` is read-only
  *   -WEIR_E_CORRUPT  the router contradicts itself
  *   -WEIR_E_FORKED   in a fork child: it may not open the file of the segment again
  *   -WEIR_E_RETIRED  the matrix was retired
@@ -135,6 +137,7 @@ WEIR_API struct weir_router *weir_router_unref(struct weir_router *router) noexc
  *   -EBUSY          a stopped process holds the directory, or, in a fork child, all participant slots are taken
  *   -EINVAL         `router` is NULL
  *   -EMFILE         in a fork child: too many open files
+ *   -EROFS          the router's matrix is read-only
  *   -WEIR_E_FORKED  in a fork child: it may not open the file of the segment again
  *   -WEIR_E_RETIRED it, or its matrix, was retired before
  * @thread any
@@ -169,6 +172,7 @@ WEIR_API int weir_router_retire(struct weir_router *router) noexcept
  *   -ENOENT         there is no rule `before`
  *   -ENOMEM         no memory to work with
  *   -ENOSPC         there are 64 rules, or they would name more than 64 channels
+ *   -EROFS          the router's matrix is read-only
  *   -WEIR_E_FORKED  in a fork child: it may not open the file of the segment again
  *   -WEIR_E_RETIRED the router or its matrix was retired
  * @thread any
@@ -206,6 +210,7 @@ WEIR_API int weir_router_add_rule(struct weir_router *router, const struct weir_
  *   -EMFILE         in a fork child: too many open files
  *   -ENOENT         there is none of this number
  *   -ENOMEM         no memory to work with
+ *   -EROFS          the router's matrix is read-only
  *   -WEIR_E_FORKED  in a fork child: it may not open the file of the segment again
  *   -WEIR_E_RETIRED the router or its matrix was retired
  * @thread any
@@ -273,6 +278,7 @@ WEIR_API int weir_router_rules(struct weir_router *router, weir_rule_fn callback
  *   -ENOMEM         no memory for copies, or for the channel's handle
  *   -ENOSPC         the file system is full, for copies
  *   -EPERM          the block is not this participant's
+ *   -EROFS          the router's matrix is read-only
  *   -ETIMEDOUT      there was no room in time
  *   -WEIR_E_CORRUPT the router or the channel contradicts itself
  *   -WEIR_E_FORKED  in a fork child: it may not open the file of the segment again

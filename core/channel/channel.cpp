@@ -83,7 +83,7 @@ Result<Channel *> Channel::add_open(Matrix &matrix, OpenObject const &object,
     if ((options.type_id != 0 && options.type_id != own.type_id) ||
         (options.message_size != 0 && options.message_size != own.message_size))
         return error(kType);
-    if (OpenHandle *const known = find(matrix, object.ref); known != nullptr) {
+    if (OpenHandle *const known = find(matrix, object); known != nullptr) {
         known->share(object);
         return static_cast<Channel *>(known);
     }
@@ -97,12 +97,14 @@ Result<Channel *> Channel::attach_once(Matrix &matrix, char const *name,
                                        ChannelOptions const &options, Channel *&spare) noexcept
 {
     Guard const guard(matrix.objects_mutex());
-    auto const object = matrix.open_object(name, RootKind::channel);
+    auto const object = OpenHandle::open(matrix, name, RootKind::channel);
     WEIR_TRY(object);
     auto const added = add_open(matrix, *object, options, spare);
-    if (!added.ok() && find(matrix, object->ref) == nullptr)
+    if (!added.ok() && find(matrix, *object) == nullptr)
         matrix.close_object(*object);
-    return added;
+    // Without a mark it may have gone while we looked at its header.
+    bool const gone = !added.ok() && object->seen != 0 && !matrix.object_still_there(*object).ok();
+    return gone ? error(ENOENT) : added;
 }
 
 Result<Channel *> Channel::attach(Matrix &matrix, char const *name,
@@ -190,18 +192,22 @@ Status Channel::post_entered(Post const &what, Nanoseconds timeout) noexcept
     return done;
 }
 
+/// Looking writes nothing, so a read-only handle may.
+Status Channel::enter_to_look() noexcept { return is_watched() ? still_there() : enter(); }
+
 Status Channel::inquire(ChannelInfo &ret) noexcept
 {
-    WEIR_TRY(enter());
+    WEIR_TRY(enter_to_look());
     ring_.inquire(ret);
-    return kOk;
+    return still_there();
 }
 
 Status Channel::subscribers(int (*visit)(SubscriberInfo const &, void *), void *userdata) noexcept
 {
-    WEIR_TRY(enter());
-    return Status{
-        ring_.each_subscriber([=](SubscriberInfo const &info) { return visit(info, userdata); })};
+    WEIR_TRY(enter_to_look());
+    int const code =
+        ring_.each_subscriber([=](SubscriberInfo const &info) { return visit(info, userdata); });
+    return code != 0 ? Status{code} : still_there();
 }
 
 Result<Subscription *> Channel::subscribe() noexcept

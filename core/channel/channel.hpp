@@ -139,6 +139,7 @@ class Channel : private OpenHandle {
                              ChannelOptions const &options) noexcept;
     static Result<Channel *> add_open(Matrix &matrix, OpenObject const &object,
                                       ChannelOptions const &options, Channel *&spare) noexcept;
+    Status enter_to_look() noexcept;
     Status post_entered(Post const &what, Nanoseconds timeout) noexcept;
 
     Ring ring_;

@@ -18,11 +18,18 @@ struct OpenHandle {
     OpenHandle(OpenHandle const &) = delete;
     OpenHandle &operator=(OpenHandle const &) = delete;
 
-    /// A block is one object's, so what is found is of the kind that was opened.
-    static OpenHandle *find(Matrix &matrix, Ref ref) noexcept
+    /// Who may write marks the object; a read-only handle looks at it without.
+    static Result<OpenObject> open(Matrix &matrix, char const *name, RootKind kind) noexcept
+    {
+        return matrix.segment().read_only() ? matrix.watch_object(name, kind)
+                                            : matrix.open_object(name, kind);
+    }
+    /// A block is one object's, so what is found is of the kind that was opened. Without a mark it
+    /// may be another object's by now, which the entry's word tells.
+    static OpenHandle *find(Matrix &matrix, OpenObject const &object) noexcept
     {
         auto *at = static_cast<OpenHandle *>(matrix.open_objects());
-        while (at != nullptr && !(at->object_.ref == ref))
+        while (at != nullptr && !(at->object_.ref == object.ref && at->object_.seen == object.seen))
             at = at->next_;
         return at;
     }
@@ -68,6 +75,13 @@ struct OpenHandle {
     {
         WEIR_TRY(matrix_->enter());
         return WEIR_LIKELY(object_.marked_as == matrix_->me()) ? kOk : mark_again();
+    }
+
+    /// For what looks alone: before, as above, and after, whether it was there all the time.
+    bool is_watched() const noexcept { return object_.seen != 0; }
+    Status still_there() noexcept
+    {
+        return is_watched() ? matrix_->object_still_there(object_) : kOk;
     }
 
   private:

@@ -50,7 +50,7 @@ struct Router::Target {
 
 Result<Router *> Router::add_open(Matrix &matrix, OpenObject const &object, Router *&spare) noexcept
 {
-    if (OpenHandle *const known = find(matrix, object.ref); known != nullptr) {
+    if (OpenHandle *const known = find(matrix, object); known != nullptr) {
         known->share(object);
         return static_cast<Router *>(known);
     }
@@ -72,7 +72,7 @@ Result<Router *> Router::attach(Matrix &matrix, char const *name) noexcept
         return error(ENOMEM);
     auto const attach_once = [&]() noexcept -> Result<Router *> {
         Guard const guard(matrix.objects_mutex());
-        auto const object = matrix.open_object(name, RootKind::router);
+        auto const object = OpenHandle::open(matrix, name, RootKind::router);
         WEIR_TRY(object);
         return add_open(matrix, *object, spare);
     };
@@ -148,7 +148,7 @@ Status Router::remove(uint64_t id) noexcept
 
 Status Router::rules(int (*visit)(Rule const &, void *), void *userdata) noexcept
 {
-    WEIR_TRY(enter());
+    WEIR_TRY(is_watched() ? still_there() : enter()); // looking writes nothing
     for (unsigned i = 0; i < kMaxRules; ++i) {
         Rule rule;
         Status const found = rules_.at(i, rule);
@@ -158,7 +158,7 @@ Status Router::rules(int (*visit)(Rule const &, void *), void *userdata) noexcep
         if (int const code = visit(rule, userdata); code != 0)
             return Status{code};
     }
-    return kOk;
+    return still_there();
 }
 
 // ---- channels

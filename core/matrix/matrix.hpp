@@ -155,6 +155,7 @@ struct OpenObject {
     Ref ref;
     uint32_t entry = 0;
     Identity marked_as; ///< not the owner id alone: a fork child may get its parent's
+    uint64_t seen = 0;  ///< who may not write leaves no mark: the entry's word, else 0
 };
 
 class Matrix {
@@ -246,6 +247,10 @@ class Matrix {
     Result<OpenObject> open_object(char const *name, RootKind kind) noexcept;
     /// In a fork child: marks it anew. kStale if it is gone.
     Status open_object_again(OpenObject &object) noexcept;
+    /// For a read-only handle: without a mark, so the object may go at any time. What was read of
+    /// it counts if object_still_there() says so afterwards.
+    Result<OpenObject> watch_object(char const *name, RootKind kind) noexcept;
+    Status object_still_there(OpenObject const &object) noexcept;
     void close_object(OpenObject const &object) noexcept;
     /// Frees the name; the object itself goes when nobody has it open any more.
     Status retire_object(OpenObject const &object) noexcept;

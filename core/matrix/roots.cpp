@@ -223,10 +223,34 @@ Status Directory::open_again(OpenObject &object) noexcept
     return kOk;
 }
 
+Result<OpenObject> Directory::watch(RootName const &name, RootKind kind) const noexcept
+{
+    constexpr int kTries = 1000; // as lookup()
+    for (int i = 0; i < kTries; ++i) {
+        uint32_t index;
+        RootWord word;
+        if (!find(name, index, word))
+            return error(ENOENT);
+        if (!word.is(RootState::bound, kind))
+            return error(kType);
+        OpenObject const object{ref_at(index), index, {}, word.raw};
+        if (same_name(index, name) && still_there(object))
+            return object;
+    }
+    return error(ENOENT);
+}
+
+/// Each step of an entry counts in its word, as visit_unmarked() says.
+bool Directory::still_there(OpenObject const &object) const noexcept
+{
+    acquire_fence(); // what was read above was read before the word below; pairs with change()
+    return load(object.entry).raw == object.seen;
+}
+
 void Directory::close(OpenObject const &object) noexcept
 {
-    if (!(object.marked_as == matrix_.me()))
-        return; // a fork child that never used it
+    if (object.seen != 0 || !(object.marked_as == matrix_.me()))
+        return; // without a mark, or a fork child that never used it
     unmark(object.entry, object.marked_as.owner);
     collect_if_retired(object.entry);
 }
@@ -426,6 +450,20 @@ Status Matrix::open_object_again(OpenObject &object) noexcept
 {
     WEIR_TRY(enter());
     return Directory(*this).open_again(object);
+}
+
+Result<OpenObject> Matrix::watch_object(char const *name, RootKind kind) noexcept
+{
+    if (segment_.retired())
+        return error(kRetired);
+    RootName checked;
+    WEIR_TRY(RootName::of(name, checked));
+    return Directory(*this).watch(checked, kind);
+}
+
+Status Matrix::object_still_there(OpenObject const &object) noexcept
+{
+    return segment_.retired() || !Directory(*this).still_there(object) ? error(kRetired) : kOk;
 }
 
 void Matrix::close_object(OpenObject const &object) noexcept { Directory(*this).close(object); }

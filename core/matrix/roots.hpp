@@ -68,6 +68,8 @@ class Directory {
     Status retire(OpenObject const &object) noexcept;
     Result<OpenObject> open(RootName const &name, RootKind kind) noexcept;
     Status open_again(OpenObject &object) noexcept;
+    Result<OpenObject> watch(RootName const &name, RootKind kind) const noexcept;
+    bool still_there(OpenObject const &object) const noexcept;
     void close(OpenObject const &object) noexcept;
     void heal(Owner dead) noexcept;
     /// Reports the blocks that all objects keep alive.

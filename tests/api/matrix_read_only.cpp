@@ -140,14 +140,50 @@ void every_change_is_refused(weir_matrix *watcher, weir_ref block)
     refuse(-EROFS, weir_matrix_check(watcher, WEIR_CHECK_REPAIR, &report));
     refuse(-EROFS, weir_matrix_retire(watcher));
     refuse(-EROFS, weir_channel_create(watcher, "new", nullptr, &none));
-    refuse(-EROFS, weir_channel_attach(watcher, "ring", nullptr, &none));
-    refuse(-EROFS, weir_channel_open(watcher, "ring", nullptr, &none));
     refuse(-EROFS, weir_channel_open(watcher, "new", nullptr, &none));
     weir_router *router = nullptr;
     refuse(-EROFS, weir_router_create(watcher, "new", &router));
-    refuse(-EROFS, weir_router_attach(watcher, "router", &router));
     cr_assert_null(none);
     check_eq(ref, 0);
+}
+
+weir_channel_info inquire(weir_channel *of)
+{
+    weir_channel_info info = WEIR_CHANNEL_INFO_INIT;
+    must(weir_channel_inquire(of, &info));
+    return info;
+}
+
+/// Attached to the channel "ring" of a scene, which has one message.
+void a_channel_is_only_looked_at(weir_channel *ring, weir_ref block)
+{
+    auto const info = inquire(ring);
+    check_eq(info.waiting, 1);
+    check_eq(info.next_length, 1);
+    weir_subscription *reader = nullptr;
+    uint64_t const length = 1;
+    refuse(-EROFS, weir_channel_subscribe(ring, &reader));
+    refuse(-EROFS, weir_channel_post(ring, block, 1, nullptr, 0));
+    refuse(-EROFS, weir_channel_post_many(ring, &block, &length, nullptr, 1, nullptr, 0));
+    refuse(-EROFS, weir_channel_retire(ring));
+    cr_assert_null(reader);
+}
+
+int count_rule(weir_rule_info const *, void *userdata)
+{
+    return ++*static_cast<int *>(userdata), 0;
+}
+int count_subscriber(weir_subscriber_info const *, void *userdata)
+{
+    return ++*static_cast<int *>(userdata), 0;
+}
+
+void add_drop_rule(weir_router *router)
+{
+    weir_router_rule rule = WEIR_ROUTER_RULE_INIT;
+    rule.action = WEIR_ROUTER_DROP;
+    uint64_t id = 0;
+    must(weir_router_add_rule(router, &rule, &id));
 }
 } // namespace
 
@@ -369,6 +405,126 @@ Test(matrix_read_only, a_check_beside_work_finds_no_errors, .timeout = 60)
     must(weir_channel_retire(ring));
     weir_channel_unref(ring);
     check_eq(used_blocks(matrix), 0);
+    weir_matrix_unref(watcher);
+    weir_matrix_unref(matrix);
+}
+
+Test(matrix_read_only, channels_and_routers_are_looked_at)
+{
+    Scene const scene("objects");
+    weir_router *router = nullptr;
+    must(weir_router_create(scene.matrix, "router", &router));
+    add_drop_rule(router);
+    weir_matrix *const watcher = watch(scene.name);
+    uint64_t const before = sum_of(scene.name.path().c_str());
+    weir_channel *ring = nullptr, *again = nullptr;
+    must(weir_channel_attach(watcher, "ring", nullptr, &ring));
+    must(weir_channel_open(watcher, "ring", nullptr, &again));
+    cr_assert_eq(ring, again);
+    weir_channel_unref(again);
+    a_channel_is_only_looked_at(ring, scene.block);
+    weir_router *seen = nullptr;
+    must(weir_router_attach(watcher, "router", &seen));
+    int rules = 0;
+    check_eq(weir_router_rules(seen, count_rule, &rules), 0);
+    check_eq(rules, 1);
+    weir_router_rule rule = WEIR_ROUTER_RULE_INIT;
+    rule.action = WEIR_ROUTER_DROP;
+    uint64_t id = 0;
+    refuse(-EROFS, weir_router_add_rule(seen, &rule, &id));
+    refuse(-EROFS, weir_router_remove_rule(seen, 1));
+    refuse(-EROFS, weir_router_post(seen, scene.block, 1, nullptr, 0));
+    refuse(-EROFS, weir_router_retire(seen));
+    weir_router_unref(seen);
+    weir_channel_unref(ring);
+    weir_matrix_unref(watcher);
+    check_eq(sum_of(scene.name.path().c_str()), before);
+    must(weir_router_retire(router));
+    weir_router_unref(router);
+}
+
+/// Without a mark: who looks holds nothing back, and finds out that it is gone.
+Test(matrix_read_only, what_is_looked_at_may_go)
+{
+    Scene const scene("goes");
+    weir_matrix *const watcher = watch(scene.name);
+    weir_router *router = nullptr, *seen = nullptr;
+    must(weir_router_create(scene.matrix, "router", &router));
+    must(weir_router_attach(watcher, "router", &seen));
+    weir_channel *const gone = channel(scene.matrix, "gone");
+    weir_channel *ring = nullptr, *next = nullptr;
+    must(weir_channel_attach(watcher, "gone", nullptr, &ring));
+    must(weir_channel_retire(gone));
+    weir_channel_unref(gone);
+    uint64_t const blocks = used_blocks(scene.matrix);
+    weir_channel_info info = WEIR_CHANNEL_INFO_INIT;
+    int found = 0;
+    refuse(-WEIR_E_RETIRED, weir_channel_inquire(ring, &info));
+    refuse(-WEIR_E_RETIRED, weir_channel_subscribers(ring, count_subscriber, &found));
+    refuse(-ENOENT, weir_channel_attach(watcher, "gone", nullptr, &next));
+
+    weir_channel_options large = WEIR_CHANNEL_OPTIONS_INIT;
+    large.capacity = 32;
+    weir_channel *anew = nullptr; // perhaps where the old one was
+    must(weir_channel_create(scene.matrix, "gone", &large, &anew));
+    check_eq(used_blocks(scene.matrix), blocks + 1);
+    must(weir_channel_attach(watcher, "gone", nullptr, &next));
+    cr_assert_neq(ring, next);
+    check_eq(inquire(next).capacity, 32);
+    refuse(-WEIR_E_RETIRED, weir_channel_inquire(ring, &info));
+    weir_channel_unref(ring);
+    check_eq(inquire(next).waiting, 0);
+    weir_channel_unref(next);
+    must(weir_channel_retire(anew));
+    weir_channel_unref(anew);
+
+    must(weir_router_retire(router));
+    weir_router_unref(router);
+    refuse(-WEIR_E_RETIRED, weir_router_rules(seen, count_rule, &found));
+    weir_router_unref(seen);
+    check_eq(found, 0);
+    weir_matrix_unref(watcher);
+}
+
+/// A channel comes and goes, and others write where it was: what a watcher is told was true once.
+Test(matrix_read_only, a_look_at_a_channel_that_goes_is_right_or_an_error, .timeout = 60)
+{
+    constexpr uint32_t kCells = 4096; // a look takes a while
+    Name const name("goes-on");
+    weir_matrix *const matrix = create(name, options(4 * kMiB));
+    weir_matrix *const watcher = watch(name);
+    pid_t const worker = start([&name] {
+        weir_matrix *const own = attach(name);
+        for (;;) {
+            weir_channel *const ring = channel(own, "passing", kCells);
+            for (int i = 0; i < 8; ++i)
+                child_must(weir_channel_post(ring, alloc(own), 1, nullptr, 0));
+            usleep(100); // so that it is looked at
+            child_must(weir_channel_retire(ring));
+            weir_channel_unref(ring);
+            size_t const size = (kCells + 16) * 64; // fits where the ring was
+            weir_ref block = WEIR_REF_NONE;
+            void *data = nullptr;
+            child_must(weir_matrix_alloc(own, size, nullptr, &block, &data));
+            std::memset(data, 0x5a, size);
+            child_must(weir_matrix_free(own, block));
+        }
+    });
+    uint64_t looks = 0, wrong = 0;
+    for (int64_t const end = now_ns() + 700 * kMillisecond; now_ns() < end;) {
+        weir_channel *ring = nullptr;
+        int const code = weir_channel_attach(watcher, "passing", nullptr, &ring);
+        wrong += code == 0 || code == -ENOENT ? 0 : 1;
+        weir_channel_info info = WEIR_CHANNEL_INFO_INIT;
+        while (ring != nullptr && now_ns() < end && weir_channel_inquire(ring, &info) == 0) {
+            ++looks;
+            wrong += info.posted <= 8 && info.waiting <= 8 && info.waiting_bytes <= 8 ? 0 : 1;
+        }
+        weir_channel_unref(ring);
+    }
+    kill_and_join(worker);
+    check_ge(looks, 3);
+    check_eq(wrong, 0);
     weir_matrix_unref(watcher);
     weir_matrix_unref(matrix);
 }

@@ -13,7 +13,7 @@ from weir._load import bind as _bind, check_sizes as _check_sizes, load as _load
 
 VERSION = "0.1.0"
 VERSION_NUMBER = 0x100
-ABI_HASH = 0x64722dacde50ece2
+ABI_HASH = 0x4cd6ea62d82a1be8
 SONAME = "libweir.so.0"
 
 _free, _held = _load(SONAME, VERSION, VERSION_NUMBER, ABI_HASH)

@@ -10,7 +10,7 @@ use std::os::raw::{c_char, c_int, c_void};
 /// The release that these declarations were made from.
 pub const VERSION_NUMBER: u32 = 0x100;
 /// What `weir_abi_hash(VERSION_NUMBER)` says if the library fits them.
-pub const ABI_HASH: u64 = 0x64722dacde50ece2;
+pub const ABI_HASH: u64 = 0x4cd6ea62d82a1be8;
 
 /// A block of a matrix, as any process of the machine can pass it on.
 pub type weir_ref = u64;

@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+// Writing messages in as few system calls as there are batches, and whole files.
+#include "sink.hpp"
+
+#include "../error.hpp"
+#include "../ingest/interrupt.hpp"
+#include "../output.hpp"
+#include "source.hpp"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
+#include <filesystem>
+#include <system_error>
+#include <utility>
+
+#include <fmt/format.h>
+
+namespace tool::channels {
+namespace {
+constexpr std::size_t kPieces = 512; ///< of one call; the kernel takes 1024
+
+void wait_writable(int fd)
+{
+    pollfd room{fd, POLLOUT, 0};
+    poll(&room, 1, 100);
+}
+
+/// Who reads a pipe may be slow: a signal ends the wait.
+void write_all(int fd, iovec *piece, std::size_t count, std::string const &what)
+{
+    while (count != 0) {
+        if (piece->iov_len == 0) {
+            ++piece;
+            --count;
+            continue;
+        }
+        ssize_t const put = writev(fd, piece, static_cast<int>(std::min(count, kPieces)));
+        if (put < 0 && errno != EINTR && errno != EAGAIN)
+            fail_errno("cannot write to " + what);
+        if (put < 0 && ingest::was_interrupted())
+            throw Failure("interrupted while writing");
+        if (put < 0 && errno == EAGAIN)
+            wait_writable(fd);
+        for (auto left = static_cast<std::size_t>(std::max<ssize_t>(put, 0)); left != 0;) {
+            std::size_t const step = std::min(left, piece->iov_len);
+            piece->iov_base = static_cast<char *>(piece->iov_base) + step;
+            piece->iov_len -= step;
+            left -= step;
+            if (piece->iov_len == 0) {
+                ++piece;
+                --count;
+            }
+        }
+    }
+}
+
+iovec piece_of(unsigned char const *data, std::size_t length)
+{
+    return {const_cast<unsigned char *>(data), length};
+}
+
+/// A file that nobody finds before it is whole; removed if it is not.
+class NewFile {
+  public:
+    explicit NewFile(std::filesystem::path const &path)
+        : path_(path), draft_(path.parent_path() / fmt::format(".weir-sub-{}", getpid())),
+          fd_(open(draft_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0666))
+    {
+        if (fd_ < 0)
+            fail_errno(printable(draft_));
+    }
+    NewFile(NewFile const &) = delete;
+    NewFile &operator=(NewFile const &) = delete;
+    ~NewFile()
+    {
+        if (fd_ >= 0)
+            close(fd_);
+        if (!draft_.empty())
+            unlink(draft_.c_str());
+    }
+    int fd() const { return fd_; }
+    void publish()
+    {
+        if (close(std::exchange(fd_, -1)) != 0 || rename(draft_.c_str(), path_.c_str()) != 0)
+            fail_errno(printable(path_.string()));
+        draft_.clear();
+    }
+
+  private:
+    std::filesystem::path path_;
+    std::string draft_;
+    int fd_;
+};
+
+/// Anybody may have posted it: it must stay below the folder.
+bool stays_below(std::filesystem::path const &path)
+{
+    return !path.empty() && path.is_relative() && path.has_filename() &&
+           std::none_of(path.begin(), path.end(),
+                        [](std::filesystem::path const &part) { return part == ".."; });
+}
+} // namespace
+
+void Sink::write(std::vector<Payload> const &batch)
+{
+    if (options_.framing != Framing::files)
+        return write_stream(batch);
+    for (Payload const &message : batch)
+        write_file(message);
+}
+
+void Sink::write_stream(std::vector<Payload> const &batch)
+{
+    static constexpr unsigned char kLineEnd = '\n';
+    pieces_.clear();
+    prefixes_.assign(batch.size() * kPrefixBytes, 0);
+    for (std::size_t i = 0; i < batch.size(); ++i) {
+        Payload const &message = batch[i];
+        if (options_.framing == Framing::lines) {
+            pieces_.push_back(piece_of(message.data, message.length));
+            pieces_.push_back(piece_of(&kLineEnd, 1));
+            continue;
+        }
+        if (message.length > UINT32_MAX)
+            throw Failure(
+                fmt::format("a message of {} bytes is too long for a frame", message.length));
+        unsigned char *const prefix = prefixes_.data() + i * kPrefixBytes;
+        put_length(prefix, message.length);
+        pieces_.push_back(piece_of(prefix, kPrefixBytes));
+        pieces_.push_back(piece_of(message.data, message.length));
+    }
+    write_all(STDOUT_FILENO, pieces_.data(), pieces_.size(), "stdout");
+}
+
+void Sink::write_file(Payload const &message) const
+{
+    std::size_t const length = message.length < kPrefixBytes ? SIZE_MAX : length_at(message.data);
+    if (length > message.length - std::min(message.length, kPrefixBytes))
+        throw Failure("a message is no file of weir pub --files");
+    std::string const stored(reinterpret_cast<char const *>(message.data) + kPrefixBytes, length);
+    std::filesystem::path const path(stored);
+    if (stored.find('\0') != std::string::npos || !stays_below(path))
+        throw Failure(fmt::format("a file's path is not below a folder: {}", printable(stored)));
+    std::filesystem::path const whole = std::filesystem::path(options_.out) / path;
+    std::error_code problem;
+    std::filesystem::create_directories(whole.parent_path(), problem);
+    if (problem)
+        throw Failure(
+            fmt::format("{}: {}", printable(whole.parent_path().string()), problem.message()));
+    std::size_t const head = kPrefixBytes + length;
+    NewFile file(whole);
+    iovec piece = piece_of(message.data + head, message.length - head);
+    write_all(file.fd(), &piece, 1, printable(whole.string()));
+    file.publish();
+}
+
+} // namespace tool::channels

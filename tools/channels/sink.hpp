@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+// Where messages are written to, straight from their blocks: stdout, or files.
+#pragma once
+
+#include "channels.hpp"
+
+#include <sys/uio.h>
+
+#include <cstddef>
+#include <vector>
+
+namespace tool::channels {
+
+/// The bytes of one message.
+struct Payload {
+    unsigned char const *data;
+    std::size_t length;
+};
+
+class Sink {
+  public:
+    explicit Sink(SubscribeOptions const &options) : options_(options) {}
+
+    /// Returns when all of them are written; throws if one cannot be.
+    void write(std::vector<Payload> const &batch);
+
+  private:
+    void write_stream(std::vector<Payload> const &batch);
+    void write_file(Payload const &message) const;
+
+    SubscribeOptions const &options_;
+    std::vector<iovec> pieces_;
+    std::vector<unsigned char> prefixes_;
+};
+
+} // namespace tool::channels

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+// What the files of the command line share: checks of options, and verbs that leave their action.
+// CLI11 is slow to compile, so no other file includes it.
+#pragma once
+
+#include "clock.hpp"
+#include "units.hpp"
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include <CLI/CLI.hpp>
+
+namespace tool {
+
+using Action = std::function<int()>;
+
+constexpr std::int64_t kLongestWaitNs = 86400 * kSecond;
+
+/// A check that tells what `parse` threw.
+template <typename Parse> CLI::Validator check_with(Parse parse, char const *name)
+{
+    return CLI::Validator(
+        [parse](std::string const &text) -> std::string {
+            try {
+                parse(text);
+                return {};
+            } catch (BadUnit const &error) {
+                return error.what();
+            }
+        },
+        name);
+}
+
+inline CLI::Validator is_bytes() { return check_with(parse_bytes, "SIZE"); }
+
+inline CLI::Validator is_duration(std::int64_t shortest_ns)
+{
+    auto const parse = [shortest_ns](std::string const &text) {
+        std::int64_t const found = parse_duration(text);
+        if (found < shortest_ns || found > kLongestWaitNs)
+            throw BadUnit("shorter than " + std::to_string(shortest_ns / kMillisecond) +
+                          "ms or longer than a day: " + text);
+    };
+    return check_with(parse, "TIME");
+}
+
+inline CLI::Validator is_not_empty(std::string const &what = "path")
+{
+    auto const check = [what](std::string const &text) -> std::string {
+        return text.empty() ? "an empty text is no " + what : "";
+    };
+    return CLI::Validator(check, "");
+}
+
+/// A verb whose options live as long as the action that is given them.
+template <typename Options>
+void on_choice(Action &chosen, CLI::App *verb, std::shared_ptr<Options> options,
+               std::function<int(Options const &)> run)
+{
+    verb->callback([&chosen, options, run] { chosen = [options, run] { return run(*options); }; });
+}
+
+/// pub, sub, channel and router.
+void add_channel_verbs(CLI::App &app, Action &chosen);
+
+} // namespace tool
