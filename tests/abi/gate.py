@@ -21,6 +21,8 @@ sys.path[:0] = [str(HERE), str(HERE.parent / "gen")]
 from elf import run  # noqa: E402
 from tap import Tap  # noqa: E402
 
+PATIENCE = 120  # seconds, for one comparison
+
 # What is done to the toy library, and whether a program of the old one still works.
 VARIANTS = [
     ("nothing at all", [], True),
@@ -37,10 +39,15 @@ VARIANTS = [
 
 
 class Release:
-    """A library with its header."""
+    """A library with its header, alone in a folder: abi-compliance-checker looks for headers all
+    around the one that it gets."""
 
-    def __init__(self, header, library):
-        self.header, self.library = header, library
+    def __init__(self, header, library, folder):
+        folder.mkdir(exist_ok=True)
+        self.header, self.library = folder / header.name, folder / library.name
+        for file, own in (header, self.header), (library, self.library):
+            if file != own:
+                shutil.copyfile(file, own)
 
     def has_debug_information(self):
         return ".debug_info" in run("readelf", "-SW", self.library).stdout
@@ -54,14 +61,14 @@ class Release:
 
 def abidiff(old, new, folder):
     return run("abidiff", "--no-added-syms", "--headers-dir1", old.header.parent, "--headers-dir2",
-               new.header.parent, old.library, new.library, cwd=folder)
+               new.header.parent, old.library, new.library, cwd=folder, timeout=PATIENCE)
 
 
 def compliance(old, new, folder):
     done = run("abi-compliance-checker", "-l", new.library.name, "-lang", "C",
                "-old", old.description(folder / "old.xml"),
                "-new", new.description(folder / "new.xml"),
-               "-report-path", folder / "report.html", cwd=folder)
+               "-report-path", folder / "report.html", cwd=folder, timeout=PATIENCE)
     done.stdout += done.stderr
     return done
 
@@ -84,7 +91,7 @@ def toy(folder, changes):
     built = run("cc", "-g", "-shared", "-fPIC", folder / "toy.c", "-o", library,
                 "-Wl,-soname,libtoy.so.0")
     assert built.returncode == 0, built.stderr
-    return Release(folder / "toy.h", library)
+    return Release(folder / "toy.h", library, folder)
 
 
 def check_toy(tap, name, tool, folder):
@@ -97,22 +104,23 @@ def check_toy(tap, name, tool, folder):
                f"status {done.returncode}\n{done.stdout}{done.stderr}")
 
 
-def today(args, folder):
+def today(args, place):
     """The library of these sources with debug information."""
+    folder = place / "build"
     meson = "/usr/bin/meson" if os.access("/usr/bin/meson", os.X_OK) else "meson"
     built = run(meson, "setup", folder, args.root, "-Ddebug=true", "-Ddefault_library=shared",
                 "-Dtools=disabled", "-Dtests=disabled", "-Dbench=disabled", "-Dexamples=false")
     if built.returncode == 0:
         built = run("ninja", "-C", folder, f"libweir.so.{args.version}")
     assert built.returncode == 0, built.stdout[-3000:] + built.stderr[-3000:]
-    return Release(args.root / "capi/include/weir.h", (folder / "libweir.so.0").resolve())
+    return Release(args.root / "capi/include/weir.h", folder / "libweir.so", place / "new")
 
 
-def find_release(folder):
-    headers, libraries = sorted(folder.rglob("weir.h")), sorted(folder.rglob("libweir.so"))
+def find_release(baseline, place):
+    headers, libraries = sorted(baseline.rglob("weir.h")), sorted(baseline.rglob("libweir.so"))
     if not headers or not libraries:
         return None
-    return Release(headers[0].resolve(), libraries[0].resolve())
+    return Release(headers[0], libraries[0], place / "old")
 
 
 def check_baseline(tap, args, folder):
@@ -120,13 +128,13 @@ def check_baseline(tap, args, folder):
         for name in TOOLS:
             tap.skip(f"{name} accepts the library", "no release to compare with (-Dabi_baseline)")
         return
-    old = find_release(args.baseline)
+    old = find_release(args.baseline, folder)
     good = old is not None and old.has_debug_information()
     tap.ok(good, "the release has a header and debug information",
            f"{args.baseline}: wanted are weir.h and a libweir.so that was built with -Ddebug=true")
     if not good:
         return
-    new = today(args, folder / "build")
+    new = today(args, folder)
     for name, tool in TOOLS.items():
         if shutil.which(name) is None:
             tap.skip(f"{name} accepts the library", f"no {name}")
@@ -141,6 +149,7 @@ def main():
     parser.add_argument("--version", required=True)
     parser.add_argument("--baseline", type=pathlib.Path)
     args = parser.parse_args()
+    args.root = args.root.resolve()
     tap = Tap()
     with tempfile.TemporaryDirectory(prefix="weir-gate-") as name:
         folder = pathlib.Path(name).resolve()
