@@ -25,7 +25,7 @@ def build(tarball, version, place, env, mask, *options):
     clean = {name: value for name, value in os.environ.items()
              if not name.startswith(("DEB", "DPKG", "MESON", "PYTHON", "PYENV"))}
     return run("dpkg-buildpackage", "-us", "-uc", *options, cwd=source, umask=mask,
-               env={**clean, **env, "PATH": SYSTEM_PATH})
+               env={**clean, **env, "PATH": SYSTEM_PATH, "CCACHE_DISABLE": "1"})
 
 
 def sums(place):
@@ -66,17 +66,23 @@ def extract(first, target):
     for package in sorted(first.glob("*.deb")):
         if "dbgsym" not in package.name:
             run("dpkg-deb", "-x", package, target)
+    for page in target.rglob("man/man*/*.gz"):
+        run("gzip", "-d", page)
 
 
 def check_hardening(tap, there):
+    """Without --nocfprotection it asks for CET's mark in the file, which the linker leaves out as soon
+    as one object lacks it, and Debian 12's start-up code does. So the instructions are looked for."""
     name = "the shared library and the command are hardened"
     if shutil.which("hardening-check") is None:
-        return tap.skip(name, "no hardening-check")
-    # libc's functions that copy are all bounded in the library; there is nothing to fortify.
-    library = run("hardening-check", "--nofortify", there.folder / "libweir.so")
-    command = run("hardening-check", there.dest / "usr/bin/weir")
-    return tap.ok(library.returncode == 0 and command.returncode == 0, name,
-                  tail(library) + "\n" + tail(command))
+        tap.skip(name, "no hardening-check")
+    else:
+        done = run("hardening-check", "--nocfprotection", there.folder / "libweir.so.0",
+                   there.dest / "usr/bin/weir")
+        tap.ok(done.returncode == 0, name, tail(done))
+    if os.uname().machine == "x86_64":
+        code = run("objdump", "-d", there.folder / "libweir.so.0").stdout
+        tap.ok(len(re.findall(r"\bendbr64$", code, re.M)) > 100, "the library's functions are marked for CET")
 
 
 def installed_class(install):

@@ -18,6 +18,7 @@ done
 echo ready
 
 export DEBIAN_FRONTEND=noninteractive
+PATH=/usr/sbin:/usr/bin:/sbin:/bin:$PATH # the distribution's programs before others
 dpkg -i "$packages"/*.deb >"$folder/results/install" 2>&1
 echo installed
 
