@@ -48,7 +48,7 @@ def main():
     tarball = dist(tap, args.root, folder)
     if tarball is not None:
         debian.check(tap, args, tarball, folder)
-        check_tarball(tap, tarball, folder)
+        check_tarball(tap, tarball, args.version, folder)
     print(f"{tap.count - tap.failures} passed, {tap.failures} failed", flush=True)
     sys.exit(1 if tap.failures else 0)
 
