@@ -15,7 +15,6 @@ SECOND = {"TZ": "Pacific/Kiritimati", "LC_ALL": "C", "USER": "second", "HOSTNAME
 # Nobody has asked Debian for the package yet, so there is no bug that its changelog could close.
 NOT_OURS = "initial-upload-closes-no-bugs"
 PROGRAMS = {"go-link": "go", "rust-link": "cargo"}  # what a test needs that is not installed by us
-LIBURING_PC = "Name: liburing\nDescription: a stand-in\nVersion: 2.3\nLibs: -luring\n"
 
 
 def build(tarball, version, place, env, mask, *options):
@@ -97,7 +96,7 @@ def installed_class(install):
                           if not name.startswith(("PKG_CONFIG", "MESON", "DESTDIR"))}
             stand_ins = dest.parent / "stand-ins"
             stand_ins.mkdir()
-            (stand_ins / "liburing.pc").write_text(LIBURING_PC)
+            (stand_ins / "liburing.pc").write_text(install.LIBURING_PC)
             self.env = {
                 **self.clean,
                 "PKG_CONFIG_LIBDIR": f"{self.folder / 'pkgconfig'}:{stand_ins}",
