@@ -24,6 +24,19 @@ std::string emit_json(Model const &model);     ///< capi/abi/weir.json
 std::string emit_probe(Model const &model);    ///< tests/abi/probe.c
 std::string emit_surface(Model const &model);  ///< tests/api/surface_gen.c
 
+/// A version node of the symbol map: the release that brought it, and what it added, sorted.
+struct Node {
+    std::string name;
+    std::string version;
+    std::vector<std::string> symbols;
+};
+
+/// Nodes of the current soversion in the order of the releases; without those that added nothing.
+std::vector<Node> nodes_of(Model const &model);
+
+/// pkgconfig/distro/debian/libweirN.symbols, N being the soversion.
+Output emit_debian(Model const &model);
+
 /// A released snapshot: the version of its release and the bytes of the file.
 struct Snapshot {
     std::string version;

@@ -20,36 +20,37 @@ std::vector<std::string> symbols_of(Model const &model, std::string const &node)
     return symbols;
 }
 
-/// Nodes of the current soversion, each once, in the order of the releases.
-std::vector<std::string> nodes_of(Model const &model)
+} // namespace
+
+std::vector<Node> nodes_of(Model const &model)
 {
-    std::vector<std::string> nodes;
-    for (Release const &release : model.releases)
-        if (release.soversion == model.current().soversion &&
-            (nodes.empty() || nodes.back() != release.node))
-            nodes.push_back(release.node);
+    std::vector<Node> nodes;
+    std::string last;
+    for (Release const &release : model.releases) {
+        if (release.soversion != model.current().soversion || release.node == last)
+            continue;
+        last = release.node;
+        std::vector<std::string> symbols = symbols_of(model, release.node);
+        if (!symbols.empty() || nodes.empty())
+            nodes.push_back({release.node, release.version, std::move(symbols)});
+    }
     return nodes;
 }
-
-} // namespace
 
 std::string emit_map(Model const &model)
 {
     std::string out = banner(CommentStyle::block);
     std::string parent;
-    for (std::string const &node : nodes_of(model)) {
-        std::vector<std::string> const symbols = symbols_of(model, node);
-        if (symbols.empty() && !parent.empty())
-            continue;
-        out += (parent.empty() ? "" : "\n") + node + " {\n";
-        if (!symbols.empty())
+    for (Node const &node : nodes_of(model)) {
+        out += (parent.empty() ? "" : "\n") + node.name + " {\n";
+        if (!node.symbols.empty())
             out += "global:\n";
-        for (std::string const &symbol : symbols)
+        for (std::string const &symbol : node.symbols)
             out += "    " + symbol + ";\n";
         if (parent.empty())
             out += "local:\n    *;\n";
         out += parent.empty() ? "};\n" : "} " + parent + ";\n";
-        parent = node;
+        parent = node.name;
     }
     return out;
 }

@@ -25,7 +25,7 @@ constexpr char const *kHelp =
     "  --check      compare every output with its file, and look for orphans\n"
     "  --list       print the path of every output\n"
     "  --only KIND  one output: header, map, snapshot, json, abi-table, probe, surface, options,\n"
-    "               man, python, rust, go\n"
+    "               man, python, rust, go, debian\n"
     "weirgen --rules prints the name of every lint rule\n"
     "exit status: 0 fine, 1 input refused or files stale, 2 usage or I/O\n";
 
@@ -157,6 +157,7 @@ class Run {
         emit_python(model_, all);
         emit_rust(model_, all);
         emit_go(model_, all);
+        all.push_back(emit_debian(model_));
         std::vector<Output> wanted;
         for (Output const &output : all)
             if (options_.only.empty() || options_.only == output.kind)

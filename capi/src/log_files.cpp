@@ -159,7 +159,7 @@ WEIR_API int weir_log_verify(const char *folder, struct weir_log_report *ret_rep
  *   -ENOTDIR         the path is no folder
  *   -EOPNOTSUPP      `lease_bytes` is not 0
  *   -EROFS           the file system is mounted read-only
- *   -WEIR_E_CORRUPT  records are damaged and no mode allows to drop them; nothing of them was changed
+ *   -WEIR_E_CORRUPT  records are damaged and no mode allows dropping them; nothing of them was changed
  *   -WEIR_E_VERSION  made by a version that this one cannot work with
  * @thread any
  * @blocks yes
