@@ -148,7 +148,7 @@ std::vector<Row> latency_rows(std::string const &how, std::vector<Player> const 
 std::vector<Row> measure_latency(Waits waits, Settings const &settings, AskedProgram *iceoryx2)
 {
     bool const spins = waits == Waits::spinning;
-    Rally const rally{std::max(200, (spins ? 100 : 20) * settings.percent), spins ? 2000 : 30000};
+    Rally const rally{std::max(200, (spins ? 100 : 20) * settings.percent), spins ? 3000 : 40000};
     auto all = players(waits, rally, iceoryx2);
     for (int round = 0; round < settings.rounds; ++round)
         for (Player &player : all)

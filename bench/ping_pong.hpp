@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 // One-way times between two processes: one sends, the other answers, and half of what that takes is
-// one way. Messages are written before the clock starts and released after it has stopped.
+// one way. Messages are written before the clock starts and released after it has stopped: who
+// answers waits for half the gap first.
 #pragma once
 
 #include "processes.hpp"
@@ -35,6 +36,12 @@ inline std::int64_t now_ns()
     return time.tv_sec * 1000000000 + time.tv_nsec;
 }
 
+inline void spin_for(std::int64_t nanoseconds)
+{
+    for (std::int64_t const resume = now_ns() + nanoseconds; now_ns() < resume;) {
+    }
+}
+
 /// What two calls of now_ns() measure if nothing is between them.
 inline std::int64_t cost_of_clock()
 {
@@ -66,8 +73,7 @@ void ping(Side &side, Rally const &rally, std::int64_t *times, std::uint64_t &da
     std::int64_t const clock = cost_of_clock();
     for (int i = 0; i < rally.messages; ++i) {
         side.prepare(i);
-        for (std::int64_t const resume = now_ns() + rally.gap_ns; now_ns() < resume;) {
-        }
+        spin_for(rally.gap_ns);
         std::int64_t const began = now_ns();
         side.send(i);
         side.receive(i);
@@ -82,6 +88,7 @@ template <class Side> void pong(Side &side, Rally const &rally, std::uint64_t &d
         side.prepare(i);
         side.receive(i);
         side.send(i);
+        spin_for(rally.gap_ns / 2);
         damaged += side.finish(i) ? 0 : 1;
     }
 }

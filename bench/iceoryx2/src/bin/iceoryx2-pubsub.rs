@@ -54,6 +54,13 @@ fn now() -> u64 {
     time.seconds as u64 * 1_000_000_000 + time.nanoseconds as u64
 }
 
+fn spin_for(nanoseconds: u64) {
+    let resume = now() + nanoseconds;
+    while now() < resume {
+        spin_loop();
+    }
+}
+
 /// The `number`-th processor that we may use, alone; if there are several.
 fn pin(number: usize) {
     let mut mask = [0u64; 16];
@@ -226,10 +233,7 @@ fn ping(mut side: Side, messages: u64, gap: u64) -> Result<(), Failure> {
     let mut damaged = 0u64;
     for number in 0..messages {
         side.prepare(number)?;
-        let resume = now() + gap;
-        while now() < resume {
-            spin_loop();
-        }
+        spin_for(gap);
         let began = now();
         side.send()?;
         side.receive()?;
@@ -251,13 +255,14 @@ fn ping(mut side: Side, messages: u64, gap: u64) -> Result<(), Failure> {
     Ok(())
 }
 
-fn pong(mut side: Side, messages: u64) -> Result<(), Failure> {
+fn pong(mut side: Side, messages: u64, gap: u64) -> Result<(), Failure> {
     wait_for_all()?;
     let mut damaged = 0u64;
     for number in 0..messages {
         side.prepare(number)?;
         side.receive()?;
         side.send()?;
+        spin_for(gap / 2); // what is released is no part of it
         damaged += u64::from(!side.finish(number));
     }
     println!("{damaged}");
@@ -353,7 +358,11 @@ fn play(role: &[String]) -> Result<(), Failure> {
                     number(5)?,
                 )?;
             } else {
-                pong(Side::new(&node, "back", "there", sleeps, size)?, number(4)?)?;
+                pong(
+                    Side::new(&node, "back", "there", sleeps, size)?,
+                    number(4)?,
+                    number(5)?,
+                )?;
             }
         }
         "publish" => {
