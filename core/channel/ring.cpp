@@ -174,8 +174,11 @@ Status Ring::post(Ref ref, uint64_t length, uint64_t tag, unsigned level, Nanose
     if (taken.code == -EAGAIN && options_.overflow == Overflow::drop_new)
         return refuse(ref);
     WEIR_TRY(taken);
+    if (broadcast()) // what is retained counts from the tail
+        advance(levels_[level].tail, spot.position);
     Status const filled = fill_cell(spot, writing, *block, letter);
-    advance(levels_[level].tail, spot.position); // late: posters who need it move it themselves
+    if (!broadcast()) // late: posters who need it move it themselves
+        advance(levels_[level].tail, spot.position);
     prefetch_to_write(&cell({level, spot.position + kCellsAhead}));
     return filled;
 }
