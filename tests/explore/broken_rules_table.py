@@ -396,11 +396,11 @@ CHANNEL = [
     rule("C9: empty only at EMPTY(p), the window moves along", "q_wrap1", (1, 1, 0),
          (RING_READ, "            window = next = next_possible(p, found); // consumed",
           "            next = next_possible(p, found); // consumed")),
-    rule("C5: a look at the head knows what waits for redelivery", "q_nack", (2, 0, 0),
+    rule("C5: a look at the head knows what waits for redelivery", "q_nack_order", (2, 0, 0),
          (RING_READ, "    if (redelivery_.find_column(0) == 0)\n        return Look::again;\n", "")),
     rule("C4: a look at the head passes only what is consumed", "q_order", (2, 0, 0),
          (RING_READ, "        if (found.raw != CellWord::of(Phase::empty, lap(head) + 1).raw)\n"
-          "            return Look::again;\n", ""), sees="C4"),
+          "            return Look::again;\n", ""), sees="not EMPTY at rest"),
     rule("C10: healing wakes everybody", "w_death", (1, 1, 0),
          (RING_HEAL, "    wake_everybody();\n}\n\n/// The table", "}\n\n/// The table"),
          sees="C6"),
