@@ -7,10 +7,6 @@
 
 namespace weir {
 namespace {
-/// Who posts fetches the line of a later cell: so many messages take as long as a line from another
-/// processor.
-constexpr uint64_t kCellsAhead = 3;
-
 /// Where the parts of a channel's block lie.
 struct Layout {
     BitTreePlan plan;
@@ -179,7 +175,6 @@ Status Ring::post(Ref ref, uint64_t length, uint64_t tag, unsigned level, Nanose
     Status const filled = fill_cell(spot, writing, *block, letter);
     if (!broadcast()) // late: posters who need it move it themselves
         advance(levels_[level].tail, spot.position);
-    prefetch_to_write(&cell({level, spot.position + kCellsAhead}));
     return filled;
 }
 

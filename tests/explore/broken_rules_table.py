@@ -381,7 +381,7 @@ CHANNEL = [
     rule("C5: the block is nobody's before FULL", "q_post_read", (1, 0, 0),
          (RING, "    BlockWord word = block.word;\n",
           "    if (!publish(spot, writing))\n        return error(kCorrupt);\n"
-          "    static_cast<void>(matrix_->move_owner(ref, me.owner, kNobody));\n"
+          "    static_cast<void>(matrix_->move_owner(letter.ref, me.owner, kNobody));\n"
           "    if (me.owner != kNobody)\n        return kOk;\n"
           "    BlockWord word = block.word;\n")),
     rule("C6: healing marks what was nacked", "q_wrap1", (1, 1, 0),
