@@ -300,49 +300,33 @@ bool wanted(std::string const &name, Settings const &settings)
     return name.find(settings.only) != std::string::npos;
 }
 
-/// Prints each row as soon as it is there.
-std::vector<Row> measure_all(Settings const &settings, LoanProgram &loans)
+std::string version_or_reason(MallocLibrary const &library)
 {
-    std::vector<Row> rows;
-    auto const take = [&](std::vector<Row> const &more) {
-        for (Row const &row : more)
-            print(row);
-        rows.insert(rows.end(), more.begin(), more.end());
-    };
-    print_heading(settings.rounds);
+    return library.missing.empty() ? library.version : "not measured: " + library.missing;
+}
+
+void measure_all(Settings const &settings, LoanProgram &loans, Table &table)
+{
     for (Group const &group : all_groups(20000 * settings.percent, loans))
         if (wanted(group.name, settings))
-            take(measure(group, settings.rounds, settings.time));
+            table.add(measure(group, settings.rounds, settings.time));
     for (Fact const &fact : all_facts())
         if (wanted(fact.name, settings))
-            take(fact.rows(fact.name, settings));
-    return rows;
+            table.add(fact.rows(fact.name, settings));
 }
 
 int report(Settings const &settings)
 {
-    Json document = {{"circumstances", circumstances()}, {"rounds", settings.rounds}};
-    document["circumstances"]["clock"] = settings.time == TimeOf::wall ? "wall" : "cpu";
     LoanProgram loans(settings.iceoryx2, settings.no_iceoryx2);
-    document["circumstances"]["iceoryx2"] = loans.version();
-    std::vector<Row> const rows = measure_all(settings, loans);
-    int met = 0, missed = 0, unsound = 0;
-    for (Row const &row : rows) {
-        met += row.verdict() == "met";
-        missed += row.verdict() == "MISSED";
-        unsound += row.verdict() == "UNSOUND";
-        document["rows"].push_back(to_json(row));
-    }
-    fmt::print("\n{} targets met, {} missed, {} rows unsound\n", met, missed, unsound);
-    if (!settings.json.empty()) {
-        std::ofstream file(settings.json);
-        file << document.dump(1) << '\n';
-        if (!file.flush()) {
-            fmt::print(stderr, "peers-bench: cannot write {}\n", settings.json);
-            return 1;
-        }
-    }
-    return unsound == 0 ? 0 : 1;
+    Table table(settings.rounds);
+    Json &facts = table.circumstances();
+    facts["clock"] = settings.time == TimeOf::wall ? "wall" : "cpu";
+    facts["glibc"] = version_or_reason(glibc());
+    facts["mimalloc"] = version_or_reason(mimalloc());
+    facts["jemalloc"] = version_or_reason(jemalloc());
+    facts["iceoryx2"] = loans.version();
+    measure_all(settings, loans, table);
+    return table.end(settings.json);
 }
 } // namespace
 

@@ -1,56 +1,23 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT OR Apache-2.0
 """Makes docs/BENCHMARKS.md and its plots from what `./dev bench --peers --json FILE` wrote, or with
---log its second part from what `./dev bench log --peers --json FILE` wrote. The other part stays."""
+--log, --channel or --pool the part of what `./dev bench log --peers --json FILE` and so on wrote. The
+other parts stay."""
 
 import argparse
 import json
-import re
 import pathlib
 
-import matplotlib
+from plot_channel import channel_part, pool_part
+from plot_common import (COLOURS, HEADINGS, by_chart, kernel_version, plt, quantity, save, table,
+                         write_part)
 
-matplotlib.use("Agg")
-import matplotlib.pyplot as plt  # noqa: E402
-
-# One colour for each allocator in all plots; they can be told apart without colour by their order.
-COLOURS = {
-    "weir": "#1f5fa8", "weir without lanes": "#7fa7d4", "mimalloc": "#d98a1f", "jemalloc": "#a8451f",
-    "weir, in as many threads": "#7fa7d4", "glibc": "#6b6b6b", "Boost.Interprocess": "#4d8a3d", "the hand-over alone": "#c8c8c8", "iceoryx2": "#7a4fa0",
-}
 LOG_COLOURS = {
     "weir": "#1f5fa8", "fio psync 4 KiB O_DSYNC": "#6b6b6b", "LevelDB": "#d98a1f", "RocksDB": "#a8451f",
     "SQLite": "#4d8a3d", "LMDB": "#7a4fa0", "memcpy + CRC32C": "#c8c8c8",
 }
 LOG_VERSIONS = ("weir", "fio", "LevelDB", "RocksDB", "SQLite", "LMDB")
-LOG_BEGINS = "## The log"
 VERSIONS = ("weir", "glibc", "mimalloc", "jemalloc", "Boost", "iceoryx2")
-
-
-def kernel_version(text):
-    """Without what the builder of the kernel added to its version."""
-    return re.sub(r"(\d+\.\d+(\.\d+)?)-\S+", r"\1", text)
-
-
-def by_chart(rows, chart):
-    """{contestant: {x: (median, least, most)}}, in the order of the rows."""
-    series = {}
-    for row in rows:
-        if row.get("chart") != chart:
-            continue
-        sides = [(row["who"], row["figure"], row["runs"])]
-        if "peer_figure" in row:
-            sides.append((row["peer"], row["peer_figure"], row["peer_runs"]))
-        for who, figure, runs in sides:
-            series.setdefault(who, {})[row["x"]] = (figure, min(runs), max(runs))
-    return series
-
-
-def save(figure, folder, name):
-    figure.tight_layout()
-    figure.savefig(folder / name, metadata={"Date": None})
-    plt.close(figure)
-    return name
 
 
 def bars(axes, series, title, one, several):
@@ -160,13 +127,14 @@ def log_table(rows):
     return lines
 
 
-def log_part(document, plot):
+def log_part(document, docs):
+    plot = plot_log(document["rows"], docs)
     facts = document["circumstances"]
     promised = [r for r in document["rows"] if r["verdict"] in ("met", "MISSED")]
     met = sum(r["verdict"] == "met" for r in promised)
     versions = ", ".join(f"{name} {facts[name]}" for name in LOG_VERSIONS if name in facts)
     return [
-        LOG_BEGINS,
+        HEADINGS["log"],
         "",
         f"Measured on {facts['date']} with `./dev bench log --peers`: {facts['cpu']}, {facts['cores']} "
         f"cores, {kernel_version(facts['kernel'])}; load of the machine before: "
@@ -198,45 +166,12 @@ def log_part(document, plot):
     ]
 
 
-def write_parts(docs, matrix=None, log=None):
-    """Replaces what is given; keeps the other part as it is."""
-    path = docs / "BENCHMARKS.md"
-    old_matrix, _, old_log = path.read_text().partition(LOG_BEGINS) if path.exists() else ("", "", "")
-    text = ("\n".join(matrix) if matrix else old_matrix).rstrip("\n") + "\n"
-    rest = "\n".join(log) if log else LOG_BEGINS + old_log if old_log else ""
-    path.write_text(text + ("\n" + rest.rstrip("\n") + "\n" if rest else ""))
-
-
-def quantity(figure, unit):
-    digits = 3 if unit in ("x", "%", "ms") else 1
-    return f"{figure:,.{digits}f} {unit}"
-
-
-def target(row):
-    if "target" not in row:
-        return ""
-    return f"≤ {row['target']:.3g}" + ("" if row["target_is"] == "ratio" else f" {row['unit']}")
-
-
-def table(rows):
-    lines = ["| what | weir | peer | its figure | ratio | target | verdict |",
-             "| --- | ---: | --- | ---: | ---: | ---: | --- |"]
-    for row in rows:
-        name = row["name"].strip()
-        if row["who"] != "weir":
-            name += f" ({row['who']})"
-        peer = quantity(row["peer_figure"], row["unit"]) if "peer_figure" in row else ""
-        ratio = f"{row['ratio']:.3f}" if "ratio" in row else ""
-        verdict = row["verdict"]
-        verdict = f"**{verdict}**" if verdict in ("MISSED", "UNSOUND") else verdict
-        lines.append(f"| {name} | {quantity(row['figure'], row['unit'])} | {row.get('peer', '')} | "
-                     f"{peer} | {ratio} | {target(row)} | {verdict} |")
-    return lines
-
-
-def page(document, plots):
-    facts = document["circumstances"]
-    promised = [r for r in document["rows"] if "target" in r]
+def matrix_part(document, docs):
+    rows, facts = document["rows"], document["circumstances"]
+    plots = [(plot_reference(rows, docs), "ns per operation by threads"),
+             (plot_pairs(rows, docs), "ns per pair by size"),
+             (plot_processes(rows, docs), "ns per operation by processes")]
+    promised = [r for r in rows if "target" in r]
     met = sum(r["verdict"] == "met" for r in promised)
     versions = ", ".join(f"{name} {facts[name]}" for name in VERSIONS if name in facts)
     return [
@@ -289,20 +224,17 @@ def page(document, plots):
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("json", type=pathlib.Path, help="what `./dev bench --peers --json` wrote")
-    parser.add_argument("--log", action="store_true", help="they are the log's figures")
     parser.add_argument("--docs", type=pathlib.Path, help="where to write",
                         default=pathlib.Path(__file__).resolve().parents[1] / "docs")
+    which = parser.add_mutually_exclusive_group()
+    for name in HEADINGS:
+        which.add_argument(f"--{name}", dest="part", action="store_const", const=name,
+                           help=f"they are the figures of `./dev bench {name} --peers`")
     options = parser.parse_args()
     document = json.loads(options.json.read_text())
     plt.rcParams.update({"svg.hashsalt": "weir", "svg.fonttype": "none", "font.size": 9})
-    rows = document["rows"]
-    if options.log:
-        write_parts(options.docs, log=log_part(document, plot_log(rows, options.docs)))
-        return
-    plots = [(plot_reference(rows, options.docs), "ns per operation by threads"),
-             (plot_pairs(rows, options.docs), "ns per pair by size"),
-             (plot_processes(rows, options.docs), "ns per operation by processes")]
-    write_parts(options.docs, matrix=page(document, plots))
+    make = {None: matrix_part, "log": log_part, "channel": channel_part, "pool": pool_part}
+    write_part(options.docs, options.part or "matrix", make[options.part](document, options.docs))
 
 
 if __name__ == "__main__":

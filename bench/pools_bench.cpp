@@ -1,20 +1,18 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 // Pools beside boost::pool, crossbeam's ArrayQueue and sharded-slab: a slot of 64 bytes is taken,
 // written, read back and given back. Processor time of a pair, the slowest thread's; interleaved
-// runs, medians, ratios. The Rust peers run in a program of their own (pools/), asked for one run
-// at a time.
-#include <weir.h>
+// runs, medians, ratios. The Rust peers run in a program of their own (pools/).
+#include "asked.hpp"
+#include "report.hpp"
 
 #include <CLI/CLI.hpp>
 #include <fmt/core.h>
-#include <nlohmann/json.hpp>
 #ifdef WEIR_BENCH_BOOST
 #include <boost/pool/pool.hpp>
 #endif
 
 #include <algorithm>
 #include <atomic>
-#include <csignal>
 #include <cstdio>
 #include <ctime>
 #include <functional>
@@ -22,11 +20,8 @@
 #include <thread>
 #include <vector>
 
-#include <fcntl.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
 namespace {
+using namespace bench;
 
 constexpr size_t kSlot = 64;
 constexpr uint64_t kCapacity = 1024;
@@ -160,105 +155,64 @@ Run boost_called(uint64_t pairs)
 }
 #endif
 
-/// The program in pools/.
-class RustPeers {
-  public:
-    explicit RustPeers(std::string const &program)
-    {
-        int questions[2], answers[2];
-        if (program.empty() || access(program.c_str(), X_OK) != 0 ||
-            pipe2(questions, O_CLOEXEC) != 0 || pipe2(answers, O_CLOEXEC) != 0)
-            return;
-        signal(SIGPIPE, SIG_IGN); // a program that has ended is a failed run, not our end
-        process_ = fork();
-        if (process_ == 0) {
-            dup2(questions[0], STDIN_FILENO);
-            dup2(answers[1], STDOUT_FILENO);
-            execl(program.c_str(), program.c_str(), static_cast<char *>(nullptr));
-            _exit(127);
-        }
-        close(questions[0]);
-        close(answers[1]);
-        questions_ = fdopen(questions[1], "w");
-        answers_ = fdopen(answers[0], "r");
-        char line[128] = {};
-        if (std::fgets(line, sizeof line, answers_) != nullptr)
-            versions_ = line;
-        if (!versions_.empty() && versions_.back() == '\n')
-            versions_.pop_back();
-    }
-    RustPeers(RustPeers const &) = delete;
-    RustPeers &operator=(RustPeers const &) = delete;
-    ~RustPeers()
-    {
-        if (process_ < 0)
-            return;
-        std::fclose(questions_); // it ends when there are no more questions
-        std::fclose(answers_);
-        waitpid(process_, nullptr, 0);
-    }
-    bool works() const { return !versions_.empty(); }
-    std::string const &versions() const { return versions_; }
-    Run ask(char const *peer, unsigned threads, uint64_t pairs)
-    {
-        Run run{0, 1};
-        std::fprintf(questions_, "%s %u %llu\n", peer, threads,
-                     static_cast<unsigned long long>(pairs));
-        std::fflush(questions_);
-        unsigned long long damaged = 0;
-        if (std::fscanf(answers_, "%lf %llu", &run.nanoseconds, &damaged) == 2)
-            run.damaged = damaged;
-        return run;
-    }
-
-  private:
-    std::string versions_;
-    std::FILE *questions_ = nullptr;
-    std::FILE *answers_ = nullptr;
-    pid_t process_ = -1;
-};
-
-/// Ours beside a peer; at_most 0: for comparison, no promise.
-struct Row {
-    std::string name;
-    std::string peer;
-    double at_most;
-    std::function<Run()> ours, peers;
-};
-
-double median(std::vector<double> values)
+Contestant contestant(std::string name, uint64_t pairs, double at_most, std::function<Run()> run)
 {
-    std::sort(values.begin(), values.end());
-    return values[values.size() / 2];
+    auto const measured = [=] {
+        Run const got = run();
+        Outcome outcome;
+        outcome.operations = pairs;
+        outcome.seconds = got.nanoseconds * double(pairs) / 1e9;
+        outcome.damaged = got.damaged;
+        return outcome;
+    };
+    return {std::move(name), measured, at_most, {}};
 }
 
-std::vector<Row> rows(uint64_t n, RustPeers &rust)
+/// One of those in the program of pools/.
+Contestant asked(std::string name, AskedProgram &program, char const *peer, unsigned threads,
+                 uint64_t pairs, double at_most)
 {
-    std::vector<Row> made;
-    auto const single = [n] { return private_pairs(WEIR_POOL_SINGLE_THREAD, 1, n); };
+    if (!program.missing().empty())
+        return {std::move(name), {}, at_most, program.missing()};
+    return contestant(std::move(name), pairs, at_most, [=, &program] {
+        std::string const answer = program.ask(fmt::format("{} {} {}", peer, threads, pairs));
+        Run run;
+        unsigned long long damaged = 0;
+        if (std::sscanf(answer.c_str(), "%lf %llu", &run.nanoseconds, &damaged) != 2)
+            throw std::runtime_error("the program of pools/ says: " + answer);
+        run.damaged = damaged;
+        return run;
+    });
+}
+
+Group group(std::string name, uint64_t pairs, std::function<Run()> run)
+{
+    return {name, name, 0, {contestant("weir", pairs, 0, std::move(run))}};
+}
+
+std::vector<Group> groups(uint64_t n, AskedProgram &rust)
+{
     auto const shared = [n](unsigned threads) { return [=] { return shared_pairs(threads, n); }; };
+    Group single =
+        group("for one thread", n, [n] { return private_pairs(WEIR_POOL_SINGLE_THREAD, 1, n); });
 #ifdef WEIR_BENCH_BOOST
-    made.push_back(
-        {"one thread alone", "boost::pool, inline", 2.5, single, [n] { return boost_inline(n); }});
-    made.push_back(
-        {"one thread alone", "boost::pool, called", 0, single, [n] { return boost_called(n); }});
+    single.contestants.push_back(
+        contestant("boost::pool, inline", n, 2.5, [n] { return boost_inline(n); }));
+    single.contestants.push_back(
+        contestant("boost::pool, called", n, 0, [n] { return boost_called(n); }));
+#else
+    single.contestants.push_back({"boost::pool", {}, 2.5, "it was not there when this was built"});
 #endif
-    made.push_back(
-        {"one thread alone", "two empty calls", 0, single, [n] { return empty_calls(n); }});
-    if (rust.works()) {
-        auto const peer = [n, &rust](char const *name, unsigned threads) {
-            return [=, &rust] { return rust.ask(name, threads, n); };
-        };
-        made.push_back({"in a matrix, 1 thread", "crossbeam ArrayQueue", 1.6, shared(1),
-                        peer("array-queue", 1)});
-        made.push_back(
-            {"in a matrix, 2 threads", "sharded-slab", 0.7, shared(2), peer("sharded-slab", 2)});
-        made.push_back({"in a matrix, 2 threads", "crossbeam ArrayQueue", 0, shared(2),
-                        peer("array-queue", 2)});
-    }
-    made.push_back({"in a matrix, 1 thread", "a private pool", 0, shared(1),
-                    [n] { return private_pairs(0, 1, n); }});
-    return made;
+    single.contestants.push_back(
+        contestant("two empty calls", n, 0, [n] { return empty_calls(n); }));
+    Group one = group("in a matrix, 1 thread", n, shared(1));
+    one.contestants.push_back(asked("crossbeam ArrayQueue", rust, "array-queue", 1, n, 1.6));
+    one.contestants.push_back(
+        contestant("a private pool", n, 0, [n] { return private_pairs(0, 1, n); }));
+    Group two = group("in a matrix, 2 threads", n, shared(2));
+    two.contestants.push_back(asked("sharded-slab", rust, "sharded-slab", 2, n, 0.7));
+    two.contestants.push_back(asked("crossbeam ArrayQueue", rust, "array-queue", 2, n, 0));
+    return {single, one, two};
 }
 
 } // namespace
@@ -267,56 +221,26 @@ int main(int count, char **arguments)
 {
     int rounds = 5;
     uint64_t pairs = 2000000;
-    bool json = false;
-    std::string program, reason;
-    CLI::App app{"Measures pools beside others: processor time of a pair of 64 B."};
-    app.add_option("--rounds", rounds, "interleaved runs; the median counts")
+    std::string json, program, reason;
+    CLI::App app{"Measures pools beside others: processor time of a pair of 64 B. Exit code 1: "
+                 "something failed or was damaged; a missed target is no failure."};
+    app.add_option("--rounds", rounds, "runs of each, in turns; the median counts")
         ->check(CLI::Range(1, 99));
     app.add_option("--pairs", pairs, "pairs per run and thread")
         ->check(CLI::Range(1000, 1000000000));
     app.add_option("--rust", program, "the program of bench/pools");
     app.add_option("--no-rust", reason, "why there is none");
-    app.add_flag("--json", json, "print JSON");
+    app.add_option("--json", json, "also write JSON to this file");
     CLI11_PARSE(app, count, arguments);
-
-    RustPeers rust(program);
-    if (!json)
-        fmt::print("peers in Rust: {}\n",
-                   rust.works() ? rust.versions() : "not measured: " + reason);
-    nlohmann::ordered_json results = nlohmann::ordered_json::array();
-    bool sound = true;
-    for (Row const &row : rows(pairs, rust)) {
-        std::vector<double> ours, peers;
-        uint64_t damaged = 0;
-        for (int i = 0; i < rounds; ++i)
-            for (auto const &[run, into] : {std::pair{&row.ours, &ours}, {&row.peers, &peers}}) {
-                Run const got = (*run)();
-                into->push_back(got.nanoseconds);
-                damaged += got.damaged;
-            }
-        sound = sound && damaged == 0;
-        double const a = median(ours), b = median(peers), ratio = a / b;
-        bool const met = row.at_most == 0 || ratio <= row.at_most;
-        if (json) {
-            results.push_back({{"name", row.name},
-                               {"weir_ns", a},
-                               {"peer", row.peer},
-                               {"peer_ns", b},
-                               {"ratio", ratio},
-                               {"target", row.at_most},
-                               {"met", met},
-                               {"damaged", damaged}});
-            continue;
-        }
-        std::string const verdict =
-            row.at_most == 0
-                ? "no target"
-                : fmt::format("target <= {:.1f}  {}", row.at_most, met ? "met" : "MISSED");
-        fmt::print("{:24} {:6.1f} ns   {:22} {:6.1f} ns   {:5.2f} x   {}{}\n", row.name, a,
-                   row.peer, b, ratio, verdict, damaged == 0 ? "" : "  UNSOUND");
-        std::fflush(stdout);
+    try {
+        AskedProgram rust(program, reason);
+        Table table(rounds);
+        table.circumstances()["peers"] = {rust.versions()};
+        for (Group const &one : groups(pairs, rust))
+            table.add(measure(one, rounds, TimeOf::wall));
+        return table.end(json);
+    } catch (std::exception const &failure) {
+        fmt::print(stderr, "pools-bench: {}\n", failure.what());
+        return 1;
     }
-    if (json)
-        fmt::print("{}\n", results.dump(2));
-    return sound ? 0 : 1;
 }

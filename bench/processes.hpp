@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-// The reference workload in several processes that share one allocator.
+// Work in several processes that begin together; the reference workload in processes that share one
+// allocator.
 #pragma once
 
 #include "workloads.hpp"
 
 #include <csignal>
+#include <cstdio>
+#include <exception>
+#include <functional>
 #include <new>
 #include <stdexcept>
 
@@ -32,9 +36,9 @@ inline Meeting *make_meeting()
     return new (memory) Meeting;
 }
 
-/// One worker. It joins the allocator before the clock starts.
+/// One worker, a thread. It joins the allocator before the clock starts.
 template <class Allocator>
-void reference_process(Allocator &allocator, Meeting &meeting, int worker, int operations)
+void reference_thread(Allocator &allocator, Meeting &meeting, int worker, int operations)
 {
     Counts warm_up;
     reference_worker(allocator, worker, 1000, warm_up);
@@ -61,19 +65,37 @@ inline std::chrono::steady_clock::time_point begin_together(Meeting &meeting, in
     return began;
 }
 
-/// `processes` is at most Meeting::kMost. One that fails counts as damage.
-template <class Allocator>
-Outcome reference_in_processes(Allocator &allocator, int processes, int total)
+/// What a worker calls when it has made its preparations: returns when all have.
+using Barrier = std::function<void()>;
+
+/// Each worker is a process and calls `work(number, all_are_ready, counts)`; at most
+/// Meeting::kMost. One that fails counts as damage.
+template <class Work> Outcome in_processes(int processes, Work work)
 {
+    constexpr unsigned kLongest = 100; // seconds: one that waits for one that failed
     Meeting &meeting = *make_meeting();
     std::vector<pid_t> children;
     for (int i = 0; i < processes; ++i) {
         children.push_back(fork());
-        if (children.back() == 0) {
-            prctl(PR_SET_PDEATHSIG, SIGKILL); // it waits for us
-            reference_process(allocator, meeting, i, total / processes);
-            _exit(0);
+        if (children.back() != 0)
+            continue;
+        prctl(PR_SET_PDEATHSIG, SIGKILL); // it waits for us
+        alarm(kLongest);
+        Counts &mine = meeting.counts[i * kStride];
+        auto const all_are_ready = [&] {
+            meeting.ready.fetch_add(1, std::memory_order_release);
+            while (!meeting.begin.load(std::memory_order_acquire))
+                std::this_thread::yield();
+            mine.begin();
+        };
+        try {
+            work(i, all_are_ready, mine);
+        } catch (std::exception const &failure) {
+            std::fprintf(stderr, "a benchmark process: %s\n", failure.what());
+            _exit(1);
         }
+        mine.end();
+        _exit(0);
     }
     auto const began = begin_together(meeting, processes);
     std::uint64_t failed = 0;
@@ -87,6 +109,17 @@ Outcome reference_in_processes(Allocator &allocator, int processes, int total)
     return outcome;
 }
 
+template <class Allocator>
+Outcome reference_in_processes(Allocator &allocator, int processes, int total)
+{
+    return in_processes(processes, [&](int worker, Barrier const &all_are_ready, Counts &counts) {
+        Counts warm_up;
+        reference_worker(allocator, worker, 1000, warm_up);
+        all_are_ready();
+        reference_worker(allocator, worker, total / processes, counts);
+    });
+}
+
 /// The same in threads of this process, to compare with.
 template <class Allocator>
 Outcome reference_in_as_many_threads(Allocator &allocator, int threads, int total)
@@ -94,7 +127,7 @@ Outcome reference_in_as_many_threads(Allocator &allocator, int threads, int tota
     Meeting &meeting = *make_meeting();
     std::vector<std::thread> all;
     for (int i = 0; i < threads; ++i)
-        all.emplace_back([&, i] { reference_process(allocator, meeting, i, total / threads); });
+        all.emplace_back([&, i] { reference_thread(allocator, meeting, i, total / threads); });
     auto const began = begin_together(meeting, threads);
     for (std::thread &thread : all)
         thread.join();

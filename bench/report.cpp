@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 // Measures in turns, prints the table, states the circumstances.
 #include "report.hpp"
-#include "libraries.hpp"
 
 #include <fmt/core.h>
 
 #include <algorithm>
 #include <fstream>
+#include <stdexcept>
 #include <thread>
 
 #include <sys/utsname.h>
@@ -55,11 +55,6 @@ double load_of_machine()
     double load = 0;
     file >> load;
     return load;
-}
-
-std::string version_or_reason(MallocLibrary const &library)
-{
-    return library.missing.empty() ? library.version : "not measured: " + library.missing;
 }
 
 std::string quantity(double figure, std::string const &unit)
@@ -187,9 +182,6 @@ Json circumstances()
         {"load_before", load_of_machine()},
         {"compiler", std::string("g++ ") + __VERSION__},
         {"weir", weir_version_string()},
-        {"glibc", version_or_reason(glibc())},
-        {"mimalloc", version_or_reason(mimalloc())},
-        {"jemalloc", version_or_reason(jemalloc())},
     };
 #ifdef WEIR_BENCH_BOOST
     json["Boost"] = fmt::format("{}.{}.{}", BOOST_VERSION / 100000, BOOST_VERSION / 100 % 1000,
@@ -198,6 +190,35 @@ Json circumstances()
     json["Boost"] = "not measured: it was not there when this program was built";
 #endif
     return json;
+}
+
+Table::Table(int rounds)
+    : document_({{"circumstances", bench::circumstances()}, {"rounds", rounds}})
+{
+    print_heading(rounds);
+}
+
+void Table::add(std::vector<Row> const &rows)
+{
+    for (Row const &row : rows) {
+        print(row);
+        met_ += row.verdict() == "met";
+        missed_ += row.verdict() == "MISSED";
+        unsound_ += row.verdict() == "UNSOUND";
+        document_["rows"].push_back(to_json(row));
+    }
+}
+
+int Table::end(std::string const &file)
+{
+    fmt::print("\n{} targets met, {} missed, {} rows unsound\n", met_, missed_, unsound_);
+    if (!file.empty()) {
+        std::ofstream out(file);
+        out << document_.dump(1) << '\n';
+        if (!out.flush())
+            throw std::runtime_error("cannot write " + file);
+    }
+    return unsound_ == 0 ? 0 : 1;
 }
 
 } // namespace bench

@@ -63,4 +63,18 @@ nlohmann::ordered_json to_json(Row const &row);
 /// Machine, kernel, versions.
 nlohmann::ordered_json circumstances();
 
+/// Rows as they come: printed at once, counted, and kept for a file.
+class Table {
+  public:
+    explicit Table(int rounds);
+    nlohmann::ordered_json &circumstances() { return document_["circumstances"]; }
+    void add(std::vector<Row> const &rows);
+    /// Prints the sum and writes the file, if it has a name. What main() returns.
+    int end(std::string const &file);
+
+  private:
+    nlohmann::ordered_json document_;
+    int met_ = 0, missed_ = 0, unsound_ = 0;
+};
+
 } // namespace bench

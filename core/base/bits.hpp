@@ -36,6 +36,19 @@ constexpr uint64_t round_down(uint64_t value, uint64_t to) noexcept { return val
 
 constexpr uint64_t div_up(uint64_t value, uint64_t by) noexcept { return (value + by - 1) / by; }
 
+/// The line at this address will be written, or read, soon. A hint: any address will do.
+inline void prefetch_to_write([[maybe_unused]] void const *address) noexcept
+{
+#if defined(__x86_64__)
+    // Without -mprfchw the builtin would fetch it to read; where the instruction is not known, it
+    // does nothing.
+    asm volatile("prefetchw %0" ::"m"(*static_cast<char const *>(address)));
+#else
+    __builtin_prefetch(address, 1);
+#endif
+}
+inline void prefetch_to_read(void const *address) noexcept { __builtin_prefetch(address, 0); }
+
 template <class T> constexpr T smaller(T a, T b) noexcept { return b < a ? b : a; }
 template <class T> constexpr T larger(T a, T b) noexcept { return a < b ? b : a; }
 

@@ -154,12 +154,6 @@ void Channel::unref() noexcept
     matrix.unref();
 }
 
-Status Channel::enter(bool also_retired) noexcept
-{
-    WEIR_TRY(enter_object());
-    return !also_retired && ring_.retired() ? error(kRetired) : kOk;
-}
-
 Status Channel::retire() noexcept
 {
     WEIR_TRY(enter());
@@ -177,11 +171,15 @@ Status Channel::post(Post const &what, Nanoseconds timeout) noexcept
     return post_entered(what, timeout);
 }
 
-Status Channel::post_entered(Post const &what, Nanoseconds timeout) noexcept
+Status Channel::post_entered(Post const &what, Nanoseconds timeout, Nanoseconds now) noexcept
 {
     if (what.level >= ring_.options().levels)
         return error(EINVAL);
-    auto const attempt = [&] { return ring_.post(what.ref, what.length, what.tag, what.level); };
+    ring_.prefetch_post(what.ref, what.level); // before the clock, which takes as long
+    auto const attempt = [&] {
+        return ring_.post(what.ref, what.length, what.tag, what.level,
+                          now != 0 ? now : monotonic_now());
+    };
     if (ring_.options().overflow == Overflow::fail)
         timeout = 0;
     Status const done = timeout == 0 ? attempt()

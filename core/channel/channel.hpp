@@ -128,7 +128,11 @@ class Channel : private OpenHandle {
     Result<Subscription *> subscribe() noexcept;
 
     /// Every call begins with it: nothing was retired, and a fork child has its own mark.
-    Status enter(bool also_retired = false) noexcept;
+    Status enter(bool also_retired = false) noexcept
+    {
+        WEIR_TRY(enter_object());
+        return WEIR_LIKELY(also_retired || !ring_.retired()) ? kOk : error(kRetired);
+    }
     Ring &ring() noexcept { return ring_; }
     Matrix &matrix() noexcept { return *matrix_; }
 
@@ -140,7 +144,8 @@ class Channel : private OpenHandle {
     static Result<Channel *> add_open(Matrix &matrix, OpenObject const &object,
                                       ChannelOptions const &options, Channel *&spare) noexcept;
     Status enter_to_look() noexcept;
-    Status post_entered(Post const &what, Nanoseconds timeout) noexcept;
+    /// `now`: 0, to look at the clock.
+    Status post_entered(Post const &what, Nanoseconds timeout, Nanoseconds now = 0) noexcept;
 
     Ring ring_;
     SpinBudget spins_;
@@ -152,8 +157,10 @@ Status Channel::post_many(PostAt post_at, size_t count, Nanoseconds timeout,
 {
     ret_posted = 0;
     WEIR_TRY(enter());
+    Nanoseconds now = 0; // the first may wait; the others are of one moment
     for (; ret_posted < count; ++ret_posted) {
-        Status const done = post_entered(post_at(ret_posted), ret_posted == 0 ? timeout : 0);
+        Status const done = post_entered(post_at(ret_posted), ret_posted == 0 ? timeout : 0, now);
+        now = ret_posted == 0 ? monotonic_now() : now;
         if (!done.ok())
             return ret_posted != 0 ? kOk : done;
     }

@@ -124,13 +124,8 @@ Result<Ring> Ring::of(Matrix &matrix, Ref ref) noexcept
     ring.redelivery_.init(layout.plan, options.levels, levels, header->redelivery_map);
     ring.shift_ = shift;
     ring.options_ = options;
+    ring.plain_queue_ = options.mode == ChannelMode::queue && options.levels == 1;
     return ring;
-}
-
-bool Ring::behind(uint64_t lap, uint64_t of) noexcept
-{
-    uint64_t const ahead = (of - lap) & CellWord::kLapMask;
-    return ahead != 0 && ahead <= CellWord::kLapMask / 2;
 }
 
 void Ring::advance(atomic<uint64_t> &hint, uint64_t from) noexcept
@@ -155,7 +150,7 @@ bool Ring::nobodys(Ref ref) noexcept
 
 // ---- post
 
-Status Ring::post(Ref ref, uint64_t length, uint64_t tag, unsigned level) noexcept
+Status Ring::post(Ref ref, uint64_t length, uint64_t tag, unsigned level, Nanoseconds now) noexcept
 {
     if (level >= options_.levels)
         return error(EINVAL);
@@ -168,13 +163,25 @@ Status Ring::post(Ref ref, uint64_t length, uint64_t tag, unsigned level) noexce
     if (options_.message_size != 0 && length != options_.message_size)
         return error(EMSGSIZE);
 
+    Letter const letter{ref, length, tag, static_cast<uint64_t>(now)};
     Spot spot;
     CellWord writing;
     Status const taken = take_cell(level, spot, writing);
     if (taken.code == -EAGAIN && options_.overflow == Overflow::drop_new)
         return refuse(ref);
     WEIR_TRY(taken);
-    return fill_cell(spot, writing, *block, ref, length, tag);
+    if (broadcast()) // what is retained counts from the tail
+        advance(levels_[level].tail, spot.position);
+    Status const filled = fill_cell(spot, writing, *block, letter);
+    if (!broadcast()) // late: posters who need it move it themselves
+        advance(levels_[level].tail, spot.position);
+    return filled;
+}
+
+void Ring::prefetch_post(Ref ref, unsigned level) const noexcept
+{
+    prefetch_to_write(&cell({level, levels_[level].tail.load(relaxed)})); // a hint
+    matrix_->prefetch(ref);
 }
 
 /// Takes the next position: EMPTY(p) -> WRITING(p, me).
@@ -186,22 +193,20 @@ Status Ring::take_cell(unsigned level, Spot &ret_spot, CellWord &ret_writing) no
     for (uint64_t turns = 0; turns < 4 * capacity() + 100000; ++turns) {
         Spot const spot{level, own.tail.load(relaxed)}; // a hint
         CellWord const found = load(spot);
+        if (WEIR_LIKELY(found.raw == CellWord::of(Phase::empty, lap(spot.position)).raw)) {
+            CellWord const writing = found.to(Phase::writing, matrix_->me().owner);
+            if (!change(spot, found, writing))
+                continue;
+            ret_spot = spot;
+            ret_writing = writing;
+            return kOk;
+        }
         if (behind(found.lap(), lap(spot.position))) { // the message of the last lap is still there
             if (!make_room(spot, found))
                 return error(EAGAIN);
             continue;
         }
-        if (found.lap() != lap(spot.position) || !found.is(Phase::empty)) {
-            advance(own.tail, spot.position);
-            continue;
-        }
-        CellWord const writing = found.to(Phase::writing, matrix_->me().owner);
-        if (!change(spot, found, writing))
-            continue;
-        advance(own.tail, spot.position);
-        ret_spot = spot;
-        ret_writing = writing;
-        return kOk;
+        advance(own.tail, spot.position); // somebody else's, who has not come to it
     }
     return error(kCorrupt);
 }
@@ -237,21 +242,21 @@ Status Ring::refuse(Ref ref) noexcept
 }
 
 /// The cell is ours. The order matters: ref, the block to nobody, FULL (channel.hpp).
-Status Ring::fill_cell(Spot spot, CellWord writing, Place const &block, Ref ref, uint64_t length,
-                       uint64_t tag) noexcept
+Status Ring::fill_cell(Spot spot, CellWord writing, Place const &block,
+                       Letter const &letter) noexcept
 {
     Identity const me = matrix_->me();
     Cell &at = cell(spot);
     // relaxed: all of it is published by the block's change of owner (for healers) and by FULL
-    at.length.store(length, relaxed);
-    at.tag.store(tag, relaxed);
-    at.posted_at_ns.store(static_cast<uint64_t>(monotonic_now()), relaxed);
+    at.length.store(letter.length, relaxed);
+    at.tag.store(letter.tag, relaxed);
+    at.posted_at_ns.store(letter.posted_at_ns, relaxed);
     at.sender.store(participant_id(me.owner, me.generation), relaxed);
-    at.ref.store(ref.value, relaxed);
+    at.ref.store(letter.ref.value, relaxed);
     BlockWord word = block.word;
     bool const allocated = word.is(Kind::allocated);
     if (!allocated || !block.sector->change(block.head, word, word.with_owner(kNobody))) {
-        Status const handed = matrix_->move_owner(ref, me.owner, kNobody);
+        Status const handed = matrix_->move_owner(letter.ref, me.owner, kNobody);
         if (!handed.ok()) { // another thread freed, gave or resizes it
             pass_on(spot, writing);
             if (broadcast())

@@ -89,8 +89,12 @@ class Ring {
     /// Validates the channel in a block. kCorrupt, kVersion.
     static Result<Ring> of(Matrix &matrix, Ref ref) noexcept;
 
-    /// EAGAIN: full. 1: refused by DROP_NEW, and the block is freed.
-    Status post(Ref ref, uint64_t length, uint64_t tag, unsigned level = 0) noexcept;
+    /// Fetches what a post of this block will write; of a level that is there. Nothing is changed.
+    void prefetch_post(Ref ref, unsigned level) const noexcept;
+    /// EAGAIN: full. 1: refused by DROP_NEW, and the block is freed. `now`: the time of the post. It
+    /// is no part of it, because while a cell is WRITING, readers take its line away.
+    Status post(Ref ref, uint64_t length, uint64_t tag, unsigned level = 0,
+                Nanoseconds now = monotonic_now()) noexcept;
     /// After a post that may have slept: if there is more room, the next sleeper may have it.
     void pass_baton(unsigned level) noexcept;
     /// EAGAIN: nothing waits.
@@ -128,6 +132,11 @@ class Ring {
   private:
     enum class Look { found, again, far, empty };
 
+    /// What a post writes into its cell.
+    struct Letter {
+        Ref ref;
+        uint64_t length, tag, posted_at_ns;
+    };
     /// Where a message is.
     struct Spot {
         unsigned level;
@@ -162,20 +171,26 @@ class Ring {
         return cell(spot).word.compare_exchange(from.raw, to.raw, seq_cst, relaxed);
     }
     unsigned column(unsigned level) const noexcept { return options_.levels - 1 - level; }
-    static bool behind(uint64_t lap, uint64_t of) noexcept; ///< modulo the lap's bits
+    /// Modulo the lap's bits.
+    static bool behind(uint64_t lap, uint64_t of) noexcept
+    {
+        uint64_t const ahead = (of - lap) & CellWord::kLapMask;
+        return ahead != 0 && ahead <= CellWord::kLapMask / 2;
+    }
     static void advance(atomic<uint64_t> &hint, uint64_t from) noexcept;
 
     // ring.cpp: post
     Status take_cell(unsigned level, Spot &ret_spot, CellWord &ret_writing) noexcept;
     bool make_room(Spot spot, CellWord found) noexcept;
     Status refuse(Ref ref) noexcept;
-    Status fill_cell(Spot spot, CellWord writing, Place const &block, Ref ref, uint64_t length,
-                     uint64_t tag) noexcept;
+    Status fill_cell(Spot spot, CellWord writing, Place const &block,
+                     Letter const &letter) noexcept;
     bool publish(Spot spot, CellWord writing) noexcept;
     void pass_on(Spot spot, CellWord from) noexcept;
     void ring_items() noexcept;
 
     // ring_read.cpp: queue
+    Look look_at_head(Reader &reader, Message &ret) noexcept;
     Look look(Reader &reader, Message &ret) noexcept;
     Look look_at_level(Reader &reader, unsigned level, Message &ret) noexcept;
     Look look_at_redelivery(Reader &reader, unsigned level, Message &ret) noexcept;
@@ -235,7 +250,8 @@ class Ring {
     Tally *tallies_ = nullptr;          ///< one per cell, if messages may be lost
     BitTree redelivery_;                ///< of queues
     unsigned shift_ = 0;
-    ChannelOptions options_; ///< as validated at attach
+    bool plain_queue_ = false; ///< a queue of one level
+    ChannelOptions options_;   ///< as validated at attach
 };
 
 template <class Visit> int Ring::each_subscriber(Visit visit) const noexcept

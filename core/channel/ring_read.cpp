@@ -9,6 +9,13 @@ namespace weir {
 
 Status Ring::read(Reader &reader, Message &ret) noexcept
 {
+    if (WEIR_LIKELY(plain_queue_)) {
+        Look const seen = look_at_head(reader, ret);
+        if (WEIR_LIKELY(seen == Look::found))
+            return kOk;
+        if (WEIR_LIKELY(seen == Look::empty))
+            return error(EAGAIN);
+    }
     constexpr unsigned kFarLooks = 16; // the hint is never 64 rounds behind
     unsigned far = 0;
     // Each turn but the last lost to somebody, or moved the head hint on; the bounds are for
@@ -23,6 +30,26 @@ Status Ring::read(Reader &reader, Message &ret) noexcept
         far += seen == Look::far ? 1 : 0;
     }
     return error(kCorrupt);
+}
+
+/// What most looks at a queue of one level are: nothing waits for redelivery, and the message at
+/// the head, or the one behind it, is FULL or not there yet. Again: look() has to find out.
+WEIR_HOT Ring::Look Ring::look_at_head(Reader &reader, Message &ret) noexcept
+{
+    if (redelivery_.find_column(0) == 0)
+        return Look::again;
+    uint64_t head = levels_[0].head.load(relaxed); // a hint
+    for (int step = 0; step < 2; ++step, ++head) {
+        CellWord const found = load(Spot{0, head});
+        if (found.raw == CellWord::of(Phase::full, lap(head)).raw)
+            return grab(reader, {0, head}, found, ret) ? Look::found : Look::again;
+        if (found.raw == CellWord::of(Phase::empty, lap(head)).raw)
+            return Look::empty;
+        if (found.raw != CellWord::of(Phase::empty, lap(head) + 1).raw)
+            return Look::again;
+        advance(levels_[0].head, head); // consumed: C5
+    }
+    return Look::again;
 }
 
 /// The highest level first, unless the oldest message of a lower one counts as one of it.
@@ -185,6 +212,8 @@ bool Ring::grab(Reader &reader, Spot spot, CellWord full, Message &ret) noexcept
         return false;
     }
     CellWord const held = full.to(Phase::held, matrix_->me().owner);
+    // Lines from the poster's processor, fetched while the cell becomes ours. relaxed: a hint
+    matrix_->prefetch({cell(spot).ref.load(relaxed)});
     if (!change(spot, full, held))
         return false;
     uint64_t const i = spot.position & (capacity() - 1);

@@ -17,20 +17,17 @@ void Subscription::close() noexcept
     channel->unref();
 }
 
-/// A broadcast subscription has a place in the channel, which a fork child does not inherit.
-Status Subscription::enter(bool also_retired) noexcept
-{
-    WEIR_TRY(channel_->enter(also_retired));
-    bool const lent = reader_.slot >= 0 && !(reader_.joined_as == channel_->matrix().me());
-    return WEIR_LIKELY(!lent) ? kOk : error(kForked);
-}
-
 Status Subscription::read(Nanoseconds timeout, Message &ret) noexcept
 {
     WEIR_TRY(enter(false));
-    Status const done = wait_for(
-        channel_->ring().header().items.word, spins_, timeout, channel_->matrix(),
-        [this] { return enter(false); }, [&] { return channel_->ring().read(reader_, ret); });
+    Ring &ring = channel_->ring();
+    Status done = ring.read(reader_, ret);
+    if (WEIR_LIKELY(done.ok()))
+        return done;
+    if (done.code == -EAGAIN && timeout != 0)
+        done = wait_for(
+            ring.header().items.word, spins_, timeout, channel_->matrix(),
+            [this] { return enter(false); }, [&] { return ring.read(reader_, ret); });
     if (done.code == -EAGAIN || done.code == -ETIMEDOUT)
         rearm(watch_);
     return done;

@@ -26,7 +26,13 @@ class Subscription {
     Channel &channel() noexcept { return *channel_; }
 
   private:
-    Status enter(bool also_retired) noexcept;
+    /// A broadcast subscription has a place in the channel, which a fork child does not inherit.
+    Status enter(bool also_retired) noexcept
+    {
+        WEIR_TRY(channel_->enter(also_retired));
+        bool const lent = reader_.slot >= 0 && !(reader_.joined_as == channel_->matrix().me());
+        return WEIR_LIKELY(!lent) ? kOk : error(kForked);
+    }
     Status answer(Message const &message, Answer how) noexcept;
 
     Channel *channel_;

@@ -33,10 +33,13 @@ WEIR_HOT int Matrix::locate(Ref ref, Place &ret) noexcept
     if ((inside & (sector->bytes_of(1) - 1)) != 0)
         return -EINVAL;
     auto const head = static_cast<Granule>(inside >> sector->granule_shift());
-    Granule limit = sector->limit();
-    sector->note_limit(limit);
-    if (head >= limit)
-        return -EINVAL;
+    Granule limit = sector->known_limit(); // its line has other words, which free() writes
+    if (!WEIR_LIKELY(head < limit)) {
+        limit = sector->limit();
+        sector->note_limit(limit);
+        if (head >= limit)
+            return -EINVAL;
+    }
     // acquire: pairs with hand_out() and change(); the block's bytes are visible
     BlockWord const word = sector->word(head, acquire);
     if (!word.is_users())
@@ -61,10 +64,23 @@ WEIR_HOT int Matrix::find_here(Ref ref, Place &ret) noexcept
 Result<Place> Matrix::find(Ref ref) noexcept
 {
     Place place;
+    if (WEIR_LIKELY(find_quickly(ref, place, acquire))) // as in locate()
+        return place;
     int const code = find_here(ref, place);
     if (code != 0)
         return Status{code};
     return place;
+}
+
+void Matrix::prefetch(Ref ref) const noexcept
+{
+    uint64_t const offset = ref.value & kOffsetMask;
+    unsigned const index = (offset >= sectors_[kMedium].data_offset() ? 1 : 0) +
+                           (offset >= sectors_[kLarge].data_offset() ? 1 : 0);
+    Sector const &sector = sectors_[index];
+    uint64_t const head = (offset - sector.data_offset()) >> sector.granule_shift();
+    if (head < sector.known_limit())
+        sector.prefetch_word(static_cast<Granule>(head));
 }
 
 /// Changes a block's word by `step(word, ret_next)`, which may refuse with a status.
@@ -93,6 +109,13 @@ WEIR_HOT void Matrix::free_claimed(Place const &place, Caller const &self) noexc
     self.count(self.counters().frees, relaxed); // for people
 }
 
+/// free_fast() may not know that the sector has grown.
+void Matrix::note_growth(Lane &lane, Place const &place) noexcept
+{
+    if (place.index < kLarge)
+        lane.sector[place.index].limit = place.sector->known_limit();
+}
+
 Status Matrix::free(Ref ref) noexcept
 {
     if (!has_lanes())
@@ -105,8 +128,7 @@ Status Matrix::free(Ref ref) noexcept
     Place found;
     Lane *const lane = prepare_lane();
     if (lane != nullptr && find_here(ref, found) == 0 && found.word.is(Kind::allocated)) {
-        if (found.index < kLarge) // free_fast() may not know that the sector has grown
-            lane->sector[found.index].limit = found.sector->known_limit();
+        note_growth(*lane, found);
         if (push(*lane, found))
             return kOk;
     }
@@ -120,7 +142,7 @@ Status Matrix::free_shared(Ref ref) noexcept
     Caller const self = caller();
     for (int i = 0; i < kTries; ++i) {
         Place found;
-        if (!WEIR_LIKELY(find_quickly(ref, found))) {
+        if (!WEIR_LIKELY(find_quickly(ref, found, relaxed))) {
             if (int const code = find_here(ref, found); code != 0)
                 return Status{code};
             if (!found.word.is(Kind::allocated))
@@ -140,13 +162,20 @@ Status Matrix::free_shared(Ref ref) noexcept
 
 Status Matrix::free_owned(Ref ref, Owner from) noexcept
 {
+    if (WEIR_LIKELY(has_lanes() && free_fast(ref, from))) {
+        tell_waiting();
+        return kOk;
+    }
     auto const found = find(ref);
     WEIR_TRY(found);
     BlockWord word = found->word;
     if (!word.is(Kind::allocated) || word.owner() != from)
         return error(EPERM);
-    if (Lane *const lane = lane_of(thread_number()); lane != nullptr && push(*lane, *found))
-        return kOk;
+    if (Lane *const lane = lane_of(thread_number()); lane != nullptr) {
+        note_growth(*lane, *found);
+        if (push(*lane, *found))
+            return kOk;
+    }
     Caller const self = caller();
     self.open();
     if (!found->sector->change(found->head, word, word.as_claimed(self.owner(), word.granules()))) {

@@ -85,8 +85,9 @@ WEIR_HOT uint64_t granule_at(uint64_t inside, unsigned shift) noexcept
     return inside >> shift | inside << (64 - shift);
 }
 
-/// An ALLOCATED block by its ref. False: it is none, or only a proper look can tell.
-WEIR_HOT bool Matrix::find_quickly(Ref ref, Place &ret) noexcept
+/// An ALLOCATED block by its ref, its word read in this order. False: it is none, or only a proper
+/// look can tell.
+WEIR_HOT bool Matrix::find_quickly(Ref ref, Place &ret, Order order) noexcept
 {
     uint64_t const offset = ref.value & kOffsetMask;
     unsigned const index = offset < sectors_[kMedium].data_offset() ? kSmall : kMedium;
@@ -98,7 +99,7 @@ WEIR_HOT bool Matrix::find_quickly(Ref ref, Place &ret) noexcept
     ret.sector = &sector;
     ret.index = index;
     ret.head = static_cast<Granule>(head);
-    ret.word = sector.word(ret.head, relaxed); // for who changes it: his CAS orders
+    ret.word = sector.word(ret.head, order);
     uint64_t const generation = ref.value >> kRefGenerationShift ^ salt_;
     uint64_t const expected = BlockWord::kAllocatedBits | generation << BlockWord::kGranulesBits;
     return WEIR_LIKELY((ret.word.raw & BlockWord::kIdentityMask) == expected &&
@@ -107,7 +108,7 @@ WEIR_HOT bool Matrix::find_quickly(Ref ref, Place &ret) noexcept
 
 /// What most frees are: find_quickly() and push() with what the lane knows. False: nothing was
 /// changed, and free() has to look properly, or to say why not. Who calls tells who waits.
-WEIR_HOT bool Matrix::free_fast(Ref ref) noexcept
+WEIR_HOT bool Matrix::free_fast(Ref ref, Owner from) noexcept
 {
     Lane *const lane = lane_here(); // ours: then we are a participant
     if (!WEIR_LIKELY(lane != nullptr && !lane->retired()))
@@ -123,7 +124,8 @@ WEIR_HOT bool Matrix::free_fast(Ref ref) noexcept
         ref.value >> kRefGenerationShift << BlockWord::kGranulesBits ^ lane->salt_in_word;
     Granules const length = found.granules();
     if (!WEIR_LIKELY((found.raw & BlockWord::kIdentityMask) == expected &&
-                     length - 1 < kLaneGranules && length <= sector.limit - head))
+                     length - 1 < kLaneGranules && length <= sector.limit - head &&
+                     (from == kAnybody || found.owner() == from)))
         return false;
     Magazine &magazine = sector.magazine[length - 1];
     return WEIR_LIKELY(magazine.count < magazine.most) &&

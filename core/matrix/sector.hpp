@@ -131,6 +131,7 @@ class Sector {
     void settle(Run run, Granules length, Owner me) noexcept;
 
     BlockWord word(Granule at, Order order) const noexcept { return words_[at].load(order); }
+    void prefetch_word(Granule at) const noexcept { prefetch_to_write(&words_[at]); }
     bool change(Granule at, BlockWord &expected, BlockWord desired) noexcept
     {
         // acq_rel: what the last holder wrote is visible to us, ours to the next one; pairs with

@@ -12,6 +12,7 @@ namespace weir {
 /// Slot number + 1; 0 is nobody.
 using Owner = uint32_t;
 inline constexpr Owner kNobody = 0;
+inline constexpr Owner kAnybody = UINT32_MAX; ///< of a question: whosever it is
 inline constexpr uint32_t kMaxParticipants = 1023;
 
 enum class SlotState : unsigned { free = 0, live = 1, reaping = 2 };

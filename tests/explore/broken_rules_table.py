@@ -381,7 +381,7 @@ CHANNEL = [
     rule("C5: the block is nobody's before FULL", "q_post_read", (1, 0, 0),
          (RING, "    BlockWord word = block.word;\n",
           "    if (!publish(spot, writing))\n        return error(kCorrupt);\n"
-          "    static_cast<void>(matrix_->move_owner(ref, me.owner, kNobody));\n"
+          "    static_cast<void>(matrix_->move_owner(letter.ref, me.owner, kNobody));\n"
           "    if (me.owner != kNobody)\n        return kOk;\n"
           "    BlockWord word = block.word;\n")),
     rule("C6: healing marks what was nacked", "q_wrap1", (1, 1, 0),
@@ -396,6 +396,11 @@ CHANNEL = [
     rule("C9: empty only at EMPTY(p), the window moves along", "q_wrap1", (1, 1, 0),
          (RING_READ, "            window = next = next_possible(p, found); // consumed",
           "            next = next_possible(p, found); // consumed")),
+    rule("C5: a look at the head knows what waits for redelivery", "q_nack_order", (2, 0, 0),
+         (RING_READ, "    if (redelivery_.find_column(0) == 0)\n        return Look::again;\n", "")),
+    rule("C4: a look at the head passes only what is consumed", "q_order", (2, 0, 0),
+         (RING_READ, "        if (found.raw != CellWord::of(Phase::empty, lap(head) + 1).raw)\n"
+          "            return Look::again;\n", ""), sees="not EMPTY at rest"),
     rule("C10: healing wakes everybody", "w_death", (1, 1, 0),
          (RING_HEAL, "    wake_everybody();\n}\n\n/// The table", "}\n\n/// The table"),
          sees="C6"),

@@ -2,12 +2,14 @@
 //! Measures iceoryx2's loan and release. Reads lines "SIZE PAIRS" from standard input and answers
 //! each with a line "NANOSECONDS PAIRS FAILED DAMAGED": so the caller can alternate it with others.
 
+mod place;
+
 use iceoryx2::port::publisher::Publisher;
 use iceoryx2::prelude::*;
+use place::{config, version, Place};
 use std::error::Error;
 use std::hint::black_box;
 use std::io::{BufRead, Write};
-use std::path::PathBuf;
 use std::time::Instant;
 
 type Bytes = Publisher<ipc::Service, [u8], ()>;
@@ -55,62 +57,11 @@ fn publisher(node: &Node<ipc::Service>, size: usize) -> Result<Bytes, Box<dyn Er
         .create()?)
 }
 
-/// The one that Cargo.toml pins.
-fn version() -> &'static str {
-    let pinned = include_str!("../Cargo.toml").split("iceoryx2 = \"=").nth(1);
-    pinned
-        .and_then(|text| text.split('"').next())
-        .unwrap_or("unknown")
-}
-
-/// Files of our own, so that they can be removed: iceoryx2 leaves some of its own behind.
-struct Place {
-    folder: PathBuf,
-    prefix: String,
-}
-
-impl Place {
-    fn new() -> Self {
-        let name = format!("weir_bench_{}_", std::process::id());
-        Self {
-            folder: std::env::temp_dir().join(&name),
-            prefix: name,
-        }
-    }
-
-    fn config(&self) -> Result<Config, Box<dyn Error>> {
-        let mut config = Config::default();
-        let folder = self.folder.to_str().ok_or("a path that is not UTF-8")?;
-        config.global.set_root_path(&folder.try_into()?);
-        config.global.prefix = self.prefix.as_str().try_into()?;
-        Ok(config)
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.folder);
-        for entry in std::fs::read_dir("/dev/shm")
-            .into_iter()
-            .flatten()
-            .flatten()
-        {
-            if entry
-                .file_name()
-                .to_string_lossy()
-                .starts_with(&self.prefix)
-            {
-                let _ = std::fs::remove_file(entry.path());
-            }
-        }
-    }
-}
-
 fn main() -> Result<(), Box<dyn Error>> {
     set_log_level(LogLevel::Error);
     let place = Place::new(); // dropped after the node
     let node = NodeBuilder::new()
-        .config(&place.config()?)
+        .config(&config(place.name())?)
         .create::<ipc::Service>()?;
     println!("iceoryx2 {}", version());
     for line in std::io::stdin().lock().lines() {
