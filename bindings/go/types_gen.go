@@ -12,7 +12,7 @@ import "C"
 // weir_abi_hash says of it.
 const (
 	VersionNumber = 0x100
-	AbiHash uint64 = 0x64722dacde50ece2
+	AbiHash uint64 = 0x1dcc9f3e83ba0e01
 )
 
 // A block of a matrix, as any process of the machine can pass it on.
