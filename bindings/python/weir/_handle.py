@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import os
-import threading
 import weakref
-from typing import Any, Callable, Optional, Set, Tuple, TypeVar
+from typing import Any, Callable, List, Set, Tuple, TypeVar
 
 from weir._error import check
 
@@ -13,40 +12,39 @@ Self = TypeVar("Self", bound="Handle")
 
 
 class _Life:
-    """The pointer, and who uses it at this moment. Has no way back to the handle."""
+    """The pointer, and who uses it at this moment. Has no way back to the handle.
+
+    Lists count instead of locks: `append` and `pop` are atomic, also beside a fork. Who enters
+    appends and then looks at `closing`; who closes sets that and then looks at `users`. So one of
+    them sees the other, and whoever takes the pointer out of `raw` ends it.
+    """
 
     def __init__(self, raw: int, end: Callable[[int], Any], keep: Any) -> None:
-        self.raw: Optional[int] = raw
-        self.users = 0
+        self.raw: List[int] = [raw]
+        self.users: List[None] = []
         self.closing = False
-        self.lock = threading.Lock()
         self.end = end
         self.keep = keep  # the handle that this one needs
         _lives.add(self)
 
-    def enter(self, what: str) -> int:
-        with self.lock:
-            if self.raw is None or self.closing:
-                raise ValueError(f"the {what} is closed")
-            self.users += 1
-            return self.raw
+    def leave(self) -> None:
+        if self.users:  # else a fork within the call: what is behind it is the child's
+            self.users.pop()
+        if self.closing and not self.users:
+            self.release()
 
-    def leave(self, close: bool = False) -> None:
-        with self.lock:
-            if not close and self.users > 0:  # 0: a fork within the call; the rest is the child's
-                self.users -= 1
-            self.closing |= close
-            raw = self.raw if self.closing and self.users == 0 else None
-            if raw is not None:
-                self.raw = None
-        if raw is not None:
-            self.end(raw)
-            self.keep = None
+    def close(self) -> None:
+        self.closing = True
+        if not self.users:
+            self.release()
 
-    def forked(self) -> None:
-        """The threads that had the lock or were in a call are the parent's."""
-        self.lock = threading.Lock()
-        self.users = 0
+    def release(self) -> None:
+        try:
+            raw = self.raw.pop()
+        except IndexError:
+            return
+        self.end(raw)
+        self.keep = None
 
 
 _lives: weakref.WeakSet[_Life] = weakref.WeakSet()
@@ -56,7 +54,7 @@ _generation = [0]  # of the process: a fork child must not free what is its pare
 def _forked() -> None:
     _generation[0] += 1
     for life in list(_lives):
-        life.forked()
+        life.users.clear()  # the other threads are the parent's
 
 
 os.register_at_fork(after_in_child=_forked)
@@ -76,25 +74,23 @@ class Handle:
 
     def __init__(self, raw: int, end: Callable[[int], Any], keep: Any = None) -> None:
         self._life = _Life(raw, end, keep)
-        self._finalizer = weakref.finalize(self, self._life.leave, True)
+        self._finalizer = weakref.finalize(self, self._life.close)
         self._finalizer.atexit = False  # a process that ends is healed; its views may still be there
         self._waiters: Set[Tuple[Any, Any]] = set()  # loops and futures that the end wakes
 
     def _call(self, function: Any, *arguments: Any) -> int:
         """Calls with the pointer in front. `close()` in another thread waits for its end."""
-        life = self._life
-        raw = life.enter(type(self).__name__)
-        try:
-            return check(function(raw, *arguments))
-        finally:
-            life.leave()
+        code: int = self._value(function, *arguments)
+        return code if code >= 0 else check(code)
 
     def _value(self, function: Any, *arguments: Any) -> Any:
         """The same for a function that cannot fail."""
         life = self._life
-        raw = life.enter(type(self).__name__)
+        life.users.append(None)
         try:
-            return function(raw, *arguments)
+            if life.closing:
+                raise ValueError(f"the {type(self).__name__} is closed")
+            return function(life.raw[0], *arguments)
         finally:
             life.leave()
 
