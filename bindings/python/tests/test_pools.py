@@ -190,7 +190,8 @@ class Routers(WithMatrix):
         first, second = self.router.rules()
         self.assertEqual((first.id, first.topic, first.channels, first.matched, first.posted),
                          (topic, "news/*", ["a", "b"], 1, 2))
-        self.assertEqual((second.id, second.condition, second.tag), (tag, weir.RouterCondition.TAG, 7))
+        self.assertEqual((second.id, second.condition, second.tag),
+                         (tag, weir.RouterCondition.TAG, 7))
         self.router.remove_rule(tag)
         with self.assertRaises(FileNotFoundError):
             self.router.remove_rule(tag)

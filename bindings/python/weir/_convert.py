@@ -52,7 +52,7 @@ def pointer(found: Any) -> int:
 
 
 def buffer(data: Any) -> Tuple[Any, int]:
-    """What ctypes takes for the address of some bytes, which it also keeps alive; and their number."""
+    """What ctypes takes for the address of bytes, which it also keeps alive; and their number."""
     if isinstance(data, bytes):
         return data, len(data)
     view = memoryview(data)
@@ -64,7 +64,7 @@ def buffer(data: Any) -> Tuple[Any, int]:
 
 
 def column(values: Any, count: int, what: str) -> Any:
-    """A number of 64 bits for each of `count` messages, from any buffer of them; None stays None."""
+    """A number of 64 bits for each of `count` messages, from any buffer; None stays None."""
     if values is None:
         return None
     view = memoryview(values)
@@ -89,7 +89,7 @@ def collect(call: Callable[..., int], function: Any, callback: Any, kind: Any) -
 
 def with_callback(call: Callable[..., int], function: Any, arguments: Tuple[Any, ...],
                   callback: Any, visit: Callable[..., Any]) -> None:
-    """Calls what calls back. What `visit` raises ends the call, and is raised when C has returned."""
+    """Calls what calls back. What `visit` raises ends the call, and comes out behind it."""
     raised: List[BaseException] = []
 
     def guarded(*values: Any) -> int:

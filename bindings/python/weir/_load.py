@@ -16,8 +16,9 @@ def load(soname: str, version: str, number: int, abi_hash: int) -> Tuple[ctypes.
     except (OSError, AttributeError) as error:
         raise ImportError(f"weir {version} cannot use the library {name}: {error}") from error
     if known != abi_hash:
-        why = "of another build" if known else "which is older" if older else "which has left it behind"
-        raise ImportError(f"weir {version} cannot use the library {name}: it is weir {found}, {why}")
+        fault = "which is older" if older else "which has left it behind"
+        raise ImportError(f"weir {version} cannot use the library {name}: it is weir {found}, "
+                          + ("of another build" if known else fault))
     return free, held
 
 

@@ -66,7 +66,7 @@ class Owner(Handle):
                 self._value(each._release, each._name)
 
     def close(self) -> None:
-        """Ends it; what is left is given back. BufferError, and nothing is done, if views are alive."""
+        """Ends it; what is left is given back. BufferError, and it stays, if views are alive."""
         if not self.closed:
             self._give_all_back()
         super().close()

@@ -12,7 +12,7 @@ from weir._convert import Bytes, buffer, info, nanoseconds, options, pointer, te
 from weir._error import check
 from weir._handle import Handle
 
-_SLICE = 0.1  # s that a thread which waits for a log of another process does not notice a cancellation
+_SLICE = 0.1  # s that a thread waits before it is looked whether its coroutine is still there
 
 
 class Record(NamedTuple):

@@ -74,7 +74,7 @@ class Matrix(Owner):
         check(_ffi.weir_matrix_unlink(text(name)))
 
     def __reduce__(self) -> Any:
-        """Pickled, and so passed to a process that `multiprocessing` spawns, it is attached there."""
+        """Pickled, as for a process that `multiprocessing` spawns, it is attached there."""
         if not self.name:
             raise TypeError("a Matrix without a name cannot be pickled: pass its descriptor")
         kept = self._flags & (_ffi.MatrixFlags.READ_ONLY | _ffi.MatrixFlags.ALLOW_FOREIGN)

@@ -53,10 +53,10 @@ class Router(Handle):
 
     def add_rule(self, condition: int, action: int, channels: Sequence[str] = (),
                  **values: Any) -> int:
-        """Adds a rule, with the fields of RouterRule; its number. The channels need not exist yet."""
+        """Adds a rule, with the fields of RouterRule; its number. Channels need not exist yet."""
         names = "\n".join(channels) if channels else None
-        rule, number = options(_ffi.RouterRule, {
-            "condition": condition, "action": action, "channels": names, **values}), ctypes.c_uint64()
+        given = {"condition": condition, "action": action, "channels": names, **values}
+        rule, number = options(_ffi.RouterRule, given), ctypes.c_uint64()
         self._call(_ffi.weir_router_add_rule, byref(rule), byref(number))
         return number.value
 
