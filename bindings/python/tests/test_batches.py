@@ -72,8 +72,9 @@ class Batches(WithMatrix):
             self.channel.post_copies(b"abcd", 2, lengths=array.array("Q", [3, 3]))
         with self.assertRaises(TypeError):
             self.channel.post_copies("text", 1)
-        with self.assertRaises(ValueError):
-            weir.Messages(0)
+        for made in (lambda: weir.Messages(0), lambda: weir.Blocks(self.matrix, 0)):
+            with self.assertRaises(ValueError):
+                made()
 
     def test_a_full_ring(self):
         data = bytes(range(20))

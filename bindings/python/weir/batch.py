@@ -29,11 +29,11 @@ class _Batch:
     """A row of places, of which those from the first one on that is not done are in use."""
 
     def __init__(self, capacity: int) -> None:
+        self._first = 0
+        self._end = 0
         if capacity < 1:
             raise ValueError("a batch has room for one at least")
         self.capacity = capacity
-        self._first = 0
-        self._end = 0
         self._shown = Shown()
 
     def __len__(self) -> int:
