@@ -11,9 +11,7 @@ import "C"
 
 import (
 	"context"
-	"errors"
 	"runtime"
-	"syscall"
 	"time"
 	"unsafe"
 )
@@ -27,16 +25,17 @@ type Channel struct {
 type channelMaker func(*C.struct_weir_matrix, *C.char, *C.struct_weir_channel_options) (C.int, *C.struct_weir_channel)
 
 func (m *Matrix) makeChannel(call channelMaker, name string, options *ChannelOptions) (*Channel, error) {
-	c := &Channel{matrix: m}
-	err := m.named(name, func(raw *C.struct_weir_matrix, text *C.char) C.int {
-		code, made := call(raw, text, options.raw())
-		c.raw = unsafe.Pointer(made)
+	var made *C.struct_weir_channel
+	err := m.named(name, func(raw *C.struct_weir_matrix, text *C.char) (code C.int) {
+		code, made = call(raw, text, options.raw())
 		return code
 	})
 	if err != nil {
 		return nil, err
 	}
-	c.end = func(raw unsafe.Pointer) { weirChannelUnref((*C.struct_weir_channel)(raw)) }
+	c := &Channel{newHandle(unsafe.Pointer(made), func(raw unsafe.Pointer) {
+		weirChannelUnref((*C.struct_weir_channel)(raw))
+	}), m}
 	runtime.SetFinalizer(c, (*Channel).Close)
 	return c, nil
 }
@@ -104,16 +103,17 @@ type Subscription struct {
 
 // Subscribe becomes a reader.
 func (c *Channel) Subscribe() (*Subscription, error) {
-	s := &Subscription{channel: c}
-	err := c.with(func(raw *C.struct_weir_channel) C.int {
-		code, made := weirChannelSubscribe(raw)
-		s.raw = unsafe.Pointer(made)
+	var made *C.struct_weir_subscription
+	err := c.with(func(raw *C.struct_weir_channel) (code C.int) {
+		code, made = weirChannelSubscribe(raw)
 		return code
 	})
 	if err != nil {
 		return nil, err
 	}
-	s.end = func(raw unsafe.Pointer) { weirSubscriptionClose((*C.struct_weir_subscription)(raw)) }
+	s := &Subscription{newHandle(unsafe.Pointer(made), func(raw unsafe.Pointer) {
+		weirSubscriptionClose((*C.struct_weir_subscription)(raw))
+	}), c}
 	runtime.SetFinalizer(s, (*Subscription).Close)
 	return s, nil
 }
@@ -141,19 +141,26 @@ func (s *Subscription) Read(timeout time.Duration) (*Delivery, error) {
 	return &Delivery{messageOf(&message), s, message}, nil
 }
 
-const slice = 100 * time.Millisecond
-
-// ReadContext waits until a message comes or the context ends.
-func (s *Subscription) ReadContext(ctx context.Context) (*Delivery, error) {
-	for {
-		if err := ctx.Err(); err != nil {
-			return nil, err
-		}
-		message, err := s.Read(slice)
-		if !errors.Is(err, syscall.ETIMEDOUT) {
-			return message, err
-		}
+// fd is readable when there is something to read; reading until EAGAIN arms it again.
+func (s *Subscription) fd() (fd int, err error) {
+	raw, err := s.enter()
+	if err != nil {
+		return -1, err
 	}
+	code := weirChannelFd((*C.struct_weir_subscription)(raw))
+	s.leave()
+	runtime.KeepAlive(s)
+	return check(code)
+}
+
+// ReadContext waits until a message comes, the context ends or the subscription is closed. It takes
+// no thread meanwhile.
+func (s *Subscription) ReadContext(ctx context.Context) (message *Delivery, err error) {
+	err = s.await(ctx, s.fd, func() (err error) {
+		message, err = s.Read(0)
+		return err
+	})
+	return message, err
 }
 
 // Delivery is a message in the hand. Answer it: Ack, Nack or Take.

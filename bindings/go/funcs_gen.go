@@ -928,6 +928,16 @@ func weirChannelNack(subscription *C.struct_weir_subscription, message *C.struct
 	return C.weir_channel_nack(subscription, message)
 }
 
+// Posts copies of bytes, one after the other, until one of them cannot be posted.
+func weirChannelPostCopies(channel *C.struct_weir_channel, data unsafe.Pointer, stride C.size_t, lengths *C.uint64_t, tags *C.uint64_t, count C.size_t, options *C.struct_weir_post_options, timeout_ns C.int64_t) (C.int) {
+	return C.weir_channel_post_copies(channel, data, stride, lengths, tags, count, options, timeout_ns)
+}
+
+// Takes messages into the hand, as many as wait, up to `count`, and copies their bytes.
+func weirChannelReadCopies(subscription *C.struct_weir_subscription, stride C.size_t, count C.size_t, timeout_ns C.int64_t, ret_messages *C.struct_weir_message, ret_data unsafe.Pointer) (C.int) {
+	return C.weir_channel_read_copies(subscription, stride, count, timeout_ns, ret_messages, ret_data)
+}
+
 // Opens the log in a folder for appending, or makes one.
 func weirLogOpen(folder *C.char, options *C.struct_weir_log_options) (C.int, *C.struct_weir_log) {
 	r := C.weir_go_log_open(folder, options)

@@ -10,6 +10,7 @@ package weir
 import "C"
 
 import (
+	"context"
 	"runtime"
 	"time"
 	"unsafe"
@@ -29,8 +30,7 @@ func OpenLog(folder string, options *LogOptions) (*Log, error) {
 	if err := fails(code); err != nil {
 		return nil, err
 	}
-	l := &Log{handle{raw: unsafe.Pointer(raw)}}
-	l.end = func(raw unsafe.Pointer) { weirLogClose((*C.struct_weir_log)(raw)) }
+	l := &Log{newHandle(unsafe.Pointer(raw), func(raw unsafe.Pointer) { weirLogClose((*C.struct_weir_log)(raw)) })}
 	runtime.SetFinalizer(l, (*Log).Close)
 	return l, nil
 }
@@ -65,6 +65,24 @@ func (l *Log) Wait(lsn uint64, timeout time.Duration) error {
 	return l.with(func(raw *C.struct_weir_log) C.int {
 		return weirLogWait(raw, C.uint64_t(lsn), nanoseconds(timeout))
 	})
+}
+
+// WaitContext waits until a record survives a power cut, the context ends or the log is closed. It
+// takes no thread meanwhile.
+func (l *Log) WaitContext(ctx context.Context, lsn uint64) error {
+	return l.await(ctx, l.fd, func() error { return l.Wait(lsn, 0) })
+}
+
+// fd becomes readable whenever more is durable. The poller is told of each time, so nobody resets it.
+func (l *Log) fd() (int, error) {
+	raw, err := l.enter()
+	if err != nil {
+		return -1, err
+	}
+	code := weirLogFd((*C.struct_weir_log)(raw))
+	l.leave()
+	runtime.KeepAlive(l)
+	return check(code)
 }
 
 // Sync returns when all that was appended survives a power cut.
@@ -112,8 +130,9 @@ func OpenReader(folder string, fromLsn uint64, flags ReaderFlags) (*Reader, erro
 	if err := fails(code); err != nil {
 		return nil, err
 	}
-	r := &Reader{handle{raw: unsafe.Pointer(raw)}}
-	r.end = func(raw unsafe.Pointer) { weirLogReaderClose((*C.struct_weir_log_reader)(raw)) }
+	r := &Reader{newHandle(unsafe.Pointer(raw), func(raw unsafe.Pointer) {
+		weirLogReaderClose((*C.struct_weir_log_reader)(raw))
+	})}
 	runtime.SetFinalizer(r, (*Reader).Close)
 	return r, nil
 }
@@ -152,6 +171,18 @@ func (r *Reader) Wait(timeout time.Duration) error {
 		return weirLogReaderWait(raw, nanoseconds(timeout))
 	})
 	return err
+}
+
+// NextContext waits for the next record, or until the context ends.
+func (r *Reader) NextContext(ctx context.Context) (record *Record, err error) {
+	for {
+		if record, err = r.Next(); record != nil || err != nil {
+			return record, err
+		}
+		if err = inSlices(ctx, r.Wait); err != nil {
+			return nil, err
+		}
+	}
 }
 
 // Seek goes to the first record at or after a position.

@@ -11,7 +11,9 @@ package weir
 import "C"
 
 import (
+	"context"
 	"runtime"
+	"time"
 	"unsafe"
 )
 
@@ -22,8 +24,9 @@ func newMatrix(code C.int, raw *C.struct_weir_matrix) (*Matrix, error) {
 	if err := fails(code); err != nil {
 		return nil, err
 	}
-	m := &Matrix{handle{raw: unsafe.Pointer(raw)}}
-	m.end = func(raw unsafe.Pointer) { weirMatrixUnref((*C.struct_weir_matrix)(raw)) }
+	m := &Matrix{newHandle(unsafe.Pointer(raw), func(raw unsafe.Pointer) {
+		weirMatrixUnref((*C.struct_weir_matrix)(raw))
+	})}
 	runtime.SetFinalizer(m, (*Matrix).Close)
 	return m, nil
 }
@@ -127,6 +130,20 @@ func (m *Matrix) Alloc(size int, options *AllocOptions) (*Block, error) {
 	return &Block{m, BlockRef(ref), data, size}, nil
 }
 
+// AllocContext waits until there is memory or the context ends.
+func (m *Matrix) AllocContext(ctx context.Context, size int, options *AllocOptions) (block *Block, err error) {
+	given := AllocOptions{}
+	if options != nil {
+		given = *options
+	}
+	err = inSlices(ctx, func(timeout time.Duration) (err error) {
+		given.TimeoutNs = int64(timeout)
+		block, err = m.Alloc(size, &given)
+		return err
+	})
+	return block, err
+}
+
 // Bytes shows a block that somebody has; the slice is good as long as the block and the matrix are.
 func (m *Matrix) Bytes(block BlockRef) ([]byte, error) {
 	var data unsafe.Pointer
@@ -185,6 +202,38 @@ func (m *Matrix) Unbind(name string) (*Block, error) {
 // Heal finishes what dead participants left; how many there were.
 func (m *Matrix) Heal() (int, error) {
 	return m.with(func(raw *C.struct_weir_matrix) C.int { return weirMatrixHeal(raw, nil) })
+}
+
+// Trim gives memory of free blocks back to the system, all but so much; how many bytes.
+func (m *Matrix) Trim(keep uint64) (bytes uint64, err error) {
+	_, err = m.with(func(raw *C.struct_weir_matrix) C.int {
+		code, found := weirMatrixTrim(raw, C.uint64_t(keep))
+		bytes = uint64(found)
+		return code
+	})
+	return bytes, err
+}
+
+// Check looks for contradictions, and repairs them if the flags say so.
+func (m *Matrix) Check(flags CheckFlags) (CheckReport, error) {
+	report := C.struct_weir_check_report{size: C.sizeof_struct_weir_check_report}
+	_, err := m.with(func(raw *C.struct_weir_matrix) C.int {
+		return weirMatrixCheck(raw, C.weir_check_flags(flags), &report)
+	})
+	return checkReportOf(&report), err
+}
+
+// Memory says which pages are behind it, and how much is there.
+func (m *Matrix) Memory() (MemoryInfo, error) {
+	info := C.struct_weir_memory_info{size: C.sizeof_struct_weir_memory_info}
+	_, err := m.with(func(raw *C.struct_weir_matrix) C.int { return weirMatrixMemory(raw, &info) })
+	return memoryInfoOf(&info), err
+}
+
+// Retire ends the segment for all.
+func (m *Matrix) Retire() error {
+	_, err := m.with(func(raw *C.struct_weir_matrix) C.int { return weirMatrixRetire(raw) })
+	return err
 }
 
 // Stats gives sizes and counters.

@@ -12,7 +12,7 @@ import "C"
 // weir_abi_hash says of it.
 const (
 	VersionNumber = 0x100
-	AbiHash uint64 = 0x4cd6ea62d82a1be8
+	AbiHash uint64 = 0x51781fe0627bc31b
 )
 
 // A block of a matrix, as any process of the machine can pass it on.

@@ -228,7 +228,8 @@ func TestLog(t *testing.T) {
 }
 
 func TestCloseWhileOthersCall(t *testing.T) {
-	l, err := OpenLog(filepath.Join(t.TempDir(), "log"), &LogOptions{Flags: LogFlagsAnyFilesystem})
+	folder := filepath.Join(t.TempDir(), "log")
+	l, err := OpenLog(folder, &LogOptions{Flags: LogFlagsAnyFilesystem})
 	must(t, err)
 	var group sync.WaitGroup
 	for i := 0; i < 4; i++ {
@@ -248,6 +249,9 @@ func TestCloseWhileOthersCall(t *testing.T) {
 	time.Sleep(10 * time.Millisecond)
 	must(t, l.Close())
 	group.Wait()
+	again, err := OpenLog(folder, &LogOptions{Flags: LogFlagsAnyFilesystem, LockTimeoutNs: 1000000})
+	must(t, err) // the last one out has ended it
+	must(t, again.Close())
 }
 
 func TestLibraryFits(t *testing.T) {

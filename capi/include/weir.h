@@ -2707,6 +2707,111 @@ WEIR_API int weir_channel_nack(
         const struct weir_message *message) WEIR_NOEXCEPT;
 
 /* ==========================================================================
+ * Copies
+ * ========================================================================== */
+
+/**
+ * Posts copies of bytes, one after the other, until one of them cannot be
+ * posted.
+ *
+ * Message `i` is what stands at `data + i * stride`. The call allocates its
+ * block, copies and posts: for small messages, and for languages in which a
+ * call is dear. weir_channel_post() copies nothing.
+ *
+ * Returns how many were posted, which is also the index of the one that could
+ * not be. An error is returned if that is the first. A timeout is how long the
+ * first one waits for room in the channel; the others are not waited for, and
+ * nobody waits for memory.
+ *
+ * @param[in] channel    the channel.
+ * @param[in] data       the first message, and behind it the others. `stride`
+ *     bytes.
+ * @param[in] stride     bytes from one message to the next, and most that one
+ *     has.
+ * @param[in] lengths    bytes of each, and NULL means `stride`. May be NULL. An
+ *     array of `count` elements.
+ * @param[in] tags       of each, and NULL means that of `options`. May be NULL.
+ *     An array of `count` elements.
+ * @param[in] count      how many, at most `INT_MAX`, and 0 does nothing.
+ * @param[in] options    for all of them, NULL means all defaults. May be NULL.
+ *     Its `size` is set, as `WEIR_POST_OPTIONS_INIT` does.
+ * @param[in] timeout_ns how long to wait for room, ns: 0 is not at all,
+ *     negative is for ever.
+ *
+ * @return A count, 0 or more. Otherwise a negative error:
+ *   -E2BIG          `options` has an unknown field that is not 0
+ *   -EAGAIN         it is full, and the timeout is 0 or the channel was made
+ *                   with `WEIR_CHANNEL_FAIL`
+ *   -EBUSY          a stopped process holds the memory that could serve, or, in
+ *                   a fork child, all participant slots are taken
+ *   -EINVAL         the first length is above `stride` or the matrix's
+ *                   capacity, there is no such level, a bad option, `count` is
+ *                   too large, or a required pointer is NULL
+ *   -EMFILE         in a fork child: too many open files
+ *   -EMSGSIZE       the first length is not the channel's message size
+ *   -ENOMEM         the matrix has no memory for the first one
+ *   -ENOSPC         the file system behind the segment is full
+ *   -EPERM          somebody took the copy by its ref meanwhile
+ *   -ETIMEDOUT      there was no room in time
+ *   -WEIR_E_CORRUPT the segment or the channel contradicts itself
+ *   -WEIR_E_FORKED  in a fork child: it may not open the file of the segment
+ *                   again
+ *   -WEIR_E_RETIRED the channel or its matrix was retired
+ *   -WEIR_E_STALE   somebody freed the copy by its ref meanwhile
+ *
+ * Any thread. Blocks only if `timeout_ns` is not 0. Not for signal handlers.
+ * Since 0.1.
+ */
+WEIR_API int weir_channel_post_copies(
+        struct weir_channel *channel, const void *data, size_t stride,
+        const uint64_t *lengths, const uint64_t *tags, size_t count,
+        const struct weir_post_options *options,
+        int64_t timeout_ns) WEIR_NOEXCEPT;
+
+/**
+ * Takes messages into the hand, as many as wait, up to `count`, and copies
+ * their bytes.
+ *
+ * Message `i` comes to `ret_data + i * stride`; of a longer one come the first
+ * `stride` bytes. Its length is never more than its block has, and 0 if
+ * somebody freed that. The messages are in the hand as after
+ * weir_channel_read_many(): answer them, with weir_channel_ack_many() for
+ * example.
+ *
+ * A timeout holds for the first one; the others are not waited for. An error is
+ * returned if there is none.
+ *
+ * @param[in] subscription  the subscription.
+ * @param[in] stride        bytes from one message to the next, and most that
+ *     are copied of one.
+ * @param[in] count         how many, at most `INT_MAX`, and 0 does nothing.
+ * @param[in] timeout_ns    how long to wait for the first, ns: 0 is not at all,
+ *     negative is for ever.
+ * @param[out] ret_messages the messages. An array of `count` elements.
+ * @param[out] ret_data     the first message's bytes, and behind them the
+ *     others'. `stride` bytes.
+ *
+ * @return A count, 0 or more. Otherwise a negative error:
+ *   -EAGAIN         nothing waits, and the timeout is 0
+ *   -EBUSY          in a fork child: all participant slots are taken
+ *   -EINVAL         a pointer is NULL, or `count` is too large
+ *   -EMFILE         in a fork child: too many open files
+ *   -ETIMEDOUT      nothing came in time
+ *   -WEIR_E_CORRUPT the channel contradicts itself
+ *   -WEIR_E_FORKED  in a fork child: a subscription of a broadcast channel is
+ *                   the parent's, or it may not open the file of the segment
+ *                   again
+ *   -WEIR_E_RETIRED the channel or its matrix was retired
+ *
+ * Any thread. Blocks only if `timeout_ns` is not 0. Not for signal handlers.
+ * Since 0.1.
+ */
+WEIR_API int weir_channel_read_copies(
+        struct weir_subscription *subscription, size_t stride, size_t count,
+        int64_t timeout_ns, struct weir_message *ret_messages,
+        void *ret_data) WEIR_NOEXCEPT;
+
+/* ==========================================================================
  * Log
  * ========================================================================== */
 

@@ -17,9 +17,9 @@ void setup()
     reader = subscribe(ring);
     lost = new NothingLost(matrix);
 }
+void still_whole() { lost->verify(); }
 void teardown()
 {
-    lost->verify();
     delete lost;
     weir_subscription_close(reader);
     weir_channel_unref(ring);
@@ -52,7 +52,7 @@ weir_channel_info inquire(weir_channel *of = ring)
 
 TestSuite(channel_basics, .init = setup, .fini = teardown);
 
-Test(channel_basics, what_is_posted_is_read_in_order_with_all_it_says)
+WholeTest(channel_basics, what_is_posted_is_read_in_order_with_all_it_says)
 {
     weir_ref blocks[10];
     int64_t const began = now_ns();
@@ -86,7 +86,7 @@ Test(channel_basics, what_is_posted_is_read_in_order_with_all_it_says)
     check_eq(inquire().posted, 10);
 }
 
-Test(channel_basics, an_empty_channel_is_eagain_or_times_out)
+WholeTest(channel_basics, an_empty_channel_is_eagain_or_times_out)
 {
     weir_message message;
     message.tag = 77;
@@ -100,7 +100,7 @@ Test(channel_basics, an_empty_channel_is_eagain_or_times_out)
     check_eq(message.tag, 77);
 }
 
-Test(channel_basics, a_full_channel_is_eagain_or_times_out_and_the_block_stays_ours)
+WholeTest(channel_basics, a_full_channel_is_eagain_or_times_out_and_the_block_stays_ours)
 {
     for (unsigned i = 0; i < 16; ++i)
         post(i);
@@ -123,7 +123,7 @@ Test(channel_basics, a_full_channel_is_eagain_or_times_out_and_the_block_stays_o
     }
 }
 
-Test(channel_basics, a_channel_made_with_fail_never_waits)
+WholeTest(channel_basics, a_channel_made_with_fail_never_waits)
 {
     weir_channel *const failing = channel(matrix, "failing", 16, WEIR_CHANNEL_FAIL);
     for (unsigned i = 0; i < 16; ++i)
@@ -139,7 +139,7 @@ Test(channel_basics, a_channel_made_with_fail_never_waits)
     weir_channel_unref(failing);
 }
 
-Test(channel_basics, a_refused_message_is_delivered_again)
+WholeTest(channel_basics, a_refused_message_is_delivered_again)
 {
     post(1);
     post(2);
@@ -157,7 +157,7 @@ Test(channel_basics, a_refused_message_is_delivered_again)
     }
 }
 
-Test(channel_basics, take_makes_the_block_ours)
+WholeTest(channel_basics, take_makes_the_block_ours)
 {
     weir_ref const block = post(1);
     weir_message const message = read();
@@ -169,7 +169,7 @@ Test(channel_basics, take_makes_the_block_ours)
     must(weir_matrix_free(matrix, block));
 }
 
-Test(channel_basics, answers_to_what_is_no_message_are_refused)
+WholeTest(channel_basics, answers_to_what_is_no_message_are_refused)
 {
     post(1);
     weir_message const message = read();
@@ -192,7 +192,7 @@ Test(channel_basics, answers_to_what_is_no_message_are_refused)
     refuse(-WEIR_E_STALE, weir_channel_ack(reader, &message));
 }
 
-Test(channel_basics, an_answer_of_another_participant_is_stale)
+WholeTest(channel_basics, an_answer_of_another_participant_is_stale)
 {
     weir_matrix *other = nullptr;
     must(weir_matrix_attach_fd(weir_matrix_fd(matrix), nullptr, &other));
@@ -210,7 +210,7 @@ Test(channel_basics, an_answer_of_another_participant_is_stale)
     must(weir_channel_ack(reader, &message));
 }
 
-Test(channel_basics, bad_posts_are_refused)
+WholeTest(channel_basics, bad_posts_are_refused)
 {
     weir_ref const block = alloc(matrix, 100);
     size_t size = 0;
@@ -238,7 +238,7 @@ Test(channel_basics, bad_posts_are_refused)
     refuse(-WEIR_E_STALE, weir_channel_post(ring, block, 1, nullptr, 0));
 }
 
-Test(channel_basics, bad_names_and_options_are_refused)
+WholeTest(channel_basics, bad_names_and_options_are_refused)
 {
     weir_channel *made = nullptr;
     std::string const too_long(64, 'n');
@@ -289,7 +289,7 @@ Test(channel_basics, bad_names_and_options_are_refused)
     cr_assert_null(made);
 }
 
-Test(channel_basics, null_is_refused_or_ignored)
+WholeTest(channel_basics, null_is_refused_or_ignored)
 {
     weir_message message{};
     weir_channel_info info = WEIR_CHANNEL_INFO_INIT;
@@ -313,7 +313,7 @@ Test(channel_basics, null_is_refused_or_ignored)
     cr_assert_null(weir_subscription_close(nullptr));
 }
 
-Test(channel_basics, a_type_must_match_if_it_is_given)
+WholeTest(channel_basics, a_type_must_match_if_it_is_given)
 {
     weir_channel_options with = WEIR_CHANNEL_OPTIONS_INIT;
     with.type_id = 42;
@@ -332,7 +332,7 @@ Test(channel_basics, a_type_must_match_if_it_is_given)
     weir_channel_unref(typed);
 }
 
-Test(channel_basics, capacities_are_rounded_up)
+WholeTest(channel_basics, capacities_are_rounded_up)
 {
     for (uint32_t const capacity : {1u, 15u, 16u, 17u, 100u}) {
         weir_channel *const made = channel(matrix, "rounded", capacity);
@@ -342,7 +342,7 @@ Test(channel_basics, capacities_are_rounded_up)
     }
 }
 
-Test(channel_basics, a_channel_that_does_not_fit_is_enomem)
+WholeTest(channel_basics, a_channel_that_does_not_fit_is_enomem)
 {
     weir_matrix *const small = unnamed(64 * kKiB);
     NothingLost const lost_there(small);
@@ -358,7 +358,7 @@ Test(channel_basics, a_channel_that_does_not_fit_is_enomem)
     weir_matrix_unref(small);
 }
 
-Test(channel_basics, handles_live_as_long_as_their_users)
+WholeTest(channel_basics, handles_live_as_long_as_their_users)
 {
     weir_channel *const again = weir_channel_ref(ring);
     check_eq(again, ring);
@@ -372,7 +372,7 @@ Test(channel_basics, handles_live_as_long_as_their_users)
     must(weir_channel_ack(reader, &message));
 }
 
-Test(channel_basics, a_subscription_and_a_channel_keep_their_matrix_attached)
+WholeTest(channel_basics, a_subscription_and_a_channel_keep_their_matrix_attached)
 {
     weir_matrix *own = unnamed();
     weir_channel *const its = channel(own, "its");
@@ -387,7 +387,7 @@ Test(channel_basics, a_subscription_and_a_channel_keep_their_matrix_attached)
     check_lt(open_descriptors(), before);
 }
 
-Test(channel_basics, the_channel_stays_when_all_let_go_until_it_is_retired)
+WholeTest(channel_basics, the_channel_stays_when_all_let_go_until_it_is_retired)
 {
     weir_channel *kept = channel(matrix, "kept");
     weir_ref const block = post(5, kept);
@@ -410,7 +410,7 @@ Test(channel_basics, the_channel_stays_when_all_let_go_until_it_is_retired)
     weir_channel_unref(kept);
 }
 
-Test(channel_basics, a_message_in_the_hand_survives_the_retirement)
+WholeTest(channel_basics, a_message_in_the_hand_survives_the_retirement)
 {
     weir_channel *const ending = channel(matrix, "ending");
     weir_subscription *const its = subscribe(ending);
@@ -429,7 +429,7 @@ Test(channel_basics, a_message_in_the_hand_survives_the_retirement)
     weir_channel_unref(ending);
 }
 
-Test(channel_basics, a_channel_whose_block_is_damaged_is_corrupt)
+WholeTest(channel_basics, a_channel_whose_block_is_damaged_is_corrupt)
 {
     weir_matrix *const own = unnamed();
     weir_channel *its = channel(own, "damaged");
@@ -459,7 +459,7 @@ Test(channel_basics, a_channel_whose_block_is_damaged_is_corrupt)
     weir_matrix_unref(own);
 }
 
-Test(channel_basics, a_block_freed_behind_the_channels_back_is_missed)
+WholeTest(channel_basics, a_block_freed_behind_the_channels_back_is_missed)
 {
     weir_ref const block = post(1);
     post(2);
@@ -471,7 +471,7 @@ Test(channel_basics, a_block_freed_behind_the_channels_back_is_missed)
 }
 
 /// What a message's block is belongs to the readers; but anybody who knows its ref may take it.
-Test(channel_basics, a_block_taken_from_the_hand_is_eperm_and_the_message_is_over)
+WholeTest(channel_basics, a_block_taken_from_the_hand_is_eperm_and_the_message_is_over)
 {
     for (bool const keep : {false, true}) {
         weir_ref const block = post(1);
@@ -486,7 +486,7 @@ Test(channel_basics, a_block_taken_from_the_hand_is_eperm_and_the_message_is_ove
     }
 }
 
-Test(channel_basics, a_damaged_block_in_the_hand_is_corrupt)
+WholeTest(channel_basics, a_damaged_block_in_the_hand_is_corrupt)
 {
     Raw const raw(matrix);
     for (bool const keep : {false, true}) {

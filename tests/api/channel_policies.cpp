@@ -17,9 +17,9 @@ void setup()
     matrix = unnamed(8 * kMiB);
     lost = new NothingLost(matrix);
 }
+void still_whole() { lost->verify(); }
 void teardown()
 {
-    lost->verify();
     delete lost;
     weir_matrix_unref(matrix);
 }
@@ -89,7 +89,7 @@ struct Ring {
 
 TestSuite(channel_policies, .init = setup, .fini = teardown);
 
-Test(channel_policies, drop_new_says_so_and_counts)
+WholeTest(channel_policies, drop_new_says_so_and_counts)
 {
     weir_channel_options options = small();
     options.overflow = WEIR_CHANNEL_DROP_NEW;
@@ -103,7 +103,7 @@ Test(channel_policies, drop_new_says_so_and_counts)
     cr_assert(ring.is_empty());
 }
 
-Test(channel_policies, drop_oldest_keeps_the_newest_and_tells_the_reader)
+WholeTest(channel_policies, drop_oldest_keeps_the_newest_and_tells_the_reader)
 {
     weir_channel_options options = small();
     options.overflow = WEIR_CHANNEL_DROP_OLDEST;
@@ -121,7 +121,7 @@ Test(channel_policies, drop_oldest_keeps_the_newest_and_tells_the_reader)
 }
 
 /// Nobody reads for thousands of rounds: the place where readers look first is far behind.
-Test(channel_policies, a_reader_finds_the_newest_after_many_rounds_without_one)
+WholeTest(channel_policies, a_reader_finds_the_newest_after_many_rounds_without_one)
 {
     weir_channel_options options = small();
     options.overflow = WEIR_CHANNEL_DROP_OLDEST;
@@ -137,7 +137,7 @@ Test(channel_policies, a_reader_finds_the_newest_after_many_rounds_without_one)
 }
 
 /// What a reader keeps in its hand for ever is never dropped: the post says that it is full.
-Test(channel_policies, drop_oldest_leaves_what_is_in_a_hand)
+WholeTest(channel_policies, drop_oldest_leaves_what_is_in_a_hand)
 {
     weir_channel_options options = small();
     options.overflow = WEIR_CHANNEL_DROP_OLDEST;
@@ -157,7 +157,7 @@ Test(channel_policies, drop_oldest_leaves_what_is_in_a_hand)
     check_eq(ring.info().dropped, 13);
 }
 
-Test(channel_policies, a_reader_that_stops_for_ever_blocks_nobody_for_longer_than_asked)
+WholeTest(channel_policies, a_reader_that_stops_for_ever_blocks_nobody_for_longer_than_asked)
 {
     for (weir_channel_overflow const overflow :
          {WEIR_CHANNEL_BLOCK, WEIR_CHANNEL_FAIL, WEIR_CHANNEL_DROP_NEW, WEIR_CHANNEL_DROP_OLDEST}) {
@@ -176,7 +176,7 @@ Test(channel_policies, a_reader_that_stops_for_ever_blocks_nobody_for_longer_tha
     }
 }
 
-Test(channel_policies, higher_levels_are_read_first)
+WholeTest(channel_policies, higher_levels_are_read_first)
 {
     weir_channel_options options = small();
     options.levels = 8;
@@ -208,7 +208,7 @@ Test(channel_policies, higher_levels_are_read_first)
     }
 }
 
-Test(channel_policies, each_level_has_its_own_room)
+WholeTest(channel_policies, each_level_has_its_own_room)
 {
     weir_channel_options options = small();
     options.levels = 2;
@@ -233,7 +233,7 @@ Test(channel_policies, each_level_has_its_own_room)
     must(weir_channel_ack(ring.reader, &message));
 }
 
-Test(channel_policies, what_has_waited_long_counts_as_the_highest)
+WholeTest(channel_policies, what_has_waited_long_counts_as_the_highest)
 {
     weir_channel_options options = small();
     options.levels = 3;
@@ -251,7 +251,7 @@ Test(channel_policies, what_has_waited_long_counts_as_the_highest)
     check_eq(ring.info().ageing_ns, 30 * kMillisecond);
 }
 
-Test(channel_policies, expired_messages_are_freed_counted_and_told)
+WholeTest(channel_policies, expired_messages_are_freed_counted_and_told)
 {
     weir_channel_options options = small();
     options.ttl_ns = 30 * kMillisecond;
@@ -277,7 +277,7 @@ Test(channel_policies, expired_messages_are_freed_counted_and_told)
     check_eq(ring.post(16), 0);
 }
 
-Test(channel_policies, types_and_sizes_are_checked)
+WholeTest(channel_policies, types_and_sizes_are_checked)
 {
     weir_channel_options options = small();
     options.type_id = 7;
@@ -308,7 +308,7 @@ Test(channel_policies, types_and_sizes_are_checked)
     check_eq(ring.info().message_size, 24);
 }
 
-Test(channel_policies, only_the_subscription_that_has_read_may_answer)
+WholeTest(channel_policies, only_the_subscription_that_has_read_may_answer)
 {
     Ring const ring(small());
     weir_subscription *const other = subscribe(ring.channel);
@@ -329,7 +329,7 @@ Test(channel_policies, only_the_subscription_that_has_read_may_answer)
     check_eq(again.redeliveries, 1);
 }
 
-Test(channel_policies, batches_do_what_single_calls_do)
+WholeTest(channel_policies, batches_do_what_single_calls_do)
 {
     Ring const ring(small());
     weir_ref blocks[20];
@@ -395,7 +395,7 @@ Test(channel_policies, batches_do_what_single_calls_do)
     refuse(-E2BIG, weir_channel_post_many(ring.channel, blocks, lengths, tags, 1, &newer.known, 0));
 }
 
-Test(channel_policies, an_acknowledged_block_taken_by_its_ref_is_eperm)
+WholeTest(channel_policies, an_acknowledged_block_taken_by_its_ref_is_eperm)
 {
     Ring const ring(small());
     check_eq(ring.post(1), 0);
@@ -413,7 +413,7 @@ bool readable(int fd, int timeout_ms)
 }
 } // namespace
 
-Test(channel_policies, a_descriptor_is_readable_while_something_waits)
+WholeTest(channel_policies, a_descriptor_is_readable_while_something_waits)
 {
     Ring const ring(small());
     check_eq(ring.post(1), 0);
@@ -435,7 +435,7 @@ Test(channel_policies, a_descriptor_is_readable_while_something_waits)
     refuse(-EINVAL, weir_channel_fd(nullptr));
 }
 
-Test(channel_policies, many_descriptors_and_a_retired_channel)
+WholeTest(channel_policies, many_descriptors_and_a_retired_channel)
 {
     weir_channel *channels[3];
     weir_subscription *readers[3];
@@ -463,7 +463,7 @@ Test(channel_policies, many_descriptors_and_a_retired_channel)
 }
 
 // covers: weir_channel_fd -EMFILE -ENFILE -ENOMEM
-Test(channel_policies, a_descriptor_that_cannot_be_made_is_an_error)
+WholeTest(channel_policies, a_descriptor_that_cannot_be_made_is_an_error)
 {
     struct {
         unsigned call;
@@ -487,7 +487,7 @@ Test(channel_policies, a_descriptor_that_cannot_be_made_is_an_error)
     must(weir_matrix_heal(matrix, nullptr));
 }
 
-Test(channel_policies, a_fork_child_has_a_descriptor_of_its_own)
+WholeTest(channel_policies, a_fork_child_has_a_descriptor_of_its_own)
 {
     Ring const ring(small());
     int const fd = weir_channel_fd(ring.reader);
@@ -509,7 +509,7 @@ Test(channel_policies, a_fork_child_has_a_descriptor_of_its_own)
     must(weir_matrix_heal(matrix, nullptr));
 }
 
-Test(channel_policies, batches_after_retirement_are_refused)
+WholeTest(channel_policies, batches_after_retirement_are_refused)
 {
     weir_channel *const ring = channel(matrix, "ending");
     weir_subscription *const reader = subscribe(ring);

@@ -15,9 +15,9 @@ void setup()
     matrix = unnamed(4 * kMiB);
     lost = new NothingLost(matrix);
 }
+void still_whole() { lost->verify(); }
 void teardown()
 {
-    lost->verify();
     delete lost;
     weir_matrix_unref(matrix);
 }
@@ -69,7 +69,7 @@ void all_refuse(weir_ref block, int code, char const *what)
 
 TestSuite(matrix_blocks, .init = setup, .fini = teardown);
 
-Test(matrix_blocks, a_block_is_as_large_as_asked_and_its_bytes_are_its_own)
+WholeTest(matrix_blocks, a_block_is_as_large_as_asked_and_its_bytes_are_its_own)
 {
     std::vector<weir_ref> blocks;
     std::vector<size_t> sizes;
@@ -99,7 +99,7 @@ Test(matrix_blocks, a_block_is_as_large_as_asked_and_its_bytes_are_its_own)
     }
 }
 
-Test(matrix_blocks, bad_sizes_are_refused_and_write_nothing)
+WholeTest(matrix_blocks, bad_sizes_are_refused_and_write_nothing)
 {
     weir_ref block = 77;
     void *data = &block;
@@ -112,7 +112,7 @@ Test(matrix_blocks, bad_sizes_are_refused_and_write_nothing)
     check_eq(data, &block);
 }
 
-Test(matrix_blocks, bad_alignments_are_refused)
+WholeTest(matrix_blocks, bad_alignments_are_refused)
 {
     weir_ref block = 77;
     for (size_t const bad : {size_t{3}, size_t{65}, size_t{96}, size_t{4 * kMiB}, SIZE_MAX,
@@ -123,7 +123,7 @@ Test(matrix_blocks, bad_alignments_are_refused)
     check_eq(block, 77);
 }
 
-Test(matrix_blocks, every_good_alignment_is_kept)
+WholeTest(matrix_blocks, every_good_alignment_is_kept)
 {
     weir_matrix *const large = unnamed(64 * kMiB);
     for (size_t alignment = 1; alignment <= 2 * kMiB; alignment *= 2) {
@@ -140,7 +140,7 @@ Test(matrix_blocks, every_good_alignment_is_kept)
     weir_matrix_unref(large);
 }
 
-Test(matrix_blocks, bad_flags_and_states_are_refused)
+WholeTest(matrix_blocks, bad_flags_and_states_are_refused)
 {
     weir_ref block = 77;
     for (uint32_t const flags : {2u, 0x80000000u, UINT32_MAX}) {
@@ -156,7 +156,7 @@ Test(matrix_blocks, bad_flags_and_states_are_refused)
     check_eq(block, 77);
 }
 
-Test(matrix_blocks, zero_means_zero)
+WholeTest(matrix_blocks, zero_means_zero)
 {
     auto with = aligned(0);
     with.flags = WEIR_ALLOC_ZERO;
@@ -171,7 +171,7 @@ Test(matrix_blocks, zero_means_zero)
     }
 }
 
-Test(matrix_blocks, null_is_refused_everywhere)
+WholeTest(matrix_blocks, null_is_refused_everywhere)
 {
     weir_ref block = alloc(matrix);
     weir_ref none = 0;
@@ -219,7 +219,7 @@ Test(matrix_blocks, null_is_refused_everywhere)
 // covers: weir_block_give -WEIR_E_STALE
 // covers: weir_block_take -WEIR_E_STALE
 // covers: weir_matrix_bind -WEIR_E_STALE
-Test(matrix_blocks, a_second_free_and_any_use_after_free_are_stale)
+WholeTest(matrix_blocks, a_second_free_and_any_use_after_free_are_stale)
 {
     for (size_t const size : {size_t{64}, size_t{5000}, size_t{2 * kMiB}}) {
         weir_ref const block = alloc(matrix, size);
@@ -232,7 +232,7 @@ Test(matrix_blocks, a_second_free_and_any_use_after_free_are_stale)
     }
 }
 
-Test(matrix_blocks, refs_that_can_be_none_are_refused)
+WholeTest(matrix_blocks, refs_that_can_be_none_are_refused)
 {
     weir_ref const block = alloc(matrix, 10000);
     all_refuse(WEIR_REF_NONE, -EINVAL, "none");
@@ -245,7 +245,7 @@ Test(matrix_blocks, refs_that_can_be_none_are_refused)
     must(weir_matrix_free(matrix, block));
 }
 
-Test(matrix_blocks, interior_refs_are_refused)
+WholeTest(matrix_blocks, interior_refs_are_refused)
 {
     weir_ref const block = alloc(matrix, 10000); // granules of 256 bytes
     for (unsigned granule = 1; granule < 39; ++granule)
@@ -253,7 +253,7 @@ Test(matrix_blocks, interior_refs_are_refused)
     must(weir_matrix_free(matrix, block));
 }
 
-Test(matrix_blocks, another_generation_is_stale)
+WholeTest(matrix_blocks, another_generation_is_stale)
 {
     weir_ref const block = alloc(matrix);
     for (unsigned bit = 48; bit < 64; ++bit)
@@ -261,7 +261,7 @@ Test(matrix_blocks, another_generation_is_stale)
     must(weir_matrix_free(matrix, block));
 }
 
-Test(matrix_blocks, a_ref_of_another_matrix_is_stale)
+WholeTest(matrix_blocks, a_ref_of_another_matrix_is_stale)
 {
     weir_matrix *const other = another(matrix);
     weir_ref const mine = alloc(matrix), its = alloc(other);
@@ -272,7 +272,7 @@ Test(matrix_blocks, a_ref_of_another_matrix_is_stale)
     weir_matrix_unref(other);
 }
 
-Test(matrix_blocks, ref_of_finds_a_block_by_its_first_byte_alone)
+WholeTest(matrix_blocks, ref_of_finds_a_block_by_its_first_byte_alone)
 {
     weir_ref block, found = 77;
     void *data;
@@ -299,7 +299,7 @@ Test(matrix_blocks, ref_of_finds_a_block_by_its_first_byte_alone)
     check_eq(found, 77);
 }
 
-Test(matrix_blocks, states_of_the_user_and_no_others)
+WholeTest(matrix_blocks, states_of_the_user_and_no_others)
 {
     auto with = aligned(0);
     with.state = 77;
@@ -324,7 +324,7 @@ Test(matrix_blocks, states_of_the_user_and_no_others)
     must(weir_matrix_free(matrix, block));
 }
 
-Test(matrix_blocks, owners_give_and_take)
+WholeTest(matrix_blocks, owners_give_and_take)
 {
     weir_matrix *other = nullptr;
     must(weir_matrix_attach_fd(weir_matrix_fd(matrix), nullptr, &other));
@@ -351,7 +351,7 @@ Test(matrix_blocks, owners_give_and_take)
     must(weir_matrix_free(matrix, block));
 }
 
-Test(matrix_blocks, any_participant_may_free_a_block)
+WholeTest(matrix_blocks, any_participant_may_free_a_block)
 {
     weir_matrix *other = nullptr;
     must(weir_matrix_attach_fd(weir_matrix_fd(matrix), nullptr, &other));
@@ -360,7 +360,7 @@ Test(matrix_blocks, any_participant_may_free_a_block)
 }
 
 /// As if the block's owner were changing its size and stopped in the middle.
-Test(matrix_blocks, a_block_that_changes_its_size_is_busy)
+WholeTest(matrix_blocks, a_block_that_changes_its_size_is_busy)
 {
     weir_ref const block = alloc(matrix);
     weir_channel *const ring = channel(matrix, "ring");

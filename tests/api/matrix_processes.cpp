@@ -470,6 +470,10 @@ template <int kCode> int all_refuse(World const &w)
     uint64_t const length = 1;
     child_refuse(kCode, weir_channel_post_many(w.ring, &w.block, &length, nullptr, 1, nullptr, 0));
     child_refuse(kCode, weir_channel_read_many(w.reader, 1, 0, &message));
+    char byte = 0;
+    child_refuse(kCode,
+                 weir_channel_post_copies(w.ring, &byte, 1, nullptr, nullptr, 1, nullptr, 0));
+    child_refuse(kCode, weir_channel_read_copies(w.reader, 1, 1, 0, &message, &byte));
     child_refuse(kCode, weir_channel_ack_many(w.reader, &w.message, 1));
     child_refuse(kCode, weir_channel_fd(w.reader));
     child_refuse(kCode,
@@ -513,6 +517,8 @@ template <int kCode> int all_refuse(World const &w)
 // covers: weir_channel_inquire -EBUSY -EMFILE
 // covers: weir_channel_post_many -EMFILE
 // covers: weir_channel_read_many -EBUSY -EMFILE
+// covers: weir_channel_read_copies -EBUSY -EMFILE
+// covers: weir_channel_post_copies -EBUSY -EMFILE
 // covers: weir_channel_ack_many -EBUSY -EMFILE
 // covers: weir_channel_fd -EBUSY -EMFILE
 // covers: weir_channel_subscribers -EBUSY -EMFILE
@@ -584,6 +590,8 @@ Test(matrix_processes, a_fork_child_without_descriptors_is_emfile)
 // covers: weir_channel_inquire -WEIR_E_FORKED
 // covers: weir_channel_post_many -WEIR_E_FORKED
 // covers: weir_channel_read_many -WEIR_E_FORKED
+// covers: weir_channel_read_copies -WEIR_E_FORKED
+// covers: weir_channel_post_copies -WEIR_E_FORKED
 // covers: weir_channel_ack_many -WEIR_E_FORKED
 // covers: weir_channel_fd -WEIR_E_FORKED
 // covers: weir_channel_subscribers -WEIR_E_FORKED

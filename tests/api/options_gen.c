@@ -329,6 +329,14 @@ static int call_weir_channel_inquire_channel_info(void *object, void *data)
     return weir_channel_inquire(object, data);
 }
 
+static int call_weir_channel_post_copies_post_options(void *object, void *data)
+{
+    unsigned char arg_data[64] = {0};
+
+    return weir_channel_post_copies(object, arg_data, 0, NULL, NULL, 0, data,
+        0);
+}
+
 static int call_weir_log_open_log_options(void *object, void *data)
 {
     struct weir_log *arg_ret_log = NULL;
@@ -513,6 +521,11 @@ const struct options_case options_cases[] = {
      SIZES(weir_channel_info),
      init_weir_channel_info,
      call_weir_channel_inquire_channel_info},
+    {"weir_post_options", "options",
+     "weir_channel_post_copies", "weir_channel",
+     SIZES(weir_post_options),
+     init_weir_post_options,
+     call_weir_channel_post_copies_post_options},
     {"weir_log_options", "options",
      "weir_log_open", NULL,
      SIZES(weir_log_options),
@@ -575,4 +588,4 @@ const struct options_case options_cases[] = {
      call_weir_router_post_route_options},
 };
 
-const size_t options_count = 29;
+const size_t options_count = 30;

@@ -126,6 +126,7 @@ Test(options_sizes, a_struct_beyond_all_reason_is_refused)
 // covers: weir_channel_open -E2BIG
 // covers: weir_channel_post -E2BIG
 // covers: weir_channel_post_many -E2BIG
+// covers: weir_channel_post_copies -E2BIG
 // covers: weir_router_add_rule -E2BIG
 // covers: weir_router_post -E2BIG
 Test(options_sizes, unknown_fields_of_options_that_are_not_zero_are_refused)
@@ -145,7 +146,7 @@ Test(options_sizes, unknown_fields_of_options_that_are_not_zero_are_refused)
         }
         ++refused;
     });
-    check_eq(refused, 20);
+    check_eq(refused, 21);
 }
 
 Test(options_sizes, unknown_fields_of_options_that_are_zero_do_no_harm)

@@ -63,6 +63,17 @@
         }                                                                                          \
     } while (0)
 
+/// A test behind which `still_whole()` of its file looks at what must hold at the end. In a fixture
+/// that could not fail: Criterion does not count what happens after a test that has passed.
+#define WholeTest(suite, name)                                                                     \
+    static void suite##_##name();                                                                  \
+    Test(suite, name)                                                                              \
+    {                                                                                              \
+        suite##_##name();                                                                          \
+        still_whole();                                                                             \
+    }                                                                                              \
+    static void suite##_##name()
+
 namespace api {
 
 /// Where a child leaves word of what is wrong: a page that it shares with the test.

@@ -77,6 +77,8 @@ const struct surface_function surface_functions[] = {
     {"weir_channel_ack_many", (void (*)(void))weir_channel_ack_many},
     {"weir_channel_take", (void (*)(void))weir_channel_take},
     {"weir_channel_nack", (void (*)(void))weir_channel_nack},
+    {"weir_channel_post_copies", (void (*)(void))weir_channel_post_copies},
+    {"weir_channel_read_copies", (void (*)(void))weir_channel_read_copies},
     {"weir_log_open", (void (*)(void))weir_log_open},
     {"weir_log_close", (void (*)(void))weir_log_close},
     {"weir_log_append", (void (*)(void))weir_log_append},
@@ -139,4 +141,4 @@ const struct surface_function surface_functions[] = {
     {"weir_router_post", (void (*)(void))weir_router_post},
 };
 
-const size_t surface_count = 125;
+const size_t surface_count = 127;

@@ -1,39 +1,16 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 """What a user of the Python binding relies on, with other processes on the same segment."""
-import ctypes
 import errno
 import gc
 import os
-import pathlib
-import re
 import signal
-import subprocess
-import sys
 import tempfile
 import threading
 import unittest
 
 import weir
+from support import in_child, used
 from weir import _ffi, errors
-
-README = pathlib.Path(__file__).resolve().parents[1] / "README.md"
-
-
-def used(matrix):
-    return matrix.stats().used_blocks
-
-
-def in_child(work):
-    """The exit status of a fork child that does `work`."""
-    pid = os.fork()
-    if pid == 0:
-        try:
-            work()
-            os._exit(0)
-        except BaseException as error:
-            print(repr(error), file=sys.stderr)
-            os._exit(1)
-    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 
 
 class Blocks(unittest.TestCase):
@@ -337,51 +314,6 @@ class Logs(unittest.TestCase):
         for thread in threads:
             thread.join(20)
         self.assertEqual(ended, ["the Log is closed"] * 3)
-
-
-class Import(unittest.TestCase):
-    def run_with(self, library, code="import weir"):
-        return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True,
-                              env={**os.environ, "WEIR_LIBRARY": library}, check=False)
-
-    def stand_in(self, folder, version, known):
-        source = os.path.join(folder, "weir.c")
-        with open(source, "w") as out:
-            out.write(f'const char *weir_version_string(void) {{ return "{version}"; }}\n'
-                      f"unsigned long weir_abi_hash(unsigned v) {{ (void)v; return {known}; }}\n")
-        library = os.path.join(folder, "libweir.so")
-        subprocess.run([os.environ.get("CC", "cc"), "-shared", "-fPIC", source, "-o", library],
-                       check=True)
-        return library
-
-    def test_missing_older_and_different_libraries(self):
-        done = self.run_with("/nowhere/libweir.so")
-        self.assertIn("ImportError: weir 0.1.0 cannot use the library /nowhere", done.stderr)
-        for version, known, reason in (("0.0.9", 0, "weir 0.0.9, which is older"),
-                                       ("0.1.0", 1234, "weir 0.1.0, of another build")):
-            with tempfile.TemporaryDirectory() as folder:
-                done = self.run_with(self.stand_in(folder, version, known))
-            self.assertEqual(done.returncode, 1)
-            self.assertIn("ImportError", done.stderr)
-            self.assertIn(reason, done.stderr)
-
-    def test_sizes(self):
-        from weir import _load
-
-        with self.assertRaises(ImportError):
-            _load.check_sizes({_ffi.Uuid: 17})
-
-    def test_readme(self):
-        examples = re.findall(r"```python\n(.*?)```", README.read_text(), re.S)
-        self.assertLessEqual(len(examples[0].splitlines()), 16)
-        with tempfile.TemporaryDirectory() as folder:
-            flags = "weir.Log(\"orders.log\", flags=16)"  # wherever the tests' files are
-            code = "\n".join(examples).replace('weir.Log("orders.log")', flags)
-            done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True,
-                                  cwd=folder, check=False)
-        self.assertEqual(done.stderr, "")
-        self.assertTrue(done.stdout.startswith("hello from another process\n"), done.stdout)
-        self.assertIn("b'two anchors'", done.stdout)
 
 
 if __name__ == "__main__":

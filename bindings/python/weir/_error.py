@@ -33,3 +33,11 @@ def check(code: int) -> int:
     from weir import _ffi
 
     raise class_of(-code)(-code, _ffi.weir_strerror(code).decode())
+
+
+def failure(name: str) -> Error:
+    """The exception of one of the library's own codes."""
+    from weir import _ffi
+
+    code = int(_ffi.Error[name])
+    return class_of(code)(code, _ffi.weir_strerror(-code).decode())

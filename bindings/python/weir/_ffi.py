@@ -13,7 +13,7 @@ from weir._load import bind as _bind, check_sizes as _check_sizes, load as _load
 
 VERSION = "0.1.0"
 VERSION_NUMBER = 0x100
-ABI_HASH = 0x4cd6ea62d82a1be8
+ABI_HASH = 0x51781fe0627bc31b
 SONAME = "libweir.so.0"
 
 _free, _held = _load(SONAME, VERSION, VERSION_NUMBER, ABI_HASH)
@@ -587,6 +587,19 @@ weir_channel_ack_many = _bind(_held, "weir_channel_ack_many", c_int, c_void_p, P
 weir_channel_take = _bind(_held, "weir_channel_take", c_int, c_void_p, POINTER(Message))
 
 weir_channel_nack = _bind(_held, "weir_channel_nack", c_int, c_void_p, POINTER(Message))
+
+weir_channel_post_copies = _bind(_free, "weir_channel_post_copies", c_int, c_void_p, c_void_p,
+    c_size_t, POINTER(c_uint64), POINTER(c_uint64), c_size_t, POINTER(PostOptions), c_int64)
+
+weir_channel_post_copies_nowait = _bind(_held, "weir_channel_post_copies", c_int, c_void_p,
+    c_void_p, c_size_t, POINTER(c_uint64), POINTER(c_uint64), c_size_t, POINTER(PostOptions),
+    c_int64)
+
+weir_channel_read_copies = _bind(_free, "weir_channel_read_copies", c_int, c_void_p, c_size_t,
+    c_size_t, c_int64, POINTER(Message), c_void_p)
+
+weir_channel_read_copies_nowait = _bind(_held, "weir_channel_read_copies", c_int, c_void_p,
+    c_size_t, c_size_t, c_int64, POINTER(Message), c_void_p)
 
 
 class LogFlags(IntFlag):

@@ -2,84 +2,71 @@
 """What all handles share: one owner, calls that are counted, an end that waits for none of them."""
 from __future__ import annotations
 
-import ctypes
 import os
-import threading
 import weakref
-from typing import Any, Callable, Optional, TypeVar
+from typing import Any, Callable, List, Set, Tuple, TypeVar
 
 from weir._error import check
 
 Self = TypeVar("Self", bound="Handle")
 
+
+class _Life:
+    """The pointer, and who uses it at this moment. Has no way back to the handle.
+
+    Lists count instead of locks: `append` and `pop` are atomic, also beside a fork. Who enters
+    appends and then looks at `closing`; who closes sets that and then looks at `users`. So one of
+    them sees the other, and whoever takes the pointer out of `raw` ends it.
+    """
+
+    def __init__(self, raw: int, end: Callable[[int], Any], keep: Any) -> None:
+        self.raw: List[int] = [raw]
+        self.users: List[None] = []
+        self.closing = False
+        self.end = end
+        self.keep = keep  # the handle that this one needs
+        _lives.add(self)
+
+    def leave(self) -> None:
+        if self.users:  # else a fork within the call: what is behind it is the child's
+            self.users.pop()
+        if self.closing and not self.users:
+            self.release()
+
+    def close(self) -> None:
+        self.closing = True
+        if not self.users:
+            self.release()
+
+    def release(self) -> None:
+        try:
+            raw = self.raw.pop()
+        except IndexError:
+            return
+        self.end(raw)
+        self.keep = None
+
+
+_lives: weakref.WeakSet[_Life] = weakref.WeakSet()
 _generation = [0]  # of the process: a fork child must not free what is its parent's
 
 
 def _forked() -> None:
     _generation[0] += 1
+    for life in list(_lives):
+        life.users.clear()  # the other threads are the parent's
 
 
 os.register_at_fork(after_in_child=_forked)
 
 
+def _settle(future: Any) -> None:
+    if not future.done():
+        future.set_result(None)
+
+
 def generation() -> int:
     return _generation[0]
-
-
-def options(kind: Any, values: dict[str, Any]) -> Any:
-    """A struct of options with `values`; None for all defaults."""
-    if not values:
-        return None
-    made = kind(size=ctypes.sizeof(kind))
-    names = {name for name, *_ in kind._fields_}
-    for name, value in values.items():
-        if name not in names or name == "size":
-            raise TypeError(f"{kind.__name__} has no field {name!r}")
-        setattr(made, name, value.encode() if isinstance(value, str) else value)
-    return made
-
-
-def nanoseconds(timeout: Optional[float]) -> int:
-    """Seconds as the library counts them; None is for ever."""
-    if timeout is None:
-        return -1
-    if timeout < 0:
-        raise ValueError("a timeout is not negative; None is for ever")
-    return int(timeout * 1e9)
-
-
-def text(value: Any) -> bytes:
-    return os.fsencode(value)
-
-
-class _Life:
-    """The pointer, and who uses it at this moment. Has no way back to the handle."""
-
-    def __init__(self, raw: int, end: Callable[[int], Any], keep: Any) -> None:
-        self.raw: Optional[int] = raw
-        self.users = 0
-        self.closing = False
-        self.lock = threading.Lock()
-        self.end = end
-        self.keep = keep  # the handle that this one needs
-
-    def enter(self, what: str) -> int:
-        with self.lock:
-            if self.raw is None or self.closing:
-                raise ValueError(f"the {what} is closed")
-            self.users += 1
-            return self.raw
-
-    def leave(self, close: bool = False) -> None:
-        with self.lock:
-            self.users -= not close
-            self.closing |= close
-            raw = self.raw if self.closing and self.users == 0 else None
-            if raw is not None:
-                self.raw = None
-        if raw is not None:
-            self.end(raw)
-            self.keep = None
 
 
 class Handle:
@@ -87,28 +74,36 @@ class Handle:
 
     def __init__(self, raw: int, end: Callable[[int], Any], keep: Any = None) -> None:
         self._life = _Life(raw, end, keep)
-        self._finalizer = weakref.finalize(self, self._life.leave, True)
+        self._finalizer = weakref.finalize(self, self._life.close)
         self._finalizer.atexit = False  # a process that ends is healed; its views may still be there
+        self._waiters: Set[Tuple[Any, Any]] = set()  # loops and futures that the end wakes
 
     def _call(self, function: Any, *arguments: Any) -> int:
         """Calls with the pointer in front. `close()` in another thread waits for its end."""
-        raw = self._life.enter(type(self).__name__)
-        try:
-            return check(function(raw, *arguments))
-        finally:
-            self._life.leave()
+        code: int = self._value(function, *arguments)
+        return code if code >= 0 else check(code)
 
     def _value(self, function: Any, *arguments: Any) -> Any:
         """The same for a function that cannot fail."""
-        raw = self._life.enter(type(self).__name__)
+        life = self._life
+        life.users.append(None)
         try:
-            return function(raw, *arguments)
+            if life.closing:
+                raise ValueError(f"the {type(self).__name__} is closed")
+            return function(life.raw[0], *arguments)
         finally:
-            self._life.leave()
+            life.leave()
 
     def close(self) -> None:
         """Ends it. The second time nothing happens."""
         self._finalizer()
+        self._wake()
+
+    def _wake(self) -> None:
+        """Lets coroutines look again, whatever thread and loop they are in."""
+        for loop, future in list(self._waiters):
+            if not loop.is_closed():
+                loop.call_soon_threadsafe(_settle, future)
 
     @property
     def closed(self) -> bool:
@@ -121,3 +116,6 @@ class Handle:
 
     def __exit__(self, *unused: Any) -> None:
         self.close()
+
+    def __reduce__(self) -> Any:
+        raise TypeError(f"a {type(self).__name__} cannot be pickled: make one in the other process")

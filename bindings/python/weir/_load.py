@@ -2,31 +2,34 @@
 """Finds the library and refuses one that these declarations do not fit."""
 import ctypes
 import os
+from typing import Any, Dict, Tuple
 
 
-def load(soname, version, number, abi_hash):
+def load(soname: str, version: str, number: int, abi_hash: int) -> Tuple[ctypes.CDLL, ctypes.PyDLL]:
     """The library twice: calls of the first release the interpreter's lock, of the second keep it."""
     name = os.environ.get("WEIR_LIBRARY", soname)
     try:
         free, held = ctypes.CDLL(name), ctypes.PyDLL(name)
         known = bind(free, "weir_abi_hash", ctypes.c_uint64, ctypes.c_uint32)(number)
+        older = bind(free, "weir_version_number", ctypes.c_uint32)() < number
         found = bind(free, "weir_version_string", ctypes.c_char_p)().decode()
     except (OSError, AttributeError) as error:
         raise ImportError(f"weir {version} cannot use the library {name}: {error}") from error
     if known != abi_hash:
+        fault = "which is older" if older else "which has left it behind"
         raise ImportError(f"weir {version} cannot use the library {name}: it is weir {found}, "
-                          + ("of another build" if known else "which is older"))
+                          + ("of another build" if known else fault))
     return free, held
 
 
-def bind(library, name, result, *arguments):
+def bind(library: ctypes.CDLL, name: str, result: Any, *arguments: Any) -> Any:
     function = library[name]  # an object of its own at each call
     function.restype = result
     function.argtypes = arguments
     return function
 
 
-def check_sizes(sizes):
+def check_sizes(sizes: Dict[Any, int]) -> None:
     for structure, size in sizes.items():
         if ctypes.sizeof(structure) != size:
             raise ImportError(f"weir: {structure.__name__} has {ctypes.sizeof(structure)} bytes on "

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import ctypes
+import weakref
 from ctypes import byref
-from typing import Any, Iterator, Optional, Union
+from typing import Any, AsyncIterator, Iterator, List, Optional, Union
 
 from weir import _ffi
-from weir._handle import Handle, nanoseconds, options, text
-from weir.matrix import Block, Matrix, _pointer
+from weir._convert import Bytes, buffer, collect, column, info, nanoseconds, options, pointer, text
+from weir._handle import Handle
+from weir._views import Shown
+from weir.batch import Blocks, Messages, _at
+from weir.matrix import Block, Matrix
 
 
 class Message:
@@ -24,11 +28,32 @@ class Message:
         self.sender = record.sender
         self.redeliveries = record.redeliveries
         self.answered = False
+        self._view: Optional[memoryview] = None
 
     @property
     def view(self) -> memoryview:
-        """Its bytes, without a copy. They end with the answer."""
-        return self.subscription.channel.matrix.view(self.ref, self.length)
+        """Its bytes, without a copy. They end with the answer, which slices of them prevent."""
+        if self.answered:
+            raise ValueError("the message was answered")
+        if self._view is None:
+            address, size = self.subscription.channel.matrix._data(self.ref)
+            self._view = self.subscription._shown.show(address, min(size, self.length),
+                                                       self.subscription)
+            self.subscription._viewed.add(self)
+        return self._view
+
+    def _drop_view(self) -> bool:
+        """Ends the view; false if somebody has made others of it."""
+        if self._view is None:
+            return True
+        array = weakref.ref(self._view.obj)
+        try:
+            self._view.release()
+        except BufferError:
+            return False
+        held: Any = array()
+        self._view = None if held is None else memoryview(held).cast("B")
+        return held is None
 
     def __bytes__(self) -> bytes:
         return bytes(self.view)
@@ -36,6 +61,8 @@ class Message:
     def _answer(self, function: Any) -> None:
         if self.answered:
             raise ValueError("the message was answered")
+        if not self._drop_view():
+            raise BufferError("the message cannot be answered: a view of it is alive")
         self.subscription._call(function, byref(self.record))
         self.answered = True
 
@@ -50,9 +77,7 @@ class Message:
     def take(self) -> Block:
         """It is done; its block is ours."""
         self._answer(_ffi.weir_channel_take)
-        matrix = self.subscription.channel.matrix
-        address, size = matrix._data(self.ref)
-        return Block(matrix, self.ref, address, size)
+        return self.subscription.channel.matrix._block(self.ref)
 
     def __enter__(self) -> "Message":
         return self
@@ -63,13 +88,15 @@ class Message:
 
 
 class Subscription(Handle):
-    """One reader of a channel. Iterating waits for message after message."""
+    """One reader of a channel. Iterating waits for message after message, in a coroutine too."""
 
     def __init__(self, channel: "Channel") -> None:
         raw = ctypes.c_void_p()
         channel._call(_ffi.weir_channel_subscribe, byref(raw))
-        super().__init__(_pointer(raw), _ffi.weir_subscription_close, channel)
+        super().__init__(pointer(raw), _ffi.weir_subscription_close, channel)
         self.channel = channel
+        self._shown = Shown()
+        self._viewed: weakref.WeakSet[Message] = weakref.WeakSet()
 
     def read(self, timeout: Optional[float] = None) -> Message:
         """The next message; BlockingIOError or TimeoutError if there is none."""
@@ -77,6 +104,29 @@ class Subscription(Handle):
         call = _ffi.weir_channel_read_nowait if wait == 0 else _ffi.weir_channel_read
         self._call(call, wait, byref(record))
         return Message(self, record)
+
+    def read_many(self, into: Messages, timeout: Optional[float] = None) -> int:
+        """As many as wait, up to the capacity of `into`; how many."""
+        into._must_be_empty("messages that are not answered")
+        wait = nanoseconds(timeout)
+        if into.stride:
+            copies = _ffi.weir_channel_read_copies if wait else _ffi.weir_channel_read_copies_nowait
+            found = self._call(copies, into.stride, into.capacity, wait, into._records, into._bytes)
+        else:
+            many = _ffi.weir_channel_read_many if wait else _ffi.weir_channel_read_many_nowait
+            found = self._call(many, into.capacity, wait, into._records)
+        into.subscription = self
+        return into._fill(found)
+
+    def ack_many(self, messages: Messages) -> None:
+        """All of them are done. An error is that of the first one left in `messages`."""
+        while len(messages):
+            messages._pass_on("answered", lambda first, count: self._call(
+                _ffi.weir_channel_ack_many, _at(messages._records, first), count))
+
+    def fileno(self) -> int:
+        """Readable when there is something to read; read with a timeout of 0 until there is not."""
+        return self._call(_ffi.weir_channel_fd)
 
     def __iter__(self) -> Iterator[Message]:
         """Until the channel is retired."""
@@ -89,22 +139,53 @@ class Subscription(Handle):
                 return
             yield message
 
+    async def read_async(self) -> Message:
+        """The next message, when there is one."""
+        from weir._aio import readable
+
+        while True:
+            try:
+                return self.read(timeout=0)
+            except BlockingIOError:
+                await readable(self, self.fileno)
+
+    async def __aiter__(self) -> AsyncIterator[Message]:
+        """Until the channel is retired."""
+        from weir.errors import RetiredError
+
+        while True:
+            try:
+                message = await self.read_async()
+            except RetiredError:
+                return
+            yield message
+
+    def close(self) -> None:
+        """What is in the hand goes to others. BufferError if a view of it is alive."""
+        for message in list(self._viewed):
+            message._drop_view()
+        if self._shown.alive:
+            raise BufferError("the Subscription cannot be closed: a view of a message is alive")
+        super().close()
+
 
 class Channel(Handle):
     """A ring of messages in a matrix."""
 
-    def __init__(self, raw: int, matrix: Matrix) -> None:
+    def __init__(self, raw: int, matrix: Matrix, name: str) -> None:
         super().__init__(raw, _ffi.weir_channel_unref, matrix)
         self.matrix = matrix
+        self.name = name
 
     @classmethod
     def _make(cls, function: Any, matrix: Matrix, name: str, values: dict[str, Any]) -> "Channel":
         raw = ctypes.c_void_p()
         matrix._call(function, text(name), options(_ffi.ChannelOptions, values), byref(raw))
-        return cls(_pointer(raw), matrix)
+        return cls(pointer(raw), matrix, name)
 
     @classmethod
     def create(cls, matrix: Matrix, name: str, **values: Any) -> "Channel":
+        """Makes one, with the fields of ChannelOptions."""
         return cls._make(_ffi.weir_channel_create, matrix, name, values)
 
     @classmethod
@@ -113,39 +194,68 @@ class Channel(Handle):
 
     @classmethod
     def open(cls, matrix: Matrix, name: str, **values: Any) -> "Channel":
-        """Attaches, or makes it if there is none. The values are those of ChannelOptions."""
+        """Attaches, or makes it if there is none."""
         return cls._make(_ffi.weir_channel_open, matrix, name, values)
+
+    def __reduce__(self) -> Any:
+        """Pickled, it is attached in the other process, as its matrix is."""
+        return type(self).attach, (self.matrix, self.name)
 
     def subscribe(self) -> Subscription:
         return Subscription(self)
 
-    def post(self, data: Union[Block, bytes, bytearray, memoryview], length: Optional[int] = None, *,
+    def post(self, data: Union[Block, Bytes], length: Optional[int] = None, *,
              timeout: Optional[float] = None, **values: Any) -> None:
         """Posts a block, which is no longer ours then, or a copy of some bytes."""
-        if isinstance(data, Block):
-            return self._post(data, data.size if length is None else length, timeout, values)
-        source = memoryview(data).cast("B")
-        block = self.matrix.alloc(max(1, len(source)))
-        block.view[:len(source)] = source
-        try:
-            self._post(block, len(source), timeout, values)
-        finally:
-            if block.owned:
-                block.free()
-
-    def _post(self, block: Block, length: int, timeout: Optional[float],
-              values: dict[str, Any]) -> None:
+        if not isinstance(data, Block):
+            size = memoryview(data).nbytes
+            self.post_copies(data, size, count=1, timeout=timeout, **values)
+            return
         wait, given = nanoseconds(timeout), options(_ffi.PostOptions, values)
         call = _ffi.weir_channel_post_nowait if wait == 0 else _ffi.weir_channel_post
-        block._pass_on("posted", lambda: self._call(call, block.ref, length, given, wait))
+        ref, count = data.ref, data.size if length is None else length
+        data._pass_on("posted", lambda: self._call(call, ref, count, given, wait))
+
+    def post_many(self, blocks: Blocks, lengths: Any = None, tags: Any = None, *,
+                  timeout: Optional[float] = None, **values: Any) -> int:
+        """Posts as many of the blocks as there is room for, and waits for the first; how many.
+
+        `lengths` and `tags` are buffers with a number of 64 bits for each block that is left.
+        """
+        wait, given = nanoseconds(timeout), options(_ffi.PostOptions, values)
+        call = _ffi.weir_channel_post_many if wait else _ffi.weir_channel_post_many_nowait
+        used = column(lengths, len(blocks), "lengths") if lengths is not None else blocks._lengths
+        marks = column(tags, len(blocks), "tags")
+        return blocks._pass_on("posted", lambda first, count: self._call(
+            call, _at(blocks._refs, first), used, marks, count, given, wait))
+
+    def post_copies(self, data: Any, stride: int, *, lengths: Any = None, tags: Any = None,
+                    count: Optional[int] = None, timeout: Optional[float] = None,
+                    **values: Any) -> int:
+        """Posts copies of messages that stand `stride` bytes from each other in one buffer.
+
+        As many as there is room for, and waits for the first; how many. `lengths` and `tags` are
+        buffers with a number of 64 bits for each.
+        """
+        source, size = buffer(data)
+        if count is None:
+            count = size // stride
+        if stride < 0 or count < 0 or count * stride > size:
+            raise ValueError(f"{count} messages of {stride} bytes are not in {size} bytes")
+        wait, given = nanoseconds(timeout), options(_ffi.PostOptions, values)
+        call = _ffi.weir_channel_post_copies if wait else _ffi.weir_channel_post_copies_nowait
+        return self._call(call, source, stride, column(lengths, count, "lengths"),
+                          column(tags, count, "tags"), count, given, wait)
 
     def inquire(self) -> _ffi.ChannelInfo:
-        info = _ffi.ChannelInfo(size=ctypes.sizeof(_ffi.ChannelInfo))
-        self._call(_ffi.weir_channel_inquire, byref(info))
-        return info
+        found: _ffi.ChannelInfo = info(_ffi.ChannelInfo)
+        self._call(_ffi.weir_channel_inquire, byref(found))
+        return found
+
+    def subscribers(self) -> List[_ffi.SubscriberInfo]:
+        return collect(self._call, _ffi.weir_channel_subscribers, _ffi.SubscriberFn,
+                       _ffi.SubscriberInfo)
 
     def retire(self) -> None:
         """Ends the channel for all."""
         self._call(_ffi.weir_channel_retire)
-
-

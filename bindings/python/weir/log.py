@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import ctypes
+import os
 from ctypes import byref
-from typing import Any, Iterator, NamedTuple, Optional, Union
+from typing import Any, AsyncIterator, Iterator, NamedTuple, Optional, Sequence, Tuple
 
 from weir import _ffi
+from weir._convert import Bytes, buffer, info, nanoseconds, options, pointer, text
 from weir._error import check
-from weir._handle import Handle, nanoseconds, options, text
-from weir.matrix import _pointer
+from weir._handle import Handle
 
-Bytes = Union[bytes, bytearray, memoryview]
+_SLICE = 0.1  # s that a thread waits before it is looked whether its coroutine is still there
 
 
 class Record(NamedTuple):
@@ -27,23 +28,23 @@ class Log(Handle):
     def __init__(self, folder: Any, **values: Any) -> None:
         raw = ctypes.c_void_p()
         check(_ffi.weir_log_open(text(folder), options(_ffi.LogOptions, values), byref(raw)))
-        super().__init__(_pointer(raw), _ffi.weir_log_close)
+        super().__init__(pointer(raw), _ffi.weir_log_close)
 
-    def append(self, data: Bytes) -> int:
+    def append(self, data: Bytes, tag: int = 0) -> int:
         """The record's position."""
         lsn = ctypes.c_uint64()
-        address, size, _keep = _bytes(data)
-        self._call(_ffi.weir_log_append, address, size, byref(lsn))
+        if tag:
+            parts, _kept = _parts([data], tag)
+            self._call(_ffi.weir_log_appendv, parts, 1, byref(lsn))
+        else:
+            self._call(_ffi.weir_log_append, *buffer(data), byref(lsn))
         return lsn.value
 
-    def append_batch(self, *records: Bytes) -> int:
+    def append_batch(self, *records: Bytes, tag: int = 0) -> int:
         """All of them or none, one after the other; the position of the last one."""
         lsn = ctypes.c_uint64()
-        kept = [_bytes(record) for record in records]
-        parts = (_ffi.LogPart * len(kept))()
-        for part, (address, size, _keep) in zip(parts, kept):
-            part.data, part.len = address, size
-        self._call(_ffi.weir_log_append_batch, parts, len(kept), byref(lsn))
+        parts, _kept = _parts(records, tag)
+        self._call(_ffi.weir_log_append_batch, parts, len(records), byref(lsn))
         return lsn.value
 
     def wait(self, lsn: int, timeout: Optional[float] = None) -> None:
@@ -52,7 +53,27 @@ class Log(Handle):
         self._call(_ffi.weir_log_wait_nowait if wait == 0 else _ffi.weir_log_wait, lsn, wait)
 
     def sync(self) -> None:
+        """Until all that was appended survives a power cut."""
         self._call(_ffi.weir_log_sync)
+
+    async def wait_async(self, lsn: int) -> None:
+        """`wait` for coroutines."""
+        from weir._aio import readable
+
+        while True:
+            self._reset()  # before the look: what becomes durable after it is seen by `readable`
+            try:
+                return self.wait(lsn, timeout=0)
+            except BlockingIOError:
+                await readable(self, self.fileno)
+
+    def _reset(self) -> None:
+        """Whoever resets the descriptor takes its news from the others: they look again."""
+        try:
+            os.read(self.fileno(), 8)
+        except BlockingIOError:
+            return
+        self._wake()
 
     @property
     def durable(self) -> int:
@@ -70,9 +91,9 @@ class Log(Handle):
         self._call(_ffi.weir_log_truncate_before, lsn)
 
     def stats(self) -> _ffi.LogInfo:
-        info = _ffi.LogInfo(size=ctypes.sizeof(_ffi.LogInfo))
-        self._call(_ffi.weir_log_stats, byref(info))
-        return info
+        found: _ffi.LogInfo = info(_ffi.LogInfo)
+        self._call(_ffi.weir_log_stats, byref(found))
+        return found
 
 
 class LogReader(Handle):
@@ -81,7 +102,7 @@ class LogReader(Handle):
     def __init__(self, folder: Any, from_lsn: int = 0, flags: int = 0) -> None:
         raw = ctypes.c_void_p()
         check(_ffi.weir_log_reader_open(text(folder), from_lsn, flags, byref(raw)))
-        super().__init__(_pointer(raw), _ffi.weir_log_reader_close)
+        super().__init__(pointer(raw), _ffi.weir_log_reader_close)
 
     def next(self) -> Optional[Record]:
         """The next record, or None if there is none now."""
@@ -108,6 +129,18 @@ class LogReader(Handle):
             yield from self
             self.wait()
 
+    async def follow_async(self) -> AsyncIterator[Record]:
+        """`follow` for coroutines: a thread of the loop's waits, as there is no descriptor."""
+        import asyncio
+
+        while True:
+            for record in self:
+                yield record
+            try:
+                await asyncio.to_thread(self.wait, _SLICE)
+            except TimeoutError:
+                pass
+
     def __iter__(self) -> Iterator[Record]:
         while True:
             record = self.next()
@@ -128,19 +161,15 @@ def load_cursor(folder: Any, name: str) -> int:
 
 def verify(folder: Any) -> _ffi.LogReport:
     """Reads all of a log; `verdict` of what is returned says how it is."""
-    report = _ffi.LogReport(size=ctypes.sizeof(_ffi.LogReport))
+    report: _ffi.LogReport = info(_ffi.LogReport)
     check(_ffi.weir_log_verify(text(folder), byref(report)))
     return report
 
 
-def _bytes(data: Bytes) -> tuple[int, int, Any]:
-    """Address, size, and what keeps them; read-only buffers have no address but by a copy."""
-    if isinstance(data, bytes):
-        return ctypes.cast(ctypes.c_char_p(data), ctypes.c_void_p).value or 0, len(data), data
-    view = memoryview(data).cast("B")
-    if view.readonly:
-        return _bytes(bytes(view))
-    if len(view) == 0:
-        return 0, 0, view
-    array = (ctypes.c_ubyte * len(view)).from_buffer(view)
-    return ctypes.addressof(array), len(view), array
+def _parts(records: Sequence[Bytes], tag: int) -> Tuple[Any, Any]:
+    """What C reads, and what keeps that."""
+    kept = [buffer(record) for record in records]
+    parts = (_ffi.LogPart * len(kept))()
+    for part, (data, size) in zip(parts, kept):
+        part.data, part.len, part.tag = ctypes.cast(data, ctypes.c_void_p).value, size, tag
+    return parts, kept

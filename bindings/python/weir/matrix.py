@@ -3,85 +3,32 @@
 from __future__ import annotations
 
 import ctypes
-import itertools
 import weakref
 from ctypes import byref
-from typing import Any, Callable, List, Optional, Set, Union
+from typing import TYPE_CHECKING, Any, Callable, List, Optional, Tuple, Union
 
 from weir import _ffi
-from weir._handle import Handle, generation, nanoseconds, options, text
+from weir._convert import collect, info, nanoseconds, options, pointer, text, with_callback
+from weir._error import check
+from weir._views import Owned, Owner
+
+if TYPE_CHECKING:
+    from weir.batch import Blocks
 
 
-def _release(matrix: "Matrix", ref: int, born: int) -> None:
-    """The end of a block's last view. A fork child leaves its parent's blocks alone."""
-    if born == generation() and not matrix.closed:
-        matrix._value(_ffi.weir_matrix_free, ref)
-
-
-class Block:
+class Block(Owned):
     """Memory of a matrix that this process owns, freed when the last view of it is gone."""
 
+    _release = staticmethod(_ffi.weir_matrix_free)
+
     def __init__(self, matrix: "Matrix", ref: int, address: int, size: int) -> None:
+        super().__init__(matrix, ref, address, size)
         self.matrix = matrix
         self.ref = ref
-        self.size = size
-        self._address = address
-        self._array: Any = None  # a weak reference
-        self._finalizer: Any = None
-        self._view: Optional[memoryview] = None
-        self._dress()
-
-    def _dress(self) -> None:
-        """Makes the memory that views share, and with it the duty to free the block."""
-        array = (ctypes.c_ubyte * self.size).from_address(self._address)
-        self._array = weakref.ref(array)
-        self._finalizer = weakref.finalize(array, _release, self.matrix, self.ref, generation())
-        self._view = memoryview(array).cast("B")
-        self.matrix._blocks.add(self)
-
-    def _undress(self) -> bool:
-        """Takes duty and view away; false, and all as before, if somebody has a view of his own."""
-        if self._view is None:
-            raise ValueError("the block is gone")
-        finalizer, array = self._finalizer, self._array
-        array_now = finalizer.detach()
-        del array_now
-        self._view = None
-        held = array()
-        if held is None:
-            self.matrix._blocks.discard(self)
-            return True
-        self._finalizer = weakref.finalize(held, _release, self.matrix, self.ref, generation())
-        self._view = memoryview(held).cast("B")
-        return False
-
-    def _part(self, what: str) -> None:
-        if not self._undress():
-            raise BufferError(f"the block cannot be {what}: a view of it is alive")
-
-    def _pass_on(self, what: str, call: Callable[[], Any]) -> None:
-        """Does what ends the ownership; a failure leaves the block with its owner."""
-        self._part(what)
-        try:
-            call()
-        except BaseException:
-            self._dress()
-            raise
-
-    @property
-    def view(self) -> memoryview:
-        """Its bytes. Slices of it, and what wraps it, keep the block."""
-        if self._view is None:
-            raise ValueError("the block is gone")
-        return self._view
-
-    @property
-    def owned(self) -> bool:
-        return self._view is not None
 
     def free(self) -> None:
         """Gives it back now; BufferError if another view of it is alive."""
-        self._pass_on("freed", lambda: self.matrix._call(_ffi.weir_matrix_free, self.ref))
+        self._end("freed")
 
     def give(self, participant: int = _ffi.WEIR_OWNER_NONE) -> int:
         """Hands it to another participant, or to nobody. The ref still names it."""
@@ -89,31 +36,20 @@ class Block:
             _ffi.weir_block_give, self.ref, participant))
         return self.ref
 
-    def __len__(self) -> int:
-        return self.size
 
-    def __enter__(self) -> "Block":
-        return self
-
-    def __exit__(self, *unused: Any) -> None:
-        if self.owned:
-            self.free()
-
-
-class Matrix(Handle):
+class Matrix(Owner):
     """A segment of shared memory. `create`, `attach` and `open` make one."""
 
-    def __init__(self, raw: int) -> None:
+    def __init__(self, raw: int, flags: int = 0) -> None:
         super().__init__(raw, _ffi.weir_matrix_unref)
-        self._blocks: weakref.WeakSet[Block] = weakref.WeakSet()
-        self._views: Set[int] = set()  # numbers of views of blocks that are not ours
+        self._flags = flags
+        self._batches: weakref.WeakSet[Blocks] = weakref.WeakSet()
 
     @classmethod
     def _make(cls, function: Any, name: Any, values: dict[str, Any]) -> "Matrix":
         raw = ctypes.c_void_p()
-        given = options(_ffi.MatrixOptions, values)
-        _ffi_check(function(name, given, byref(raw)))
-        return cls(_pointer(raw))
+        check(function(name, options(_ffi.MatrixOptions, values), byref(raw)))
+        return cls(pointer(raw), values.get("flags", 0))
 
     @classmethod
     def create(cls, name: Optional[str] = None, **values: Any) -> "Matrix":
@@ -135,7 +71,18 @@ class Matrix(Handle):
 
     @staticmethod
     def unlink(name: str) -> None:
-        _ffi_check(_ffi.weir_matrix_unlink(text(name)))
+        check(_ffi.weir_matrix_unlink(text(name)))
+
+    def __reduce__(self) -> Any:
+        """Pickled, as for a process that `multiprocessing` spawns, it is attached there."""
+        if not self.name:
+            raise TypeError("a Matrix without a name cannot be pickled: pass its descriptor")
+        kept = self._flags & (_ffi.MatrixFlags.READ_ONLY | _ffi.MatrixFlags.ALLOW_FOREIGN)
+        return _attach, (type(self), self.name, int(kept))
+
+    @property
+    def name(self) -> str:
+        return bytes(self._value(_ffi.weir_matrix_name)).decode()
 
     def fileno(self) -> int:
         return self._call(_ffi.weir_matrix_fd)
@@ -154,7 +101,16 @@ class Matrix(Handle):
         waits = values.get("timeout_ns", 0) != 0
         call = _ffi.weir_matrix_alloc if waits else _ffi.weir_matrix_alloc_nowait
         self._call(call, size, options(_ffi.AllocOptions, values), byref(ref), byref(address))
-        return Block(self, ref.value, _pointer(address), size)
+        return Block(self, ref.value, pointer(address), size)
+
+    def alloc_many(self, size: int, count: int, *, timeout: Optional[float] = 0,
+                   **values: Any) -> "Blocks":
+        """Many blocks of one size: as many as there are, up to `count`; see `weir.Blocks`."""
+        from weir.batch import Blocks
+
+        made = Blocks(self, count)
+        made.alloc(size, timeout=timeout, **values)
+        return made
 
     def adopt(self, ref: int) -> Block:
         """A block that is this participant's already, or nobody's, which is taken."""
@@ -162,31 +118,29 @@ class Matrix(Handle):
         self._call(_ffi.weir_block_owner, ref, byref(owner))
         if owner.value != self.participant:
             self._call(_ffi.weir_block_take, ref)
-        address, size = self._data(ref)
-        return Block(self, ref, address, size)
+        return self._block(ref)
 
-    def _data(self, ref: int) -> tuple[int, int]:
+    def _block(self, ref: int) -> Block:
+        return Block(self, ref, *self._data(ref))
+
+    def _data(self, ref: int) -> Tuple[int, int]:
         address, size = ctypes.c_void_p(), ctypes.c_size_t()
         self._call(_ffi.weir_matrix_data, ref, byref(address), byref(size))
-        return _pointer(address), size.value
+        return pointer(address), size.value
 
     def view(self, ref: int, length: Optional[int] = None) -> memoryview:
         """The bytes of a block that somebody else has; they are not kept from being freed."""
         address, size = self._data(ref)
-        if length is not None and length > size:
+        if length is not None and not 0 <= length <= size:
             raise ValueError("more bytes than the block has")
-        array = (ctypes.c_ubyte * (size if length is None else length)).from_address(address)
-        number = next(_numbers)
-        self._views.add(number)
-        weakref.finalize(array, _forget, self, number).atexit = False
-        return memoryview(array).cast("B")
+        return self._shown.show(address, size if length is None else length, self)
 
     def bind(self, name: str, block: Union[Block, int]) -> int:
         """Names a block, which is nobody's from then on; its ref."""
         if isinstance(block, Block):
-            block._pass_on("bound", lambda: self._call(
-                _ffi.weir_matrix_bind, text(name), block.ref))
-            return block.ref
+            ref = block.ref
+            block._pass_on("bound", lambda: self._call(_ffi.weir_matrix_bind, text(name), ref))
+            return ref
         self._call(_ffi.weir_matrix_bind, text(name), block)
         return block
 
@@ -199,18 +153,21 @@ class Matrix(Handle):
         """Removes a name; the block is ours. None if it had been freed."""
         ref = ctypes.c_uint64()
         self._call(_ffi.weir_matrix_unbind, text(name), byref(ref))
-        if ref.value == _ffi.WEIR_REF_NONE:
-            return None
-        address, size = self._data(ref.value)
-        return Block(self, ref.value, address, size)
+        return None if ref.value == _ffi.WEIR_REF_NONE else self._block(ref.value)
 
     def stats(self) -> _ffi.MatrixInfo:
-        info = _ffi.MatrixInfo(size=ctypes.sizeof(_ffi.MatrixInfo))
-        self._call(_ffi.weir_matrix_stats, byref(info))
-        return info
+        found: _ffi.MatrixInfo = info(_ffi.MatrixInfo)
+        self._call(_ffi.weir_matrix_stats, byref(found))
+        return found
+
+    def memory(self) -> _ffi.MemoryInfo:
+        """Which pages are behind it, and how much is there."""
+        found: _ffi.MemoryInfo = info(_ffi.MemoryInfo)
+        self._call(_ffi.weir_matrix_memory, byref(found))
+        return found
 
     def check(self, flags: int = 0) -> _ffi.CheckReport:
-        report = _ffi.CheckReport(size=ctypes.sizeof(_ffi.CheckReport))
+        report: _ffi.CheckReport = info(_ffi.CheckReport)
         self._call(_ffi.weir_matrix_check, flags, byref(report))
         return report
 
@@ -218,65 +175,39 @@ class Matrix(Handle):
         """Finishes what dead participants left; how many there were."""
         return self._call(_ffi.weir_matrix_heal, None)
 
+    def trim(self, keep_bytes: int = 0) -> int:
+        """Gives memory of free blocks back to the system; how many bytes."""
+        found = ctypes.c_uint64()
+        self._call(_ffi.weir_matrix_trim, keep_bytes, byref(found))
+        return found.value
+
+    def prefault(self, size: int = 0, progress: Optional[Callable[[int, int], Any]] = None) -> None:
+        """Makes `size` bytes be there. `progress(done, total)` may raise, which ends it."""
+        with_callback(self._call, _ffi.weir_matrix_prefault, (size,), _ffi.PrefaultFn,
+                      progress or (lambda done, total: None))
+
+    def retire(self) -> None:
+        """Ends the segment for all."""
+        self._call(_ffi.weir_matrix_retire)
+
     def participants(self) -> List[_ffi.ParticipantInfo]:
-        found: List[_ffi.ParticipantInfo] = []
-        self._walk(_ffi.weir_matrix_participants, _ffi.ParticipantFn, _ffi.ParticipantInfo, found)
-        return found
+        return collect(self._call, _ffi.weir_matrix_participants, _ffi.ParticipantFn,
+                       _ffi.ParticipantInfo)
 
     def blocks(self) -> List[_ffi.BlockInfo]:
-        found: List[_ffi.BlockInfo] = []
-        self._walk(_ffi.weir_matrix_walk, _ffi.WalkFn, _ffi.BlockInfo, found)
-        return found
+        return collect(self._call, _ffi.weir_matrix_walk, _ffi.WalkFn, _ffi.BlockInfo)
 
-    def _walk(self, function: Any, callback: Any, kind: Any, found: List[Any]) -> None:
-        """Copies what a callback is shown; its exceptions come out of the call."""
-        raised: List[BaseException] = []
+    def roots(self) -> List[_ffi.RootInfo]:
+        return collect(self._call, _ffi.weir_matrix_roots, _ffi.RootFn, _ffi.RootInfo)
 
-        def visit(info: Any, _userdata: Any) -> int:
-            try:
-                found.append(kind.from_buffer_copy(info.contents))
-                return 0
-            except BaseException as error:  # must not pass through C
-                raised.append(error)
-                return 1
+    def _watched(self) -> bool:
+        return super()._watched() or any(batch._watched() for batch in list(self._batches))
 
-        self._call(function, callback(visit), None)
-        if raised:
-            raise raised[0]
-
-    def close(self) -> None:
-        """Leaves the segment; blocks that are left are freed. BufferError if views are alive."""
-        bare: List[Block] = []
-        for block in list(self._blocks):
-            if block.owned and not block._undress():
-                for other in bare:
-                    other._dress()
-                raise BufferError("the matrix cannot be closed: a view of a block is alive")
-            bare.append(block)
-        if self._views:
-            for other in bare:
-                other._dress()
-            raise BufferError("the matrix cannot be closed: a view of a block is alive")
-        for block in bare:
-            self._value(_ffi.weir_matrix_free, block.ref)
-        super().close()
+    def _give_all_back(self) -> None:
+        super()._give_all_back()
+        for batch in list(self._batches):
+            batch.free()
 
 
-_numbers = itertools.count()
-
-
-def _forget(matrix: Matrix, number: int) -> None:
-    """A view has died. Until then this has held the matrix."""
-    matrix._views.discard(number)
-
-
-def _pointer(pointer: Any) -> int:
-    if pointer.value is None:
-        raise RuntimeError("the library returned no pointer")
-    return int(pointer.value)
-
-
-def _ffi_check(code: int) -> int:
-    from weir._error import check
-
-    return check(code)
+def _attach(kind: type[Matrix], name: str, flags: int) -> Matrix:
+    return kind.attach(name, **({"flags": flags} if flags else {}))

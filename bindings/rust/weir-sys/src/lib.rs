@@ -10,7 +10,7 @@ use std::os::raw::{c_char, c_int, c_void};
 /// The release that these declarations were made from.
 pub const VERSION_NUMBER: u32 = 0x100;
 /// What `weir_abi_hash(VERSION_NUMBER)` says if the library fits them.
-pub const ABI_HASH: u64 = 0x4cd6ea62d82a1be8;
+pub const ABI_HASH: u64 = 0x51781fe0627bc31b;
 
 /// A block of a matrix, as any process of the machine can pass it on.
 pub type weir_ref = u64;
@@ -1796,6 +1796,26 @@ extern "C" {
     pub fn weir_channel_nack(
         subscription: *mut weir_subscription,
         message: *const weir_message,
+    ) -> c_int;
+    /// Posts copies of bytes, one after the other, until one of them cannot be posted.
+    pub fn weir_channel_post_copies(
+        channel: *mut weir_channel,
+        data: *const c_void,
+        stride: usize,
+        lengths: *const u64,
+        tags: *const u64,
+        count: usize,
+        options: *const weir_post_options,
+        timeout_ns: i64,
+    ) -> c_int;
+    /// Takes messages into the hand, as many as wait, up to `count`, and copies their bytes.
+    pub fn weir_channel_read_copies(
+        subscription: *mut weir_subscription,
+        stride: usize,
+        count: usize,
+        timeout_ns: i64,
+        ret_messages: *mut weir_message,
+        ret_data: *mut c_void,
     ) -> c_int;
     /// Opens the log in a folder for appending, or makes one.
     pub fn weir_log_open(
