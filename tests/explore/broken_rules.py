@@ -114,7 +114,7 @@ def parse():
     parser.add_argument("--root", type=pathlib.Path, required=True)
     parser.add_argument("--build", type=pathlib.Path, required=True)
     parser.add_argument("--compiler", required=True, help="the command, in one argument")
-    parser.add_argument("--flags", default="-std=c++17 -O1 -DWEIR_EXPLORE -DWEIR_ASSERTIONS "
+    parser.add_argument("--flags", default="-std=c++17 -O0 -DWEIR_EXPLORE -DWEIR_ASSERTIONS "
                         "-fno-exceptions -fno-rtti")
     parser.add_argument("--link", action="append", default=[],
                         help="objects or archives with everything, the original core included")

@@ -3,6 +3,7 @@
 
 import importlib
 import os
+import signal
 import sys
 import tempfile
 import traceback
@@ -41,6 +42,7 @@ def run(number, case, weir):
 
 
 def main():
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # ignored where nohup runs the tests
     weir = os.path.abspath(sys.argv[1])
     chosen = cases(sys.argv[2], sys.argv[3] if len(sys.argv) > 3 else "")
     print(f"1..{len(chosen)}", flush=True)
