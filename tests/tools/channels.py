@@ -336,6 +336,25 @@ def test_what_cannot_be_written_stays(tool):
     assert sub(tool, matrix, "full")[0] == stream(100)
 
 
+def without_streams(tool, *arguments, closed):
+    """Runs it as under a shell's <&- and >&-; its exit code and what it says."""
+    done = subprocess.run([tool.weir, *arguments], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                          stderr=subprocess.PIPE, timeout=30, preexec_fn=lambda: os.close(closed))
+    return done.returncode, done.stderr
+
+
+def test_a_closed_stream_is_an_error_and_no_segment(tool):
+    matrix = tool.segment()
+    pub(tool, matrix, "lines", data=stream(100))
+    channel = ["--matrix", matrix, "--channel", "lines"]
+    code, err = without_streams(tool, "sub", *channel, closed=1)
+    assert code == 1 and b"cannot write to stdout" in err, (code, err)
+    code, err = without_streams(tool, "pub", *channel, closed=0)
+    assert code == 1 and b"cannot read stdin" in err, (code, err)
+    assert stat(tool, matrix, "lines")["waiting"] == 100
+    tool.run("check", matrix)
+
+
 def test_a_reader_that_is_interrupted_ends_well(tool):
     matrix = tool.free_name()
     reader = start_sub(tool, matrix, "wait")
