@@ -355,6 +355,22 @@ def test_a_closed_stream_is_an_error_and_no_segment(tool):
     tool.run("check", matrix)
 
 
+def test_what_there_is_no_room_for_is_said(tool):
+    matrix = tool.segment()
+    names = ["--matrix", matrix, "--channel"]
+    full = ["--capacity", "16", "--timeout", "10ms"]
+    _, err = pub(tool, matrix, "full", *full, data=stream(17), code=1)
+    assert "no room in the channel" in err and "16 messages" in err, err
+    mode = ["--mode", "broadcast"]
+    readers = [tool.start("sub", *names, "many", *mode) for _ in range(64)]
+    wait_for_channel(tool, matrix, "many")
+    wait_for(lambda: stat(tool, matrix, "many")["subscribers"] == 64, "all are there")
+    _, err = tool.run("sub", *names, "many", *mode, code=1)
+    assert "64 subscribers" in err, err
+    tool.run("channel", "rm", matrix, "many")
+    assert all(reader.wait(timeout=10) == 0 for reader in readers)
+
+
 def test_a_reader_that_is_interrupted_ends_well(tool):
     matrix = tool.free_name()
     reader = start_sub(tool, matrix, "wait")

@@ -333,3 +333,12 @@ def test_a_cursor_that_may_not_be_read_is_not_called_damaged(tool):
     except PermissionError:
         raise Skip("strangers cannot run the command where it is") from None
     assert "EACCES" in err, err
+
+
+def test_a_bench_that_is_interrupted_removes_what_it_wrote(tool):
+    child = tool.start("log", "bench", tool.folder, "--seconds", "0.5", "--threads", "1")
+    wait_for(lambda: list(tool.folder.iterdir()), "the bench begins")
+    child.send_signal(signal.SIGTERM)
+    _, err = child.communicate(timeout=30)
+    assert child.returncode == 1 and b"interrupted" in err, (child.returncode, err)
+    assert not list(tool.folder.iterdir())

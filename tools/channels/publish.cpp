@@ -24,6 +24,7 @@
 namespace tool::channels {
 namespace {
 constexpr std::size_t kBatch = 256;
+constexpr char kPost[] = "post";
 /// Subscribers that are started together with a publisher need not be there at the same moment.
 constexpr std::int64_t kGatherNs = 500 * kMillisecond;
 
@@ -107,7 +108,7 @@ class Poster {
     {
         while (!blocks_.empty()) {
             int const posted =
-                wait_until([this](std::int64_t turn_ns) { return post_some(turn_ns); }, "post");
+                wait_until([this](std::int64_t turn_ns) { return post_some(turn_ns); }, kPost);
             auto const count = static_cast<std::size_t>(posted);
             for (std::size_t i = 0; i < count; ++i)
                 bytes_ += lengths_[i];
@@ -147,6 +148,10 @@ class Poster {
             if (ingest::was_interrupted())
                 throw Failure("interrupted");
             bool const fails = open_.info.overflow == WEIR_CHANNEL_FAIL && code == -EAGAIN;
+            bool const full = what == kPost && (code == -EAGAIN || code == -ETIMEDOUT);
+            if ((fails || left == 0) && full)
+                throw Failure(fmt::format("no room in the channel ({}) after {} messages",
+                                          weir_error_name(code), messages_));
             if (fails || left == 0)
                 throw Failure(fmt::format("{}: {} ({}) after {} messages", what,
                                           weir_strerror(code), weir_error_name(code), messages_));
