@@ -318,6 +318,16 @@ def test_a_file_that_leads_out_of_the_folder_is_refused(tool):
     assert not out.exists() and not (tool.folder / "evil").exists()
 
 
+def test_a_file_that_no_reader_would_take_is_not_posted(tool):
+    matrix = tool.segment()
+    good = tool.folder / "good"
+    good.write_bytes(b"bytes")
+    _, err = pub(tool, matrix, "files", "--files", good, tool.folder / ".." / tool.folder.name /
+                 "good", code=2)
+    assert "below a folder" in err, err
+    assert stat(tool, matrix, "files")["waiting"] == 0
+
+
 def test_what_cannot_be_written_stays(tool):
     matrix = tool.free_name()
     pub(tool, matrix, "full", "--end", data=stream(100))

@@ -342,3 +342,15 @@ def test_a_bench_that_is_interrupted_removes_what_it_wrote(tool):
     _, err = child.communicate(timeout=30)
     assert child.returncode == 1 and b"interrupted" in err, (child.returncode, err)
     assert not list(tool.folder.iterdir())
+
+
+def test_a_log_without_its_superblocks_is_corrupt_and_not_none(tool):
+    log, contents = make_log(tool)
+    (log / "META").unlink()
+    out, _ = tool.run("log", "verify", log, code=2)
+    assert "META" in out, out
+    for verb in ["info", "dump", "tail"]:
+        _, err = tool.run("log", verb, log, code=1)
+        assert "CORRUPT" in err, (verb, err)
+    tool.run("log", "repair", log)
+    assert files_in(payloads(tool, log)) == contents

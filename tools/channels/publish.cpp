@@ -7,6 +7,7 @@
 #include "../output.hpp"
 #include "end.hpp"
 #include "open.hpp"
+#include "sink.hpp"
 #include "source.hpp"
 
 #include <fcntl.h>
@@ -209,6 +210,14 @@ void put_path(unsigned char *to, std::string const &path)
     std::memcpy(to + kPrefixBytes, path.data(), path.size());
 }
 
+/// What no weir sub would take would stay in everybody's way.
+void refuse_ways_out(std::vector<std::string> const &paths)
+{
+    for (auto const &path : paths)
+        if (!stays_below(stored_path(path)))
+            throw BadUsage(printable(path) + ": could not be written below a folder");
+}
+
 /// Straight into a block of its size.
 void post_regular(Poster &poster, int fd, std::size_t size, std::string const &path)
 {
@@ -245,6 +254,7 @@ void post_stdin_whole(Poster &poster)
 
 void post_files(Poster &poster, std::vector<std::string> const &paths)
 {
+    refuse_ways_out(paths);
     for (auto const &path : paths) {
         File const file(path);
         struct stat about {};
