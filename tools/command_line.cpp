@@ -209,7 +209,7 @@ void Verbs::add_blocks()
     CLI::Option *const all =
         verb->add_flag("--all", options.all, "free, cached and trimmed blocks too");
     verb->add_option("--limit", options.limit, "most blocks to show, 0 for all")
-        ->check(CLI::NonNegativeNumber)
+        ->check(is_number())
         ->capture_default_str();
     verb->add_option("--older-than", given->older_than,
                      "only blocks that exist longer, e.g. 10s; blocks have no time stamp, so the "
@@ -323,8 +323,8 @@ void Verbs::add_log()
     auto const dump = std::make_shared<LogDumpOptions>();
     CLI::App *verb = with_target("dump", "its records", dump->target);
     verb->add_option("--from", dump->from, "the first LSN; default: the oldest")
-        ->check(CLI::NonNegativeNumber);
-    verb->add_option("--to", dump->to, "records below this LSN")->check(CLI::NonNegativeNumber);
+        ->check(is_number());
+    verb->add_option("--to", dump->to, "records below this LSN")->check(is_number());
     verb->add_flag("--hex", dump->hex, "payloads as hexadecimal bytes");
     verb->add_flag("--salvage", dump->salvage, "go on behind damage; ~ marks what follows a gap");
     on_choice<LogDumpOptions>(verb, dump, dump_log);
@@ -337,7 +337,7 @@ void Verbs::add_log()
     auto const tail = std::make_shared<LogTailOptions>();
     verb = with_target("tail", "its last records", tail->target);
     verb->add_option("-n,--count", tail->count, "how many")
-        ->check(CLI::NonNegativeNumber)
+        ->check(is_number())
         ->capture_default_str();
     verb->add_flag("-f,--follow", tail->follow, "and those that come, until interrupted");
     verb->add_flag("--hex", tail->hex, "payloads as hexadecimal bytes");
@@ -381,12 +381,13 @@ void Verbs::add_record()
     CLI::App *const verb =
         app_.add_subcommand("record", "append the messages of a channel to a durable log");
     verb->add_option("--matrix", options->matrix, "the matrix of the channel")->required();
-    verb->add_option("CHANNEL", options->channel, "made if there is none")->required();
+    verb->add_option("CHANNEL", options->channel, "made if there is none")
+        ->check(is_not_empty("name"))
+        ->required();
     verb->add_option("DIR", options->folder, "the log's folder, made if there is none")
         ->check(is_not_empty())
         ->required();
-    verb->add_option("--count", options->count, "end after so many messages")
-        ->check(CLI::NonNegativeNumber);
+    verb->add_option("--count", options->count, "end after so many messages")->check(is_number());
     verb->add_flag("--json", options->json, "print one JSON object");
     on_choice<RecordOptions>(verb, options, record_channel);
 }
@@ -398,9 +399,11 @@ void Verbs::add_replay()
         app_.add_subcommand("replay", "post what weir record has recorded to a channel");
     verb->add_option("--matrix", options->matrix, "the matrix of the channel")->required();
     verb->add_option("DIR", options->folder, "the log's folder")->check(is_not_empty())->required();
-    verb->add_option("CHANNEL", options->channel, "made if there is none")->required();
+    verb->add_option("CHANNEL", options->channel, "made if there is none")
+        ->check(is_not_empty("name"))
+        ->required();
     verb->add_option("--from", options->from, "the first LSN; default: the oldest record")
-        ->check(CLI::NonNegativeNumber);
+        ->check(is_number());
     verb->add_flag("--json", options->json, "print one JSON object");
     on_choice<ReplayOptions>(verb, options, replay_log);
 }
@@ -506,10 +509,17 @@ Request read_command_line(int argc, char **argv)
         return fmt::format("weir: {}\nRun with --help for more information.\n", error.what());
     });
     Verbs(app, request.action).add_all();
-    if (argc > 1 && argv[1][0] != '-' && !is_verb(app, argv[1])) {
-        fmt::print(stderr, "weir: {} is not a verb; weir --help names them\n", printable(argv[1]));
-        request.code = kUsage;
-        return request;
+    CLI::App *group = &app;
+    std::string path = "weir";
+    for (int i = 1; i < argc && argv[i][0] != '-' && group->get_require_subcommand_min() > 0; ++i) {
+        if (!is_verb(*group, argv[i])) {
+            fmt::print(stderr, "weir: {} is not a verb; {} --help names them\n", printable(argv[i]),
+                       path);
+            request.code = kUsage;
+            return request;
+        }
+        group = group->get_subcommand(argv[i]);
+        path += std::string(" ") + argv[i];
     }
     try {
         app.parse(argc, argv);

@@ -6,7 +6,9 @@
 #include "clock.hpp"
 #include "units.hpp"
 
+#include <cerrno>
 #include <cstdint>
+#include <cstdlib>
 #include <functional>
 #include <memory>
 #include <string>
@@ -51,6 +53,21 @@ inline CLI::Validator is_not_empty(std::string const &what = "path")
 {
     auto const check = [what](std::string const &text) -> std::string {
         return text.empty() ? "an empty text is no " + what : "";
+    };
+    return CLI::Validator(check, "");
+}
+
+/// CLI11's own checks go by way of a double, and its conversion takes what has more than 64 bits.
+inline CLI::Validator is_number(std::uint64_t least = 0)
+{
+    auto const check = [least](std::string const &text) -> std::string {
+        char *end = nullptr;
+        errno = 0;
+        std::uint64_t const found = std::strtoull(text.c_str(), &end, 0);
+        bool const digits = !text.empty() && text[0] >= '0' && text[0] <= '9' && *end == '\0';
+        return digits && errno == 0 && found >= least
+                   ? ""
+                   : text + " is no number from " + std::to_string(least) + " to 2^64 - 1";
     };
     return CLI::Validator(check, "");
 }

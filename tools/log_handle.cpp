@@ -4,21 +4,54 @@
 
 #include "output.hpp"
 
+#include <cerrno>
 #include <iterator>
 
 namespace tool {
 
+int must_log(int code, std::string const &folder)
+{
+    std::string const name = printable(folder);
+    switch (code) {
+    case -ENOENT:
+        throw Failure(name + ": there is no log, or its parent folder is missing (ENOENT)");
+    case -EBUSY:
+        throw Failure(name + ": another process has the log open (EBUSY)");
+    case -WEIR_E_CORRUPT:
+        throw Failure(name + ": damaged below what was acknowledged; weir log verify tells where "
+                             "(WEIR_E_CORRUPT)");
+    case -WEIR_E_LAPPED:
+        throw Failure(name + ": the log begins later, what was before is truncated "
+                             "(WEIR_E_LAPPED)");
+    default:
+        return must(code, name);
+    }
+}
+
+int must_read(int code)
+{
+    switch (code) {
+    case -WEIR_E_CORRUPT:
+        throw Failure("read: the log is damaged here; weir log verify tells where, weir log dump "
+                      "--salvage goes on behind it (WEIR_E_CORRUPT)");
+    case -WEIR_E_LAPPED:
+        throw Failure("read: what comes next was truncated meanwhile (WEIR_E_LAPPED)");
+    default:
+        return must(code, "read");
+    }
+}
+
 Log open_log(std::string const &folder, weir_log_options const &options)
 {
     weir_log *log = nullptr;
-    must(weir_log_open(folder.c_str(), &options, &log), printable(folder));
+    must_log(weir_log_open(folder.c_str(), &options, &log), folder);
     return Log(log);
 }
 
 LogReader read_log(std::string const &folder, std::uint64_t from, weir_reader_flags flags)
 {
     weir_log_reader *reader = nullptr;
-    must(weir_log_reader_open(folder.c_str(), from, flags, &reader), printable(folder));
+    must_log(weir_log_reader_open(folder.c_str(), from, flags, &reader), folder);
     return LogReader(reader);
 }
 

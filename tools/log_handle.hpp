@@ -33,15 +33,19 @@ struct Record {
     bool behind_gap;
 };
 
+/// As must(), for what opens, reads or mends the log in `folder`, in words that fit a log.
+int must_log(int code, std::string const &folder);
+/// The same, for the next record.
+int must_read(int code);
+
 /// Calls `visit(Record)` until nothing more is there now, or it says false.
 template <typename Visit> void each_record(LogReader const &reader, Visit visit)
 {
     for (;;) {
         void const *data = nullptr;
         Record record{};
-        int const found = must(
-            weir_log_reader_next(reader.get(), &data, &record.length, &record.lsn, &record.tag),
-            "read");
+        int const found = must_read(
+            weir_log_reader_next(reader.get(), &data, &record.length, &record.lsn, &record.tag));
         if (found == 0)
             return;
         record.data = static_cast<unsigned char const *>(data);

@@ -6,6 +6,7 @@
 #include "output.hpp"
 
 #include <algorithm>
+#include <cerrno>
 
 #include <fmt/format.h>
 
@@ -44,6 +45,8 @@ Subscription subscribe(Channel const &channel)
 {
     weir_subscription *reader = nullptr;
     int const code = weir_channel_subscribe(channel.get(), &reader);
+    if (code == -ENOSPC)
+        throw Failure("the channel has 64 subscribers, which is the most (ENOSPC)");
     if (code != -WEIR_E_RETIRED)
         must(code, "subscribe");
     return Subscription(reader);

@@ -6,6 +6,7 @@
 #include "output.hpp"
 
 #include <algorithm>
+#include <cerrno>
 #include <deque>
 #include <string>
 #include <vector>
@@ -218,11 +219,13 @@ int show_log(LogTarget const &target)
     }
     std::string text =
         fmt::format("{}  {}", printable(target.folder), verdict_text(i.recovered_verdict));
+    if (i.recovered_verdict == WEIR_LOG_WHOLE)
+        text += ", as far as opening reads it";
     if (i.recovered_finding != WEIR_LOG_FOUND_NOTHING)
         text += fmt::format(": {} at LSN {}", finding_text(i.recovered_finding), i.recovered_lsn);
     text += fmt::format("\nLSN        {} to {}, epoch {}\n", i.first_lsn, i.durable_lsn, i.epoch);
-    text += fmt::format("recovery   would read {} batches and drop {}\n", i.recovered_batches,
-                        i.recovered_dropped);
+    text += fmt::format("recovery   would read the last {} batches and drop {}\n",
+                        i.recovered_batches, i.recovered_dropped);
     print(text);
     return 0;
 }
@@ -244,8 +247,7 @@ int dump_log(LogDumpOptions const &options)
 int verify_log(LogTarget const &target)
 {
     weir_log_report report = WEIR_LOG_REPORT_INIT;
-    int const verdict =
-        must(weir_log_verify(target.folder.c_str(), &report), printable(target.folder));
+    int const verdict = must_log(weir_log_verify(target.folder.c_str(), &report), target.folder);
     if (target.json)
         print_json(report_json(report));
     else
@@ -278,13 +280,22 @@ int repair_log(LogRepairOptions const &options)
         throw Failure(fmt::format("{}: records are damaged; --point-in-time ends the log in front "
                                   "of them, --salvage-to DIR copies what is whole",
                                   printable(options.target.folder)));
-    must(code, printable(options.target.folder));
+    if (!options.salvage_to.empty() && (code == -EEXIST || code == -ENOENT))
+        throw Failure(fmt::format("{} or {}: {} ({})", printable(options.target.folder),
+                                  printable(options.salvage_to),
+                                  code == -EEXIST ? "the latter is there and not empty"
+                                                  : "there is no log, or no folder to make one in",
+                                  weir_error_name(code)));
+    must_log(code, options.target.folder);
     if (options.target.json) {
         print_json(report_json(report));
         return 0;
     }
     print(report_text(options.target.folder, report));
     print(fmt::format("mended     {}\n", mended_text(report.mended)));
+    if (report.quarantined_bytes != 0)
+        print(fmt::format("taken out  {}, which are in the folder quarantine\n",
+                          human_bytes(report.quarantined_bytes)));
     if (report.gaps != 0)
         print(
             fmt::format("lost       {} places, {}\n", report.gaps, human_bytes(report.gap_bytes)));

@@ -129,8 +129,20 @@ class Recorder {
     Count done_;
 };
 
-/// Posts one recorded message, waiting for room and for memory.
-void post(Matrix const &matrix, Channel const &channel, Record const &record)
+/// Repeats a call that waits for a turn at most, until it succeeds or somebody interrupts.
+template <typename Try> void wait_until(Try attempt, char const *what)
+{
+    int code = -EAGAIN;
+    while (code == -EAGAIN || code == -ETIMEDOUT || code == -EBUSY) {
+        if (ingest::was_interrupted())
+            throw Failure("interrupted");
+        code = attempt();
+    }
+    must(code, what);
+}
+
+/// Posts one recorded message, waiting for room and for memory; returns its length.
+std::size_t post(Matrix const &matrix, Channel const &channel, Record const &record)
 {
     std::uint64_t tag = record.tag;
     unsigned char const *bytes = record.data;
@@ -141,23 +153,24 @@ void post(Matrix const &matrix, Channel const &channel, Record const &record)
         length -= sizeof tag;
     }
     weir_alloc_options patient = WEIR_ALLOC_OPTIONS_INIT;
-    patient.timeout_ns = WEIR_WAIT_FOREVER;
+    patient.timeout_ns = kTurnNs;
     weir_ref block = WEIR_REF_NONE;
     void *data = nullptr;
-    must(weir_matrix_alloc(matrix.get(), length == 0 ? 1 : length, &patient, &block, &data),
-         "alloc");
+    auto const alloc = [&] {
+        int const code =
+            weir_matrix_alloc(matrix.get(), length == 0 ? 1 : length, &patient, &block, &data);
+        if (code == -EINVAL)
+            throw Failure(fmt::format("a message of {} bytes does not fit in the matrix", length));
+        return code;
+    };
+    wait_until(alloc, "alloc");
     std::memcpy(data, bytes, length);
     weir_post_options with = WEIR_POST_OPTIONS_INIT;
     with.tag = tag;
-    int code = -EAGAIN;
-    while (code == -EAGAIN || code == -ETIMEDOUT || code == -EBUSY) {
-        if (ingest::was_interrupted()) {
-            weir_matrix_free(matrix.get(), block);
-            throw Failure("interrupted");
-        }
-        code = weir_channel_post(channel.get(), block, length, &with, kTurnNs);
-    }
-    must(code, "post");
+    // If that fails, the block goes back when we leave the matrix, which is at once.
+    wait_until([&] { return weir_channel_post(channel.get(), block, length, &with, kTurnNs); },
+               "post");
+    return length;
 }
 } // namespace
 
@@ -176,9 +189,8 @@ int replay_log(ReplayOptions const &options)
     LogReader const reader = read_log(options.folder, options.from, 0);
     Count count;
     each_record(reader, [&](Record const &record) {
-        post(matrix, channel, record);
+        count.bytes += post(matrix, channel, record);
         ++count.messages;
-        count.bytes += record.length;
         return true;
     });
     tell("replayed", count, options.json);

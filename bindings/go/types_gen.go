@@ -1310,7 +1310,7 @@ type LogReport struct {
 	Segments uint64
 	// batches that were read
 	Batches uint64
-	// records that were read, padding and aborted ones included
+	// records that were read; aborted ones and padding are none
 	Records uint64
 	// bytes of their payloads
 	RecordBytes uint64

@@ -2208,9 +2208,9 @@ WEIR_API int weir_channel_create(
  * @param[in] matrix       the matrix it lives in, which the handle keeps
  *     attached.
  * @param[in] name         1 to 63 bytes. UTF-8, ended by NUL.
- * @param[in] options      a `type_id` that is not 0 must match, the rest does
- *     not count. May be NULL. Its `size` is set, as `WEIR_CHANNEL_OPTIONS_INIT`
- *     does.
+ * @param[in] options      a `type_id` or `message_size` that is not 0 must
+ *     match, the rest does not count. May be NULL. Its `size` is set, as
+ *     `WEIR_CHANNEL_OPTIONS_INIT` does.
  * @param[out] ret_channel the new handle. The caller owns it and gives it back
  *     with weir_channel_unref().
  *
@@ -2226,8 +2226,8 @@ WEIR_API int weir_channel_create(
  *   -WEIR_E_FORKED  in a fork child: it may not open the file of the segment
  *                   again
  *   -WEIR_E_RETIRED the matrix was retired
- *   -WEIR_E_TYPE    the name stands for something else, or its `type_id` is
- *                   another
+ *   -WEIR_E_TYPE    the name stands for something else, or its `type_id` or
+ *                   `message_size` is another
  *   -WEIR_E_VERSION made by a version that this one cannot work with
  *
  * Any thread. Does not block. Not for signal handlers. Since 0.1.
@@ -2262,8 +2262,8 @@ WEIR_API int weir_channel_attach(
  *   -WEIR_E_FORKED  in a fork child: it may not open the file of the segment
  *                   again
  *   -WEIR_E_RETIRED the matrix was retired
- *   -WEIR_E_TYPE    the name stands for something else, or its `type_id` is
- *                   another
+ *   -WEIR_E_TYPE    the name stands for something else, or its `type_id` or
+ *                   `message_size` is another
  *   -WEIR_E_VERSION made by a version that this one cannot work with
  *
  * Any thread. Waits for a stopped process alone, at most the matrix's
@@ -3188,7 +3188,7 @@ struct weir_log_report {
     uint64_t segments;
     /** batches that were read */
     uint64_t batches;
-    /** records that were read, padding and aborted ones included */
+    /** records that were read; aborted ones and padding are none */
     uint64_t records;
     /** bytes of their payloads */
     uint64_t record_bytes;
@@ -3716,7 +3716,8 @@ WEIR_API int weir_log_stats(struct weir_log *log,
  * truncation: a reader that is overtaken says so.
  *
  * @param[in] folder      the log's folder. UTF-8, ended by NUL.
- * @param[in] from_lsn    the first record at or after it, 0 for the oldest.
+ * @param[in] from_lsn    the first record at or after it, 0 for the oldest,
+ *     ahead of the end: nothing comes before the log gets there.
  * @param[in] flags       how to read.
  * @param[out] ret_reader the new handle. The caller owns it and gives it back
  *     with weir_log_reader_close().

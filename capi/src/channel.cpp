@@ -91,7 +91,7 @@ WEIR_API int weir_channel_create(struct weir_matrix *matrix, const char *name,
  * @class weir_channel ctor
  * @param[in]  matrix      the matrix it lives in, which the handle keeps attached
  * @param[in]  name        utf8; 1 to 63 bytes
- * @param[in]  options     sized nullable; a `type_id` that is not 0 must match, the rest does not count
+ * @param[in]  options     sized nullable; a `type_id` or `message_size` that is not 0 must match, the rest does not count
  * @param[out] ret_channel owned; the new handle
  * @return ok
  * @errors
@@ -105,7 +105,7 @@ WEIR_API int weir_channel_create(struct weir_matrix *matrix, const char *name,
  *   -WEIR_E_CORRUPT  the channel contradicts itself
  *   -WEIR_E_FORKED   in a fork child: it may not open the file of the segment again
  *   -WEIR_E_RETIRED  the matrix was retired
- *   -WEIR_E_TYPE     the name stands for something else, or its `type_id` is another
+ *   -WEIR_E_TYPE     the name stands for something else, or its `type_id` or `message_size` is another
  *   -WEIR_E_VERSION  made by a version that this one cannot work with
  * @thread any
  * @blocks no
@@ -139,7 +139,7 @@ WEIR_API int weir_channel_attach(struct weir_matrix *matrix, const char *name,
  *   -WEIR_E_CORRUPT  the segment or the channel contradicts itself
  *   -WEIR_E_FORKED   in a fork child: it may not open the file of the segment again
  *   -WEIR_E_RETIRED  the matrix was retired
- *   -WEIR_E_TYPE     the name stands for something else, or its `type_id` is another
+ *   -WEIR_E_TYPE     the name stands for something else, or its `type_id` or `message_size` is another
  *   -WEIR_E_VERSION  made by a version that this one cannot work with
  * @thread any
  * @blocks stall

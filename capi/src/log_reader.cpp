@@ -22,7 +22,7 @@ static_assert(weir::kReadSalvage == WEIR_READER_SALVAGE &&
  *
  * @class weir_log_reader ctor
  * @param[in]  folder     utf8; the log's folder
- * @param[in]  from_lsn   the first record at or after it, 0 for the oldest
+ * @param[in]  from_lsn   the first record at or after it, 0 for the oldest, ahead of the end: nothing comes before the log gets there
  * @param[in]  flags      how to read
  * @param[out] ret_reader owned; the new handle
  * @return ok

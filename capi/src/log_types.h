@@ -347,7 +347,7 @@ WEIR_STRUCT(weir_log_report) {
     uint64_t segments;
     /** batches that were read */
     uint64_t batches;
-    /** records that were read, padding and aborted ones included */
+    /** records that were read; aborted ones and padding are none */
     uint64_t records;
     /** bytes of their payloads */
     uint64_t record_bytes;

@@ -4,6 +4,8 @@
 // hand. Each answers what the kernel says: a count or -errno. EINTR is repeated here.
 #pragma once
 
+#include "core/base/descriptor.hpp"
+
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
@@ -31,9 +33,14 @@ template <class... Arguments> long call(long number, Arguments... arguments) noe
     return -EIO;
 }
 
+/// None of the standard streams: see above_standard().
 inline int open_at(int folder, char const *name, int flags, unsigned mode) noexcept
 {
-    return static_cast<int>(call(SYS_openat, folder, name, flags | O_CLOEXEC, mode));
+    long const opened = call(SYS_openat, folder, name, flags | O_CLOEXEC, mode);
+    if (opened < 0)
+        return static_cast<int>(opened);
+    int const fd = above_standard(static_cast<int>(opened));
+    return fd < 0 ? -errno : fd;
 }
 inline int memory_file(char const *name) noexcept
 {

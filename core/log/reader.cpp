@@ -2,6 +2,8 @@
 // Reading on: batch by batch, record by record, chains whole.
 #include "core/log/reader.hpp"
 
+#include "core/log/survey.hpp"
+
 #include <cstring>
 
 namespace weir {
@@ -25,6 +27,8 @@ Status Reader::open(Io const &io, LivePage const *live, Lsn from, unsigned flags
     if ((flags & ~kKnownReaderFlags) != 0)
         return error(EINVAL);
     Result<File> const file = io.files->open(io.files_self, kMetaName, kOpenRead, 0);
+    if (file.status().code == -ENOENT)
+        return meta_missing(io);
     WEIR_TRY(file);
     MetaCopies copies;
     Status status = Meta::read(io, *file, copies);

@@ -103,19 +103,19 @@ Status read_limits(Recovery &r, File file) noexcept
 /// Segments without META are no new log.
 Status refuse_orphans(Recovery &r) noexcept
 {
-    LogGeometry const any{1, 1};
-    WEIR_TRY(r.segments.read(r.io, any));
-    if (r.segments.count() == 0)
+    Status const status = meta_missing(r.io);
+    if (status.code == -ENOENT)
         return kOk;
-    blame(r.out.report, LogVerdict::corrupt, LogFinding::meta);
-    return error(kCorrupt);
+    if (status.code == -kCorrupt)
+        blame(r.out.report, LogVerdict::corrupt, LogFinding::meta);
+    return status;
 }
 
 Status create_log(Recovery &r) noexcept
 {
+    WEIR_TRY(refuse_orphans(r));
     if (!r.options.create || r.options.read_only)
         return error(ENOENT);
-    WEIR_TRY(refuse_orphans(r));
     WEIR_TRY(read_limits(r, r.out.lock));
     Superblock first;
     WEIR_TRY(first_superblock(r, first));

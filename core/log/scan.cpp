@@ -192,7 +192,7 @@ bool batch_records_valid(uint8_t const *batch, Superblock const &superblock, Bat
     // Ends: each turn moves on by at least 16 bytes of header.length.
     for (RecordRef record; walk.next(record); ret_lsn = walk.lsn()) {
         bool const data = record.header.type == kData;
-        ++sum.records;
+        sum.records += uint64_t{data && (record.header.flags & kLast) != 0};
         (data ? sum.record_bytes : sum.padding_bytes) += record.header.length;
         if (state.unknown && header.first_outside != 0 &&
             record.lsn >= header.start + header.first_outside)

@@ -284,6 +284,12 @@ Status survey_live(Io const &io, bool full, MetaCopies &ret_copies, SegmentList 
         ret = Survey{};
         report = LogReport{};
         Result<File> const file = io.files->open(io.files_self, kMetaName, kOpenRead, 0);
+        if (file.status().code == -ENOENT) {
+            Status const missing = meta_missing(io);
+            if (missing.code == -kCorrupt)
+                blame(report, LogVerdict::corrupt, LogFinding::meta);
+            return missing;
+        }
         WEIR_TRY(file);
         Status const meta = Meta::read(io, *file, ret_copies);
         io.files->close(io.files_self, *file);
@@ -306,6 +312,14 @@ Status survey_live(Io const &io, bool full, MetaCopies &ret_copies, SegmentList 
         }
         sequence = now.sequence;
     }
+}
+
+Status meta_missing(Io const &io) noexcept
+{
+    SegmentList segments;
+    LogGeometry const any{1, 1};
+    WEIR_TRY(segments.read(io, any));
+    return error(segments.count() == 0 ? ENOENT : kCorrupt);
 }
 
 // ---- the list

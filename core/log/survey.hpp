@@ -76,6 +76,9 @@ Status survey(Io const &io, Superblock const &superblock, SegmentList const &seg
 Status survey_live(Io const &io, bool full, MetaCopies &ret_copies, SegmentList &segments,
                    Survey &ret, LogReport &report) noexcept;
 
+/// What it means that there is no META: kCorrupt if there are segments, else ENOENT, no log.
+Status meta_missing(Io const &io) noexcept;
+
 /// Names a finding in the report if it is worse than what is there.
 void blame(LogReport &report, LogVerdict verdict, LogFinding finding, LogGeometry const &geometry,
            Lsn lsn) noexcept;

@@ -5,14 +5,30 @@
 #include "core/log/cursor.hpp"
 #include "core/log/survey.hpp"
 
+#include <cerrno>
+
 namespace weir {
 namespace {
 
+struct Cursors {
+    LogReport &report;
+    Status unread = kOk; ///< why one could not be read, which says nothing about it
+};
+
+/// Whether it is us who cannot read it, rather than that it is damaged.
+bool is_unreadable(Status status) noexcept
+{
+    int const code = -status.code;
+    return code == EACCES || code == EIO || code == EMFILE || code == ENFILE || code == ENOMEM;
+}
+
 void note_cursor(void *userdata, char const *, Status status, CursorView const &cursor) noexcept
 {
-    auto &report = *static_cast<LogReport *>(userdata);
+    auto &[report, unread] = *static_cast<Cursors *>(userdata);
     ++report.cursors;
-    if (!status.ok())
+    if (is_unreadable(status))
+        unread = status;
+    else if (!status.ok())
         blame(report, LogVerdict::corrupt, LogFinding::cursor);
     else if (cursor.bad_slots != 0)
         blame(report, LogVerdict::torn, LogFinding::cursor_slot);
@@ -32,7 +48,9 @@ Status verify(Io const &io, LogReport &ret) noexcept
     Superblock const &now = copies.copy[copies.chosen];
     if (copies.state[copies.chosen ^ 1] == CopyState::invalid)
         blame(ret, LogVerdict::torn, LogFinding::meta_copy);
-    WEIR_TRY(for_each_cursor(io, now.uuid, note_cursor, &ret));
+    Cursors cursors{ret};
+    WEIR_TRY(for_each_cursor(io, now.uuid, note_cursor, &cursors));
+    WEIR_TRY(cursors.unread);
     return Status{static_cast<int>(ret.verdict)};
 }
 

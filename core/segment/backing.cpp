@@ -5,6 +5,7 @@
 #include "core/base/base.hpp"
 #include "core/base/bits.hpp"
 #include "core/base/cancel.hpp"
+#include "core/base/descriptor.hpp"
 #include "core/base/fork.hpp"
 #include "core/segment/name.hpp"
 
@@ -29,7 +30,7 @@ Status make_unnamed(char const *name, int &ret_fd) noexcept
     Path path;
     WEIR_TRY(Path::of(name, path));
     path.text[path.folder_length] = '\0';
-    int const fd = ::open(path.text, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+    int const fd = above_standard(::open(path.text, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600));
     if (fd < 0) // EISDIR: a kernel or file system without O_TMPFILE
         return errno == EISDIR ? error(EOPNOTSUPP) : making_error(errno);
     ret_fd = fd;
@@ -62,7 +63,7 @@ constexpr unsigned kHuge2MiB = 21u << 26; // MFD_HUGE_2MB, which not every C lib
 Status make_memfd(MemoryWish const &wish, int &ret_fd) noexcept
 {
     unsigned const huge = wish.hugetlb ? MFD_HUGETLB | kHuge2MiB : 0;
-    int const fd = memfd_create("weir", MFD_CLOEXEC | MFD_ALLOW_SEALING | huge);
+    int const fd = above_standard(memfd_create("weir", MFD_CLOEXEC | MFD_ALLOW_SEALING | huge));
     if (fd < 0) { // EINVAL, ENODEV, EPERM: a kernel without huge pages, or not for us
         bool const lacking = errno == ENOSYS ||
                              (huge != 0 && (errno == EINVAL || errno == ENODEV || errno == EPERM));
@@ -121,7 +122,8 @@ Status Backing::open(char const *name, bool read_only) noexcept
     Path path;
     WEIR_TRY(Path::of(name, path));
     read_only_ = read_only;
-    fd_ = ::open(path.text, (read_only ? O_RDONLY : O_RDWR) | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    int const access = read_only ? O_RDONLY : O_RDWR;
+    fd_ = above_standard(::open(path.text, access | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
     if (fd_ < 0)
         return not_opened(path, errno);
     find_page_size();

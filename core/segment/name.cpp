@@ -3,6 +3,7 @@
 #include "core/segment/name.hpp"
 
 #include "core/base/clock.hpp"
+#include "core/base/descriptor.hpp"
 #include "core/base/fork.hpp"
 #include "core/segment/layout.hpp"
 
@@ -108,7 +109,7 @@ int reopen(int fd, int flags) noexcept
 {
     char path[40];
     write_proc_path(fd, path);
-    int const made = ::open(path, flags | O_CLOEXEC | O_NONBLOCK);
+    int const made = above_standard(::open(path, flags | O_CLOEXEC | O_NONBLOCK));
     return made >= 0 ? made : -errno;
 }
 

@@ -318,6 +318,16 @@ def test_a_file_that_leads_out_of_the_folder_is_refused(tool):
     assert not out.exists() and not (tool.folder / "evil").exists()
 
 
+def test_a_file_that_no_reader_would_take_is_not_posted(tool):
+    matrix = tool.segment()
+    good = tool.folder / "good"
+    good.write_bytes(b"bytes")
+    _, err = pub(tool, matrix, "files", "--files", good, tool.folder / ".." / tool.folder.name /
+                 "good", code=2)
+    assert "below a folder" in err, err
+    assert stat(tool, matrix, "files")["waiting"] == 0
+
+
 def test_what_cannot_be_written_stays(tool):
     matrix = tool.free_name()
     pub(tool, matrix, "full", "--end", data=stream(100))
@@ -334,6 +344,41 @@ def test_what_cannot_be_written_stays(tool):
     assert b"Broken pipe" in reader.stderr.read()
     reader.stdout = reader.stderr = None
     assert sub(tool, matrix, "full")[0] == stream(100)
+
+
+def without_streams(tool, *arguments, closed):
+    """Runs it as under a shell's <&- and >&-; its exit code and what it says."""
+    done = subprocess.run([tool.weir, *arguments], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                          stderr=subprocess.PIPE, timeout=30, preexec_fn=lambda: os.close(closed))
+    return done.returncode, done.stderr
+
+
+def test_a_closed_stream_is_an_error_and_no_segment(tool):
+    matrix = tool.segment()
+    pub(tool, matrix, "lines", data=stream(100))
+    channel = ["--matrix", matrix, "--channel", "lines"]
+    code, err = without_streams(tool, "sub", *channel, closed=1)
+    assert code == 1 and b"cannot write to stdout" in err, (code, err)
+    code, err = without_streams(tool, "pub", *channel, closed=0)
+    assert code == 1 and b"cannot read stdin" in err, (code, err)
+    assert stat(tool, matrix, "lines")["waiting"] == 100
+    tool.run("check", matrix)
+
+
+def test_what_there_is_no_room_for_is_said(tool):
+    matrix = tool.segment()
+    names = ["--matrix", matrix, "--channel"]
+    full = ["--capacity", "16", "--timeout", "10ms"]
+    _, err = pub(tool, matrix, "full", *full, data=stream(17), code=1)
+    assert "no room in the channel" in err and "16 messages" in err, err
+    mode = ["--mode", "broadcast"]
+    readers = [tool.start("sub", *names, "many", *mode) for _ in range(64)]
+    wait_for_channel(tool, matrix, "many")
+    wait_for(lambda: stat(tool, matrix, "many")["subscribers"] == 64, "all are there")
+    _, err = tool.run("sub", *names, "many", *mode, code=1)
+    assert "64 subscribers" in err, err
+    tool.run("channel", "rm", matrix, "many")
+    assert all(reader.wait(timeout=10) == 0 for reader in readers)
 
 
 def test_a_reader_that_is_interrupted_ends_well(tool):

@@ -4,6 +4,9 @@
 
 #include "log_sides.hpp"
 
+#include "../error.hpp"
+#include "../ingest/interrupt.hpp"
+
 #include <algorithm>
 #include <map>
 
@@ -236,6 +239,8 @@ LogFigure take_turns(LogFigure figure, int rounds, Measured const &weir, Measure
 {
     std::vector<double> ratios;
     for (int round = 0; round < rounds; ++round) {
+        if (ingest::was_interrupted())
+            throw Failure("interrupted"); // what was written is removed on the way out
         figure.other_runs.push_back(other());
         figure.runs.push_back(weir());
         ratios.push_back(figure.runs.back() / figure.other_runs.back());

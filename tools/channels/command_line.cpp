@@ -34,7 +34,9 @@ void choice_options(CLI::App *verb, Choice &choice, Typed &typed)
 {
     verb->add_option("--matrix", choice.matrix, "the matrix of the channel, made if there is none")
         ->required();
-    verb->add_option("--channel", choice.channel, "the channel, made if there is none")->required();
+    verb->add_option("--channel", choice.channel, "the channel, made if there is none")
+        ->check(is_not_empty("name"))
+        ->required();
     verb->add_flag("--foreign", choice.foreign, "open segments of other users too");
     verb->add_option("--mode", choice.mode,
                      "queue: each message to one reader; broadcast: to every subscriber; default: "
@@ -60,12 +62,15 @@ void choice_options(CLI::App *verb, Choice &choice, Typed &typed)
     made("--retain", typed.retain, "broadcast: what is younger is kept for later subscribers")
         ->check(is_duration(0));
     made("--retain-count", options.retain_count,
-         "broadcast: so many newest ones of each level are kept for later subscribers");
+         "broadcast: so many newest ones of each level are kept for later subscribers")
+        ->check(is_number());
     made("--type", options.type_id,
          "the user's number for the type; a channel of another type is "
-         "refused");
+         "refused")
+        ->check(is_number());
     made("--message-size", options.message_size,
-         "bytes of each message; a channel of another size is refused");
+         "bytes of each message; a channel of another size is refused")
+        ->check(is_number());
 }
 
 void framing_options(CLI::App *verb, Typed &typed, char const *files)
@@ -122,6 +127,7 @@ void add_pub(CLI::App &app, Action &chosen)
     verb->add_option("--priority", options.priority, "level of the messages, from 0, the lowest")
         ->capture_default_str();
     verb->add_option("--tag", options.tag, "64 bits that go with each message")
+        ->check(is_number())
         ->capture_default_str();
     verb->add_option("--timeout", given->typed.timeout,
                      "give up when there is no room for so long; default: never")
@@ -155,7 +161,7 @@ void add_sub(CLI::App &app, Action &chosen)
         ->check(is_not_empty())
         ->capture_default_str();
     verb->add_option("--count", options.count, "end after so many messages; default: never")
-        ->check(CLI::NonNegativeNumber);
+        ->check(is_number());
     verb->add_option("--linger", given->typed.linger,
                      "who comes after the end and finds nothing waits so long for a new weir pub")
         ->check(is_duration(0))
@@ -212,7 +218,7 @@ void add_channel(CLI::App &app, Action &chosen)
         "because who reads takes; what is read in between is not seen",
         given->options.target, "CHANNEL");
     verb->add_option("-n,--count", given->options.count, "end after so many; default: never")
-        ->check(CLI::NonNegativeNumber);
+        ->check(is_number());
     verb->add_option("--interval", given->typed.interval, "queue: between two looks")
         ->check(is_duration(kShortestLookNs))
         ->capture_default_str();
@@ -228,8 +234,9 @@ void rule_options(CLI::App *verb, std::shared_ptr<RuleOptions> const &options)
 {
     weir_router_rule &rule = options->rule;
     CLI::Option *const mask =
-        verb->add_option("--mask", rule.mask, "only these bits of --tag count");
-    CLI::Option *const tag = verb->add_option("--tag", rule.tag, "messages with this tag");
+        verb->add_option("--mask", rule.mask, "only these bits of --tag count")->check(is_number());
+    CLI::Option *const tag =
+        verb->add_option("--tag", rule.tag, "messages with this tag")->check(is_number());
     CLI::Option *const topic =
         verb->add_option("--topic", options->topic, "a pattern: * is any bytes, ? is one");
     CLI::Option *const otherwise = verb->add_flag("--otherwise", "those that no other rule is for");
@@ -279,7 +286,8 @@ void add_rules(CLI::App &router, Action &chosen)
     auto const added = std::make_shared<RuleOptions>();
     CLI::App *verb =
         add_object_verb(router, "add", "add a rule, and print its number", added->target, "ROUTER");
-    verb->add_option("--before", added->rule.before, "rule that it comes before; default: the end");
+    verb->add_option("--before", added->rule.before, "rule that it comes before; default: the end")
+        ->check(is_number());
     rule_options(verb, added);
     on_choice<RuleOptions>(chosen, verb, added, add_rule);
 
@@ -288,14 +296,14 @@ void add_rules(CLI::App &router, Action &chosen)
         add_object_verb(router, "set", "put a new rule in the place of one, and print its number",
                         set->target, "ROUTER");
     verb->add_option("RULE", set->replaces, "number of the old one")
-        ->check(CLI::PositiveNumber)
+        ->check(is_number(1))
         ->required();
     rule_options(verb, set);
     on_choice<RuleOptions>(chosen, verb, set, add_rule);
 
     auto const removed = std::make_shared<RemoveRuleOptions>();
     verb = add_object_verb(router, "remove", "remove a rule", removed->target, "ROUTER");
-    verb->add_option("RULE", removed->rule, "its number")->required();
+    verb->add_option("RULE", removed->rule, "its number")->check(is_number())->required();
     on_choice<RemoveRuleOptions>(chosen, verb, removed, remove_rule);
 }
 
@@ -311,7 +319,7 @@ void add_route_post(CLI::App &router, Action &chosen)
         add_object_verb(router, "post", "post texts by its rules; without TEXT, lines from stdin",
                         options.target, "ROUTER");
     verb->add_option("TEXT", options.messages, "a message each");
-    verb->add_option("--tag", options.tag, "64 bits that rules look at");
+    verb->add_option("--tag", options.tag, "64 bits that rules look at")->check(is_number());
     CLI::Option *const topic = verb->add_option("--topic", options.topic, "what rules look at too");
     verb->add_option("--priority", options.priority, "level in the channel that gets it");
     verb->add_option("--timeout", given->typed.timeout, "for room; default: for ever")

@@ -7,6 +7,7 @@
 #include "../output.hpp"
 #include "end.hpp"
 #include "open.hpp"
+#include "sink.hpp"
 #include "source.hpp"
 
 #include <fcntl.h>
@@ -24,6 +25,7 @@
 namespace tool::channels {
 namespace {
 constexpr std::size_t kBatch = 256;
+constexpr char kPost[] = "post";
 /// Subscribers that are started together with a publisher need not be there at the same moment.
 constexpr std::int64_t kGatherNs = 500 * kMillisecond;
 
@@ -107,7 +109,7 @@ class Poster {
     {
         while (!blocks_.empty()) {
             int const posted =
-                wait_until([this](std::int64_t turn_ns) { return post_some(turn_ns); }, "post");
+                wait_until([this](std::int64_t turn_ns) { return post_some(turn_ns); }, kPost);
             auto const count = static_cast<std::size_t>(posted);
             for (std::size_t i = 0; i < count; ++i)
                 bytes_ += lengths_[i];
@@ -147,6 +149,10 @@ class Poster {
             if (ingest::was_interrupted())
                 throw Failure("interrupted");
             bool const fails = open_.info.overflow == WEIR_CHANNEL_FAIL && code == -EAGAIN;
+            bool const full = what == kPost && (code == -EAGAIN || code == -ETIMEDOUT);
+            if ((fails || left == 0) && full)
+                throw Failure(fmt::format("no room in the channel ({}) after {} messages",
+                                          weir_error_name(code), messages_));
             if (fails || left == 0)
                 throw Failure(fmt::format("{}: {} ({}) after {} messages", what,
                                           weir_strerror(code), weir_error_name(code), messages_));
@@ -204,6 +210,14 @@ void put_path(unsigned char *to, std::string const &path)
     std::memcpy(to + kPrefixBytes, path.data(), path.size());
 }
 
+/// What no weir sub would take would stay in everybody's way.
+void refuse_ways_out(std::vector<std::string> const &paths)
+{
+    for (auto const &path : paths)
+        if (!stays_below(stored_path(path)))
+            throw BadUsage(printable(path) + ": could not be written below a folder");
+}
+
 /// Straight into a block of its size.
 void post_regular(Poster &poster, int fd, std::size_t size, std::string const &path)
 {
@@ -240,6 +254,7 @@ void post_stdin_whole(Poster &poster)
 
 void post_files(Poster &poster, std::vector<std::string> const &paths)
 {
+    refuse_ways_out(paths);
     for (auto const &path : paths) {
         File const file(path);
         struct stat about {};

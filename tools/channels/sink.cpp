@@ -97,14 +97,15 @@ class NewFile {
     int fd_;
 };
 
-/// Anybody may have posted it: it must stay below the folder.
-bool stays_below(std::filesystem::path const &path)
+} // namespace
+
+bool stays_below(std::string const &stored)
 {
+    std::filesystem::path const path(stored);
     return !path.empty() && path.is_relative() && path.has_filename() &&
            std::none_of(path.begin(), path.end(),
                         [](std::filesystem::path const &part) { return part == ".."; });
 }
-} // namespace
 
 void Sink::write(std::vector<Payload> const &batch)
 {
@@ -144,7 +145,7 @@ void Sink::write_file(Payload const &message) const
         throw Failure("a message is no file of weir pub --files");
     std::string const stored(reinterpret_cast<char const *>(message.data) + kPrefixBytes, length);
     std::filesystem::path const path(stored);
-    if (stored.find('\0') != std::string::npos || !stays_below(path))
+    if (stored.find('\0') != std::string::npos || !stays_below(stored))
         throw Failure(fmt::format("a file's path is not below a folder: {}", printable(stored)));
     std::filesystem::path const whole = std::filesystem::path(options_.out) / path;
     std::error_code problem;

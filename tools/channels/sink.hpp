@@ -7,6 +7,7 @@
 #include <sys/uio.h>
 
 #include <cstddef>
+#include <string>
 #include <vector>
 
 namespace tool::channels {
@@ -16,6 +17,9 @@ struct Payload {
     unsigned char const *data;
     std::size_t length;
 };
+
+/// Whether a file of this path stays in the folder that it is written to: anybody may post one.
+bool stays_below(std::string const &stored);
 
 class Sink {
   public:

@@ -1093,7 +1093,7 @@ pub struct weir_log_report {
     pub segments: u64,
     /// batches that were read
     pub batches: u64,
-    /// records that were read, padding and aborted ones included
+    /// records that were read; aborted ones and padding are none
     pub records: u64,
     /// bytes of their payloads
     pub record_bytes: u64,
