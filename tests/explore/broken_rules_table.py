@@ -36,6 +36,7 @@ RING = "core/channel/ring.cpp"
 RING_HEAL = "core/channel/ring_heal.cpp"
 RING_READ = "core/channel/ring_read.cpp"
 CAST = "core/channel/ring_broadcast.cpp"
+HAND = "core/channel/hand.hpp"
 SUBSCRIBERS = "core/channel/ring_subscribers.cpp"
 DISCARD = "core/channel/ring_discard.cpp"
 TURNS = "core/channel/waiting_turns.hpp"
@@ -492,6 +493,18 @@ BROADCAST = [
     rule("a late joiner holds what is retained", "b_late", (0, 0, 0),
          (CAST, "            cell(spot).holders.fetch_or(bit, seq_cst); // [H]",
           "            ; // [H]"), sees="late joiner"),
+    rule("the cell of a message that is being answered may be read", "b_threads", (2, 0, 0),
+         (HAND, "        if (kind(found) == kInHand)\n            return Grip::busy;",
+          "        if (kind(found) == kInHand || kind(found) == kClosing)\n"
+          "            return Grip::theirs;"), sees="read says"),
+    rule("a thread that is late at the cell's last message is left to others", "b_threads_drop",
+         (2, 0, 0), (HAND, "            return Grip::busy;", "            return Grip::theirs;"),
+         sees="read says|C2"),
+    rule("a late thread does not take the cell's next message", "b_threads_drop", (2, 0, 0),
+         (HAND, "        if ((found & kPositionMask) > position + 1)\n"
+          "            return Grip::again; // the moment is over\n", ""), sees="C3"),
+    rule("who puts a message back takes the cursor back", "b_threads_drop", (2, 0, 0),
+         (CAST, "        rewind(reader, spot); // a dropper", "        ; // a dropper"), sees="C2"),
 ]
 
 RETIRING = [

@@ -79,9 +79,10 @@ bool Peer::read(Nanoseconds timeout, weir::Message &ret) const
     if (!status.ok())
         return false;
     auto const number = static_cast<int>(ret.tag);
-    world_.told(number_, ret.missed);
+    int const reader = world_.reader_of(number_);
+    world_.told(reader, ret.missed);
     if (world_.plan().mode == ChannelMode::broadcast)
-        world_.picked_up(number, number_);
+        world_.picked_up(number, reader);
     else if (world_.message(number).held_by != number_)
         fail("read gave message %d, whose cell says nothing of it", number);
     return true;
@@ -90,7 +91,7 @@ bool Peer::read(Nanoseconds timeout, weir::Message &ret) const
 bool Peer::answer(weir::Message const &got, Answer how) const
 {
     Subscription &from = world_.subscription(number_);
-    world_.answers(static_cast<int>(got.tag), number_);
+    world_.answers(static_cast<int>(got.tag), world_.reader_of(number_));
     if (how == Answer::again)
         world_.message(static_cast<int>(got.tag)).may_repeat = true;
     Status const status = how == Answer::done   ? from.ack(got)
@@ -163,7 +164,7 @@ bool Peer::read_take_or_ack() const
     weir::Message got;
     if (!read(0, got))
         return false;
-    world_.answers(static_cast<int>(got.tag), number_);
+    world_.answers(static_cast<int>(got.tag), world_.reader_of(number_));
     Status const status = world_.subscription(number_).take(got);
     if (status.ok())
         return matrix().free(got.ref).ok();
@@ -350,6 +351,11 @@ void ChannelWorld::open_handles()
         act_as(i);
         auto const opened = Channel::attach(handle(i), kName, ChannelOptions{});
         must(opened.status(), "attach");
+        if (reader_of(i) != i) {
+            channels_.push_back(*opened);
+            subscriptions_.push_back(subscriptions_[static_cast<std::size_t>(reader_of(i))]);
+            continue;
+        }
         auto *const subscription = make<Subscription>(**opened);
         Reader &reader = subscription->reader();
         reader.hand.init(cells());
@@ -616,7 +622,7 @@ void ChannelWorld::leaves(int who)
 void ChannelWorld::died(int who)
 {
     MatrixWorld::died(who);
-    leaves(who);
+    leaves(reader_of(who));
 }
 
 /// C6, when a sleeper's time runs out. Somebody who died before waking others has to be healed
