@@ -37,6 +37,7 @@ RING_HEAL = "core/channel/ring_heal.cpp"
 RING_READ = "core/channel/ring_read.cpp"
 CAST = "core/channel/ring_broadcast.cpp"
 HAND = "core/channel/hand.hpp"
+ROUTES = "core/channel/route_table.cpp"
 SUBSCRIBERS = "core/channel/ring_subscribers.cpp"
 DISCARD = "core/channel/ring_discard.cpp"
 TURNS = "core/channel/waiting_turns.hpp"
@@ -507,6 +508,31 @@ BROADCAST = [
          (CAST, "        rewind(reader, spot); // a dropper", "        ; // a dropper"), sees="C2"),
 ]
 
+ROUTER = [
+    rule("rules: who reads looks whether they changed", "rt_replace", (2, 0, 0),
+         (ROUTES, "        if (header_->current.load(relaxed) == version)\n", "        (void)version;\n"),
+         sees="R1: . reads"),
+    rule("rules: the table that counts is not written", "rt_change", (1, 0, 0),
+         (ROUTES, "        write(header_->table[~version & 1], *draft);\n",
+          "        write(header_->table[version & 1], *draft);\n"), sees="R1: . writes"),
+    rule("rules: a table counts when it is whole", "rt_change", (1, 0, 0),
+         (ROUTES, "        write(header_->table[~version & 1], *draft);\n"
+          "        header_->current.store(version + 1, seq_cst); // R1; pairs with consistently()\n",
+          "        header_->current.store(version + 1, seq_cst);\n"
+          "        write(header_->table[~version & 1], *draft);\n"), sees="R1: . (writes|reads)"),
+    rule("rules: one at a time changes them", "rt_heal", (1, 0, 0),
+         (ROUTES, "    Status done = matrix_->take_ticket(header_->writer);\n",
+          "    Status done = kOk;\n"), sees="without the ticket"),
+    rule("rules: healing gives the ticket back", "rt_remove", (0, 1, 0),
+         (ROUTES, "void RouteRules::heal(Owner dead) noexcept { Ticket(header_->writer).give_back(dead); }",
+          "void RouteRules::heal(Owner) noexcept {}"), sees="ticket is somebody's|says -16"),
+    rule("rules: each has its own line of counters", "rt_count", (0, 0, 0),
+         (ROUTES, "                !draft.has_line(line))\n", "                line == 0)\n"),
+         sees="R2"),
+    rule("rules: a number is given once", "rt_replace", (0, 0, 0),
+         (ROUTES, "    table.last_id.store(draft.last_id, release);\n", ""), sees="R2"),
+]
+
 RETIRING = [
     rule("retire: [U] the mark, then a look at the word", "r_post", (2, 0, 0),
          (ROOTS, "    if (entries_[index].word.load(seq_cst) == word.raw)\n        return was_set",
@@ -763,5 +789,5 @@ POOL_RULES = [
 ]
 
 RULES = (INDEX + MATRIX + LANES + HEALING + PARTICIPANTS + GROWTH + TRIMMING + RESIZE_RULES
-         + WAIT_RULES + CHANNEL + BROADCAST + RETIRING
+         + WAIT_RULES + CHANNEL + BROADCAST + ROUTER + RETIRING
          + ROOT_RULES + FLUSH + POOL_RULES)
