@@ -15,8 +15,8 @@
 
 namespace weir {
 
-/// Broadcast: who has the message. Theirs: another thread has, or has answered it. Busy: another one
-/// found an earlier message of the cell gone, and is about to let go. Again: look at the cell again.
+/// Broadcast: who has the message. Theirs: another thread has it, or has answered it. Busy: one that
+/// finds an earlier message of the cell gone is about to let go. Again: look at the cell again.
 enum class Grip { mine, theirs, busy, again };
 
 class Hand {

@@ -508,6 +508,31 @@ BROADCAST = [
          (CAST, "        rewind(reader, spot); // a dropper", "        ; // a dropper"), sees="C2"),
 ]
 
+PASS = "    if (!nobodys(ref))\n        pass_on(spot, word);\n"
+# One for each row of the table in channel.hpp that no rule above breaks. FREEING in a queue is not
+# here: that is a retired one's, and the last who lets go of it frees what is in any cell.
+HEALING_CELLS = [
+    rule("heal: WRITING without a ref is passed", "q_post_read", (0, 1, 0),
+         (RING_HEAL, PASS, "    if (word.is(Phase::writing) && ref.value == 0)\n        return;\n" + PASS)),
+    rule("heal: WRITING with the poster's block is passed", "q_post_read", (0, 1, 0),
+         (RING_HEAL, PASS, "    if (word.is(Phase::writing) && ref.value != 0)\n"
+          "        publish(spot, word);\n    else if (!nobodys(ref))\n        pass_on(spot, word);\n")),
+    rule("heal: WRITING with nobody's block is posted", "q_post_read", (0, 1, 0),
+         (RING_HEAL, "        publish(spot, word);\n", "        pass_on(spot, word);\n"), sees="leak|lost"),
+    rule("heal: HELD with its block goes back", "q_post_read", (0, 1, 0),
+         (RING_HEAL, "        give_back(spot, word);\n", "        pass_on(spot, word);\n"), sees="C2|leak"),
+    rule("heal: HELD without its block is passed", "q_post_read", (0, 1, 0),
+         (RING_HEAL, PASS, "    if (!nobodys(ref) && !word.is(Phase::held))\n        pass_on(spot, word);\n")),
+    rule("heal: FREEING with its block in broadcast is FULL, and collected", "b_nobody", (0, 1, 0),
+         (RING_HEAL, "    else if (change(spot, word, word.to(Phase::full)))\n        collect(spot);",
+          "    else if (change(spot, word, word.to(Phase::full)))\n        ;")),
+    rule("heal: FREEING without its block is passed", "b_nobody", (0, 1, 0),
+         (RING_HEAL, PASS, "    if (word.is(Phase::freeing) && !nobodys(ref))\n        return;\n" + PASS)),
+    rule("heal: FULL that nobody holds is collected", "b_nobody", (0, 1, 0),
+         (RING_HEAL, "            collect(spot); // whose last holder may have died before it looked\n",
+          "            ; // whose last holder may have died before it looked\n")),
+]
+
 ROUTER = [
     rule("rules: who reads looks whether they changed", "rt_replace", (2, 0, 0),
          (ROUTES, "        if (header_->current.load(relaxed) == version)\n", "        (void)version;\n"),
@@ -789,5 +814,5 @@ POOL_RULES = [
 ]
 
 RULES = (INDEX + MATRIX + LANES + HEALING + PARTICIPANTS + GROWTH + TRIMMING + RESIZE_RULES
-         + WAIT_RULES + CHANNEL + BROADCAST + ROUTER + RETIRING
+         + WAIT_RULES + CHANNEL + BROADCAST + HEALING_CELLS + ROUTER + RETIRING
          + ROOT_RULES + FLUSH + POOL_RULES)
