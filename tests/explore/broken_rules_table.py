@@ -403,6 +403,9 @@ CHANNEL = [
          sees="C6"),
     rule("C11: who changes a cell looks for sleepers", "w_one", (2, 0, 0),
          (RING, "    ring_items();\n    return true;\n", "    return true;\n"), sees="C6"),
+    rule("C11: who is about to sleep looks whether it was retired", "w_retire", (2, 0, 0),
+         (TURNS, "        WEIR_TRY(enter()); // [F] as below: who retired it may have woken us before "
+          "we slept\n", ""), sees="C6"),
     rule("C11: the second look before the sleep", "w_one", (2, 0, 0),
          (TURNS,
           "        if (done = attempt(); done.code != -EAGAIN) // [F] after the announcement\n"

@@ -74,7 +74,8 @@ bool Peer::read(Nanoseconds timeout, weir::Message &ret) const
 {
     Status const status = world_.subscription(number_).read(timeout, ret);
     say("read says %d, message %d", status.code, static_cast<int>(ret.tag));
-    if (!status.ok() && status.code != -EAGAIN && status.code != -ETIMEDOUT)
+    bool const nothing = status.code == -EAGAIN || status.code == -ETIMEDOUT;
+    if (!status.ok() && !nothing && !(status.code == -kRetired && world_.has_ended()))
         fail("read says %d", status.code);
     if (!status.ok())
         return false;
@@ -177,6 +178,13 @@ void Peer::heal() const
 {
     HealReport report;
     must(matrix().heal(report), "heal");
+}
+
+void Peer::end() const
+{
+    Status const status = world_.channel(number_).retire();
+    if (!status.ok() && !(status.code == -EBUSY && anybody_stopped()))
+        fail("retire says %d", status.code);
 }
 
 void Peer::watch() const
@@ -625,6 +633,12 @@ void ChannelWorld::died(int who)
     leaves(reader_of(who));
 }
 
+bool ChannelWorld::has_ended() const
+{
+    auto const &header = *reinterpret_cast<ChannelHeader const *>(begin_);
+    return __atomic_load_n(header.retired.address(), __ATOMIC_SEQ_CST) != 0;
+}
+
 /// C6, when a sleeper's time runs out. Somebody who died before waking others has to be healed
 /// first; the sleeper then does it himself.
 void ChannelWorld::overslept(int who)
@@ -647,6 +661,7 @@ void ChannelWorld::overslept(int who)
         forgotten = forgotten || (next.is(Phase::empty) && next.lap() == tail / plan_.capacity);
     }
     auto const &header = *reinterpret_cast<ChannelHeader const *>(begin_);
+    forgotten = forgotten || has_ended();
     bool const reads = slept_on(who) == header.items.word.address();
     for (uint32_t i = 0; i < cells() && reads; i++) {
         uint64_t const holders = __atomic_load_n(cells_[i].holders.address(), __ATOMIC_SEQ_CST);

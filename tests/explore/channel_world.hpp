@@ -57,6 +57,8 @@ class Peer {
     bool join() const;
     void leave() const;
     void heal() const;
+    /// Retires the channel that all have open.
+    void end() const;
     /// Looks into the channel as a read-only handle does: without a mark, and finds no error.
     void watch() const;
 
@@ -130,6 +132,7 @@ class ChannelWorld : public MatrixWorld {
     /// Who is subscribed when this fibre reads.
     int reader_of(int fibre) const { return plan_.shared && fibre + 1 < programs() ? 0 : fibre; }
     bool retires() const { return plan_.retires; }
+    bool has_ended() const;
 
   protected:
     void begin_run() override;
