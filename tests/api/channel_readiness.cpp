@@ -47,10 +47,10 @@ bool take_one()
 }
 } // namespace
 
-TestSuite(channel_descriptors, .init = setup, .fini = teardown);
+TestSuite(channel_readiness, .init = setup, .fini = teardown);
 
 /// The child has the parent's descriptor too, and must not empty it.
-Test(channel_descriptors, a_fork_child_that_reads_leaves_the_parents_readable)
+Test(channel_readiness, a_fork_child_that_reads_leaves_the_parents_readable)
 {
     post();
     cr_assert(readable(5000));
@@ -66,7 +66,7 @@ Test(channel_descriptors, a_fork_child_that_reads_leaves_the_parents_readable)
 }
 
 /// A reader may find the channel empty while the descriptor is about to say something else.
-Test(channel_descriptors, what_finds_nothing_arms_it_whenever_it_comes)
+Test(channel_readiness, what_finds_nothing_arms_it_whenever_it_comes)
 {
     for (int i = 0; i < 3000; ++i) {
         post();
