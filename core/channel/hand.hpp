@@ -15,6 +15,10 @@
 
 namespace weir {
 
+/// Broadcast: who has the message. Theirs: another thread has it, or has answered it. Busy: one that
+/// finds an earlier message of the cell gone is about to let go. Again: look at the cell again.
+enum class Grip { mine, theirs, busy, again };
+
 class Hand {
   public:
     Hand() noexcept = default;
@@ -35,16 +39,29 @@ class Hand {
     /// Queue: the cell is ours already, so nobody else writes its word.
     void put(uint64_t cell, uint64_t position) noexcept { store(cell, of(kInHand, 0, position)); }
 
-    /// Broadcast: false if another thread has it, or is just answering it.
-    bool pick_up(uint64_t cell, uint64_t position, unsigned &ret_deliveries) noexcept
+    /// Broadcast: for a message that was FULL and ours a moment ago. If an earlier message of the
+    /// cell is being answered, nothing of that is left to do, because the cell has moved on.
+    Grip pick_up(uint64_t cell, uint64_t position, unsigned &ret_deliveries) noexcept
     {
         uint64_t found = load(cell);
-        if (kind(found) == kInHand || kind(found) == kClosing)
-            return false;
+        if (is_taken_by(found, position))
+            return Grip::theirs;
+        if ((found & kPositionMask) > position + 1)
+            return Grip::again; // the moment is over
+        if (kind(found) == kInHand)
+            return Grip::busy;
         bool const again = kind(found) == kRefused && is_at(found, position);
         ret_deliveries = again ? deliveries(found) : 0;
-        return exchange(cell, found, of(kInHand, ret_deliveries, position));
+        return exchange(cell, found, of(kInHand, ret_deliveries, position)) ? Grip::mine
+                                                                            : Grip::again;
     }
+    /// Another thread has it, or has answered it.
+    bool is_taken(uint64_t cell, uint64_t position) const noexcept
+    {
+        return is_taken_by(load(cell), position);
+    }
+    /// It was not ours after all.
+    void put_back(uint64_t cell) noexcept { store(cell, 0); }
     /// Begins an answer. False: it is not in this hand, or another thread was first.
     bool begin_answer(uint64_t cell, uint64_t position, unsigned &ret_deliveries) noexcept
     {
@@ -54,6 +71,7 @@ class Hand {
         ret_deliveries = deliveries(found);
         return exchange(cell, found, of(kClosing, ret_deliveries, position));
     }
+    /// Queue: the cell is ours still. In broadcast it is not, so the word stays as it is.
     void end_answer(uint64_t cell) noexcept { store(cell, 0); }
     /// It was not answered after all.
     void keep(uint64_t cell, uint64_t position, unsigned count) noexcept
@@ -77,6 +95,10 @@ class Hand {
     }
     static uint64_t kind(uint64_t word) noexcept { return word >> 62; }
     static unsigned deliveries(uint64_t word) noexcept { return word >> 56 & 63; }
+    static bool is_taken_by(uint64_t word, uint64_t position) noexcept
+    {
+        return (kind(word) == kInHand || kind(word) == kClosing) && is_at(word, position);
+    }
     static bool is_at(uint64_t word, uint64_t position) noexcept
     {
         return (word & kPositionMask) == ((position + 1) & kPositionMask);

@@ -209,7 +209,9 @@ class Ring {
 
     // ring_broadcast.cpp
     Look look_from_cursor(Reader &reader, unsigned level, Message &ret) noexcept;
-    bool pick_up(Reader &reader, Spot spot, CellWord full, Message &ret) noexcept;
+    Look pick_up(Reader &reader, Spot spot, CellWord full, Message &ret) noexcept;
+    void step_over(Reader &reader, Spot spot) noexcept;
+    void rewind(Reader &reader, Spot spot) noexcept;
     void let_go(Spot spot, uint64_t bit) noexcept;
     Status answer_shared(Reader &reader, Message const &message, Answer how) noexcept;
     Status take_shared(Spot spot, CellWord full, uint64_t bit) noexcept;

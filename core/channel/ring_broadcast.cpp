@@ -50,8 +50,8 @@ Ring::Look Ring::look_from_cursor(Reader &reader, unsigned level, Message &ret) 
             return Look::empty; // somebody drops or collects it: it is FULL again, or he wakes us
         if (is_expired(spot) && discard(spot, found, Phase::expiring))
             continue;
-        if (pick_up(reader, spot, found, ret))
-            return Look::found;
+        if (Look const seen = pick_up(reader, spot, found, ret); seen != Look::again)
+            return seen;
     }
     return Look::far;
 }
@@ -66,16 +66,18 @@ uint64_t Ring::next_possible(uint64_t position, CellWord found) const noexcept
 }
 
 /// FULL(p) with our bit: ours, if no other thread of this process has it. Where messages may be
-/// taken away, a pin says that we have it in hand.
-bool Ring::pick_up(Reader &reader, Spot spot, CellWord full, Message &ret) noexcept
+/// taken away, a pin says that we have it in hand. Empty: a thread of ours that is at the cell's
+/// last message will read this one, or wake us.
+Ring::Look Ring::pick_up(Reader &reader, Spot spot, CellWord full, Message &ret) noexcept
 {
     uint64_t const bit = bit_of(reader);
     Cell &at = cell(spot);
     unsigned deliveries;
-    if (!reader.hand.pick_up(index(spot), spot.position, deliveries)) {
-        move_cursor(reader, spot.level, spot.position, spot.position + 1);
-        return false;
-    }
+    Grip const grip = reader.hand.pick_up(index(spot), spot.position, deliveries);
+    if (grip == Grip::theirs)
+        step_over(reader, spot);
+    if (grip != Grip::mine)
+        return grip == Grip::busy ? Look::empty : Look::again;
     if (may_lose())
         at.pins.fetch_or(bit, seq_cst); // [P] then a look; pairs with take_away(), collect()
     // The word first: it may have been DROPPING and be FULL again, but then our bit is gone.
@@ -90,8 +92,10 @@ bool Ring::pick_up(Reader &reader, Spot spot, CellWord full, Message &ret) noexc
             at.holders.fetch_and(~bit, seq_cst);
         }
         collect(spot); // our pin may have stopped the collector
-        reader.hand.end_answer(index(spot));
-        return false;
+        reader.hand.put_back(index(spot));
+        rewind(reader, spot); // a dropper may have it only until he finds another one's pin
+        ring_items();         // who found us at the cell looks again
+        return Look::again;
     }
     describe(reader, spot, size, ret);
     ret.redeliveries = deliveries;
@@ -99,7 +103,25 @@ bool Ring::pick_up(Reader &reader, Spot spot, CellWord full, Message &ret) noexc
     if (missed.load(relaxed) != 0) // a count, told once
         ret.missed += missed.exchange(0, relaxed);
     move_cursor(reader, spot.level, spot.position, spot.position + 1);
-    return true;
+    return Look::found;
+}
+
+/// Another thread of ours has it. He may give it back between our look at his hand and our step.
+void Ring::step_over(Reader &reader, Spot spot) noexcept
+{
+    move_cursor(reader, spot.level, spot.position, spot.position + 1);
+    full_fence(); // the cursor, then the hand; pairs with rewind()
+    if (!reader.hand.is_taken(index(spot), spot.position))
+        rewind(reader, spot);
+}
+
+/// After it was given back: whoever has stepped over it comes again.
+void Ring::rewind(Reader &reader, Spot spot) noexcept
+{
+    full_fence(); // the hand, then the cursor; pairs with step_over()
+    for (uint64_t at = cursor_of(reader, spot.level); at > spot.position;
+         at = cursor_of(reader, spot.level))
+        move_cursor(reader, spot.level, at, spot.position);
 }
 
 bool Ring::find_first_of_mine(Reader const &reader, unsigned level, Spot &ret) noexcept
@@ -144,22 +166,17 @@ Status Ring::answer_shared(Reader &reader, Message const &message, Answer how) n
         if (may_lose())
             cell(spot).pins.fetch_and(~bit, seq_cst); // [P] as in let_go()
         reader.hand.refuse(index(spot), spot.position, deliveries);
-        for (uint64_t at = cursor_of(reader, spot.level); at > spot.position;
-             at = cursor_of(reader, spot.level))
-            move_cursor(reader, spot.level, at, spot.position);
+        rewind(reader, spot);
         ring_items(); // other threads of ours
         return kOk;
     }
     if (how == Answer::take) {
         Status const done = take_shared(spot, full, bit);
-        if (done.ok())
-            reader.hand.end_answer(index(spot));
-        else
+        if (load(spot).lap() == lap(spot.position)) // it is in the cell still, and our bit
             reader.hand.keep(index(spot), spot.position, deliveries);
         return done;
     }
     let_go(spot, bit);
-    reader.hand.end_answer(index(spot));
     return kOk;
 }
 

@@ -191,10 +191,26 @@ Result<Router::Target *> Router::open_target(char const *name) noexcept
     std::memcpy(made->name, name, strnlen(name, kNameBytes - 1));
     made->channel = *channel;
     made->users = 1;
-    Guard const guard(matrix_->objects_mutex());
-    made->next = targets_; // a second one of the same name is found later, or never: no harm
-    targets_ = made;
+    if (Target *const first = add_target(*made); first != nullptr) {
+        made->channel->unref();
+        destroy(made);
+        return first;
+    }
     return made;
+}
+
+/// Not if another thread of ours was first: a user more of that one. Else each of the many would
+/// have to be tried when the channel is retired.
+Router::Target *Router::add_target(Target &made) noexcept
+{
+    Guard const guard(matrix_->objects_mutex());
+    if (Target *const known = find_target(made.name); known != nullptr) {
+        ++known->users;
+        return known;
+    }
+    made.next = targets_;
+    targets_ = &made;
+    return nullptr;
 }
 
 void Router::close_target(Target *target, bool gone) noexcept
@@ -217,11 +233,13 @@ void Router::close_target(Target *target, bool gone) noexcept
 Status Router::post_to(char const *name, Routed const &what, Nanoseconds timeout) noexcept
 {
     constexpr int kTries = 3; // a channel that is retired and made anew all the time
+    Deadline const deadline(timeout);
     Status done = error(ENOENT);
     for (int i = 0; i < kTries; ++i) {
         auto const target = open_target(name);
         WEIR_TRY(target);
-        done = (*target)->channel->post({what.ref, what.length, what.tag, what.level}, timeout);
+        Nanoseconds const left = i == 0 || timeout <= 0 ? timeout : deadline.left();
+        done = (*target)->channel->post({what.ref, what.length, what.tag, what.level}, left);
         bool const gone = done.code == -kRetired;
         close_target(*target, gone);
         if (!gone || matrix_->segment().retired())
@@ -243,9 +261,11 @@ Status Router::post(Routed const &what, Nanoseconds timeout) noexcept
         return error(EPERM);
     if (what.length > block->sector->bytes_of(block->word.granules()))
         return error(EINVAL);
+    if (rule.action > RuleAction::drop || (rule.targets == 0) != (rule.action == RuleAction::drop))
+        return error(kCorrupt); // a peer has scribbled over it
     RuleCounters &count = rules_.counters(rule);
     count.matched.fetch_add(1, relaxed); // counts, for people, here and below
-    if (rule.action == RuleAction::drop || rule.targets == 0) {
+    if (rule.action == RuleAction::drop) {
         WEIR_TRY(matrix_->free_owned(what.ref, matrix_->me().owner));
         return kOk;
     }
@@ -276,17 +296,23 @@ Status Router::post_to_group(Rule const &rule, Routed const &what, Nanoseconds t
     return done.ok() ? Status{done.code == 0 ? 1 : 0} : done;
 }
 
-/// The chosen channel, else whichever takes it at once; else the chosen one is waited for.
+/// The chosen channel, else whichever takes it at once; else the first that is there is waited for.
 Status Router::post_to_any(Rule const &rule, unsigned first, Routed const &what,
                            Nanoseconds timeout) noexcept
 {
+    char const *full = nullptr;
     Status done = kOk;
     for (unsigned i = 0; i < rule.targets; ++i) {
-        done = post_to(rule.target[(first + i) % rule.targets], what, 0);
+        char const *const name = rule.target[(first + i) % rule.targets];
+        done = post_to(name, what, 0);
         if (!may_try_another(done))
             return done;
+        if (done.code == -EAGAIN && full == nullptr)
+            full = name;
     }
-    return timeout == 0 ? done : post_to(rule.target[first], what, timeout);
+    if (full == nullptr)
+        return done;
+    return timeout == 0 ? error(EAGAIN) : post_to(full, what, timeout);
 }
 
 unsigned Router::least_full(Rule const &rule, unsigned level) noexcept

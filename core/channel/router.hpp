@@ -46,6 +46,7 @@ class Router : private OpenHandle {
     static Result<Router *> add_open(Matrix &matrix, OpenObject const &object,
                                      Router *&spare) noexcept;
     Result<Target *> open_target(char const *name) noexcept;
+    Target *add_target(Target &made) noexcept;
     void close_target(Target *target, bool gone) noexcept;
     Target *find_target(char const *name) noexcept;
     Status post_to(char const *name, Routed const &what, Nanoseconds timeout) noexcept;

@@ -61,6 +61,7 @@ Status wait_for(atomic<uint32_t> &word, SpinBudget &spins, Nanoseconds timeout, 
             return done;
         uint32_t seen = 0;
         bool const announced = waiting.announce(seen);
+        WEIR_TRY(enter()); // [F] as below: who retired it may have woken us before we slept
         if (done = attempt(); done.code != -EAGAIN) // [F] after the announcement
             return done;
         Nanoseconds const left = deadline.left();

@@ -209,8 +209,10 @@ void rearm(Watch &watch) noexcept
 {
     if (__atomic_load_n(&watch.signalled, __ATOMIC_ACQUIRE) == 0) // pairs with signal_ready()
         return;
+    Guard const guard(g_mutex); // the thread sets it and writes to the descriptor, or neither
     uint64_t count;
-    static_cast<void>(!read(watch.fd, &count, sizeof count));
+    if (watch.epoch == g_epoch) // else it is the parent's too, who wants to find it readable
+        static_cast<void>(!read(watch.fd, &count, sizeof count));
     __atomic_store_n(&watch.signalled, 0, __ATOMIC_RELEASE); // pairs with look()
     tell_thread();
 }

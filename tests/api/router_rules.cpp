@@ -233,6 +233,14 @@ Test(router_rules, channels_may_come_and_go)
     check_eq(post(2), 1);
     check_eq(post(2), 1);
     check_eq(drain(0).size(), 2);
+    for (int i = 0; i < 16; ++i)
+        check_eq(post(2), 1);
+    for (int i = 0; i < 2; ++i) { // whosever turn it is, the one that is there is full
+        check_eq(post(2), -EAGAIN);
+        check_eq(post(2), -EAGAIN);
+        check_eq(post(2, nullptr, 5 * kMillisecond), -ETIMEDOUT);
+    }
+    check_eq(drain(0).size(), 16);
     for (int round = 0; round < 3; ++round) {
         weir_channel *const later = channel(matrix, "later");
         weir_subscription *const reader = subscribe(later);
@@ -485,6 +493,25 @@ Test(router_rules, damaged_objects_and_other_versions_are_refused)
     must(weir_channel_attach(matrix, "bad", nullptr, &again));
     must(weir_channel_retire(again));
     weir_channel_unref(again);
+    finish();
+}
+
+/// Else its messages would go nowhere.
+Test(router_rules, a_rule_that_a_peer_has_damaged_drops_nothing)
+{
+    constexpr size_t kCounters = 192, kTables = kCounters + 64 * 64, kTable = 64 + 64 * (128 + 64);
+    add(WEIR_ROUTER_ANY, WEIR_ROUTER_TO, "a"); // the first change: the second table counts
+    auto *const shape = reinterpret_cast<uint64_t *>(reinterpret_cast<char *>(bytes_of("router")) +
+                                                     kTables + kTable + 64 + 8);
+    check_eq(*shape, uint64_t{1} << 24 | 1 << 16); // line 1, one channel, to, any
+    uint64_t const good = *shape;
+    *shape = uint64_t{1} << 24; // to no channel
+    check_eq(post(1), -WEIR_E_CORRUPT);
+    *shape = good | 6 << 8; // no action
+    check_eq(post(1), -WEIR_E_CORRUPT);
+    *shape = good;
+    check_eq(post(1), 1);
+    check_eq(drain(0).size(), 1);
     finish();
 }
 

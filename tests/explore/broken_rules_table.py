@@ -36,6 +36,8 @@ RING = "core/channel/ring.cpp"
 RING_HEAL = "core/channel/ring_heal.cpp"
 RING_READ = "core/channel/ring_read.cpp"
 CAST = "core/channel/ring_broadcast.cpp"
+HAND = "core/channel/hand.hpp"
+ROUTES = "core/channel/route_table.cpp"
 SUBSCRIBERS = "core/channel/ring_subscribers.cpp"
 DISCARD = "core/channel/ring_discard.cpp"
 TURNS = "core/channel/waiting_turns.hpp"
@@ -406,6 +408,9 @@ CHANNEL = [
          sees="C6"),
     rule("C11: who changes a cell looks for sleepers", "w_one", (2, 0, 0),
          (RING, "    ring_items();\n    return true;\n", "    return true;\n"), sees="C6"),
+    rule("C11: who is about to sleep looks whether it was retired", "w_retire", (2, 0, 0),
+         (TURNS, "        WEIR_TRY(enter()); // [F] as below: who retired it may have woken us before "
+          "we slept\n", ""), sees="C6"),
     rule("C11: the second look before the sleep", "w_one", (2, 0, 0),
          (TURNS,
           "        if (done = attempt(); done.code != -EAGAIN) // [F] after the announcement\n"
@@ -497,6 +502,68 @@ BROADCAST = [
     rule("a late joiner holds what is retained", "b_late", (0, 0, 0),
          (CAST, "            cell(spot).holders.fetch_or(bit, seq_cst); // [H]",
           "            ; // [H]"), sees="late joiner"),
+    rule("the cell of a message that is being answered may be read", "b_threads", (2, 0, 0),
+         (HAND, "        if (kind(found) == kInHand)\n            return Grip::busy;",
+          "        if (kind(found) == kInHand || kind(found) == kClosing)\n"
+          "            return Grip::theirs;"), sees="read says"),
+    rule("a thread that is late at the cell's last message is left to others", "b_threads_drop",
+         (2, 0, 0), (HAND, "            return Grip::busy;", "            return Grip::theirs;"),
+         sees="read says|C2"),
+    rule("a late thread does not take the cell's next message", "b_threads_drop", (2, 0, 0),
+         (HAND, "        if ((found & kPositionMask) > position + 1)\n"
+          "            return Grip::again; // the moment is over\n", ""), sees="C3"),
+    rule("who puts a message back takes the cursor back", "b_threads_drop", (2, 0, 0),
+         (CAST, "        rewind(reader, spot); // a dropper", "        ; // a dropper"), sees="C2"),
+]
+
+PASS = "    if (!nobodys(ref))\n        pass_on(spot, word);\n"
+# One for each row of the table in channel.hpp that no rule above breaks. FREEING in a queue is not
+# here: that is a retired one's, and the last who lets go of it frees what is in any cell.
+HEALING_CELLS = [
+    rule("heal: WRITING without a ref is passed", "q_post_read", (0, 1, 0),
+         (RING_HEAL, PASS, "    if (word.is(Phase::writing) && ref.value == 0)\n        return;\n" + PASS)),
+    rule("heal: WRITING with the poster's block is passed", "q_post_read", (0, 1, 0),
+         (RING_HEAL, PASS, "    if (word.is(Phase::writing) && ref.value != 0)\n"
+          "        publish(spot, word);\n    else if (!nobodys(ref))\n        pass_on(spot, word);\n")),
+    rule("heal: WRITING with nobody's block is posted", "q_post_read", (0, 1, 0),
+         (RING_HEAL, "        publish(spot, word);\n", "        pass_on(spot, word);\n"), sees="leak|lost"),
+    rule("heal: HELD with its block goes back", "q_post_read", (0, 1, 0),
+         (RING_HEAL, "        give_back(spot, word);\n", "        pass_on(spot, word);\n"), sees="C2|leak"),
+    rule("heal: HELD without its block is passed", "q_post_read", (0, 1, 0),
+         (RING_HEAL, PASS, "    if (!nobodys(ref) && !word.is(Phase::held))\n        pass_on(spot, word);\n")),
+    rule("heal: FREEING with its block in broadcast is FULL, and collected", "b_nobody", (0, 1, 0),
+         (RING_HEAL, "    else if (change(spot, word, word.to(Phase::full)))\n        collect(spot);",
+          "    else if (change(spot, word, word.to(Phase::full)))\n        ;")),
+    rule("heal: FREEING without its block is passed", "b_nobody", (0, 1, 0),
+         (RING_HEAL, PASS, "    if (word.is(Phase::freeing) && !nobodys(ref))\n        return;\n" + PASS)),
+    rule("heal: FULL that nobody holds is collected", "b_nobody", (0, 1, 0),
+         (RING_HEAL, "            collect(spot); // whose last holder may have died before it looked\n",
+          "            ; // whose last holder may have died before it looked\n")),
+]
+
+ROUTER = [
+    rule("rules: who reads looks whether they changed", "rt_replace", (2, 0, 0),
+         (ROUTES, "        if (header_->current.load(relaxed) == version)\n", "        (void)version;\n"),
+         sees="R1: . reads"),
+    rule("rules: the table that counts is not written", "rt_change", (1, 0, 0),
+         (ROUTES, "        write(header_->table[~version & 1], *draft);\n",
+          "        write(header_->table[version & 1], *draft);\n"), sees="R1: . writes"),
+    rule("rules: a table counts when it is whole", "rt_change", (1, 0, 0),
+         (ROUTES, "        write(header_->table[~version & 1], *draft);\n"
+          "        header_->current.store(version + 1, seq_cst); // R1; pairs with consistently()\n",
+          "        header_->current.store(version + 1, seq_cst);\n"
+          "        write(header_->table[~version & 1], *draft);\n"), sees="R1: . (writes|reads)"),
+    rule("rules: one at a time changes them", "rt_heal", (1, 0, 0),
+         (ROUTES, "    Status done = matrix_->take_ticket(header_->writer);\n",
+          "    Status done = kOk;\n"), sees="without the ticket"),
+    rule("rules: healing gives the ticket back", "rt_remove", (0, 1, 0),
+         (ROUTES, "void RouteRules::heal(Owner dead) noexcept { Ticket(header_->writer).give_back(dead); }",
+          "void RouteRules::heal(Owner) noexcept {}"), sees="ticket is somebody's|says -16"),
+    rule("rules: each has its own line of counters", "rt_count", (0, 0, 0),
+         (ROUTES, "                !draft.has_line(line))\n", "                line == 0)\n"),
+         sees="R2"),
+    rule("rules: a number is given once", "rt_replace", (0, 0, 0),
+         (ROUTES, "    table.last_id.store(draft.last_id, release);\n", ""), sees="R2"),
 ]
 
 RETIRING = [
@@ -755,5 +822,5 @@ POOL_RULES = [
 ]
 
 RULES = (INDEX + MATRIX + LANES + HEALING + PARTICIPANTS + GROWTH + TRIMMING + RESIZE_RULES
-         + WAIT_RULES + CHANNEL + BROADCAST + RETIRING
+         + WAIT_RULES + CHANNEL + BROADCAST + HEALING_CELLS + ROUTER + RETIRING
          + ROOT_RULES + FLUSH + POOL_RULES)

@@ -26,7 +26,9 @@ inline MatrixPlan blocks_of(std::string const &posters)
 inline void add(char const *name, char const *about, int deepest, ChannelPlan plan,
                 std::string const &posters, Programs programs)
 {
-    MatrixPlan const matrix = blocks_of(posters);
+    MatrixPlan matrix = blocks_of(posters);
+    matrix.one_process = plan.shared;
+    matrix.apart = 1;
     scenarios().push_back({"channel", name, about,
                            [=] {
                                auto world = std::make_unique<ChannelWorld>(plan, matrix, programs);

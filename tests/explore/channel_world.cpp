@@ -74,14 +74,16 @@ bool Peer::read(Nanoseconds timeout, weir::Message &ret) const
 {
     Status const status = world_.subscription(number_).read(timeout, ret);
     say("read says %d, message %d", status.code, static_cast<int>(ret.tag));
-    if (!status.ok() && status.code != -EAGAIN && status.code != -ETIMEDOUT)
+    bool const nothing = status.code == -EAGAIN || status.code == -ETIMEDOUT;
+    if (!status.ok() && !nothing && !(status.code == -kRetired && world_.has_ended()))
         fail("read says %d", status.code);
     if (!status.ok())
         return false;
     auto const number = static_cast<int>(ret.tag);
-    world_.told(number_, ret.missed);
+    int const reader = world_.reader_of(number_);
+    world_.told(reader, ret.missed);
     if (world_.plan().mode == ChannelMode::broadcast)
-        world_.picked_up(number, number_);
+        world_.picked_up(number, reader);
     else if (world_.message(number).held_by != number_)
         fail("read gave message %d, whose cell says nothing of it", number);
     return true;
@@ -90,7 +92,7 @@ bool Peer::read(Nanoseconds timeout, weir::Message &ret) const
 bool Peer::answer(weir::Message const &got, Answer how) const
 {
     Subscription &from = world_.subscription(number_);
-    world_.answers(static_cast<int>(got.tag), number_);
+    world_.answers(static_cast<int>(got.tag), world_.reader_of(number_));
     if (how == Answer::again)
         world_.message(static_cast<int>(got.tag)).may_repeat = true;
     Status const status = how == Answer::done   ? from.ack(got)
@@ -163,7 +165,7 @@ bool Peer::read_take_or_ack() const
     weir::Message got;
     if (!read(0, got))
         return false;
-    world_.answers(static_cast<int>(got.tag), number_);
+    world_.answers(static_cast<int>(got.tag), world_.reader_of(number_));
     Status const status = world_.subscription(number_).take(got);
     if (status.ok())
         return matrix().free(got.ref).ok();
@@ -176,6 +178,13 @@ void Peer::heal() const
 {
     HealReport report;
     must(matrix().heal(report), "heal");
+}
+
+void Peer::end() const
+{
+    Status const status = world_.channel(number_).retire();
+    if (!status.ok() && !(status.code == -EBUSY && anybody_stopped()))
+        fail("retire says %d", status.code);
 }
 
 void Peer::watch() const
@@ -350,6 +359,11 @@ void ChannelWorld::open_handles()
         act_as(i);
         auto const opened = Channel::attach(handle(i), kName, ChannelOptions{});
         must(opened.status(), "attach");
+        if (reader_of(i) != i) {
+            channels_.push_back(*opened);
+            subscriptions_.push_back(subscriptions_[static_cast<std::size_t>(reader_of(i))]);
+            continue;
+        }
         auto *const subscription = make<Subscription>(**opened);
         Reader &reader = subscription->reader();
         reader.hand.init(cells());
@@ -616,7 +630,13 @@ void ChannelWorld::leaves(int who)
 void ChannelWorld::died(int who)
 {
     MatrixWorld::died(who);
-    leaves(who);
+    leaves(reader_of(who));
+}
+
+bool ChannelWorld::has_ended() const
+{
+    auto const &header = *reinterpret_cast<ChannelHeader const *>(begin_);
+    return __atomic_load_n(header.retired.address(), __ATOMIC_SEQ_CST) != 0;
 }
 
 /// C6, when a sleeper's time runs out. Somebody who died before waking others has to be healed
@@ -641,6 +661,7 @@ void ChannelWorld::overslept(int who)
         forgotten = forgotten || (next.is(Phase::empty) && next.lap() == tail / plan_.capacity);
     }
     auto const &header = *reinterpret_cast<ChannelHeader const *>(begin_);
+    forgotten = forgotten || has_ended();
     bool const reads = slept_on(who) == header.items.word.address();
     for (uint32_t i = 0; i < cells() && reads; i++) {
         uint64_t const holders = __atomic_load_n(cells_[i].holders.address(), __ATOMIC_SEQ_CST);

@@ -25,6 +25,7 @@ struct ChannelPlan {
     int before = 0;         ///< messages 1 … that are posted before the schedule begins
     bool unordered = false; ///< blocks are posted again: the order of one poster says nothing
     bool retires = false;   ///< what waits may be freed; nobody has the channel open at first
+    bool shared = false;    ///< all but the last fibre are threads of one process and subscription
 };
 
 class ChannelWorld;
@@ -56,6 +57,8 @@ class Peer {
     bool join() const;
     void leave() const;
     void heal() const;
+    /// Retires the channel that all have open.
+    void end() const;
     /// Looks into the channel as a read-only handle does: without a mark, and finds no error.
     void watch() const;
 
@@ -126,7 +129,10 @@ class ChannelWorld : public MatrixWorld {
     void leaves(int who);
     void told(int who, uint64_t missed) { told_[who] += missed; }
     ChannelPlan const &plan() const { return plan_; }
+    /// Who is subscribed when this fibre reads.
+    int reader_of(int fibre) const { return plan_.shared && fibre + 1 < programs() ? 0 : fibre; }
     bool retires() const { return plan_.retires; }
+    bool has_ended() const;
 
   protected:
     void begin_run() override;
@@ -166,7 +172,7 @@ class ChannelWorld : public MatrixWorld {
     std::map<int, Message> messages_, messages_before_;
     std::vector<CellWord> seen_cells_;
     std::vector<uint64_t> seen_holders_;
-    std::set<int> lost_; ///< dropped or expired, wholly or for somebody
+    std::set<int> lost_;         ///< dropped or expired, wholly or for somebody
     std::set<int> perhaps_lost_; ///< the last whom it was taken from was leaving
     unsigned joined_ = 0, joined_before_ = 0;
     bool left_early_ = false; ///< who leaves takes what he was not told with him

@@ -133,7 +133,7 @@ class Scenario {
 };
 
 struct Entry {
-    std::string group; ///< index, participants, matrix, growth, resize, wait, channel, flush
+    std::string group; ///< index, participants, matrix, channel …
     std::string name;
     std::string about;
     std::function<std::unique_ptr<Scenario>()> make;

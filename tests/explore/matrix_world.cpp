@@ -191,7 +191,7 @@ void MatrixWorld::attach_all()
         act_as(i < count ? i : kOutsider);
         attach(i);
     }
-    for (int i = 1; i < programs() && plan_.one_process; i++) {
+    for (int i = 1; is_thread(i); i++) {
         act_as(i);
         add_lane(handle(0));
     }
@@ -222,7 +222,7 @@ void MatrixWorld::add_lane(Matrix &matrix)
 
 void MatrixWorld::died(int who)
 {
-    for (int i = 0; i < programs() && is_thread(who); i++)
+    for (int i = 0; is_thread(i) && is_thread(who); i++)
         die_too(i);
 }
 

@@ -42,6 +42,7 @@ struct MatrixPlan {
     /// The programs are threads of the first one's participant: they share its handle and die
     /// together.
     bool one_process = false;
+    int apart = 0; ///< the last so many of them are processes of their own all the same
     /// So many programs, the first ones, are threads of one process, with one handle and a depot;
     /// at most kLanes. They do not die: they would have to die together.
     int threads = 1;
@@ -142,7 +143,10 @@ class MatrixWorld : public SegmentWorld {
         uint64_t begin, end;
     };
 
-    bool is_thread(int fibre) const { return plan_.one_process && fibre < programs(); }
+    bool is_thread(int fibre) const
+    {
+        return plan_.one_process && fibre < programs() - plan_.apart;
+    }
     int process_of(int fibre) const
     {
         return is_thread(fibre) || fibre < plan_.threads ? 0 : fibre;

@@ -15,6 +15,7 @@ void register_all()
     register_resize();
     register_wait();
     register_channel();
+    register_router();
     register_flush();
     register_pool();
 }

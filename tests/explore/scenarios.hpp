@@ -14,6 +14,7 @@ void register_trim();
 void register_resize();
 void register_wait();
 void register_channel();
+void register_router();
 void register_flush();
 void register_pool();
 void register_policies();  ///< of channels

@@ -96,6 +96,21 @@ void register_joining()
         {leaves(), posts(1, 2), [](Peer &me) { me.join(); }});
 }
 
+/// Threads of one process read through one subscription, beside a third one that posts.
+void register_sharing()
+{
+    ChannelPlan plan = cast(1, 1, 1);
+    plan.shared = plan.unordered = true;
+    add("b_threads", "two threads read the messages of one cell", 2, plan, "-c",
+        {reads(1), reads(1), posts(2)});
+    plan.overflow = Overflow::drop_oldest;
+    add("b_threads_drop", "two threads read, and the oldest is dropped", 2, plan, "-c",
+        {reads(2), reads(1), posts(2)});
+    plan.overflow = Overflow::block;
+    add("b_threads_nack", "one thread says nack beside another", 2, plan, "-c",
+        {nacks(1), reads(1), posts(2)});
+}
+
 void register_dropping()
 {
     add("b_drop", "the oldest is dropped while it is read", 2, cast_that_drops(1, 1, 1), "-b",
@@ -169,6 +184,7 @@ void register_broadcast()
 {
     register_holders();
     register_joining();
+    register_sharing();
     register_dropping();
     register_retention();
     register_broadcast_waiting();

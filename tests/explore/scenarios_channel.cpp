@@ -61,6 +61,8 @@ void register_waiting()
         {[](Peer &me) { me.post(2, 600 * kMillisecond); }, reads(1)});
     add("w_death", "a sleeper whose waker may die, and a healer", 1, ring(2), "b",
         {waits(), posts(1), [](Peer &me) { me.heal(); }});
+    add("w_retire", "retirement ends who sleeps", 2, ring(2), "",
+        {waits(), [](Peer &me) { me.end(); }});
 }
 
 void register_retirement()
