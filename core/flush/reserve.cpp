@@ -154,6 +154,7 @@ Result<bool> FlushRing::await_room(Deadline const &deadline, bool may_wait, uint
                                    Spot &ret) noexcept
 {
     for (bool slept = false;; slept = true) {
+        note_full();
         if (Status const refused = room_status(); !refused.ok())
             return refused;
         if (try_rotate(need, &ret.first))
@@ -176,6 +177,15 @@ Result<bool> FlushRing::await_room(Deadline const &deadline, bool may_wait, uint
             room_.sleep(seen, left);
         room_.leave();
     }
+}
+
+/// We added to a full tail: not again before the next generation, whatever we are told now. Late, it
+/// costs looks until that is full.
+void FlushRing::note_full() noexcept
+{
+    // relaxed: a hint for ourselves and others
+    if (is_full() && (attention_.load(relaxed) & kFull) == 0)
+        attention_.fetch_or(kFull, relaxed);
 }
 
 /// Why nobody can have room: the ring's state, or no space for the next segment.

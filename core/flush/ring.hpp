@@ -151,7 +151,7 @@ class FlushRing {
     static constexpr uint64_t kMostAdded = 64 << 10; ///< by one fetch_add; see TailWord
 
     enum class State : uint32_t { open, closing, closed };
-    enum Attention : uint32_t { kDeep = 1, kPoison = 2 };
+    enum Attention : uint32_t { kDeep = 1, kPoison = 2, kFull = 4 };
 
     struct alignas(kCacheLine) Buffer {
         /// Which generation `mem` serves, ~0 while that changes. Writer: the recycler.
@@ -260,6 +260,11 @@ class FlushRing {
     void kick() noexcept;
 
     // ring_hot.hpp
+    bool is_full() const noexcept
+    {
+        return TailWord{tail_.load(relaxed)}.offset() > options_.buffer_size;
+    }
+    void note_full() noexcept;
     WEIR_HOT Status append_short(Part const &part, Nanoseconds timeout, Lsn &ret) noexcept;
     WEIR_HOT bool locate(uint64_t tail_generation, uint64_t offset, Place &ret) const noexcept;
     WEIR_HOT Status commit_unit(Place const &place, uint64_t word1) noexcept;
@@ -411,7 +416,8 @@ class FlushRing {
     /// DutyWord. Writers: anybody by CAS; while CLAIMED who claimed it.
     alignas(kCacheLine) atomic<uint64_t> duty_;
     /// kDeep: the I/O thread sleeps without a limit, or must be told of each append. Writer: it,
-    /// and who wakes it. kPoison: for ever.
+    /// and who wakes it. kPoison: for ever. kFull, a hint: look at the tail before adding to it.
+    /// Writers: who found it full; who opens the next generation clears it first.
     alignas(kCacheLine) atomic<uint32_t> attention_;
     Buffer buffers_[kMostBuffers];
 

@@ -42,7 +42,7 @@ WEIR_HOT void FlushRing::look_at_attention(Status &status) noexcept
 {
     // [A] seq_cst, after the RMW of the tail; pairs with the I/O thread's store of kDeep before its
     // last look at the tail, and with poison()
-    if (!WEIR_LIKELY(attention_.load(seq_cst) == 0))
+    if (!WEIR_LIKELY((attention_.load(seq_cst) & (kDeep | kPoison)) == 0))
         status = attend(status);
 }
 
@@ -57,8 +57,9 @@ WEIR_HOT Status FlushRing::append_short(Part const &part, Nanoseconds timeout, L
         static_cast<void>(source[part.length - 1]);
     }
     uint64_t const need = record_bytes(part.length);
-    // relaxed: a look that keeps the offset of a full ring from growing
-    if (!WEIR_LIKELY(TailWord{tail_.load(relaxed)}.offset() <= options_.buffer_size))
+    // relaxed: a hint that keeps the offset of a full ring from growing. Not the tail itself, which
+    // others write: a look at it would fetch its line twice.
+    if (!WEIR_LIKELY((attention_.load(relaxed) & kFull) == 0) && is_full())
         return append_long(Source(&part, 1, false), timeout, ret);
     // seq_cst: [A]; and by the release sequence pairs with open_next(), which opened the generation
     TailWord const tail{tail_.fetch_add(need, seq_cst)};

@@ -80,6 +80,9 @@ void FlushRing::open_next(uint64_t generation, uint64_t own, bool alone, Place *
 {
     uint64_t const next = generation + 1;
     uint64_t const first = first_offset(next);
+    // relaxed, a hint; before the exchange, so that nobody clears it late, in a full generation
+    if ((attention_.load(relaxed) & kFull) != 0)
+        attention_.fetch_and(~uint32_t{kFull}, relaxed);
     unsigned const cuts = TailWord{tail_.load(relaxed)}.cuts(); // full: no cut changes it now
     Duty const duty = alone ? Duty::claimed : Duty::idle;
     // release: pairs with the claim of the next overflower, which has seen the tail anyway

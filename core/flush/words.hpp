@@ -13,8 +13,9 @@ namespace weir {
 /// generation:24 (its low bits) | offset:40. Bit 39 of the offset is SEAL; its low four bits, which
 /// no reservation touches, say where the open batch begins, for FlushRing::tail(): OPENED, at the
 /// generation's beginning; else where the cut of that number (three bits) ended.
-/// Reservations that fail run past the end; each adds at most 64 KiB, a thread fails once per look
-/// at a tail that was not full, and Linux has at most 2^22 threads: 2^38 is below SEAL.
+/// Reservations that fail run past the end, and Linux has at most 2^22 threads. Long ones (64 KiB at
+/// most) fail once per look at a tail that was not full; short ones (4 KiB) until their thread has
+/// noted kFull, which is cleared once per generation: together below 2^39, which is SEAL.
 struct TailWord {
     static constexpr unsigned kShift = 40;
     static constexpr unsigned kCuts = 8;
