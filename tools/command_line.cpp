@@ -331,7 +331,9 @@ void Verbs::add_log()
 
     auto const verify = std::make_shared<LogTarget>();
     on_choice<LogTarget>(
-        with_target("verify", "read all of it; exit code 0 whole, 1 torn tail, 2 corrupt", *verify),
+        with_target("verify",
+                    "read all of it; exit code 0 whole, 1 torn tail, 2 corrupt, 3 nothing is known",
+                    *verify),
         verify, verify_log);
 
     auto const tail = std::make_shared<LogTailOptions>();

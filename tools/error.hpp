@@ -19,6 +19,12 @@ class BadUsage : public Failure {
     using Failure::Failure;
 };
 
+/// The same with exit code 3: nothing is known of what was asked.
+class Unanswered : public Failure {
+  public:
+    using Failure::Failure;
+};
+
 /// An error of the system, whose errno the catcher may want.
 class SystemFailure : public Failure {
   public:

@@ -16,6 +16,9 @@ int main(int argc, char **argv)
     } catch (tool::BadUsage const &error) {
         fmt::print(stderr, "weir: {}\n", error.what());
         return 2;
+    } catch (tool::Unanswered const &error) {
+        fmt::print(stderr, "weir: {}\n", error.what());
+        return 3;
     } catch (std::exception const &error) {
         fmt::print(stderr, "weir: {}\n", error.what());
         return 1;

@@ -40,7 +40,7 @@ std::string mended_text(weir_log_mended mended)
         {WEIR_LOG_MENDED_TRUNCATED, "leftovers removed"},
         {WEIR_LOG_MENDED_TAIL, "an unacknowledged tail dropped"},
         {WEIR_LOG_MENDED_QUARANTINE, "damaged parts moved to quarantine"},
-        {WEIR_LOG_MENDED_CURSOR, "a cursor"},
+        {WEIR_LOG_MENDED_CURSOR, "cursors"},
         {WEIR_LOG_MENDED_SALVAGED, "whole records copied"},
     };
     std::string text;
@@ -71,6 +71,8 @@ std::string report_text(std::string const &folder, weir_log_report const &r)
                         r.durable_lsn);
     text += fmt::format("files      {} segments, {} cursors, epoch {}\n", r.segments, r.cursors,
                         r.epoch);
+    if (r.has_writer != 0)
+        text += "writer     has it open\n";
     if (r.verdict == WEIR_LOG_TORN)
         text += fmt::format("opening it drops what lies behind LSN {}: {} whole batches\n",
                             r.end_lsn, r.dropped_batches);
@@ -103,7 +105,8 @@ Json report_json(weir_log_report const &r)
             {"quarantined_bytes", r.quarantined_bytes},
             {"gaps", r.gaps},
             {"gap_bytes", r.gap_bytes},
-            {"cursors", r.cursors}};
+            {"cursors", r.cursors},
+            {"has_writer", r.has_writer != 0}};
 }
 
 std::string hex_of(Record const &record)
@@ -247,7 +250,14 @@ int dump_log(LogDumpOptions const &options)
 int verify_log(LogTarget const &target)
 {
     weir_log_report report = WEIR_LOG_REPORT_INIT;
-    int const verdict = must_log(weir_log_verify(target.folder.c_str(), &report), target.folder);
+    int const verdict = weir_log_verify(target.folder.c_str(), &report);
+    if (verdict < 0) {
+        try {
+            must_log(verdict, target.folder);
+        } catch (Failure const &failure) {
+            throw Unanswered(failure.what());
+        }
+    }
     if (target.json)
         print_json(report_json(report));
     else

@@ -12,7 +12,7 @@ import "C"
 // weir_abi_hash says of it.
 const (
 	VersionNumber = 0x100
-	AbiHash uint64 = 0x51781fe0627bc31b
+	AbiHash uint64 = 0x326fec74e6a0ec5
 )
 
 // A block of a matrix, as any process of the machine can pass it on.
@@ -1274,7 +1274,8 @@ const (
 	LogMendedTail LogMended = 32
 	// damaged parts were moved to the folder `quarantine`
 	LogMendedQuarantine LogMended = 64
-	// a cursor
+	// a cursor: of its two slots one was damaged, or it stood where the log does not reach any more,
+	// and now it stands at the end
 	LogMendedCursor LogMended = 128
 	// what was whole was written to another log
 	LogMendedSalvaged LogMended = 256
@@ -1328,6 +1329,9 @@ type LogReport struct {
 	GapBytes uint64
 	// named cursors
 	Cursors uint64
+	// 1: somebody had it open for appending, and what lies behind the valid part is what was being
+	// written; else 0
+	HasWriter uint32
 }
 
 func logReportOf(c *C.struct_weir_log_report) LogReport {
@@ -1355,6 +1359,7 @@ func logReportOf(c *C.struct_weir_log_report) LogReport {
 	made.Gaps = uint64(c.gaps)
 	made.GapBytes = uint64(c.gap_bytes)
 	made.Cursors = uint64(c.cursors)
+	made.HasWriter = uint32(c.has_writer)
 	return made
 }
 

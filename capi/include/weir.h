@@ -3147,7 +3147,8 @@ typedef uint32_t weir_log_mended;
 #define WEIR_LOG_MENDED_TAIL UINT32_C(0x20)
 /** damaged parts were moved to the folder `quarantine` */
 #define WEIR_LOG_MENDED_QUARANTINE UINT32_C(0x40)
-/** a cursor */
+/** a cursor: of its two slots one was damaged, or it stood where the log
+ *  does not reach any more, and now it stands at the end */
 #define WEIR_LOG_MENDED_CURSOR UINT32_C(0x80)
 /** what was whole was written to another log */
 #define WEIR_LOG_MENDED_SALVAGED UINT32_C(0x100)
@@ -3206,11 +3207,16 @@ struct weir_log_report {
     uint64_t gap_bytes;
     /** named cursors */
     uint64_t cursors;
+    /** 1: somebody had it open for appending, and what lies behind the valid
+     *  part is what was being written; else 0 */
+    uint32_t has_writer;
+    /** 0 */
+    uint32_t reserved0;
 };
 /** A `struct weir_log_report` with `size` set and all else 0. */
 #define WEIR_LOG_REPORT_INIT \
     { sizeof(struct weir_log_report), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, \
-      0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+      0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
 
 /**
  * Counters of an open log since it was opened.
@@ -3842,7 +3848,8 @@ WEIR_API struct weir_log_reader *weir_log_reader_close(
  * Stores a named position of a log durably. Any process may.
  *
  * It is written twice, one copy after the other: a crash leaves the old
- * position or the new one.
+ * position or the new one. A cursor that stands behind the log's end when it is
+ * opened comes back to the end: what is appended there is not skipped.
  *
  * @param[in] folder the log's folder. UTF-8, ended by NUL.
  * @param[in] name   letters, digits, `.`, `_` and `-`, 1 to 64, not beginning
@@ -3902,7 +3909,8 @@ WEIR_API int weir_log_cursor_load(const char *folder, const char *name,
 /**
  * Reads a whole log and says how it is. Nothing is changed or locked.
  *
- * Beside a writer it says what was true at some moment of the call.
+ * Beside a writer it says what was true at some moment of the call. What lies
+ * behind the valid part is what was being written then, and no torn tail.
  *
  * @param[in] folder      the log's folder. UTF-8, ended by NUL.
  * @param[out] ret_report what was found and where. May be NULL. Its `size` is

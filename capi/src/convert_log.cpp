@@ -235,6 +235,7 @@ weir_log_report from_core(LogReport const &from) noexcept
     report.records = from.records;
     report.record_bytes = from.record_bytes;
     report.padding_bytes = from.padding_bytes;
+    report.has_writer = from.has_writer ? 1 : 0;
     report.void_chains = from.void_chains;
     report.dropped_batches = from.dropped_batches;
     report.quarantined_bytes = from.quarantined_bytes;

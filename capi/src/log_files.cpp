@@ -18,7 +18,8 @@ constexpr size_t kFirstReport = sizeof(weir_log_report);
  * Stores a named position of a log durably. Any process may.
  *
  * It is written twice, one copy after the other: a crash leaves the old
- * position or the new one.
+ * position or the new one. A cursor that stands behind the log's end when it is
+ * opened comes back to the end: what is appended there is not skipped.
  *
  * @class weir_log static
  * @param[in] folder utf8; the log's folder
@@ -93,7 +94,8 @@ WEIR_API int weir_log_cursor_load(const char *folder, const char *name, uint64_t
 /**
  * Reads a whole log and says how it is. Nothing is changed or locked.
  *
- * Beside a writer it says what was true at some moment of the call.
+ * Beside a writer it says what was true at some moment of the call. What lies behind
+ * the valid part is what was being written then, and no torn tail.
  *
  * @class weir_log static
  * @param[in]  folder     utf8; the log's folder

@@ -304,7 +304,8 @@ WEIR_FLAGS(weir_log_mended, uint32_t) {
     WEIR_LOG_MENDED_TAIL = 32,
     /** damaged parts were moved to the folder `quarantine` */
     WEIR_LOG_MENDED_QUARANTINE = 64,
-    /** a cursor */
+    /** a cursor: of its two slots one was damaged, or it stood where the log does not reach any
+     *  more, and now it stands at the end */
     WEIR_LOG_MENDED_CURSOR = 128,
     /** what was whole was written to another log */
     WEIR_LOG_MENDED_SALVAGED = 256,
@@ -365,6 +366,11 @@ WEIR_STRUCT(weir_log_report) {
     uint64_t gap_bytes;
     /** named cursors */
     uint64_t cursors;
+    /** 1: somebody had it open for appending, and what lies behind the valid part is what was
+     *  being written; else 0 */
+    uint32_t has_writer;
+    /** 0 */
+    uint32_t reserved0;
 };
 
 /**

@@ -38,12 +38,6 @@ unsigned shift_for(uint32_t capacity) noexcept
     return larger(shift, kMinCapacityShift);
 }
 
-/// A copy, read once: a scribbler may change the header between a check and a use.
-template <class T> T read_once(T const &field) noexcept
-{
-    return __atomic_load_n(&field, __ATOMIC_RELAXED);
-}
-
 ChannelOptions options_in(ChannelHeader const &header) noexcept
 {
     ChannelOptions options;

@@ -106,6 +106,13 @@ Status create_cursor(Io const &io, char const *name, CursorSlot const &slot) noe
     return io.files->fsync_dir(io.files_self, "");
 }
 
+/// The slot that counts is written last.
+Status write_both(Io const &io, File file, int best, CursorSlot const &next) noexcept
+{
+    WEIR_TRY(write_slot(io, file, next, best ^ 1));
+    return write_slot(io, file, next, best);
+}
+
 Status update_cursor(Io const &io, File file, uint8_t const (&uuid)[16], Lsn lsn,
                      uint32_t flags) noexcept
 {
@@ -116,10 +123,23 @@ Status update_cursor(Io const &io, File file, uint8_t const (&uuid)[16], Lsn lsn
     WEIR_TRY(read_slots(io, file, uuid, slots, best, bad));
     if (best < 0)
         return error(kCorrupt);
-    CursorSlot const next = make_slot(uuid, slots[best].sequence + 1, lsn, flags);
-    // The slot that counts is written last.
-    WEIR_TRY(write_slot(io, file, next, best ^ 1));
-    return write_slot(io, file, next, best);
+    return write_both(io, file, best, make_slot(uuid, slots[best].sequence + 1, lsn, flags));
+}
+
+/// Under the lock, as a store: a consumer's own may have come before us.
+Result<bool> mend_cursor(Io const &io, File file, uint8_t const (&uuid)[16], Lsn end) noexcept
+{
+    WEIR_TRY(io.files->lock(io.files_self, file, kStoreLockTimeout));
+    CursorSlot slots[2];
+    int best;
+    unsigned bad;
+    WEIR_TRY(read_slots(io, file, uuid, slots, best, bad));
+    if (best < 0 || (bad == 0 && slots[best].lsn <= end))
+        return false;
+    CursorSlot const &now = slots[best];
+    WEIR_TRY(write_both(io, file, best,
+                        make_slot(uuid, now.sequence + 1, smaller(now.lsn, end), now.flags)));
+    return true;
 }
 
 } // namespace
@@ -213,6 +233,40 @@ Status for_each_cursor(Io const &io, uint8_t const (&uuid)[16],
         },
         &all);
     return listed.code == -ENOENT ? kOk : listed;
+}
+
+Result<bool> mend_cursors(Io const &io, uint8_t const (&uuid)[16], Lsn end) noexcept
+{
+    struct Mend {
+        Io const &io;
+        uint8_t const (&uuid)[16];
+        Lsn end;
+        Status status;
+        bool any;
+    } all{io, uuid, end, kOk, false};
+    WEIR_TRY(for_each_cursor(
+        io, uuid,
+        [](void *userdata, char const *name, Status status, CursorView const &cursor) {
+            auto &mend = *static_cast<Mend *>(userdata);
+            bool const fine = cursor.bad_slots == 0 && cursor.lsn <= mend.end;
+            if (!status.ok() || fine || !mend.status.ok())
+                return;
+            CursorPath const path(name, false);
+            Result<File> const file =
+                mend.io.files->open(mend.io.files_self, path.text, kOpenWrite, 0);
+            if (file.status().code == -EACCES)
+                return; // a stranger's: it is not ours to mend
+            mend.status = file.status();
+            if (!file.ok())
+                return;
+            Result<bool> const mended = mend_cursor(mend.io, *file, mend.uuid, mend.end);
+            mend.io.files->close(mend.io.files_self, *file);
+            mend.status = mended.status();
+            mend.any = mend.any || (mended.ok() && *mended);
+        },
+        &all));
+    WEIR_TRY(all.status);
+    return all.any;
 }
 
 Result<Lsn> lowest_hold(Io const &io, uint8_t const (&uuid)[16]) noexcept

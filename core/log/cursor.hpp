@@ -36,6 +36,9 @@ Status for_each_cursor(Io const &io, uint8_t const (&uuid)[16],
                        void (*visit)(void *userdata, char const *name, Status status,
                                      CursorView const &cursor),
                        void *userdata) noexcept;
+/// Cursors above `end` come back to it: what will be there they have not seen. A damaged slot is
+/// written again from the whole one. Whether there was any such.
+Result<bool> mend_cursors(Io const &io, uint8_t const (&uuid)[16], Lsn end) noexcept;
 /// The lowest LSN of all cursors with kCursorHold, UINT64_MAX: none. A cursor that cannot be read
 /// holds everything: 0.
 Result<Lsn> lowest_hold(Io const &io, uint8_t const (&uuid)[16]) noexcept;

@@ -78,6 +78,24 @@ Status Live::map(int fd, bool writable) noexcept
     return kOk;
 }
 
+bool somebody_locks(File lock) noexcept
+{
+    struct flock asked {};
+    asked.l_type = F_WRLCK;
+    asked.l_whence = SEEK_SET;
+    return ::fcntl(lock, F_OFD_GETLK, &asked) != 0 || asked.l_type != F_UNLCK;
+}
+
+bool has_writer(Io const &io) noexcept
+{
+    Result<File> const lock = io.files->open(io.files_self, kLockName, kOpenRead, 0);
+    if (!lock.ok())
+        return false;
+    bool const locked = somebody_locks(*lock);
+    io.files->close(io.files_self, *lock);
+    return locked;
+}
+
 Status Live::publish(char const *folder, uint32_t mode, uint8_t const (&uuid)[16], uint64_t epoch,
                      Lsn durable, Lsn truncated) noexcept
 {

@@ -11,9 +11,15 @@
 
 #include "core/base/clock.hpp"
 #include "core/base/error.hpp"
+#include "core/flush/io.hpp"
 #include "core/log/layout.hpp"
 
 namespace weir {
+
+/// Whether somebody has this file, a log's LOCK, locked: a writer lives. Who cannot look believes so.
+bool somebody_locks(File lock) noexcept;
+/// The same of a folder of this machine. Without a LOCK that can be read: no.
+bool has_writer(Io const &io) noexcept;
 
 class Live {
   public:

@@ -10,6 +10,7 @@ namespace weir {
 
 Status store_cursor_in(char const *folder, char const *name, Lsn lsn, uint32_t flags) noexcept;
 Result<CursorView> load_cursor_in(char const *folder, char const *name) noexcept;
+/// As verify(); beside a writer what is being written is no torn tail.
 Status verify_in(char const *folder, LogReport &ret) noexcept;
 /// `target` null: in place. Otherwise a folder, which is made if it is not there.
 Status repair_in(char const *folder, char const *target, RecoverOptions const &options,

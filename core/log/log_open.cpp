@@ -65,8 +65,11 @@ Status Log::start(char const *folder) noexcept
 {
     random_uuid(options_.recovery.new_uuid);
     WEIR_TRY(recover(io_, options_.recovery, recovered_));
-    if (options_.recovery.read_only)
+    if (options_.recovery.read_only) {
+        if (folder != nullptr && has_writer(io_))
+            beside_writer(recovered_.report);
         return kOk;
+    }
     meta_ = recovered_.meta;
     recovered_.meta = Meta{}; // ours to close
     Superblock const &now = meta_.now();

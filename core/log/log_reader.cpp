@@ -28,7 +28,7 @@ Status LogReader::open(char const *folder, Lsn from, unsigned flags, LogReader *
         Io io;
         io.files = &PosixFiles::kOps;
         io.files_self = made->files_;
-        auto const lock = io.files->open(io.files_self, "LOCK", kOpenRead, 0);
+        auto const lock = io.files->open(io.files_self, kLockName, kOpenRead, 0);
         made->lock_ = lock.ok() ? *lock : kNoFile;
         made->believes_ = made->somebody_writes();
         status = Reader::open(io, made->believes_ ? made->live_.page() : nullptr, from, flags,
@@ -67,10 +67,7 @@ Status LogReader::next(RecordView &ret) noexcept
 /// Who cannot look believes the page.
 bool LogReader::somebody_writes() const noexcept
 {
-    struct flock asked {};
-    asked.l_type = F_WRLCK;
-    asked.l_whence = SEEK_SET;
-    return lock_ == kNoFile || ::fcntl(lock_, F_OFD_GETLK, &asked) != 0 || asked.l_type != F_UNLCK;
+    return lock_ == kNoFile || somebody_locks(lock_);
 }
 
 /// At the end it is asked anew whether there is a writer.

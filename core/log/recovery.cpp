@@ -2,6 +2,7 @@
 // The steps of recovery; recovery.hpp says what a death in each of them leaves.
 #include "core/log/recovery.hpp"
 
+#include "core/log/cursor.hpp"
 #include "core/log/quarantine.hpp"
 #include "core/log/survey.hpp"
 
@@ -302,6 +303,10 @@ Status clean_up(Recovery &r) noexcept
                               ? r.out.end_segment
                               : smaller(larger(r.segments.first(), first), r.out.end_segment);
     WEIR_TRY(remove_spares(r));
+    auto const mended = mend_cursors(r.io, r.out.meta.now().uuid, r.out.start.at);
+    WEIR_TRY(mended);
+    if (*mended)
+        r.out.report.mended |= kMendedCursor;
     constexpr uint32_t kNames = kRemovedUnusedSegment | kRemovedTruncated;
     return (r.out.report.mended & kNames) != 0 ? r.io.files->fsync_dir(r.io.files_self, "") : kOk;
 }

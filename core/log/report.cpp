@@ -31,4 +31,17 @@ char const *log_finding_text(LogFinding finding) noexcept
     return kTexts[index < kLogFindings ? index : kLogFindings - 1];
 }
 
+void beside_writer(LogReport &report) noexcept
+{
+    report.has_writer = true;
+    bool const at_end = report.finding != LogFinding::meta_copy &&
+                        report.finding != LogFinding::cursor_slot &&
+                        report.finding != LogFinding::unused_segment;
+    if (report.verdict != LogVerdict::torn || !at_end)
+        return;
+    report.verdict = LogVerdict::whole;
+    report.finding = LogFinding::none;
+    report.segment = report.offset = report.lsn = 0;
+}
+
 } // namespace weir

@@ -75,7 +75,11 @@ struct LogReport {
     uint64_t quarantined_bytes = 0;
     uint64_t gaps = 0, gap_bytes = 0; ///< salvage
     uint64_t cursors = 0;
+    bool has_writer = false; ///< somebody had it open for appending
 };
+
+/// Beside a writer what lies behind the end is its next batch, or none yet: no torn tail.
+void beside_writer(LogReport &report) noexcept;
 
 /// "torn tail", "damaged record", ...: for people. Never null.
 char const *log_finding_text(LogFinding finding) noexcept;

@@ -33,16 +33,16 @@ Result<std::byte *> memory_at(Matrix &matrix, Ref ref, PoolShape const &shape,
 /// The constant part of a header, which is copied and never read again.
 Result<PoolShape> read_shape(PoolHeader const &header) noexcept
 {
-    if (header.magic != kPoolMagic)
+    if (read_once(header.magic) != kPoolMagic)
         return error(kCorrupt);
-    if (header.version != kPoolVersion || (header.flags & ~kPoolFlags) != 0)
+    if (read_once(header.version) != kPoolVersion || (read_once(header.flags) & ~kPoolFlags) != 0)
         return error(kVersion);
     PoolShape shape;
-    shape.slot_size = header.slot_size;
-    shape.stride = header.stride;
-    shape.alignment = header.alignment;
-    shape.first = header.first;
-    shape.most = header.most;
+    shape.slot_size = read_once(header.slot_size);
+    shape.stride = read_once(header.stride);
+    shape.alignment = read_once(header.alignment);
+    shape.first = read_once(header.first);
+    shape.most = read_once(header.most);
     if (shape.first > kMostSlots)
         return error(kCorrupt);
     shape.shift = PoolShape::shift_for(shape.first);

@@ -748,6 +748,9 @@ int main(void)
     printf("field    weir_log_report.gaps off=%zu size=%zu type=%s since=0.1\n",
            offsetof(struct weir_log_report, gaps), sizeof(FIELD(weir_log_report, gaps)),
            TYPE(__typeof__(FIELD(weir_log_report, gaps)), uint64_t));
+    printf("field    weir_log_report.has_writer off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_log_report, has_writer), sizeof(FIELD(weir_log_report, has_writer)),
+           TYPE(__typeof__(FIELD(weir_log_report, has_writer)), uint32_t));
     printf("field    weir_log_report.lsn off=%zu size=%zu type=%s since=0.1\n",
            offsetof(struct weir_log_report, lsn), sizeof(FIELD(weir_log_report, lsn)),
            TYPE(__typeof__(FIELD(weir_log_report, lsn)), uint64_t));
@@ -769,6 +772,9 @@ int main(void)
     printf("field    weir_log_report.records off=%zu size=%zu type=%s since=0.1\n",
            offsetof(struct weir_log_report, records), sizeof(FIELD(weir_log_report, records)),
            TYPE(__typeof__(FIELD(weir_log_report, records)), uint64_t));
+    printf("field    weir_log_report.reserved0 off=%zu size=%zu type=%s since=0.1\n",
+           offsetof(struct weir_log_report, reserved0), sizeof(FIELD(weir_log_report, reserved0)),
+           TYPE(__typeof__(FIELD(weir_log_report, reserved0)), uint32_t));
     printf("field    weir_log_report.scanned_lsn off=%zu size=%zu type=%s since=0.1\n",
            offsetof(struct weir_log_report, scanned_lsn), sizeof(FIELD(weir_log_report, scanned_lsn)),
            TYPE(__typeof__(FIELD(weir_log_report, scanned_lsn)), uint64_t));

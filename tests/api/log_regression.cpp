@@ -5,6 +5,8 @@
 #include <poll.h>
 
 #include <algorithm>
+#include <atomic>
+#include <thread>
 
 using namespace api;
 
@@ -142,5 +144,41 @@ Test(log_regression, retention_by_age_does_not_put_the_evidence_off)
     check_eq(pread(fd, &hints[1], 8, 65536 + 96), ssize_t{8});
     close(fd);
     cr_assert(std::max(hints[0], hints[1]) > kept);
+    weir_log_close(log);
+}
+
+Test(log_regression, what_a_writer_is_writing_is_no_torn_tail)
+{
+    LogFolder const folder;
+    weir_log *const log = open_log(folder);
+    std::atomic<bool> ends{false};
+    std::thread writer([&] {
+        std::string const text(700, 'w');
+        while (!ends.load(std::memory_order_relaxed))
+            must(weir_log_wait(log, append(log, text), -1));
+    });
+    for (int i = 0; i < 60; ++i)
+        check_eq(verify_log(folder, WEIR_LOG_WHOLE).has_writer, 1u);
+    ends.store(true, std::memory_order_relaxed);
+    writer.join();
+    weir_log_close(log);
+    check_eq(verify_log(folder, WEIR_LOG_WHOLE).has_writer, 0u);
+}
+
+Test(log_regression, a_cursor_beyond_the_end_comes_back_to_it)
+{
+    LogFolder const folder;
+    make_log(folder, 3);
+    must(weir_log_cursor_store(folder, "cursor", 10 * kMiB, WEIR_CURSOR_HOLD));
+    weir_log *log = open_log(folder);
+    check_eq(info_of(log).recovered_mended, unsigned{WEIR_LOG_MENDED_CURSOR});
+    uint64_t const lsn = append(log, "new");
+    weir_log_close(log);
+    uint64_t cursor = 0;
+    must(weir_log_cursor_load(folder, "cursor", &cursor));
+    auto const found = read_all(folder, cursor);
+    cr_assert(found.size() == 1 && found[0].lsn == lsn);
+    log = open_log(folder); // and stays there
+    check_eq(info_of(log).recovered_mended, 0u);
     weir_log_close(log);
 }

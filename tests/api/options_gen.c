@@ -125,7 +125,7 @@ static void init_weir_log_options(void *into)
     memcpy(into, &value, sizeof value);
 }
 
-static const size_t released_weir_log_report[] = {176};
+static const size_t released_weir_log_report[] = {184};
 
 static void init_weir_log_report(void *into)
 {

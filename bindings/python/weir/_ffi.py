@@ -13,7 +13,7 @@ from weir._load import bind as _bind, check_sizes as _check_sizes, load as _load
 
 VERSION = "0.1.0"
 VERSION_NUMBER = 0x100
-ABI_HASH = 0x51781fe0627bc31b
+ABI_HASH = 0x326fec74e6a0ec5
 SONAME = "libweir.so.0"
 
 _free, _held = _load(SONAME, VERSION, VERSION_NUMBER, ABI_HASH)
@@ -776,6 +776,8 @@ class LogReport(Structure):
         ("gaps", c_uint64),
         ("gap_bytes", c_uint64),
         ("cursors", c_uint64),
+        ("has_writer", c_uint32),
+        ("reserved0", c_uint32),
     ]
 
 
@@ -1121,7 +1123,7 @@ _check_sizes({
     SubscriberInfo: 32,
     LogOptions: 184,
     LogPart: 24,
-    LogReport: 176,
+    LogReport: 184,
     LogInfo: 872,
     PoolOptions: 56,
     PoolInfo: 96,

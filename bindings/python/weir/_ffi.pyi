@@ -573,6 +573,8 @@ class LogReport(ctypes.Structure):
     gaps: int
     gap_bytes: int
     cursors: int
+    has_writer: int
+    reserved0: int
 
 
 class LogInfo(ctypes.Structure):

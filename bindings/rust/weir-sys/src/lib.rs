@@ -10,7 +10,7 @@ use std::os::raw::{c_char, c_int, c_void};
 /// The release that these declarations were made from.
 pub const VERSION_NUMBER: u32 = 0x100;
 /// What `weir_abi_hash(VERSION_NUMBER)` says if the library fits them.
-pub const ABI_HASH: u64 = 0x51781fe0627bc31b;
+pub const ABI_HASH: u64 = 0x326fec74e6a0ec5;
 
 /// A block of a matrix, as any process of the machine can pass it on.
 pub type weir_ref = u64;
@@ -1054,7 +1054,8 @@ pub const WEIR_LOG_MENDED_TRUNCATED: weir_log_mended = 16;
 pub const WEIR_LOG_MENDED_TAIL: weir_log_mended = 32;
 /// damaged parts were moved to the folder `quarantine`
 pub const WEIR_LOG_MENDED_QUARANTINE: weir_log_mended = 64;
-/// a cursor
+/// a cursor: of its two slots one was damaged, or it stood where the log does not reach any more,
+/// and now it stands at the end
 pub const WEIR_LOG_MENDED_CURSOR: weir_log_mended = 128;
 /// what was whole was written to another log
 pub const WEIR_LOG_MENDED_SALVAGED: weir_log_mended = 256;
@@ -1111,6 +1112,11 @@ pub struct weir_log_report {
     pub gap_bytes: u64,
     /// named cursors
     pub cursors: u64,
+    /// 1: somebody had it open for appending, and what lies behind the valid part is what was being
+    /// written; else 0
+    pub has_writer: u32,
+    /// 0
+    pub reserved0: u32,
 }
 
 impl Default for weir_log_report {

@@ -337,7 +337,7 @@ fn layout_of_weir_log_part() {
 
 #[test]
 fn layout_of_weir_log_report() {
-    assert_eq!(size_of::<weir_log_report>(), 176);
+    assert_eq!(size_of::<weir_log_report>(), 184);
     assert_eq!(align_of::<weir_log_report>(), 8);
     assert_eq!(offset!(weir_log_report, size), 0);
     assert_eq!(offset!(weir_log_report, verdict), 8);
@@ -363,7 +363,9 @@ fn layout_of_weir_log_report() {
     assert_eq!(offset!(weir_log_report, gaps), 152);
     assert_eq!(offset!(weir_log_report, gap_bytes), 160);
     assert_eq!(offset!(weir_log_report, cursors), 168);
-    assert_eq!(weir_log_report::default().size, 176);
+    assert_eq!(offset!(weir_log_report, has_writer), 176);
+    assert_eq!(offset!(weir_log_report, reserved0), 180);
+    assert_eq!(weir_log_report::default().size, 184);
 }
 
 #[test]

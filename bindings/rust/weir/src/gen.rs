@@ -1020,7 +1020,8 @@ impl LogMended {
     pub const TAIL: Self = Self(32);
     /// damaged parts were moved to the folder `quarantine`
     pub const QUARANTINE: Self = Self(64);
-    /// a cursor
+    /// a cursor: of its two slots one was damaged, or it stood where the log does not reach any
+    /// more, and now it stands at the end
     pub const CURSOR: Self = Self(128);
     /// what was whole was written to another log
     pub const SALVAGED: Self = Self(256);
