@@ -17,8 +17,7 @@ from tap import Tap  # noqa: E402
 
 COUNT = 200
 WRITES = r"\b(pwritev2|pwrite64|fdatasync|fsync|io_uring_enter)\("
-# The hint, once durable has stood still: a delay by the tracer is enough for it.
-SLACK = 0.1
+SLACK = 0.05  # a segment's beginning
 
 
 def between_markers(trace):
