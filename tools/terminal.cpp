@@ -5,7 +5,7 @@
 #include "clock.hpp"
 #include "output.hpp"
 
-#include "ingest/interrupt.hpp"
+#include "interrupt.hpp"
 
 #include <poll.h>
 #include <sys/ioctl.h>
@@ -44,7 +44,7 @@ std::string cut(std::string const &line, std::size_t columns)
 
 LiveScreen::LiveScreen()
 {
-    ingest::watch_interrupts();
+    watch_interrupts();
     if (tcgetattr(STDIN_FILENO, &before_) == 0) {
         termios raw = before_;
         raw.c_lflag &= ~static_cast<tcflag_t>(ICANON | ECHO);
@@ -83,7 +83,7 @@ bool LiveScreen::pause(std::int64_t ns)
         pollfd keys{keys_ ? STDIN_FILENO : -1, POLLIN, 0};
         int const ready =
             poll(&keys, 1, static_cast<int>((left + kMillisecond - 1) / kMillisecond));
-        if (ingest::was_interrupted())
+        if (was_interrupted())
             return false;
         char key = 0;
         if (ready > 0 && (read(STDIN_FILENO, &key, 1) != 1 || key == 'q' || key == 'Q'))

@@ -5,7 +5,7 @@
 #include "output.hpp"
 
 #include "bench/log_bench.hpp"
-#include "ingest/interrupt.hpp"
+#include "interrupt.hpp"
 
 #include <algorithm>
 #include <cstdio>
@@ -82,7 +82,7 @@ void show_json(std::vector<LogFigure> const &figures, int rounds)
 
 int bench_log(LogBenchOptions const &options)
 {
-    ingest::watch_interrupts();
+    watch_interrupts();
     bench::LogBenchSettings settings;
     settings.folder = options.folder;
     settings.seconds = options.seconds;

@@ -10,7 +10,7 @@
 #include "matrix_handle.hpp"
 #include "output.hpp"
 
-#include "ingest/interrupt.hpp"
+#include "interrupt.hpp"
 
 #include <cerrno>
 #include <cstring>
@@ -58,7 +58,7 @@ class Recorder {
     Count run()
     {
         weir_message message{};
-        while (reader_ && !ingest::was_interrupted() && wants_more() && next(message))
+        while (reader_ && !was_interrupted() && wants_more() && next(message))
             append(message);
         flush();
         return done_;
@@ -74,7 +74,7 @@ class Recorder {
     /// command is interrupted.
     bool next(weir_message &ret_message)
     {
-        while (!ingest::was_interrupted()) {
+        while (!was_interrupted()) {
             bool const wait = pending_.empty();
             int const code = weir_channel_read(reader_.get(), wait ? kTurnNs : 0, &ret_message);
             if (code >= 0)
@@ -134,7 +134,7 @@ template <typename Try> void wait_until(Try attempt, char const *what)
 {
     int code = -EAGAIN;
     while (code == -EAGAIN || code == -ETIMEDOUT || code == -EBUSY) {
-        if (ingest::was_interrupted())
+        if (was_interrupted())
             throw Failure("interrupted");
         code = attempt();
     }
@@ -176,14 +176,14 @@ std::size_t post(Matrix const &matrix, Channel const &channel, Record const &rec
 
 int record_channel(RecordOptions const &options)
 {
-    ingest::watch_interrupts();
+    watch_interrupts();
     tell("recorded", Recorder(options).run(), options.json);
     return 0;
 }
 
 int replay_log(ReplayOptions const &options)
 {
-    ingest::watch_interrupts();
+    watch_interrupts();
     Matrix const matrix = attach_matrix(options.matrix, false);
     Channel const channel = open_channel(matrix, options.channel);
     LogReader const reader = read_log(options.folder, options.from, 0);

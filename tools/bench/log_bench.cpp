@@ -5,7 +5,7 @@
 #include "log_sides.hpp"
 
 #include "../error.hpp"
-#include "../ingest/interrupt.hpp"
+#include "../interrupt.hpp"
 
 #include <algorithm>
 #include <map>
@@ -239,7 +239,7 @@ LogFigure take_turns(LogFigure figure, int rounds, Measured const &weir, Measure
 {
     std::vector<double> ratios;
     for (int round = 0; round < rounds; ++round) {
-        if (ingest::was_interrupted())
+        if (was_interrupted())
             throw Failure("interrupted"); // what was written is removed on the way out
         figure.other_runs.push_back(other());
         figure.runs.push_back(weir());

@@ -3,7 +3,7 @@
 #include "channels.hpp"
 
 #include "../error.hpp"
-#include "../ingest/interrupt.hpp"
+#include "../interrupt.hpp"
 #include "../output.hpp"
 #include "end.hpp"
 #include "open.hpp"
@@ -146,7 +146,7 @@ class Poster {
             int const code = attempt(std::min(left, kTurnNs));
             if (!is_turn_over(code) && code != -ENOMEM)
                 return must(code, what);
-            if (ingest::was_interrupted())
+            if (was_interrupted())
                 throw Failure("interrupted");
             bool const fails = open_.info.overflow == WEIR_CHANNEL_FAIL && code == -EAGAIN;
             bool const full = what == kPost && (code == -EAGAIN || code == -ETIMEDOUT);
@@ -283,7 +283,7 @@ void wait_for_subscribers(OpenChannel const &open, std::int64_t wanted)
         bool const gathered = there != 0 && now_ns() - last_change >= kGatherNs;
         if (wanted < 0 ? gathered : there >= static_cast<std::uint64_t>(wanted))
             return;
-        if (ingest::was_interrupted())
+        if (was_interrupted())
             throw Failure("interrupted");
         sleep_ns(5 * kMillisecond);
     }
@@ -292,7 +292,7 @@ void wait_for_subscribers(OpenChannel const &open, std::int64_t wanted)
 
 int publish(PublishOptions const &options)
 {
-    ingest::watch_interrupts();
+    watch_interrupts();
     OpenChannel const open = open_channel(options.choice);
     if (options.priority >= open.info.levels)
         throw BadUsage(fmt::format("the channel has {} priorities, from 0", open.info.levels));

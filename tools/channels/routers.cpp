@@ -3,7 +3,7 @@
 #include "channels.hpp"
 
 #include "../error.hpp"
-#include "../ingest/interrupt.hpp"
+#include "../interrupt.hpp"
 #include "../matrix_handle.hpp"
 #include "../output.hpp"
 #include "open.hpp"
@@ -175,7 +175,7 @@ class Sender {
             std::int64_t const left = std::max<std::int64_t>(end - now_ns(), 0);
             int const code =
                 weir_router_post(router_.get(), block, length, &with_, std::min(left, kTurnNs));
-            if (code != -ETIMEDOUT || left == 0 || ingest::was_interrupted())
+            if (code != -ETIMEDOUT || left == 0 || was_interrupted())
                 return code;
         }
     }
@@ -251,7 +251,7 @@ int remove_rule(RemoveRuleOptions const &options)
 
 int post_by_router(RouteOptions const &options)
 {
-    ingest::watch_interrupts();
+    watch_interrupts();
     Sender sender(options);
     for (auto const &message : options.messages)
         sender.send(message);

@@ -3,7 +3,7 @@
 #include "sink.hpp"
 
 #include "../error.hpp"
-#include "../ingest/interrupt.hpp"
+#include "../interrupt.hpp"
 #include "../output.hpp"
 #include "source.hpp"
 
@@ -42,7 +42,7 @@ void write_all(int fd, iovec *piece, std::size_t count, std::string const &what)
         ssize_t const put = writev(fd, piece, static_cast<int>(std::min(count, kPieces)));
         if (put < 0 && errno != EINTR && errno != EAGAIN)
             fail_errno("cannot write to " + what);
-        if (put < 0 && ingest::was_interrupted())
+        if (put < 0 && was_interrupted())
             throw Failure("interrupted while writing");
         if (put < 0 && errno == EAGAIN)
             wait_writable(fd);

@@ -3,7 +3,7 @@
 #include "source.hpp"
 
 #include "../error.hpp"
-#include "../ingest/interrupt.hpp"
+#include "../interrupt.hpp"
 
 #include <unistd.h>
 
@@ -31,7 +31,7 @@ std::size_t length_at(unsigned char const *from)
 std::size_t read_some(int fd, void *to, std::size_t size, std::string const &what)
 {
     for (;;) {
-        if (ingest::was_interrupted())
+        if (was_interrupted())
             throw Failure("interrupted");
         ssize_t const got = read(fd, to, size);
         if (got >= 0)

@@ -6,7 +6,7 @@
 #include "channels.hpp"
 
 #include "../error.hpp"
-#include "../ingest/interrupt.hpp"
+#include "../interrupt.hpp"
 #include "../output.hpp"
 #include "end.hpp"
 #include "open.hpp"
@@ -37,7 +37,7 @@ class Reading {
 
     void run()
     {
-        while (reader_ && !ingest::was_interrupted() && !has_enough()) {
+        while (reader_ && !was_interrupted() && !has_enough()) {
             int const code = read();
             if (code == -WEIR_E_RETIRED)
                 break; // what waited in it is gone, and so is who would post
@@ -132,7 +132,7 @@ class Reading {
 
 int subscribe_to(SubscribeOptions const &options)
 {
-    ingest::watch_interrupts();
+    watch_interrupts();
     Reading(options).run();
     return 0;
 }

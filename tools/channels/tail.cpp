@@ -6,7 +6,7 @@
 #include "channels.hpp"
 
 #include "../error.hpp"
-#include "../ingest/interrupt.hpp"
+#include "../interrupt.hpp"
 #include "../output.hpp"
 #include "../owners.hpp"
 #include "open.hpp"
@@ -102,7 +102,7 @@ class Tail {
   private:
     bool wants_more() const
     {
-        return !ingest::was_interrupted() && (options_.count == 0 || shown_ < options_.count);
+        return !was_interrupted() && (options_.count == 0 || shown_ < options_.count);
     }
     void show(std::string const &line)
     {
@@ -117,7 +117,7 @@ class Tail {
 
 int tail_channel(TailOptions const &options)
 {
-    ingest::watch_interrupts();
+    watch_interrupts();
     ObjectTarget const &target = options.target;
     Matrix const watched = observe_matrix(target.matrix, target.foreign);
     Channel const looked_at = attach_channel(watched, target.name);

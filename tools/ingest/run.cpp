@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 // weir ingest from beginning to end: list, run, compare, clear away, tell.
+#include "../interrupt.hpp"
 #include "checksum.hpp"
 #include "files.hpp"
 #include "ingest.hpp"
-#include "interrupt.hpp"
 #include "run_log.hpp"
 #include "segment.hpp"
 #include "summary.hpp"

@@ -2,7 +2,7 @@
 // The parent of an ingest: posts the jobs, restarts workers, kills some, knows when all is done.
 #include "supervisor.hpp"
 
-#include "interrupt.hpp"
+#include "../interrupt.hpp"
 
 #include "../clock.hpp"
 #include "../error.hpp"

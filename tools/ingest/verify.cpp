@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 // Compares what the consumers saw with the files, which are read again for it.
+#include "../interrupt.hpp"
 #include "files.hpp"
-#include "interrupt.hpp"
 #include "summary.hpp"
 
 #include "../clock.hpp"

@@ -3,7 +3,7 @@
 // are removed on the way out.
 #pragma once
 
-namespace tool::ingest {
+namespace tool {
 
 /// From now on these signals only set a flag, and SIGPIPE does nothing.
 void watch_interrupts();
@@ -11,4 +11,4 @@ bool was_interrupted();
 /// Ends the process by the signal that came, so that a shell sees what it was.
 void end_as_interrupted();
 
-} // namespace tool::ingest
+} // namespace tool

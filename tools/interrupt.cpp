@@ -6,7 +6,7 @@
 #include <csignal>
 #include <initializer_list>
 
-namespace tool::ingest {
+namespace tool {
 namespace {
 volatile std::sig_atomic_t interrupted = 0; ///< the signal
 
@@ -39,4 +39,4 @@ void end_as_interrupted()
     std::raise(interrupted);
 }
 
-} // namespace tool::ingest
+} // namespace tool
