@@ -160,8 +160,10 @@ def log_part(document, docs):
         "meanwhile, RocksDB recycles its files; SQLite: WAL, `synchronous=FULL`, one connection; "
         "LMDB: a transaction for each record. fio writes 4 KiB blocks of a file that was written "
         "before.",
+        "- *One append behind*: after each append it waits for the one before. *pwritev2* is weir "
+        "without io_uring.",
         "- *Streaming*: one thread, durability NONE, one sync at the end. fio: the best of 256 KiB, "
-        "512 KiB and 1 MiB.",
+        "512 KiB and 1 MiB, as many bytes into a file that was written before.",
         "- *Verify*: reads all, checks each sum.",
     ]
 
