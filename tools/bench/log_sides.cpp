@@ -84,6 +84,15 @@ void append_batches(weir_log *log, Payloads &payloads, std::uint64_t from, std::
     }
 }
 
+/// 1 MiB that no check looks at.
+void append_filler(Log const &log)
+{
+    static std::vector<unsigned char> const filler(1 << 20);
+    weir_log_part const part{filler.data(), filler.size(), kFillerTag, 0};
+    std::uint64_t lsn = 0;
+    must(weir_log_appendv(log.get(), &part, 1, &lsn), "append");
+}
+
 /// Hands all records of the benchmark that are there to the check.
 void read_all(LogReader const &reader, ReadBack &check)
 {
@@ -172,11 +181,8 @@ MemoryLog::MemoryLog(std::string const &folder)
 void MemoryLog::make_room()
 {
     constexpr std::uint64_t kRest = kBigBuffer - kBurst - (64 << 10); // headers, and a block or two
-    std::vector<unsigned char> const filler(1 << 20);
-    weir_log_part const part{filler.data(), filler.size(), kFillerTag, 0};
-    std::uint64_t lsn = 0;
     while (weir_log_tail(log_.get()) % kBigBuffer > kRest)
-        must(weir_log_appendv(log_.get(), &part, 1, &lsn), "append");
+        append_filler(log_);
     must(weir_log_sync(log_.get()), "sync");
 }
 
@@ -246,9 +252,14 @@ double MemoryFloor::run(Work const &work, bool counted, std::int64_t slice_ns)
 // ---- durable
 
 DurableLog::DurableLog(std::string const &folder, weir_log_backend backend)
-    : log_(open_bench_log(folder, with(backend, kept(16 * kSegment)))),
-      reader_(read_log(folder, 0, 0))
+    : log_(open_bench_log(folder, with(backend, kept(16 * kSegment))))
 {
+    constexpr int kMost = 4096; // fillers
+    constexpr std::uint64_t kTurns = 3;
+    for (int i = 0; i < kMost && info().segments_recycled < kTurns; ++i)
+        append_filler(log_);
+    must(weir_log_sync(log_.get()), "sync");
+    reader_ = read_log(folder, weir_log_tail(log_.get()), 0);
 }
 
 void DurableLog::read_back(std::vector<Payloads> &payloads,

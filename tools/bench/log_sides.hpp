@@ -136,7 +136,7 @@ template <class One> Waited wait_together(unsigned threads, std::int64_t slice_n
     return waited;
 }
 
-/// Each append is waited for, by as many threads.
+/// Each append is waited for, by as many threads. Its segments are used again from the start.
 class DurableLog {
   public:
     explicit DurableLog(std::string const &folder,
