@@ -107,6 +107,23 @@ func TestClose(t *testing.T) {
 	}
 }
 
+func TestNothingIsShownOfAClosedMatrix(t *testing.T) {
+	m, err := Create("", nil)
+	must(t, err)
+	block, err := m.Alloc(10, nil)
+	must(t, err)
+	must(t, m.Close())
+	if block.Bytes() != nil {
+		t.Fatal("that memory is gone")
+	}
+	if err := block.Free(); !errors.Is(err, os.ErrClosed) {
+		t.Fatal(err)
+	}
+	if err := new(Matrix).Close(); !errors.Is(err, os.ErrClosed) {
+		t.Fatal(err)
+	}
+}
+
 func TestChannel(t *testing.T) {
 	m := newTestMatrix(t)
 	c, err := m.CreateChannel("jobs", &ChannelOptions{Capacity: 8})
