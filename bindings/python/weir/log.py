@@ -8,7 +8,7 @@ from ctypes import byref
 from typing import Any, AsyncIterator, Iterator, NamedTuple, Optional, Sequence, Tuple
 
 from weir import _ffi
-from weir._convert import Bytes, buffer, info, nanoseconds, options, pointer, text
+from weir._convert import Bytes, buffer, fits, info, nanoseconds, options, pointer, text
 from weir._error import check
 from weir._handle import Handle
 
@@ -50,7 +50,8 @@ class Log(Handle):
     def wait(self, lsn: int, timeout: Optional[float] = None) -> None:
         """Until the record survives a power cut."""
         wait = nanoseconds(timeout)
-        self._call(_ffi.weir_log_wait_nowait if wait == 0 else _ffi.weir_log_wait, lsn, wait)
+        call = _ffi.weir_log_wait_nowait if wait == 0 else _ffi.weir_log_wait
+        self._timed(wait, lambda ns: self._call(call, lsn, ns))
 
     def sync(self) -> None:
         """Until all that was appended survives a power cut."""
@@ -118,7 +119,7 @@ class LogReader(Handle):
     def wait(self, timeout: Optional[float] = None) -> None:
         wait = nanoseconds(timeout)
         call = _ffi.weir_log_reader_wait_nowait if wait == 0 else _ffi.weir_log_reader_wait
-        self._call(call, wait)
+        self._timed(wait, lambda ns: self._call(call, ns))
 
     def seek(self, lsn: int) -> None:
         self._call(_ffi.weir_log_reader_seek, lsn)
@@ -169,6 +170,7 @@ def verify(folder: Any) -> _ffi.LogReport:
 def _parts(records: Sequence[Bytes], tag: int) -> Tuple[Any, Any]:
     """What C reads, and what keeps that."""
     kept = [buffer(record) for record in records]
+    fits(ctypes.c_uint32, tag, "the tag")
     parts = (_ffi.LogPart * len(kept))()
     for part, (data, size) in zip(parts, kept):
         part.data, part.len, part.tag = ctypes.cast(data, ctypes.c_void_p).value, size, tag
