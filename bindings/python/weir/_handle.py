@@ -100,9 +100,13 @@ class Handle:
     def _timed(self, wait: int, call: Callable[[int], int]) -> int:
         """`call(ns)` in slices: a signal's handler may raise between them, as for Ctrl-C, and a
         handle that another thread has closed is seen."""
-        if 0 <= wait <= _SLICE:
-            return call(wait)
-        end = None if wait < 0 else time.monotonic_ns() + wait
+        short = 0 <= wait <= _SLICE
+        try:
+            return call(wait if short else _SLICE)
+        except TimeoutError:
+            if short:
+                raise
+        end = None if wait < 0 else time.monotonic_ns() + wait - _SLICE
         while True:
             left = _SLICE if end is None else end - time.monotonic_ns()
             try:
