@@ -3,12 +3,14 @@
 package weir
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -241,6 +243,43 @@ func TestLog(t *testing.T) {
 	must(t, l.Close())
 	if _, err := l.Append(nil); !errors.Is(err, os.ErrClosed) {
 		t.Fatal(err)
+	}
+}
+
+func TestOneReaderForManyGoroutines(t *testing.T) {
+	folder := t.TempDir() + "/log"
+	l, err := OpenLog(folder, nil)
+	must(t, err)
+	defer l.Close()
+	const count = 5000
+	for i := 0; i < count; i++ {
+		_, err := l.Append(bytes.Repeat([]byte{byte(i)}, 1+i%700))
+		must(t, err)
+	}
+	must(t, l.Sync())
+	r, err := OpenReader(folder, 0, 0)
+	must(t, err)
+	defer r.Close()
+	var seen atomic.Int64
+	var group sync.WaitGroup
+	for i := 0; i < 4; i++ {
+		group.Add(1)
+		go func() {
+			defer group.Done()
+			for {
+				record, err := r.Next()
+				if err != nil || record == nil {
+					return
+				}
+				if bytes.Count(record.Data, record.Data[:1]) == len(record.Data) {
+					seen.Add(1)
+				}
+			}
+		}()
+	}
+	group.Wait()
+	if seen.Load() != count {
+		t.Fatal(seen.Load())
 	}
 }
 

@@ -92,6 +92,28 @@ class Waits(WithMatrix):
         timer.join()
 
 
+class Threads(unittest.TestCase):
+    def test_one_reader_of_a_log(self):
+        seen = []
+
+        def read(reader):
+            for record in reader:
+                seen.append((record.lsn, len(set(record.data))))
+
+        with tempfile.TemporaryDirectory() as folder, weir.Log(folder + "/log") as log, \
+                weir.LogReader(folder + "/log") as reader:
+            for i in range(5000):
+                log.append(bytes([i % 256]) * (1 + i % 700))
+            log.sync()
+            threads = [threading.Thread(target=read, args=(reader,)) for _ in range(4)]
+            for each in threads:
+                each.start()
+            for each in threads:
+                each.join()
+        self.assertEqual(len({lsn for lsn, _ in seen}), 5000)
+        self.assertEqual({kinds for _, kinds in seen}, {1})
+
+
 class Numbers(WithMatrix):
     """ctypes drops the upper bits of a number; here it is an error."""
 

@@ -30,7 +30,8 @@ def alloc_options(values: dict[str, Any], timeout_ns: int) -> Any:
     """AllocOptions with such a timeout."""
     from weir import _ffi
 
-    return options(_ffi.AllocOptions, {**values, "timeout_ns": timeout_ns} if timeout_ns else values)
+    given = {**values, "timeout_ns": timeout_ns} if timeout_ns else values
+    return options(_ffi.AllocOptions, given)
 
 
 def fits(kind: Any, value: int, what: str) -> None:

@@ -229,8 +229,9 @@ class Channel(Handle):
         call = _ffi.weir_channel_post_many if wait else _ffi.weir_channel_post_many_nowait
         used = column(lengths, len(blocks), "lengths") if lengths is not None else blocks._lengths
         marks = column(tags, len(blocks), "tags")
-        return blocks._pass_on("posted", lambda first, left: self._timed(wait, lambda ns: self._call(
-            call, _at(blocks._refs, first), used, marks, left, given, ns)))
+        return blocks._pass_on("posted", lambda first, left: self._timed(
+            wait, lambda ns: self._call(
+                call, _at(blocks._refs, first), used, marks, left, given, ns)))
 
     def post_copies(self, data: Any, stride: int, *, lengths: Any = None, tags: Any = None,
                     count: Optional[int] = None, timeout: Optional[float] = None,
