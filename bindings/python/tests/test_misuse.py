@@ -3,6 +3,7 @@
 import ctypes
 import os
 import signal
+import sys
 import tempfile
 import threading
 import time
@@ -106,12 +107,19 @@ class Threads(unittest.TestCase):
                 log.append(bytes([i % 256]) * (1 + i % 700))
             log.sync()
             threads = [threading.Thread(target=read, args=(reader,)) for _ in range(4)]
+            interval = sys.getswitchinterval()
+            sys.setswitchinterval(1e-6)
             for each in threads:
                 each.start()
             for each in threads:
                 each.join()
+            sys.setswitchinterval(interval)
         self.assertEqual(len({lsn for lsn, _ in seen}), 5000)
         self.assertEqual({kinds for _, kinds in seen}, {1})
+
+    def test_no_pool_of_one_thread(self):
+        with self.assertRaises(ValueError):
+            weir.Pool.private(8, flags=weir.PoolFlags.SINGLE_THREAD)
 
 
 class Numbers(WithMatrix):

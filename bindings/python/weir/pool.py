@@ -45,7 +45,9 @@ class Pool(Owner):
 
     @classmethod
     def private(cls, slot_size: int, **values: Any) -> "Pool":
-        """One of this process alone, with the fields of PoolOptions."""
+        """One of this process alone, with the fields of PoolOptions, and for all threads of it."""
+        if values.get("flags", 0) & _ffi.PoolFlags.SINGLE_THREAD:
+            raise ValueError("any thread may use a Pool: it cannot be SINGLE_THREAD")
         raw = ctypes.c_void_p()
         given = options(_ffi.PoolOptions, {"slot_size": slot_size, **values})
         check(_ffi.weir_pool_create(given, byref(raw)))
