@@ -44,6 +44,8 @@ func (h *handle) enter() (unsafe.Pointer, error) {
 	return h.raw, nil
 }
 
+func (h *handle) closed() bool { return h.state.Load()&closedBit != 0 }
+
 // leave is called behind every call of C; that it is keeps the object alive until then.
 func (h *handle) leave() {
 	if h.state.Add(-oneCall) == closedBit {
@@ -60,6 +62,9 @@ func (h *handle) release() {
 
 // Close ends it; the second time nothing happens. Calls that run come to their end first.
 func (h *handle) Close() error {
+	if h.raw == nil {
+		return ErrClosed // nobody has made it
+	}
 	for {
 		now := h.state.Load()
 		if now&closedBit != 0 {

@@ -12,6 +12,7 @@ import "C"
 import (
 	"context"
 	"runtime"
+	"sync"
 	"time"
 	"unsafe"
 )
@@ -116,8 +117,11 @@ type Record struct {
 	AfterGap bool
 }
 
-// Reader reads a log in any process. One goroutine at a time may use it.
-type Reader struct{ handle }
+// Reader reads a log in any process. One goroutine at a time uses it; others wait, as long as that does.
+type Reader struct {
+	handle
+	turn sync.Mutex // the library wants one thread at a time, until what it shows was copied
+}
 
 // OpenReader begins with the first record at or after a position; 0 is the oldest one.
 func OpenReader(folder string, fromLsn uint64, flags ReaderFlags) (*Reader, error) {
@@ -130,7 +134,7 @@ func OpenReader(folder string, fromLsn uint64, flags ReaderFlags) (*Reader, erro
 	if err := fails(code); err != nil {
 		return nil, err
 	}
-	r := &Reader{newHandle(unsafe.Pointer(raw), func(raw unsafe.Pointer) {
+	r := &Reader{handle: newHandle(unsafe.Pointer(raw), func(raw unsafe.Pointer) {
 		weirLogReaderClose((*C.struct_weir_log_reader)(raw))
 	})}
 	runtime.SetFinalizer(r, (*Reader).Close)
@@ -142,7 +146,9 @@ func (r *Reader) with(call func(*C.struct_weir_log_reader) C.int) (int, error) {
 	if err != nil {
 		return 0, err
 	}
+	r.turn.Lock()
 	code := call((*C.struct_weir_log_reader)(raw))
+	r.turn.Unlock()
 	r.leave()
 	runtime.KeepAlive(r)
 	return check(code)

@@ -145,6 +145,7 @@ func (m *Matrix) AllocContext(ctx context.Context, size int, options *AllocOptio
 }
 
 // Bytes shows a block that somebody has; the slice is good as long as the block and the matrix are.
+// To write to one of a matrix that is attached with MatrixFlagsReadOnly is a fault, which ends the program.
 func (m *Matrix) Bytes(block BlockRef) ([]byte, error) {
 	var data unsafe.Pointer
 	var size C.size_t
@@ -254,9 +255,10 @@ type Block struct {
 // Ref names the block in every process.
 func (b *Block) Ref() BlockRef { return b.ref }
 
-// Bytes is the memory itself, good until the block is passed on or freed. Nil after that.
+// Bytes is the memory itself, good until the block is passed on or freed, or the matrix closed. Nil
+// after that.
 func (b *Block) Bytes() []byte {
-	if b.data == nil {
+	if b.data == nil || b.matrix.closed() {
 		return nil
 	}
 	return unsafe.Slice((*byte)(b.data), b.size)

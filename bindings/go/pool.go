@@ -57,6 +57,9 @@ func makePool(t reflect.Type, options *PoolOptions, call poolMaker) (*pool, erro
 	if options != nil {
 		given = *options
 	}
+	if given.Flags&PoolFlagsSingleThread != 0 {
+		return nil, fmt.Errorf("weir: a goroutine is not one thread: %w", Error(C.EINVAL))
+	}
 	if given.SlotSize = uint64(t.Size()); given.SlotSize == 0 {
 		given.SlotSize = 1
 	}
@@ -109,6 +112,7 @@ func typed[T any](p *pool, err error) (*Pool[T], error) {
 }
 
 // NewPool makes a pool of this process alone. Nil means all defaults; SlotSize is T's.
+// PoolFlagsSingleThread is refused, as goroutines change their threads.
 func NewPool[T any](options *PoolOptions) (*Pool[T], error) {
 	return typed[T](makePrivatePool(typeOf[T](), options))
 }

@@ -89,6 +89,12 @@ func TestPoolRefusesPointers(t *testing.T) {
 	must(t, p.Close())
 }
 
+func TestPoolOfOneThread(t *testing.T) {
+	if _, err := NewPool[int64](&PoolOptions{Flags: PoolFlagsSingleThread}); !errors.Is(err, syscall.EINVAL) {
+		t.Fatal(err)
+	}
+}
+
 func TestSharedPool(t *testing.T) {
 	m := newTestMatrix(t)
 	p, err := CreatePool[point](m, "points", &PoolOptions{Capacity: 1})

@@ -58,7 +58,7 @@ func (h *handle) await(ctx context.Context, fd func() (int, error), try func() e
 		return result
 	case ctx.Err() != nil:
 		return ctx.Err()
-	case h.state.Load()&closedBit != 0:
+	case h.closed():
 		return ErrClosed
 	}
 	return stopped

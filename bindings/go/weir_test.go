@@ -3,12 +3,14 @@
 package weir
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -103,6 +105,23 @@ func TestClose(t *testing.T) {
 	must(t, m.Close())
 	must(t, m.Close())
 	if _, err := m.Alloc(1, nil); !errors.Is(err, os.ErrClosed) {
+		t.Fatal(err)
+	}
+}
+
+func TestNothingIsShownOfAClosedMatrix(t *testing.T) {
+	m, err := Create("", nil)
+	must(t, err)
+	block, err := m.Alloc(10, nil)
+	must(t, err)
+	must(t, m.Close())
+	if block.Bytes() != nil {
+		t.Fatal("that memory is gone")
+	}
+	if err := block.Free(); !errors.Is(err, os.ErrClosed) {
+		t.Fatal(err)
+	}
+	if err := new(Matrix).Close(); !errors.Is(err, os.ErrClosed) {
 		t.Fatal(err)
 	}
 }
@@ -224,6 +243,43 @@ func TestLog(t *testing.T) {
 	must(t, l.Close())
 	if _, err := l.Append(nil); !errors.Is(err, os.ErrClosed) {
 		t.Fatal(err)
+	}
+}
+
+func TestOneReaderForManyGoroutines(t *testing.T) {
+	folder := t.TempDir() + "/log"
+	l, err := OpenLog(folder, nil)
+	must(t, err)
+	defer l.Close()
+	const count = 5000
+	for i := 0; i < count; i++ {
+		_, err := l.Append(bytes.Repeat([]byte{byte(i)}, 1+i%700))
+		must(t, err)
+	}
+	must(t, l.Sync())
+	r, err := OpenReader(folder, 0, 0)
+	must(t, err)
+	defer r.Close()
+	var seen atomic.Int64
+	var group sync.WaitGroup
+	for i := 0; i < 4; i++ {
+		group.Add(1)
+		go func() {
+			defer group.Done()
+			for {
+				record, err := r.Next()
+				if err != nil || record == nil {
+					return
+				}
+				if bytes.Count(record.Data, record.Data[:1]) == len(record.Data) {
+					seen.Add(1)
+				}
+			}
+		}()
+	}
+	group.Wait()
+	if seen.Load() != count {
+		t.Fatal(seen.Load())
 	}
 }
 

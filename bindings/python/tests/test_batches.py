@@ -66,7 +66,7 @@ class Batches(WithMatrix):
                     {"stride": 2, "tags": array.array("I", [1, 2, 3])}):
             with self.assertRaises(ValueError):
                 self.channel.post_copies(b"abcd", **bad)
-        with self.assertRaises(ZeroDivisionError):
+        with self.assertRaises(ValueError):
             self.channel.post_copies(b"abcd", 0)
         with self.assertRaises(weir.Error):
             self.channel.post_copies(b"abcd", 2, lengths=array.array("Q", [3, 3]))

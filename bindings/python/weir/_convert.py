@@ -21,7 +21,23 @@ def options(kind: Any, values: dict[str, Any]) -> Any:
         if name not in names or name == "size":
             raise TypeError(f"{kind.__name__} has no field {name!r}")
         setattr(made, name, text(value) if isinstance(value, str) else value)
+        if isinstance(value, int) and getattr(made, name) != value:
+            raise OverflowError(f"{kind.__name__}.{name} cannot be {value}")
     return made
+
+
+def alloc_options(values: dict[str, Any], timeout_ns: int) -> Any:
+    """AllocOptions with such a timeout."""
+    from weir import _ffi
+
+    given = {**values, "timeout_ns": timeout_ns} if timeout_ns else values
+    return options(_ffi.AllocOptions, given)
+
+
+def fits(kind: Any, value: int, what: str) -> None:
+    """ctypes drops the upper bits of a number that is too large."""
+    if isinstance(value, int) and kind(value).value != value:
+        raise OverflowError(f"{what} cannot be {value}")
 
 
 def info(kind: Any) -> Any:

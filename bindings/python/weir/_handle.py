@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import time
 import weakref
 from typing import Any, Callable, List, Set, Tuple, TypeVar
 
 from weir._error import check
 
 Self = TypeVar("Self", bound="Handle")
+
+_SLICE = 100_000_000  # ns that C waits before the interpreter looks at signals and the handle
 
 
 class _Life:
@@ -93,6 +96,24 @@ class Handle:
             return function(life.raw[0], *arguments)
         finally:
             life.leave()
+
+    def _timed(self, wait: int, call: Callable[[int], int]) -> int:
+        """`call(ns)` in slices: a signal's handler may raise between them, as for Ctrl-C, and a
+        handle that another thread has closed is seen."""
+        short = 0 <= wait <= _SLICE
+        try:
+            return call(wait if short else _SLICE)
+        except TimeoutError:
+            if short:
+                raise
+        end = None if wait < 0 else time.monotonic_ns() + wait - _SLICE
+        while True:
+            left = _SLICE if end is None else end - time.monotonic_ns()
+            try:
+                return call(min(max(left, 1), _SLICE))  # 0 would be another error
+            except TimeoutError:
+                if left <= _SLICE and end is not None:
+                    raise
 
     def close(self) -> None:
         """Ends it. The second time nothing happens."""

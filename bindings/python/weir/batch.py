@@ -7,7 +7,7 @@ import weakref
 from typing import TYPE_CHECKING, Any, Callable, List, Optional
 
 from weir import _ffi
-from weir._convert import nanoseconds, options
+from weir._convert import alloc_options, fits, nanoseconds
 from weir._error import failure
 from weir._handle import generation
 from weir._views import Shown
@@ -80,12 +80,11 @@ class Blocks(_Batch):
     def alloc(self, size: int, *, timeout: Optional[float] = 0, **values: Any) -> int:
         """As many as can be had, up to the capacity; how many."""
         self._must_be_empty("blocks")
-        if timeout != 0:
-            values["timeout_ns"] = nanoseconds(timeout)
-        waits = values.get("timeout_ns", 0) != 0
-        call = _ffi.weir_matrix_alloc_many if waits else _ffi.weir_matrix_alloc_many_nowait
-        made = self.matrix._call(call, size, self.capacity, options(_ffi.AllocOptions, values),
-                                 self._refs, self._addresses)
+        fits(ctypes.c_ssize_t, size, "the size")
+        wait = nanoseconds(timeout) if timeout != 0 else values.get("timeout_ns", 0)
+        call = _ffi.weir_matrix_alloc_many if wait else _ffi.weir_matrix_alloc_many_nowait
+        made = self.matrix._timed(wait, lambda ns: self.matrix._call(
+            call, size, self.capacity, alloc_options(values, ns), self._refs, self._addresses))
         if size != self.size:
             self._lengths[:] = [size] * self.capacity
             self.size = size
@@ -122,7 +121,7 @@ class Blocks(_Batch):
         self.free()
 
     def __del__(self) -> None:
-        if len(self) and not self.matrix.closed:
+        if len(self) and not self.matrix.closed and not self._watched():  # as when Python ends
             self.free()
 
 
@@ -141,6 +140,8 @@ class Messages(_Batch):
 
     def __init__(self, capacity: int, stride: int = 0) -> None:
         super().__init__(capacity)
+        if stride < 0:
+            raise ValueError("a stride is not negative")
         self.stride = stride
         self.subscription: Optional["Subscription"] = None
         self._raw = (ctypes.c_ubyte * (capacity * ctypes.sizeof(_ffi.Message)))()

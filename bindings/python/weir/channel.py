@@ -102,7 +102,7 @@ class Subscription(Handle):
         """The next message; BlockingIOError or TimeoutError if there is none."""
         record, wait = _ffi.Message(), nanoseconds(timeout)
         call = _ffi.weir_channel_read_nowait if wait == 0 else _ffi.weir_channel_read
-        self._call(call, wait, byref(record))
+        self._timed(wait, lambda ns: self._call(call, ns, byref(record)))
         return Message(self, record)
 
     def read_many(self, into: Messages, timeout: Optional[float] = None) -> int:
@@ -111,10 +111,12 @@ class Subscription(Handle):
         wait = nanoseconds(timeout)
         if into.stride:
             copies = _ffi.weir_channel_read_copies if wait else _ffi.weir_channel_read_copies_nowait
-            found = self._call(copies, into.stride, into.capacity, wait, into._records, into._bytes)
+            found = self._timed(wait, lambda ns: self._call(
+                copies, into.stride, into.capacity, ns, into._records, into._bytes))
         else:
             many = _ffi.weir_channel_read_many if wait else _ffi.weir_channel_read_many_nowait
-            found = self._call(many, into.capacity, wait, into._records)
+            found = self._timed(wait, lambda ns: self._call(
+                many, into.capacity, ns, into._records))
         into.subscription = self
         return into._fill(found)
 
@@ -214,7 +216,8 @@ class Channel(Handle):
         wait, given = nanoseconds(timeout), options(_ffi.PostOptions, values)
         call = _ffi.weir_channel_post_nowait if wait == 0 else _ffi.weir_channel_post
         ref, count = data.ref, data.size if length is None else length
-        data._pass_on("posted", lambda: self._call(call, ref, count, given, wait))
+        data._pass_on("posted", lambda: self._timed(
+            wait, lambda ns: self._call(call, ref, count, given, ns)))
 
     def post_many(self, blocks: Blocks, lengths: Any = None, tags: Any = None, *,
                   timeout: Optional[float] = None, **values: Any) -> int:
@@ -226,8 +229,9 @@ class Channel(Handle):
         call = _ffi.weir_channel_post_many if wait else _ffi.weir_channel_post_many_nowait
         used = column(lengths, len(blocks), "lengths") if lengths is not None else blocks._lengths
         marks = column(tags, len(blocks), "tags")
-        return blocks._pass_on("posted", lambda first, count: self._call(
-            call, _at(blocks._refs, first), used, marks, count, given, wait))
+        return blocks._pass_on("posted", lambda first, left: self._timed(
+            wait, lambda ns: self._call(
+                call, _at(blocks._refs, first), used, marks, left, given, ns)))
 
     def post_copies(self, data: Any, stride: int, *, lengths: Any = None, tags: Any = None,
                     count: Optional[int] = None, timeout: Optional[float] = None,
@@ -239,13 +243,16 @@ class Channel(Handle):
         """
         source, size = buffer(data)
         if count is None:
+            if stride < 1:
+                raise ValueError("a stride of less than a byte needs a count")
             count = size // stride
         if stride < 0 or count < 0 or count * stride > size:
             raise ValueError(f"{count} messages of {stride} bytes are not in {size} bytes")
         wait, given = nanoseconds(timeout), options(_ffi.PostOptions, values)
         call = _ffi.weir_channel_post_copies if wait else _ffi.weir_channel_post_copies_nowait
-        return self._call(call, source, stride, column(lengths, count, "lengths"),
-                          column(tags, count, "tags"), count, given, wait)
+        sizes, marks = column(lengths, count, "lengths"), column(tags, count, "tags")
+        return self._timed(wait, lambda ns: self._call(
+            call, source, stride, sizes, marks, count, given, ns))
 
     def inquire(self) -> _ffi.ChannelInfo:
         found: _ffi.ChannelInfo = info(_ffi.ChannelInfo)

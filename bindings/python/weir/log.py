@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import ctypes
 import os
+import threading
 from ctypes import byref
 from typing import Any, AsyncIterator, Iterator, NamedTuple, Optional, Sequence, Tuple
 
 from weir import _ffi
-from weir._convert import Bytes, buffer, info, nanoseconds, options, pointer, text
+from weir._convert import Bytes, buffer, fits, info, nanoseconds, options, pointer, text
 from weir._error import check
-from weir._handle import Handle
+from weir._handle import Handle, generation
 
 _SLICE = 0.1  # s that a thread waits before it is looked whether its coroutine is still there
 
@@ -50,7 +51,8 @@ class Log(Handle):
     def wait(self, lsn: int, timeout: Optional[float] = None) -> None:
         """Until the record survives a power cut."""
         wait = nanoseconds(timeout)
-        self._call(_ffi.weir_log_wait_nowait if wait == 0 else _ffi.weir_log_wait, lsn, wait)
+        call = _ffi.weir_log_wait_nowait if wait == 0 else _ffi.weir_log_wait
+        self._timed(wait, lambda ns: self._call(call, lsn, ns))
 
     def sync(self) -> None:
         """Until all that was appended survives a power cut."""
@@ -97,31 +99,48 @@ class Log(Handle):
 
 
 class LogReader(Handle):
-    """Reads a log, in any process. Iterating ends where nothing more is durable."""
+    """Reads a log, in any process. Iterating ends where nothing more is durable.
+
+    The library wants one thread at a time, until what it shows was copied: others wait here.
+    """
 
     def __init__(self, folder: Any, from_lsn: int = 0, flags: int = 0) -> None:
         raw = ctypes.c_void_p()
         check(_ffi.weir_log_reader_open(text(folder), from_lsn, flags, byref(raw)))
         super().__init__(pointer(raw), _ffi.weir_log_reader_close)
+        self._turn = threading.RLock()
+        self._born = generation()
+
+    def _alone(self) -> "threading._RLock":
+        if self._born != generation():  # a thread that is not in this process may have had it
+            self._turn, self._born = threading.RLock(), generation()
+        return self._turn
 
     def next(self) -> Optional[Record]:
         """The next record, or None if there is none now."""
         data, size = ctypes.c_void_p(), ctypes.c_size_t()
         lsn, tag = ctypes.c_uint64(), ctypes.c_uint32()
-        found = self._call(_ffi.weir_log_reader_next, byref(data), byref(size), byref(lsn),
-                           byref(tag))
-        if found == 0:
-            return None
-        copy = ctypes.string_at(data, size.value) if size.value else b""
+        with self._alone():
+            found = self._call(_ffi.weir_log_reader_next, byref(data), byref(size), byref(lsn),
+                               byref(tag))
+            if found == 0:
+                return None
+            copy = ctypes.string_at(data, size.value) if size.value else b""
         return Record(lsn.value, tag.value, copy, found == 2)
 
     def wait(self, timeout: Optional[float] = None) -> None:
         wait = nanoseconds(timeout)
         call = _ffi.weir_log_reader_wait_nowait if wait == 0 else _ffi.weir_log_reader_wait
-        self._call(call, wait)
+
+        def in_turn(ns: int) -> int:
+            with self._alone():
+                return self._call(call, ns)
+
+        self._timed(wait, in_turn)
 
     def seek(self, lsn: int) -> None:
-        self._call(_ffi.weir_log_reader_seek, lsn)
+        with self._alone():
+            self._call(_ffi.weir_log_reader_seek, lsn)
 
     def follow(self) -> Iterator[Record]:
         """Record after record, for ever."""
@@ -169,6 +188,7 @@ def verify(folder: Any) -> _ffi.LogReport:
 def _parts(records: Sequence[Bytes], tag: int) -> Tuple[Any, Any]:
     """What C reads, and what keeps that."""
     kept = [buffer(record) for record in records]
+    fits(ctypes.c_uint32, tag, "the tag")
     parts = (_ffi.LogPart * len(kept))()
     for part, (data, size) in zip(parts, kept):
         part.data, part.len, part.tag = ctypes.cast(data, ctypes.c_void_p).value, size, tag

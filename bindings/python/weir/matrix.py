@@ -8,7 +8,8 @@ from ctypes import byref
 from typing import TYPE_CHECKING, Any, Callable, List, Optional, Tuple, Union
 
 from weir import _ffi
-from weir._convert import collect, info, nanoseconds, options, pointer, text, with_callback
+from weir._convert import (alloc_options, collect, fits, info, nanoseconds, options, pointer,
+                           text, with_callback)
 from weir._error import check
 from weir._views import Owned, Owner
 
@@ -96,11 +97,11 @@ class Matrix(Owner):
     def alloc(self, size: int, *, timeout: Optional[float] = 0, **values: Any) -> Block:
         """A new block; `timeout` is how long to wait for memory, the rest is AllocOptions."""
         ref, address = ctypes.c_uint64(), ctypes.c_void_p()
-        if timeout != 0:
-            values["timeout_ns"] = nanoseconds(timeout)
-        waits = values.get("timeout_ns", 0) != 0
-        call = _ffi.weir_matrix_alloc if waits else _ffi.weir_matrix_alloc_nowait
-        self._call(call, size, options(_ffi.AllocOptions, values), byref(ref), byref(address))
+        fits(ctypes.c_ssize_t, size, "the size")
+        wait = nanoseconds(timeout) if timeout != 0 else values.get("timeout_ns", 0)
+        call = _ffi.weir_matrix_alloc if wait else _ffi.weir_matrix_alloc_nowait
+        self._timed(wait, lambda ns: self._call(
+            call, size, alloc_options(values, ns), byref(ref), byref(address)))
         return Block(self, ref.value, pointer(address), size)
 
     def alloc_many(self, size: int, count: int, *, timeout: Optional[float] = 0,
@@ -133,7 +134,8 @@ class Matrix(Owner):
         address, size = self._data(ref)
         if length is not None and not 0 <= length <= size:
             raise ValueError("more bytes than the block has")
-        return self._shown.show(address, size if length is None else length, self)
+        shown = self._shown.show(address, size if length is None else length, self)
+        return shown.toreadonly() if self._flags & _ffi.MatrixFlags.READ_ONLY else shown
 
     def bind(self, name: str, block: Union[Block, int]) -> int:
         """Names a block, which is nobody's from then on; its ref."""

@@ -45,7 +45,9 @@ class Pool(Owner):
 
     @classmethod
     def private(cls, slot_size: int, **values: Any) -> "Pool":
-        """One of this process alone, with the fields of PoolOptions."""
+        """One of this process alone, with the fields of PoolOptions, and for all threads of it."""
+        if values.get("flags", 0) & _ffi.PoolFlags.SINGLE_THREAD:
+            raise ValueError("any thread may use a Pool: it cannot be SINGLE_THREAD")
         raw = ctypes.c_void_p()
         given = options(_ffi.PoolOptions, {"slot_size": slot_size, **values})
         check(_ffi.weir_pool_create(given, byref(raw)))
@@ -77,7 +79,7 @@ class Pool(Owner):
         """A slot; BlockingIOError or TimeoutError if there is none."""
         slot, address, wait = ctypes.c_uint64(), ctypes.c_void_p(), nanoseconds(timeout)
         call = _ffi.weir_pool_acquire if wait else _ffi.weir_pool_acquire_nowait
-        self._call(call, wait, byref(slot), byref(address))
+        self._timed(wait, lambda ns: self._call(call, ns, byref(slot), byref(address)))
         return Slot(self, slot.value, pointer(address))
 
     def acquire_many(self, into: Any, timeout: Optional[float] = 0) -> int:
@@ -85,12 +87,14 @@ class Pool(Owner):
         by itself."""
         wait = nanoseconds(timeout)
         call = _ffi.weir_pool_acquire_many if wait else _ffi.weir_pool_acquire_many_nowait
-        return self._call(call, len(into), wait, into, None)
+        return self._timed(wait, lambda ns: self._call(call, len(into), ns, into, None))
 
     def release_many(self, slots: Any, count: Optional[int] = None) -> int:
         """Gives slots of such an array back, up to the first that cannot be; how many."""
-        return self._call(_ffi.weir_pool_release_many, slots,
-                          len(slots) if count is None else count)
+        count = len(slots) if count is None else count
+        if not 0 <= count <= len(slots):
+            raise ValueError(f"{count} slots are not in an array of {len(slots)}")
+        return self._call(_ffi.weir_pool_release_many, slots, count)
 
     def _address(self, slot: int) -> int:
         address = ctypes.c_void_p()

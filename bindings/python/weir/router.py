@@ -85,8 +85,8 @@ class Router(Handle):
               values: dict[str, Any]) -> int:
         wait, given = nanoseconds(timeout), options(_ffi.RouteOptions, values)
         call = _ffi.weir_router_post if wait else _ffi.weir_router_post_nowait
-        return int(block._pass_on("posted", lambda: self._call(
-            call, block.ref, length, given, wait)))
+        return int(block._pass_on("posted", lambda: self._timed(
+            wait, lambda ns: self._call(call, block.ref, length, given, ns))))
 
     def retire(self) -> None:
         """Ends the router for all; its channels stay."""

@@ -159,6 +159,8 @@ pub struct Record {
     pub tag: u32,
     /// What was appended.
     pub data: Vec<u8>,
+    /// Something before it is missing (`ReaderFlags::SALVAGE`).
+    pub after_gap: bool,
 }
 
 /// Reads a log in any process. As an iterator it ends where nothing more is durable.
@@ -226,6 +228,7 @@ impl Iterator for LogReader {
             lsn: record.lsn,
             tag: record.tag,
             data: record.data.to_vec(),
+            after_gap: record.after_gap,
         };
         self.next_record().map(|found| found.map(own)).transpose()
     }
