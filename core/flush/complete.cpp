@@ -76,6 +76,8 @@ void FlushRing::complete(Batch &batch, int result) noexcept
     wake_leader();
     for (uint64_t g = first; !early && g < end; ++g)
         recycle(g);
+    while (by_waiter && clean_one()) { // the I/O thread has other things to do first
+    }
     if (host_.advanced != nullptr && !is_poisoned())
         host_.advanced(host_.self, written(), durable());
 }
@@ -110,7 +112,9 @@ void FlushRing::pass_written(uint64_t &ret_first, uint64_t &ret_end) noexcept
         provable_ = safe_;
 }
 
-/// All batches of the generation are written: its buffer is the next one's, zeroed.
+/// All batches of the generation are written: its buffer is the next one's, when it is zeroed. That
+/// is most of the work of the I/O thread where nothing else is to be done, so whoever waits for room
+/// does it as well.
 void FlushRing::recycle(uint64_t generation) noexcept
 {
     Buffer &buffer = buffer_of(generation);
@@ -124,9 +128,34 @@ void FlushRing::recycle(uint64_t generation) noexcept
         buffer.fresh = nullptr;
         buffer.mem.store(reinterpret_cast<uintptr_t>(mem), relaxed); // by gen
     }
-    std::memset(mem, 0, options_.buffer_size);
-    buffer.gen.store(next, release);      // pairs with locate()
-    buffer.free_for.store(next, seq_cst); // [D] pairs with can_open(), after decline()'s store
+    buffer.dirty_for.store(next, release); // pairs with clean_one()
+    room_.wake_all();                      // who waits for room may zero it
+}
+
+/// Zeroes the first buffer that wants it. False: none does. The I/O thread comes here after all else,
+/// so nobody has to.
+bool FlushRing::clean_one() noexcept
+{
+    uint64_t const first = DutyWord{duty_.load(relaxed)}.generation() + 1; // a hint: wanted first
+    for (uint64_t i = 0; i < options_.buffer_count; ++i) {
+        Buffer &buffer = buffer_of(first + i);
+        uint64_t generation = buffer.dirty_for.load(relaxed); // the CAS orders
+        // acquire: pairs with recycle(); `mem` is what it left
+        if (generation != 0 && buffer.dirty_for.compare_exchange(generation, 0, acquire, relaxed)) {
+            clean(buffer, generation);
+            return true;
+        }
+    }
+    return false;
+}
+
+void FlushRing::clean(Buffer &buffer, uint64_t generation) noexcept
+{
+    // relaxed: nobody changes it before the generation is written
+    std::memset(reinterpret_cast<void *>(buffer.mem.load(relaxed)), 0, options_.buffer_size);
+    buffer.gen.store(generation, release); // pairs with locate()
+    // [D] pairs with can_open(), after decline()'s store
+    buffer.free_for.store(generation, seq_cst);
     static_cast<void>(try_rotate(0, nullptr));
     room_.wake_all(); // a large unit waits for a buffer, not for the duty
 }

@@ -28,7 +28,7 @@
 //   duty := NEEDED(g), which anybody may claim. Who frees a buffer or brings a segment looks.
 //   A cut: tail CAS (g, off) -> (g, block behind off + 80); the gap is PAD; headers are read one
 //   after the other; the header of the batch; READY -> WRITING by CAS -> WRITTEN; watermarks;
-//   gates; a generation that is written is zeroed and freed for g + N.
+//   gates; a generation that is written is freed for g + N, and opens when somebody has zeroed it.
 //
 // Invariants (the explorer's flush scenarios assert them, or the tests that are named)
 //    1  Reservations are disjoint and cover all from the first LSN to the tail.

@@ -131,6 +131,8 @@ Status FlushRing::await_buffer(uint64_t generation, Deadline const &deadline) no
     for (;;) {
         if (is_poisoned())
             return error(kPoisoned);
+        if (clean_one())
+            continue;
         uint32_t const seen = room_.enter();
         // [D] [R] seq_cst: who frees the buffer or brings the segment wakes `room_` afterwards
         bool const free = buffer_of(generation).free_for.load(seq_cst) == generation &&

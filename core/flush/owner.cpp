@@ -30,6 +30,7 @@ bool FlushRing::work() noexcept
     did |= cut_due();
     did |= submit_ready();
     did |= flush_due();
+    did |= clean_one();
     did |= finish_closing();
     return did;
 }

@@ -3,6 +3,8 @@
 // ring.
 #include "core/flush/ring.hpp"
 
+#include <utility>
+
 namespace weir {
 
 Status FlushRing::append_long(Source source, Nanoseconds timeout, Lsn &ret) noexcept
@@ -153,7 +155,7 @@ FlushRing::Take FlushRing::overflow(TailWord tail, uint64_t need, Source const *
 Result<bool> FlushRing::await_room(Deadline const &deadline, bool may_wait, uint64_t need,
                                    Spot &ret) noexcept
 {
-    for (bool slept = false;; slept = true) {
+    for (bool counted = false;;) {
         note_full();
         if (Status const refused = room_status(); !refused.ok())
             return refused;
@@ -161,12 +163,14 @@ Result<bool> FlushRing::await_room(Deadline const &deadline, bool may_wait, uint
             return true;
         if (TailWord{tail_.load(seq_cst)}.offset() <= options_.buffer_size)
             return false;
+        if (clean_one())
+            continue;
         if (!may_wait)
             return error(EAGAIN);
         Nanoseconds const left = deadline.left();
         if (left == 0)
             return error(ETIMEDOUT);
-        if (!slept)
+        if (!std::exchange(counted, true))
             count_.room_waits.fetch_add(1, relaxed); // for people
         uint32_t const seen = room_.enter();
         // seq_cst, after enter(): who makes room changes one of these and then wakes

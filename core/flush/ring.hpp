@@ -154,11 +154,15 @@ class FlushRing {
     enum Attention : uint32_t { kDeep = 1, kPoison = 2, kFull = 4 };
 
     struct alignas(kCacheLine) Buffer {
-        /// Which generation `mem` serves, ~0 while that changes. Writer: the recycler.
+        /// Which generation `mem` serves, ~0 while that changes. Writers: the recycler, and who
+        /// zeroes the bytes.
         atomic<uint64_t> gen;
         /// Address of the buffer's bytes, as an integer. Writer: the recycler, while gen is ~0.
         atomic<uint64_t> mem;
-        /// Which generation may open next. Writer: the recycler. Protects the zeroed bytes.
+        /// For which generation the bytes have still to be zeroed, 0: for none. Writers: the
+        /// recycler; by CAS to 0 whoever takes that work. Protects `mem`.
+        atomic<uint64_t> dirty_for;
+        /// Which generation may open next. Writer: who zeroed the bytes. Protects them.
         atomic<uint64_t> free_for;
         /// 1 + the highest generation of which something was evicted; never falls. Writer: the
         /// evictor.
@@ -346,6 +350,8 @@ class FlushRing {
     void complete(Batch &batch, int result) noexcept;
     void pass_written(uint64_t &ret_first, uint64_t &ret_end) noexcept;
     void recycle(uint64_t generation) noexcept;
+    bool clean_one() noexcept;
+    void clean(Buffer &buffer, uint64_t generation) noexcept;
     void raise_durable() noexcept;
     Mark publish_durable(Mark target) noexcept;
     void wake_passed(uint64_t first, uint64_t last) noexcept;

@@ -701,8 +701,8 @@ FLUSH = [
          (COMPLETE, "    for (uint64_t s = first; s <= last; ++s) {",
           "    for (uint64_t s = first; s <= last && s == first; ++s) {"), sees="forgotten"),
     rule("flush: quarantined never falls", "f_stopped_later", (1, 0, 1),
-         (COMPLETE, "    buffer.gen.store(next, release);",
-          "    buffer.quarantined.store(0, relaxed);\n    buffer.gen.store(next, release);"),
+         (COMPLETE, "    buffer.gen.store(generation, release);",
+          "    buffer.quarantined.store(0, relaxed);\n    buffer.gen.store(generation, release);"),
          sees="invariant 13"),
     rule("flush: an evicted writer's memory is not used again", "f_early", (2, 0, 0),
          (EVICT, "    buffer.fresh = c.out;\n", "    buffer.fresh = nullptr;\n"),
@@ -711,7 +711,13 @@ FLUSH = [
          (EVICT, "    buffer.quarantined.store(generation + 1, seq_cst); // [Q] before any CAS of "
           "evict_unit()\n", ""), sees="invariant 13"),
     rule("flush: a buffer opens zeroed", "f_full", (1, 0, 0),
-         (COMPLETE, "    std::memset(mem, 0, options_.buffer_size);\n", ""), sees="invariant 7"),
+         (COMPLETE, "    std::memset(reinterpret_cast<void *>(buffer.mem.load(relaxed)), 0, "
+          "options_.buffer_size);\n", ""), sees="invariant 7"),
+    rule("flush: one thread zeroes a buffer", "f_full", (2, 0, 0),
+         (COMPLETE, "        if (generation != 0 && buffer.dirty_for.compare_exchange(generation, 0, "
+          "acquire, relaxed)) {\n",
+          "        if (generation != 0) {\n            buffer.dirty_for.store(0, relaxed);\n"),
+         sees="livelock"),  # its buffer never comes back
     rule("flush: durable before its sequence", "f_timed", (2, 0, 0),
          (COMPLETE, "    durable_.store(target.lsn, seq_cst); // pairs with durable()\n"
           "    durable_sequence_.store(target.whole, seq_cst);\n",
