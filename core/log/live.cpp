@@ -117,9 +117,10 @@ Status Live::publish(char const *folder, uint32_t mode, uint8_t const (&uuid)[16
     page.reserved = 0;
     page.sleepers.store(0, relaxed); // a hint of readers that were killed; who sleeps comes back
     std::memcpy(page.uuid, uuid, sizeof page.uuid);
-    page.written.store(durable, relaxed); // published by `epoch`, as the next two
-    page.durable.store(durable, relaxed);
-    page.truncated.store(truncated, relaxed);
+    // release: pairs with the acquire in Reader::live_limit(), which then finds the epoch gone
+    page.written.store(durable, release);
+    page.durable.store(durable, release);
+    page.truncated.store(truncated, release);
     page.epoch.store(epoch, release); // pairs with the acquire in Reader::live_limit()
     wake();
     return kOk;
