@@ -40,17 +40,14 @@ __attribute__((noinline)) int alloc_slowly(weir_matrix *matrix, size_t size, wei
                                            void **ret_data) noexcept
 {
     weir::Allocation made;
-    weir::Status const status = core(matrix)->has_lanes() ? core(matrix)->alloc(size, made)
-                                                          : core(matrix)->alloc_shared(size, made);
-    return hand_over(status, made, ret_block, ret_data);
+    return hand_over(core(matrix)->alloc(size, made), made, ret_block, ret_data);
 }
 
 // These end a call, so that the usual way needs no stack.
 
 __attribute__((noinline)) int free_slowly(weir_matrix *matrix, weir::Ref block) noexcept
 {
-    return core(matrix)->has_lanes() ? core(matrix)->free(block).code
-                                     : core(matrix)->free_shared(block).code;
+    return core(matrix)->free(block).code;
 }
 
 __attribute__((noinline, cold)) int wake(weir_matrix *matrix) noexcept
@@ -114,7 +111,7 @@ WEIR_API int weir_matrix_alloc(struct weir_matrix *matrix, size_t size,
     if (options != nullptr)
         return alloc_with(matrix, size, *options, ret_block, ret_data);
     if (!core(matrix)->has_lanes())
-        return alloc_slowly(matrix, size, ret_block, ret_data);
+        return core(matrix)->alloc_shared(size, *ret_block, ret_data).code;
     weir::Allocation made;
     if (!WEIR_LIKELY(core(matrix)->alloc_fast(size, made)))
         return alloc_slowly(matrix, size, ret_block, ret_data);
@@ -150,7 +147,9 @@ WEIR_API int weir_matrix_free(struct weir_matrix *matrix, weir_ref block) noexce
     if (matrix == nullptr)
         return -EINVAL;
     weir::Ref const ref{block};
-    if (!core(matrix)->has_lanes() || !WEIR_LIKELY(core(matrix)->free_fast(ref)))
+    if (!core(matrix)->has_lanes())
+        return core(matrix)->free_shared(ref).code;
+    if (!WEIR_LIKELY(core(matrix)->free_fast(ref)))
         return free_slowly(matrix, ref);
     return WEIR_LIKELY(!core(matrix)->somebody_waits()) ? 0 : wake(matrix);
 }

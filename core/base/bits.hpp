@@ -49,6 +49,14 @@ inline void prefetch_to_write([[maybe_unused]] void const *address) noexcept
 }
 inline void prefetch_to_read(void const *address) noexcept { __builtin_prefetch(address, 0); }
 
+/// The same pointer; the compiler keeps it, where it would work out an element's address anew at each
+/// use.
+template <class T> inline T *kept(T *pointer) noexcept
+{
+    asm("" : "+r"(pointer));
+    return pointer;
+}
+
 template <class T> constexpr T smaller(T a, T b) noexcept { return b < a ? b : a; }
 template <class T> constexpr T larger(T a, T b) noexcept { return a < b ? b : a; }
 

@@ -113,15 +113,14 @@ inline uint64_t BitTree::find(unsigned column, uint64_t from) const noexcept
 
 inline unsigned BitTree::find_column(unsigned from) const noexcept
 {
-    for (unsigned at = from; at < columns_; at = (at / 64 + 1) * 64) {
+    unsigned const columns = columns_;
+    for (unsigned at = from; at < columns; at = (at | 63) + 1) {
         // relaxed: a hint, as in find()
-        uint64_t const bits = map_[at / 64].load(relaxed) & ~(bit(at % 64) - 1);
-        if (bits != 0) {
-            unsigned const found = at / 64 * 64 + lowest_bit(bits);
-            return found < columns_ ? found : columns_;
-        }
+        uint64_t const bits = map_[at / 64].load(relaxed) >> at % 64;
+        if (WEIR_LIKELY(bits != 0))
+            return smaller(at + lowest_bit(bits), columns);
     }
-    return columns_;
+    return columns;
 }
 
 } // namespace weir

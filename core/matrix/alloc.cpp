@@ -100,7 +100,7 @@ struct Matrix::Search {
 };
 
 /// The shared path: no lane could serve the request.
-Status Matrix::alloc_shared(uint64_t size, Allocation &ret) noexcept
+Status Matrix::alloc_shared(uint64_t size, uint64_t &ret_ref, void **ret_data) noexcept
 {
     WEIR_TRY(enter());
     if (size - 1 >= segment_.geometry().request.capacity)
@@ -108,20 +108,35 @@ Status Matrix::alloc_shared(uint64_t size, Allocation &ret) noexcept
 
     Caller const self = caller();
     unsigned const home = sector_for(size);
-    Sector &sector = sectors_[home];
+    Sector &sector = *kept(&sectors_[home]);
     Granules const length = sector.granules_for(size);
-    Run const run = sector.search_quickly(length, position_of(home, self), self);
+    WorkPlace &place = work_place(self);
+    Run const run = sector.search_quickly(length, position(place, home), self);
     if (!WEIR_LIKELY(run.length != 0))
-        return alloc_properly({size, 1, false, 0}, ret);
+        return alloc_shared_properly(size, ret_ref, ret_data);
 
-    Run const mine = sector.cut_right(run, length, run.length, self.owner());
+    Run const mine =
+        sector.cut_right(run, length, run.length, self.owner(), known_steps(place, self));
     BlockWord const word = sector.hand_out(mine, self.owner(), 0);
     self.close();
-    remember_position(home, self, run.head); // there the rest of the free block stays
-    relax(self);
+    remember(place, home, run.head); // there the rest of the free block stays
+    relax(place, 1);
     self.count(self.counters().allocs, relaxed); // for people
-    ret.ref = make_ref(sector, mine.head, word);
-    ret.data = segment_.base() + sector.offset_of(mine.head);
+    uint64_t const offset = sector.offset_of(mine.head);
+    ret_ref = make_ref(offset, word).value;
+    if (ret_data != nullptr)
+        *ret_data = segment_.base() + offset;
+    return kOk;
+}
+
+WEIR_COLD Status Matrix::alloc_shared_properly(uint64_t size, uint64_t &ret_ref,
+                                               void **ret_data) noexcept
+{
+    Allocation made;
+    WEIR_TRY(alloc_properly({size, 1, false, 0}, made));
+    ret_ref = made.ref.value;
+    if (ret_data != nullptr)
+        *ret_data = made.data;
     return kOk;
 }
 
@@ -149,7 +164,8 @@ WEIR_COLD Status Matrix::alloc_properly(AllocRequest const &request, Allocation 
     Search search{request, window, home};
     search.sector = &sectors_[home];
     search.need = need_in(*search.sector, request);
-    search.run = quick_search(search, *search.sector, position_of(home, self) >> kChunkShift);
+    WorkPlace &place = work_place(self);
+    search.run = quick_search(search, *search.sector, position(place, home) >> kChunkShift);
     if (search.run.length == 0) {
         Status const found = alloc_slow(search);
         if (!found.ok()) {
@@ -161,7 +177,7 @@ WEIR_COLD Status Matrix::alloc_properly(AllocRequest const &request, Allocation 
     Run const mine = sector.carve(search.run, search.need, self.owner());
     BlockWord const word = sector.hand_out(mine, self.owner(), request.state);
     window.close();
-    remember_position(static_cast<unsigned>(&sector - sectors_), self, search.run.head);
+    remember(place, static_cast<unsigned>(&sector - sectors_), search.run.head);
     self.count(self.counters().allocs, relaxed); // for people
     ret.ref = make_ref(sector, mine.head, word);
     ret.data = segment_.base() + sector.offset_of(mine.head);
@@ -221,6 +237,7 @@ Status Matrix::alloc_slow(Search &search) noexcept
 /// The quick way in every sector: search, and grow where that is allowed.
 bool Matrix::search_all(Search &search) noexcept
 {
+    WorkPlace &place = work_place(search.window.caller());
     for (unsigned i = 0; i < search.count; ++i) {
         unsigned const index = search.order[i];
         Sector &sector = sectors_[index];
@@ -230,13 +247,12 @@ bool Matrix::search_all(Search &search) noexcept
         search.need = need_in(sector, search.request);
         for (int tries = 0;; ++tries) {
             search.contended = false;
-            search.run = quick_search(search, sector,
-                                      position_of(index, search.window.caller()) >> kChunkShift);
+            search.run = quick_search(search, sector, position(place, index) >> kChunkShift);
             if (search.run.length != 0)
                 return true;
             if (!search.contended || tries == kContendedTries)
                 break;
-            back_off(static_cast<unsigned>(tries) + press(search.window.caller()));
+            back_off(static_cast<unsigned>(tries) + press(place));
         }
         if (index < search.home && sector.trimmed() == 0)
             continue; // a smaller sector never grows for a larger request

@@ -102,10 +102,11 @@ template <class Step> Status Matrix::change_block(Ref ref, Step step) noexcept
 WEIR_HOT void Matrix::free_claimed(Place const &place, Caller const &self) noexcept
 {
     Run const freed{place.head, place.word.granules()};
-    Run const published = place.sector->release_hot(freed, self.owner());
+    WorkPlace &work = work_place(self);
+    Run const published = place.sector->release_hot(freed, self.owner(), known_steps(work, self));
     self.close();
     tell_waiting();
-    remember_position(place.index, self, published.head);
+    remember(work, place.index, published.head);
     self.count(self.counters().frees, relaxed); // for people
 }
 

@@ -63,6 +63,8 @@ void Matrix::heal_owner(Owner dead, HealReport &report) noexcept
         Window window(self);
         window.open();
         for (Sector &sector : sectors_)
+            sector.forget_known(); // before the walks, which list what they see
+        for (Sector &sector : sectors_)
             for (int i = 0; i < kHealWalks && !heal_sector(sector, dead, report); ++i)
                 ; // somebody scribbles: bounded
     }

@@ -32,10 +32,10 @@ void drop_oldest(Magazine &magazine, unsigned count) noexcept
 Status Matrix::alloc(uint64_t size, Allocation &ret) noexcept
 {
     if (magazine_budget_ == 0)
-        return alloc_shared(size, ret);
+        return alloc_shared(size, ret.ref.value, &ret.data);
     if (WEIR_LIKELY(alloc_fast(size, ret)) || alloc_laned(size, 0, ret))
         return kOk;
-    return alloc_shared(size, ret);
+    return alloc_shared(size, ret.ref.value, &ret.data);
 }
 
 /// A small allocation. False: the shared path has to serve it, or to say why not.
@@ -91,12 +91,14 @@ WEIR_COLD bool Matrix::refill(Lane &lane, Magazine &magazine, uint8_t state,
     Sector &from = sectors_[index];
     Granules const length = magazine.length;
     Caller const self = caller();
-    Run const run = from.search_quickly(length, position_of(index, self), self);
+    WorkPlace &place = work_place(self);
+    Run const run = from.search_quickly(length, position(place, index), self);
     if (run.length == 0)
         return false;
     Granules const count =
         smaller(run.length / length, smaller<Granules>(magazine.batch, magazine.most + 1u));
-    Run const mine = from.cut_right(run, count * length, run.length, self.owner());
+    Run const mine =
+        from.cut_right(run, count * length, run.length, self.owner(), known_steps(place, self));
     if (count > 1)
         from.cut_evenly(mine, length, self.owner());
     for (Granule at = mine.end() - length; at > mine.head; at -= length) {
@@ -107,8 +109,8 @@ WEIR_COLD bool Matrix::refill(Lane &lane, Magazine &magazine, uint8_t state,
     magazine.batch = static_cast<uint16_t>(smaller(magazine.batch * 2u, kMostBatch));
     BlockWord const word = from.hand_out({mine.head, length}, self.owner(), state);
     self.close();
-    remember_position(index, self, run.head); // there the rest of the free block stays
-    relax(self);
+    remember(place, index, run.head); // there the rest of the free block stays
+    relax(place, count);
     Lane::bump(lane.counters->hits);
     Lane::bump(lane.counters->refills);
     ret.ref = make_ref(from, mine.head, word);

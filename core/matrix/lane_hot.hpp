@@ -91,7 +91,7 @@ WEIR_HOT bool Matrix::find_quickly(Ref ref, Place &ret, Order order) noexcept
 {
     uint64_t const offset = ref.value & kOffsetMask;
     unsigned const index = offset < sectors_[kMedium].data_offset() ? kSmall : kMedium;
-    Sector &sector = sectors_[index];
+    Sector &sector = *kept(&sectors_[index]);
     uint64_t const head = granule_at(offset - sector.data_offset(), kGranuleShift[index]);
     Granules const limit = sector.known_limit();
     if (!WEIR_LIKELY(head < limit))

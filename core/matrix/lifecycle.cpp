@@ -243,6 +243,8 @@ void Matrix::in_fork_child(void *handle) noexcept
     matrix->mutex_.reset();
     matrix->objects_mutex_.reset();
     matrix->healed_at_attach_ = {}; // the parent reports it
+    for (WorkPlace &place : matrix->work_places_)
+        place.known = {}; // a thread of the parent may have been changing it
     matrix->set_me({});
     if (matrix->depot_ != nullptr)
         matrix->depot_->reset();

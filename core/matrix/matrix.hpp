@@ -193,7 +193,8 @@ class Matrix {
     void tell_waiting() noexcept { Waiting(segment_.header().memory).wake(); }
     bool somebody_waits() const noexcept { return Waiting(segment_.header().memory).is_awaited(); }
     /// Past the lanes.
-    Status alloc_shared(uint64_t size, Allocation &ret) noexcept;
+    /// `ret_ref`: the ref's value. `ret_data` may be NULL.
+    Status alloc_shared(uint64_t size, uint64_t &ret_ref, void **ret_data) noexcept;
     Status free_shared(Ref ref) noexcept;
     /// Without options: the usual way.
     Status alloc(uint64_t size, Allocation &ret) noexcept;
@@ -359,6 +360,7 @@ class Matrix {
     // alloc.cpp
     struct Search;
     Status alloc_properly(AllocRequest const &request, Allocation &ret) noexcept;
+    Status alloc_shared_properly(uint64_t size, uint64_t &ret_ref, void **ret_data) noexcept;
     Status alloc_slow(Search &search) noexcept;
     /// The same, sleeping until memory comes back (wait.cpp).
     Status alloc_waiting(AllocRequest const &request, Allocation &ret) noexcept;
@@ -379,32 +381,45 @@ class Matrix {
     Result<Granules> growth_step(unsigned sector, Need need) const noexcept;
     Status commit_at_start(uint64_t bytes) noexcept;
     uint64_t committed() const noexcept;
-    // Where a thread works in a sector: the head that it last left there FREE, mostly. Hints of this
-    // process: no order, no truth.
-    Granule position_of(unsigned sector, Caller const &caller) const noexcept
+    /// What helps a thread on the shared path. Hints of this process: no order, no truth.
+    struct alignas(kCacheLine) WorkPlace {
+        Granule position[kSectors]; ///< the head that it last left there FREE, mostly
+        uint32_t pressure;
+        KnownSteps known; ///< of the first thread with this place alone; others may share the rest
+    };
+    static constexpr unsigned kWorkPlaces = 32;
+    static_assert(is_power_of_two(kWorkPlaces));
+    WorkPlace &work_place(Caller const &caller) noexcept
     {
-        return __atomic_load_n(&positions_[caller.thread() % kPositions][sector], __ATOMIC_RELAXED);
+        return *kept(&work_places_[caller.thread() % kWorkPlaces]);
     }
-    void remember_position(unsigned sector, Caller const &caller, Granule head) noexcept
+    static KnownSteps *known_steps(WorkPlace &place, Caller const &caller) noexcept
     {
-        __atomic_store_n(&positions_[caller.thread() % kPositions][sector], head, __ATOMIC_RELAXED);
+        return WEIR_LIKELY(caller.thread() < kWorkPlaces) ? &place.known : nullptr;
+    }
+    static Granule position(WorkPlace const &place, unsigned sector) noexcept
+    {
+        return __atomic_load_n(&place.position[sector], __ATOMIC_RELAXED);
+    }
+    static void remember(WorkPlace &place, unsigned sector, Granule head) noexcept
+    {
+        __atomic_store_n(&place.position[sector], head, __ATOMIC_RELAXED);
     }
 
     // How often a thread lately found that others have what it wants. If that is the rule, turns
     // of one operation cost more than longer turns, so it waits longer; if not, it hardly waits.
-    unsigned press(Caller const &caller) noexcept
+    static unsigned press(WorkPlace &place) noexcept
     {
-        uint32_t &pressure = positions_[caller.thread() % kPositions][kSectors];
-        uint32_t const now =
-            smaller(__atomic_load_n(&pressure, __ATOMIC_RELAXED) + kPressureStep, kMaxPressure);
-        __atomic_store_n(&pressure, now, __ATOMIC_RELAXED);
+        uint32_t const now = smaller(
+            __atomic_load_n(&place.pressure, __ATOMIC_RELAXED) + kPressureStep, kMaxPressure);
+        __atomic_store_n(&place.pressure, now, __ATOMIC_RELAXED);
         return now / kPressureStep;
     }
-    void relax(Caller const &caller) noexcept
+    /// It got `count` blocks.
+    static void relax(WorkPlace &place, uint32_t count) noexcept
     {
-        uint32_t &pressure = positions_[caller.thread() % kPositions][kSectors];
-        if (uint32_t const now = __atomic_load_n(&pressure, __ATOMIC_RELAXED); now != 0)
-            __atomic_store_n(&pressure, now - 1, __ATOMIC_RELAXED);
+        if (uint32_t const now = __atomic_load_n(&place.pressure, __ATOMIC_RELAXED); now != 0)
+            __atomic_store_n(&place.pressure, now - smaller(now, count), __ATOMIC_RELAXED);
     }
 
     // trim.cpp
@@ -492,11 +507,9 @@ class Matrix {
     void *open_objects_ = nullptr; ///< what the channels of this handle make of it
     void *open_pools_ = nullptr;   ///< the same for pools
     ForkHook fork_hook_;
-    /// Where a thread last found or freed something, per sector, and its pressure.
-    static constexpr unsigned kPositions = 16;
-    static constexpr uint32_t kPressureStep = 4;
-    static constexpr uint32_t kMaxPressure = 40;
-    alignas(kCacheLine) uint32_t positions_[kPositions][kCacheLine / sizeof(uint32_t)] = {};
+    static constexpr uint32_t kPressureStep = 64;
+    static constexpr uint32_t kMaxPressure = 10 * kPressureStep;
+    WorkPlace work_places_[kWorkPlaces] = {};
 };
 
 } // namespace weir

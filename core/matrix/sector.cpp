@@ -18,6 +18,7 @@ void Sector::init(Segment &segment, unsigned index) noexcept
     steps_.init(g.plan, g.classes, levels, segment.at<atomic<uint64_t>>(g.map));
     limit_ = &segment.header().sector_limit[index].granules;
     trimmed_ = &segment.header().sector_limit[index].trimmed;
+    forgets_ = &segment.header().sector_limit[index].forgets;
     max_ = static_cast<Granule>(g.max_granules);
     granule_shift_ = g.granule_shift;
     data_ = g.data;
@@ -84,11 +85,25 @@ bool Sector::findable(Run run) const noexcept
 
 // ---- search
 
-/// Rule 3 of the index.
+void KnownSteps::add(void const *where, uint64_t before, Granules length) noexcept
+{
+    Granules const width = step_width(length);
+    Granules const begin = length & ~(width - 1);
+    bool const touches = begin == from + count || begin + width == from;
+    if (where == chunk && before == forgets && touches) {
+        from = smaller(from, begin);
+        count += width;
+        return;
+    }
+    *this = {where, before, begin, width};
+}
+
+/// Rule 3 of the index. The count goes up between the bit's end and the look: set_hints().
 WEIR_COLD void Sector::forget_step(unsigned step, uint64_t chunk, Window &window) noexcept
 {
     window.open(); // the bit may be missing for a moment
     steps_.clear(step, chunk);
+    forgets_->fetch_add(1, seq_cst); // [F] pairs with [K] in set_hints()
     if (chunk_has(step, chunk))
         steps_.set(step, chunk);
     window.close();

@@ -32,6 +32,22 @@ struct LateHints {
     uint64_t steps[BitTree::kMapWords] = {};
 };
 
+/// The steps of one chunk that a thread has lately found or put in the index, as lengths in a row:
+/// they stand there as long as nobody has forgotten one in this sector. Of this thread alone.
+struct KnownSteps {
+    void const *chunk = nullptr; ///< its word of hints: of one sector
+    uint64_t forgets = 0;        ///< SectorLimit::forgets, read before they were put there
+    Granules from = 0;
+    Granules count = 0;
+
+    bool has(void const *where, uint64_t now, Granules length) const noexcept
+    {
+        return where == chunk && now == forgets && length - from < count;
+    }
+    /// Its step stands there. A pair of cut and merge goes to and fro between two that touch.
+    void add(void const *where, uint64_t before, Granules length) noexcept;
+};
+
 class Sector {
   public:
     void init(Segment &segment, unsigned index) noexcept;
@@ -75,7 +91,8 @@ class Sector {
     /// our hand; its TAIL is right.
     Run carve(Run run, Need need, Owner me) noexcept;
     /// The same for what ends where the run ends, inline. `listed`: its length when it was claimed.
-    Run cut_right(Run run, Granules length, Granules listed, Owner me) noexcept;
+    Run cut_right(Run run, Granules length, Granules listed, Owner me,
+                  KnownSteps *known = nullptr) noexcept;
 
     /// Cuts a run we hold, a multiple of `each`, into blocks that are all CLAIMED by us (M5).
     void cut_evenly(Run run, Granules each, Owner me) noexcept;
@@ -99,7 +116,7 @@ class Sector {
     /// Returns the block that was published last: where a walk goes on behind it.
     Run release_run(Run run, Owner me) noexcept;
     /// The same inline (sector_hot.hpp).
-    Run release_hot(Run run, Owner me) noexcept;
+    Run release_hot(Run run, Owner me, KnownSteps *known = nullptr) noexcept;
 
     /// For healing: a dead one's block whose neighbours are others' becomes FREE by one CAS from
     /// `found`. Its TAIL is right (has_tail()); its hints are late. Returns the block that is FREE
@@ -112,6 +129,8 @@ class Sector {
         return run.length < 2 || (last.is(Kind::tail) && last.granules() == run.length);
     }
     void set_late(LateHints &hints) noexcept;
+    /// Nobody shall rely on the steps that he knows: somebody who was forgetting one died.
+    void forget_known() noexcept { forgets_->fetch_add(1, seq_cst); } // [F], as in forget_step()
 
     /// Gives back the CACHED blocks behind a user's block, as far as it wants to grow to `length`.
     void steal_right(Run run, Granules length, Window &window) noexcept;
@@ -261,11 +280,12 @@ class Sector {
     Run absorb_left(Run run, Owner me, Granules &ret_listed) noexcept;
     void write_merged(Run run, Granule absorbed, Owner me) noexcept;
     bool is_free_at(Granule at) const noexcept;
-    Run publish(Run run, Granules listed, bool look_right, Owner me) noexcept;
-    Run give_back(Run run, Granules listed, bool look_right, Owner me) noexcept;
+    Run publish(Run run, Granules listed, bool look_right, Owner me, KnownSteps *known) noexcept;
+    Run give_back(Run run, Granules listed, bool look_right, Owner me,
+                  KnownSteps *known = nullptr) noexcept;
     Run merge_again(Run run, Owner me) noexcept;
 
-    void set_hints(Run run) noexcept;
+    void set_hints(Run run, KnownSteps *known = nullptr) noexcept;
     void set_granule_hint(Granule at) noexcept;
     void drop_granule_hint(Granule at) noexcept;
 
@@ -285,6 +305,7 @@ class Sector {
     BitTree steps_;
     atomic<uint64_t> *limit_ = nullptr;
     atomic<uint64_t> *trimmed_ = nullptr;
+    atomic<uint64_t> *forgets_ = nullptr;
     Granule max_ = 0;
     Granule known_limit_ = 0;
     unsigned granule_shift_ = 0;

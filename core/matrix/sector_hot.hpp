@@ -30,10 +30,21 @@ WEIR_HOT void Sector::drop_granule_hint(Granule at) noexcept
         word.fetch_and(~mask, seq_cst);
 }
 
-WEIR_HOT void Sector::set_hints(Run run) noexcept
+/// `known` saves the look at the index. The proof: the step was set after the count was read, and
+/// the count is the same now, [K]. So whoever takes the bit away has not counted yet, [F], and looks
+/// at the chunk's heads after that, [R]: he sees ours, which was FREE [P] and had its hint before [K],
+/// or what others made of it, and sets the bit again. If he dies before, his healer counts too, and
+/// lists what it meets.
+WEIR_HOT void Sector::set_hints(Run run, KnownSteps *known) noexcept
 {
     set_granule_hint(run.head); // first: who forgets a step looks at the heads with this hint
-    steps_.set(size_step(run.length), chunk_of(run.head));
+    uint64_t const chunk = chunk_of(run.head);
+    uint64_t const forgets = forgets_->load(seq_cst); // [K] pairs with [F]
+    if (known != nullptr && known->has(&hints_[chunk], forgets, run.length))
+        return;
+    steps_.set(size_step(run.length), chunk);
+    if (known != nullptr)
+        known->add(&hints_[chunk], forgets, run.length);
 }
 
 // ---- merging and publishing
@@ -144,13 +155,14 @@ WEIR_HOT bool Sector::is_free_at(Granule at) const noexcept
 ///
 /// Death after [P]: the block is FREE and whole; missing hints and an unmerged pair are mended by
 /// heal().
-WEIR_HOT Run Sector::publish(Run run, Granules listed, bool look_right, Owner me) noexcept
+WEIR_HOT Run Sector::publish(Run run, Granules listed, bool look_right, Owner me,
+                             KnownSteps *known) noexcept
 {
     write_tail(run);
     BlockWord published = own(run.head).as_free(run.length);
     words_[run.head].store(published, seq_cst); // [P]
     if (!WEIR_LIKELY(same_step(listed, run.length)))
-        set_hints(run); // never before [P]
+        set_hints(run, known); // never before [P]
 
     if (look_right && is_free_at(run.end()))
         return change(run.head, published, published.as_claimed(me, run.length)) ? run : Run{};
@@ -163,10 +175,11 @@ WEIR_HOT Run Sector::publish(Run run, Granules listed, bool look_right, Owner me
 
 /// Publishes until nothing is left to merge. A turn is repeated only if somebody else published
 /// beside us meanwhile.
-WEIR_HOT Run Sector::give_back(Run run, Granules listed, bool look_right, Owner me) noexcept
+WEIR_HOT Run Sector::give_back(Run run, Granules listed, bool look_right, Owner me,
+                               KnownSteps *known) noexcept
 {
     for (;;) {
-        Run const again = publish(run, listed, look_right, me);
+        Run const again = publish(run, listed, look_right, me, known);
         if (WEIR_LIKELY(again.length == 0))
             return run;
         run = merge_again(again, me);
@@ -175,11 +188,11 @@ WEIR_HOT Run Sector::give_back(Run run, Granules listed, bool look_right, Owner 
     }
 }
 
-WEIR_HOT Run Sector::release_hot(Run run, Owner me) noexcept
+WEIR_HOT Run Sector::release_hot(Run run, Owner me, KnownSteps *known) noexcept
 {
     Granules listed;
     run = absorb_left(absorb_right(run, me), me, listed);
-    return give_back(run, listed, true, me);
+    return give_back(run, listed, true, me, known);
 }
 
 // ---- splitting
@@ -206,7 +219,8 @@ WEIR_HOT Run Sector::split(Run run, Granule at, Owner me) noexcept
     return second;
 }
 
-WEIR_HOT Run Sector::cut_right(Run run, Granules length, Granules listed, Owner me) noexcept
+WEIR_HOT Run Sector::cut_right(Run run, Granules length, Granules listed, Owner me,
+                               KnownSteps *known) noexcept
 {
     if (length == run.length) {
         drop_granule_hint(run.head);
@@ -217,7 +231,7 @@ WEIR_HOT Run Sector::cut_right(Run run, Granules length, Granules listed, Owner 
     // head, and with it its granule hint: nothing to clear and set again.
     Run const mine = write_second(run, run.end() - length, me);
     // On its right is ours: no need to look.
-    give_back({run.head, run.length - length}, listed, false, me);
+    give_back({run.head, run.length - length}, listed, false, me, known);
     return mine;
 }
 

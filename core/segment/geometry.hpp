@@ -21,9 +21,9 @@ inline constexpr uint64_t kLargestRequest[kSectors] = {1u << 10, 1u << 20, UINT6
 /// The sector of a request's size.
 constexpr unsigned sector_for(uint64_t size) noexcept
 {
-    return size <= kLargestRequest[kSmall]    ? kSmall
-           : size <= kLargestRequest[kMedium] ? kMedium
-                                              : kLarge;
+    if (WEIR_LIKELY(size <= kLargestRequest[kSmall]))
+        return kSmall;
+    return size <= kLargestRequest[kMedium] ? kMedium : kLarge;
 }
 
 /// A block word counts up to 2^28 - 1 granules; whole chunks.

@@ -54,6 +54,9 @@ struct alignas(kCacheLine) SectorLimit {
     /// Of these, granules in TRIMMED blocks. Writers: the holder of the growth ticket; after his
     /// death his healer, who counts them.
     atomic<uint64_t> trimmed;
+    /// How often the index may have lost a step of a chunk (Sector::forget_step()). Writers: who
+    /// forgets one, and healers.
+    atomic<uint64_t> forgets;
 };
 
 struct Header {

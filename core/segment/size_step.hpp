@@ -36,6 +36,12 @@ constexpr unsigned size_step_up(uint64_t granules) noexcept
     return size_step(granules + (uint64_t{1} << (first - kStepShift)) - 1);
 }
 
+/// Lengths of one class lie in a row of so many, which begins at a multiple of it.
+constexpr uint32_t step_width(uint32_t granules) noexcept
+{
+    return uint32_t{1} << (floor_log2(granules | kSteps) - kStepShift);
+}
+
 /// Whether two lengths are of one class; false if `a` is 0.
 constexpr bool same_step(uint64_t a, uint64_t b) noexcept
 {
@@ -46,5 +52,6 @@ static_assert(size_step(1) == 0);
 static_assert(same_step(1, 1) && !same_step(0, 1) && same_step(2 * kSteps, 2 * kSteps + 1));
 static_assert(!same_step(2 * kSteps - 1, 2 * kSteps) && !same_step(kSteps, 2 * kSteps));
 static_assert(size_step(kSteps) == kSteps - 1);
+static_assert(step_width(1) == 1 && step_width(2 * kSteps - 1) == 1 && step_width(2 * kSteps) == 2);
 
 } // namespace weir

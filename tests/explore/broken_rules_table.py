@@ -91,7 +91,7 @@ MATRIX = [
          (HOT, "        look_right = true; // it may end somewhere else now\n", ""),
          sees="two FREE neighbours"),
     rule("a split's remainder looks as well", "split_left", (1, 0, 0),
-         (HOT, "    give_back({run.head, run.length - length}, listed, false, me);",
+         (HOT, "    give_back({run.head, run.length - length}, listed, false, me, known);",
           "    Run const rest{run.head, run.length - length};\n    write_tail(rest);\n"
           "    words_[rest.head].store(own(rest.head).as_free(rest.length), seq_cst);\n"
           "    set_hints(rest);\n"), sees="two FREE neighbours"),
@@ -103,10 +103,29 @@ MATRIX = [
     rule("a chunk in which somebody holds a block keeps its step", "hintskept", (3, 0, 0),
          (SECTOR, "        if (found.is(Kind::claimed) || (found.is(Kind::free) &&",
           "        if ((found.is(Kind::free) &&"), sees="invariant 4", schedules=1000000),
+    rule("who forgets a step counts it", "known", (1, 0, 0),
+         (SECTOR, "    forgets_->fetch_add(1, seq_cst); // [F] pairs with [K] in set_hints()\n", ""),
+         sees="invariant 4"),
+    rule("who forgets a step counts it after the bit's end", "known", (2, 0, 0),
+         (SECTOR, "    steps_.clear(step, chunk);\n    forgets_->fetch_add(1, seq_cst); // [F] pairs",
+          "    forgets_->fetch_add(1, seq_cst);\n    steps_.clear(step, chunk); // [F] pairs"),
+         sees="invariant 4"),
+    rule("who forgets a step counts it before the look at the heads", "known", (2, 0, 0),
+         (SECTOR, "    forgets_->fetch_add(1, seq_cst); // [F] pairs with [K] in set_hints()\n"
+          "    if (chunk_has(step, chunk))\n        steps_.set(step, chunk);\n",
+          "    if (chunk_has(step, chunk))\n        steps_.set(step, chunk);\n"
+          "    forgets_->fetch_add(1, seq_cst);\n"), sees="invariant 4"),
+    rule("who knows a step read the count before he set it", "known", (4, 0, 0),
+         (HOT, "        known->add(&hints_[chunk], forgets, run.length);",
+          "        known->add(&hints_[chunk], forgets_->load(seq_cst), run.length);"),
+         sees="invariant 4", schedules=2000000),
+    rule("healing counts a step that the dead one may have been forgetting", "known_heal", (1, 1, 0),
+         (HEAL, "            sector.forget_known(); // before the walks, which list what they see\n",
+          "            static_cast<void>(sector);\n"), sees="invariant 4"),
     rule("M4: an absorbed head's hint is cleared before publishing", "late_clear", (1, 0, 0),
          (HOT, "    drop_granule_hint(right);\n", ""),
-         (HOT, "    return give_back(run, listed, true, me);\n",
-          "    Run const last = give_back(run, listed, true, me);\n"
+         (HOT, "    return give_back(run, listed, true, me, known);\n",
+          "    Run const last = give_back(run, listed, true, me, known);\n"
           "    for (Granule i = last.head + 1; i < last.end(); ++i)\n"
           "        drop_granule_hint(i);\n    return last;\n"), sees="invariant 4"),
     rule("a claim is a CAS", "two_alloc", (2, 0, 0),
@@ -139,8 +158,8 @@ MATRIX = [
          (BLOCK, "        self.open();\n        if (found.sector->change(",
           "        if (found.sector->change("),
          (BLOCK, "        self.close(); // its state", "        ; // its state"),
-         (BLOCK, "place.sector->release_hot(freed, self.owner());\n    self.close();\n",
-          "place.sector->release_hot(freed, self.owner());\n"), sees="invariant 5"),
+         (BLOCK, "release_hot(freed, self.owner(), known_steps(work, self));\n    self.close();\n",
+          "release_hot(freed, self.owner(), known_steps(work, self));\n"), sees="invariant 5"),
     rule("no window is open during the search", "last", (1, 0, 0),
          (ALLOC, "        WalkFindings found;\n        if (search_exhaustively",
           "        WalkFindings found;\n        search.window.open();\n"

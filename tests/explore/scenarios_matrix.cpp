@@ -217,6 +217,13 @@ void register_hints()
                                                                  [] { cut = {}; });
                            },
                            3});
+    // The first cuts 4 to 3, makes it 4 again, and relies on the step of 3 when it cuts once more. The
+    // second looks under that step, where it finds nothing that is aligned as it wants, and forgets it.
+    Pieces const known{used(1), open(4), used(1), open(8)};
+    add("known", "a step that somebody knows is forgotten", 2, known,
+        {then(alloc_free(1), allocs(1)), then(alloc_free(1), allocs(3, 8))});
+    add("known_heal", "the same, and who forgets it dies", 2, known,
+        {then(alloc_free(1), then(heals(), allocs(1))), allocs(3, 8)});
     add("heal_listed", "what the dead one had not listed is in somebody's hand when he is healed",
         2, {used(7), used(1)}, {frees(0), allocs(1), heals()});
     add("late_clear", "the hint of a block that was made where an absorbed one had been", 3,
