@@ -29,12 +29,28 @@ func NewIds(options *IdsOptions) (*Ids, error) {
 	return i, nil
 }
 
+// Close ends it; the second time nothing happens.
+func (i *Ids) Close() error {
+	if i == nil {
+		return errNil
+	}
+	return i.close()
+}
+
+func (i *Ids) enter() (*C.struct_weir_ids, error) {
+	if i == nil {
+		return nil, errNil
+	}
+	raw, err := i.handle.enter()
+	return (*C.struct_weir_ids)(raw), err
+}
+
 func (i *Ids) with(call func(*C.struct_weir_ids) C.int) (int, error) {
 	raw, err := i.enter()
 	if err != nil {
 		return 0, err
 	}
-	code := call((*C.struct_weir_ids)(raw))
+	code := call(raw)
 	i.leave()
 	runtime.KeepAlive(i)
 	return check(code)

@@ -43,16 +43,17 @@ func TestBlocks(t *testing.T) {
 	b, err := m.Alloc(100, &AllocOptions{Flags: AllocFlagsZero})
 	must(t, err)
 	b.Bytes()[99] = 7
-	other, err := m.Bytes(b.Ref())
+	other, err := m.View(b.Ref())
 	must(t, err)
-	if len(b.Bytes()) != 100 || other[99] != 7 || other[98] != 0 || used(t, m) != 1 {
+	defer other.Close()
+	if len(b.Bytes()) != 100 || other.Bytes()[99] != 7 || other.Bytes()[98] != 0 || used(t, m) != 1 {
 		t.Fatal("not the same memory")
 	}
 	must(t, b.Free())
 	if b.Bytes() != nil || b.Free() == nil || used(t, m) != 0 {
 		t.Fatal("freed twice")
 	}
-	if _, err := m.Bytes(b.Ref()); !errors.Is(err, ErrStale) {
+	if _, err := m.View(b.Ref()); !errors.Is(err, ErrStale) {
 		t.Fatal(err)
 	}
 	if _, err := m.Alloc(-1, nil); !errors.Is(err, syscall.EINVAL) {

@@ -1,0 +1,369 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+package weir
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"runtime"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+func mustBeBusy(t *testing.T, err error) {
+	t.Helper()
+	if !errors.Is(err, syscall.EBUSY) {
+		t.Fatal(err)
+	}
+}
+
+// Whatever is shown keeps the matrix, which goes on as before, until it is given back.
+func TestViewsKeepTheMatrix(t *testing.T) {
+	for name, show := range map[string]func(t *testing.T, m *Matrix) (bytes []byte, end func() error){
+		"freed": func(t *testing.T, m *Matrix) ([]byte, func() error) {
+			b, err := m.Alloc(64, nil)
+			must(t, err)
+			return b.Bytes(), b.Free
+		},
+		"bound": func(t *testing.T, m *Matrix) ([]byte, func() error) {
+			b, err := m.Alloc(64, nil)
+			must(t, err)
+			return b.Bytes(), func() error { return b.Bind("name") }
+		},
+		"given": func(t *testing.T, m *Matrix) ([]byte, func() error) {
+			b, err := m.Alloc(64, nil)
+			must(t, err)
+			return b.Bytes(), func() error { return b.Give(WeirOwnerNone) }
+		},
+		"posted": func(t *testing.T, m *Matrix) ([]byte, func() error) {
+			c, _ := newTestChannel(t, m, nil)
+			b, err := m.Alloc(64, nil)
+			must(t, err)
+			return b.Bytes(), func() error { return c.Post(b, 1, nil, 0) }
+		},
+		"message": func(t *testing.T, m *Matrix) ([]byte, func() error) {
+			c, s := newTestChannel(t, m, nil)
+			_, err := c.PostCopies([]byte("x"), 1, nil, nil, nil, 0)
+			must(t, err)
+			d, err := s.Read(0)
+			must(t, err)
+			bytes, err := d.Bytes()
+			must(t, err)
+			return bytes, d.Ack
+		},
+		"message of a closed subscription": func(t *testing.T, m *Matrix) ([]byte, func() error) {
+			c, s := newTestChannel(t, m, nil)
+			_, err := c.PostCopies([]byte("x"), 1, nil, nil, nil, 0)
+			must(t, err)
+			d, err := s.Read(0)
+			must(t, err)
+			bytes, err := d.Bytes()
+			must(t, err)
+			must(t, s.Close())
+			return bytes, func() error {
+				if err := d.Nack(); !errors.Is(err, os.ErrClosed) {
+					return errors.New("answered")
+				}
+				return nil
+			}
+		},
+		"batch": func(t *testing.T, m *Matrix) ([]byte, func() error) {
+			b := m.NewBlocks(3)
+			_, err := b.Alloc(64, nil)
+			must(t, err)
+			return b.Bytes(2), b.Free
+		},
+		"view": func(t *testing.T, m *Matrix) ([]byte, func() error) {
+			b, err := m.Alloc(64, nil)
+			must(t, err)
+			v, err := m.View(b.Ref())
+			must(t, err)
+			must(t, b.Free()) // which says nothing of it
+			return v.Bytes(), v.Close
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			m, err := Create("", nil)
+			must(t, err)
+			bytes, end := show(t, m)
+			mustBeBusy(t, m.Close())
+			runtime.GC() // the collector closes nothing that is shown either
+			bytes[0] = 1
+			if _, err := m.Stats(); err != nil {
+				t.Fatal(err)
+			}
+			must(t, end())
+			must(t, m.Close())
+			must(t, m.Close())
+		})
+	}
+}
+
+func TestBytesAreNotShownTwice(t *testing.T) {
+	m, err := Create("", nil)
+	must(t, err)
+	b, err := m.Alloc(64, nil)
+	must(t, err)
+	var group sync.WaitGroup
+	for i := 0; i < 8; i++ {
+		group.Add(1)
+		go func() {
+			defer group.Done()
+			if len(b.Bytes()) != 64 {
+				t.Error("no bytes")
+			}
+		}()
+	}
+	group.Wait()
+	must(t, b.Free())
+	if err := b.Free(); err != errPassedOn || b.Bytes() != nil {
+		t.Fatal(err)
+	}
+	must(t, m.Close())
+}
+
+func TestBlocksOfARetiredMatrix(t *testing.T) {
+	m, err := Create("", nil)
+	must(t, err)
+	b, err := m.Alloc(64, nil)
+	must(t, err)
+	many := m.NewBlocks(2)
+	_, err = many.Alloc(64, nil)
+	must(t, err)
+	b.Bytes()[0], many.Bytes(1)[0] = 1, 1
+	must(t, m.Retire())
+	mustBeBusy(t, m.Close())
+	if err := b.Free(); !errors.Is(err, ErrRetired) {
+		t.Fatal(err)
+	}
+	if err := many.Free(); !errors.Is(err, ErrRetired) || many.Len() != 0 {
+		t.Fatal(err)
+	}
+	must(t, m.Close())
+}
+
+func TestMessagesAfterTheirAnswer(t *testing.T) {
+	m := newTestMatrix(t)
+	c, s := newTestChannel(t, m, &ChannelOptions{Mode: ChannelModeBroadcast})
+	other, err := c.Subscribe()
+	must(t, err)
+	defer other.Close()
+	_, err = c.PostCopies([]byte("x"), 1, nil, nil, nil, 0)
+	must(t, err)
+	d, err := s.Read(0)
+	must(t, err)
+	must(t, d.Ack())
+	if _, err := d.Bytes(); !errors.Is(err, ErrStale) { // though the other one still holds it
+		t.Fatal(err)
+	}
+	if err := d.Ack(); !errors.Is(err, ErrStale) {
+		t.Fatal(err)
+	}
+}
+
+// The memory of such a pool is its own; what C counts tells whether a value may be in use.
+func TestValuesKeepTheirPool(t *testing.T) {
+	p, err := NewPool[int64](nil)
+	must(t, err)
+	slot, value, err := p.Acquire(0)
+	must(t, err)
+	mustBeBusy(t, p.Close())
+	runtime.GC()
+	*value = 7
+	if again, err := p.Get(slot); err != nil || *again != 7 {
+		t.Fatal(err)
+	}
+	must(t, p.Leave())
+	must(t, p.Close())
+	p, err = NewPool[int64](nil)
+	must(t, err)
+	_, err = p.AcquireMany(make([]SlotRef, 3), 0) // no value is shown
+	must(t, err)
+	must(t, p.Close())
+}
+
+func TestValuesKeepTheMatrix(t *testing.T) {
+	m, err := Create("", nil)
+	must(t, err)
+	p, err := CreatePool[int64](m, "numbers", &PoolOptions{Capacity: 4})
+	must(t, err)
+	slot, value, err := p.Acquire(0)
+	must(t, err)
+	mustBeBusy(t, p.Close())
+	mustBeBusy(t, m.Close())
+	*value = 7
+	must(t, p.Release(slot))
+	mustBeBusy(t, m.Close()) // Get may have shown what others have
+	must(t, p.Close())
+	must(t, m.Close())
+	if _, _, err := p.Acquire(0); !errors.Is(err, os.ErrClosed) {
+		t.Fatal(err)
+	}
+}
+
+func TestClosedPoolsGiveNothingOut(t *testing.T) {
+	for i := 0; i < 200; i++ {
+		p, err := NewPool[int64](&PoolOptions{Capacity: 4})
+		must(t, err)
+		var group sync.WaitGroup
+		for g := 0; g < 2; g++ {
+			group.Add(1)
+			go func() {
+				defer group.Done()
+				for {
+					slot, value, err := p.Acquire(0)
+					if err != nil {
+						if !errors.Is(err, os.ErrClosed) {
+							t.Error(err)
+						}
+						return
+					}
+					*value = 1 // a fault if Close has not seen it
+					if err := p.Release(slot); err != nil {
+						t.Error(err)
+						return
+					}
+				}
+			}()
+		}
+		for p.Close() != nil {
+			runtime.Gosched()
+		}
+		group.Wait()
+	}
+}
+
+// Whoever sleeps in C is told soon that Close was called elsewhere.
+func TestCloseWakesWhoSleeps(t *testing.T) {
+	m := newTestMatrix(t)
+	full, _ := newTestChannel(t, m, &ChannelOptions{Capacity: 2})
+	for i := 0; i < 2; i++ {
+		_, err := full.PostCopies([]byte("x"), 1, nil, nil, nil, 0)
+		must(t, err)
+	}
+	empty, err := m.CreateChannel("empty", nil)
+	must(t, err)
+	defer empty.Close()
+	subscribe := func() *Subscription {
+		s, err := empty.Subscribe()
+		must(t, err)
+		return s
+	}
+	attach := func() *Channel {
+		c, err := m.AttachChannel(t.Name(), nil)
+		must(t, err)
+		return c
+	}
+	b, err := m.Alloc(8, nil)
+	must(t, err)
+	defer b.Free()
+	many := m.NewBlocks(1)
+	_, err = many.Alloc(8, nil)
+	must(t, err)
+	defer many.Free()
+	router, err := m.CreateRouter("router")
+	must(t, err)
+	_, err = router.AddRule(RouterRule{Condition: RouterConditionAny, Action: RouterActionTo}, "", t.Name())
+	must(t, err)
+	small, err := Create("", &MatrixOptions{Capacity: 1 << 20})
+	must(t, err)
+	large, err := small.Alloc(700000, nil)
+	must(t, err)
+	pools := [3]*Pool[int64]{}
+	for i := range pools {
+		pools[i], err = NewPool[int64](&PoolOptions{Capacity: 1})
+		must(t, err)
+		_, err = pools[i].AcquireMany(make([]SlotRef, 1), 0)
+		must(t, err)
+	}
+	folder := filepath.Join(t.TempDir(), "log")
+	l, err := OpenLog(folder, &LogOptions{Flags: LogFlagsAnyFilesystem})
+	must(t, err)
+	defer l.Close()
+	r, err := OpenReader(folder, 0, 0)
+	must(t, err)
+
+	s1, s2, s3, s4 := subscribe(), subscribe(), subscribe(), subscribe()
+	c1, c2, c3 := attach(), attach(), attach()
+	messages := make([]Message, 1)
+	ctx := context.Background()
+	t.Run("at once", func(t *testing.T) {
+		for name, each := range map[string]struct {
+			sleep func() error
+			close func() error
+		}{
+			"Read":        {func() error { _, err := s1.Read(-1); return err }, s1.Close},
+			"ReadFor":     {func() error { _, err := s2.Read(time.Hour); return err }, s2.Close},
+			"ReadMany":    {func() error { _, err := s3.ReadMany(messages, -1); return err }, s3.Close},
+			"ReadCopies":  {func() error { _, err := s4.ReadCopies(messages[:1:1], make([]byte, 8), 8, -1); return err }, s4.Close},
+			"Post":        {func() error { return c1.Post(b, 1, nil, -1) }, c1.Close},
+			"PostMany":    {func() error { _, err := c2.PostMany(many, nil, nil, nil, -1); return err }, c2.Close},
+			"PostCopies":  {func() error { _, err := c3.PostCopies([]byte("x"), 1, nil, nil, nil, -1); return err }, c3.Close},
+			"Router.Post": {func() error { _, err := router.Post(b, 1, "", nil, -1); return err }, router.Close},
+			"Alloc":       {func() error { _, err := small.Alloc(700000, &AllocOptions{TimeoutNs: -1}); return err }, small.Close},
+			"Acquire":     {func() error { _, _, err := pools[0].Acquire(-1); return err }, func() error { _ = pools[0].Leave(); return pools[0].Close() }},
+			"AcquireMany": {func() error { _, err := pools[1].AcquireMany(make([]SlotRef, 1), -1); return err }, pools[1].Close},
+			"AcquireContext": {func() error { _, _, err := pools[2].AcquireContext(ctx); return err },
+				func() error { _ = pools[2].Leave(); return pools[2].Close() }},
+			"Reader.Wait": {func() error { return r.Wait(-1) }, r.Close},
+		} {
+			each := each
+			t.Run(name, func(t *testing.T) {
+				t.Parallel()
+				ended := make(chan error, 1)
+				go func() { ended <- each.sleep() }()
+				select {
+				case err := <-ended:
+					t.Fatalf("it does not sleep: %v", err)
+				case <-time.After(150 * time.Millisecond): // longer than a slice
+				}
+				began := time.Now()
+				must(t, each.close())
+				if err := <-ended; !errors.Is(err, os.ErrClosed) {
+					t.Fatal(err)
+				}
+				if took := time.Since(began); took > 500*time.Millisecond {
+					t.Fatal(took)
+				}
+			})
+		}
+	})
+	_ = large.Free() // of a closed matrix
+}
+
+func TestTimesOfSlices(t *testing.T) {
+	m := newTestMatrix(t)
+	_, s := newTestChannel(t, m, nil)
+	for _, timeout := range []time.Duration{20 * time.Millisecond, 250 * time.Millisecond} {
+		began := time.Now()
+		_, err := s.Read(timeout)
+		var code Error
+		if !errors.As(err, &code) || !code.Timeout() || time.Since(began) < timeout {
+			t.Fatal(err, time.Since(began))
+		}
+	}
+}
+
+func TestAClosedLogIsLetGo(t *testing.T) {
+	folder := filepath.Join(t.TempDir(), "log")
+	options := &LogOptions{Flags: LogFlagsAnyFilesystem}
+	for i := 0; i < 5; i++ {
+		l, err := OpenLog(folder, options)
+		must(t, err)
+		lsn, err := l.Append([]byte("x"))
+		must(t, err)
+		waited := make(chan error)
+		go func() { waited <- l.Wait(lsn, -1) }()
+		must(t, l.Close())
+		if err := <-waited; err != nil && !errors.Is(err, os.ErrClosed) {
+			t.Fatal(err)
+		}
+		again, err := OpenLog(folder, options) // nobody in between has it
+		must(t, err)
+		must(t, again.Close())
+	}
+}
