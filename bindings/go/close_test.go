@@ -241,9 +241,8 @@ func TestClosedPoolsGiveNothingOut(t *testing.T) {
 func TestCloseWakesWhoSleeps(t *testing.T) {
 	m := newTestMatrix(t)
 	full, _ := newTestChannel(t, m, &ChannelOptions{Capacity: 2})
-	for i := 0; i < 2; i++ {
-		_, err := full.PostCopies([]byte("x"), 1, nil, nil, nil, 0)
-		must(t, err)
+	for err := error(nil); !errors.Is(err, syscall.EAGAIN); {
+		_, err = full.PostCopies([]byte("x"), 1, nil, nil, nil, 0)
 	}
 	empty, err := m.CreateChannel("empty", nil)
 	must(t, err)
@@ -261,6 +260,9 @@ func TestCloseWakesWhoSleeps(t *testing.T) {
 	b, err := m.Alloc(8, nil)
 	must(t, err)
 	defer b.Free()
+	routed, err := m.Alloc(8, nil)
+	must(t, err)
+	defer routed.Free()
 	many := m.NewBlocks(1)
 	_, err = many.Alloc(8, nil)
 	must(t, err)
@@ -303,7 +305,7 @@ func TestCloseWakesWhoSleeps(t *testing.T) {
 			"Post":        {func() error { return c1.Post(b, 1, nil, -1) }, c1.Close},
 			"PostMany":    {func() error { _, err := c2.PostMany(many, nil, nil, nil, -1); return err }, c2.Close},
 			"PostCopies":  {func() error { _, err := c3.PostCopies([]byte("x"), 1, nil, nil, nil, -1); return err }, c3.Close},
-			"Router.Post": {func() error { _, err := router.Post(b, 1, "", nil, -1); return err }, router.Close},
+			"Router.Post": {func() error { _, err := router.Post(routed, 1, "", nil, -1); return err }, router.Close},
 			"Alloc":       {func() error { _, err := small.Alloc(700000, &AllocOptions{TimeoutNs: -1}); return err }, small.Close},
 			"Acquire":     {func() error { _, _, err := pools[0].Acquire(-1); return err }, func() error { _ = pools[0].Leave(); return pools[0].Close() }},
 			"AcquireMany": {func() error { _, err := pools[1].AcquireMany(make([]SlotRef, 1), -1); return err }, pools[1].Close},
