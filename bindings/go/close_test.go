@@ -205,11 +205,44 @@ func TestValuesKeepTheMatrix(t *testing.T) {
 	}
 }
 
-func TestClosedPoolsGiveNothingOut(t *testing.T) {
-	for i := 0; i < 200; i++ {
+// A slot that comes while somebody closes the pool may not have been seen by who looks for slots.
+func TestAcquireBesideClose(t *testing.T) {
+	for _, refused := range []bool{false, true} {
+		p, err := NewPool[int64](&PoolOptions{Capacity: 4})
+		must(t, err)
+		slot, _, err := p.Acquire(0)
+		must(t, err)
+		must(t, p.Release(slot))
+		inner := p.pool
+		inner.turn.Lock()
+		inner.ending.Store(true)
+		acquired := make(chan error)
+		go func() {
+			_, value, err := p.Acquire(0)
+			if err == nil {
+				*value = 1
+			}
+			acquired <- err
+		}()
+		for inner.state.Load() == 0 { // until it is in the call
+			runtime.Gosched()
+		}
+		if !refused {
+			must(t, inner.handle.close())
+		}
+		inner.turn.Unlock()
+		if err := <-acquired; refused && err != nil || !refused && !errors.Is(err, os.ErrClosed) {
+			t.Fatal(refused, err)
+		}
+	}
+}
+
+func TestClosePoolsWhileOthersAcquire(t *testing.T) {
+	for i := 0; i < 50; i++ {
 		p, err := NewPool[int64](&PoolOptions{Capacity: 4})
 		must(t, err)
 		var group sync.WaitGroup
+		started := make(chan bool, 1)
 		for g := 0; g < 2; g++ {
 			group.Add(1)
 			go func() {
@@ -222,6 +255,10 @@ func TestClosedPoolsGiveNothingOut(t *testing.T) {
 						}
 						return
 					}
+					select {
+					case started <- true:
+					default:
+					}
 					*value = 1 // a fault if Close has not seen it
 					if err := p.Release(slot); err != nil {
 						t.Error(err)
@@ -230,6 +267,7 @@ func TestClosedPoolsGiveNothingOut(t *testing.T) {
 				}
 			}()
 		}
+		<-started
 		for p.Close() != nil {
 			runtime.Gosched()
 		}
@@ -350,22 +388,50 @@ func TestTimesOfSlices(t *testing.T) {
 	}
 }
 
-func TestAClosedLogIsLetGo(t *testing.T) {
+// Else who opens it again at once would find it in use.
+func TestCloseOfALogWaitsForItsCalls(t *testing.T) {
 	folder := filepath.Join(t.TempDir(), "log")
 	options := &LogOptions{Flags: LogFlagsAnyFilesystem}
-	for i := 0; i < 5; i++ {
-		l, err := OpenLog(folder, options)
-		must(t, err)
-		lsn, err := l.Append([]byte("x"))
-		must(t, err)
-		waited := make(chan error)
-		go func() { waited <- l.Wait(lsn, -1) }()
-		must(t, l.Close())
-		if err := <-waited; err != nil && !errors.Is(err, os.ErrClosed) {
+	l, err := OpenLog(folder, options)
+	must(t, err)
+	_, err = l.enter()
+	must(t, err)
+	closed := make(chan error)
+	go func() { closed <- l.Close() }()
+	select {
+	case err := <-closed:
+		t.Fatal(err)
+	case <-time.After(20 * time.Millisecond):
+	}
+	l.leave()
+	must(t, <-closed)
+	must(t, l.Close())
+	again, err := OpenLog(folder, options)
+	must(t, err)
+	must(t, again.Close())
+}
+
+func TestCloseEndsAllTurnsOfAReader(t *testing.T) {
+	folder := filepath.Join(t.TempDir(), "log")
+	l, err := OpenLog(folder, &LogOptions{Flags: LogFlagsAnyFilesystem})
+	must(t, err)
+	defer l.Close()
+	r, err := OpenReader(folder, 0, 0)
+	must(t, err)
+	ended := make(chan error)
+	const waiting = 20
+	for i := 0; i < waiting; i++ {
+		go func() { ended <- r.Wait(-1) }()
+	}
+	time.Sleep(50 * time.Millisecond)
+	began := time.Now()
+	must(t, r.Close())
+	for i := 0; i < waiting; i++ {
+		if err := <-ended; !errors.Is(err, os.ErrClosed) {
 			t.Fatal(err)
 		}
-		again, err := OpenLog(folder, options) // nobody in between has it
-		must(t, err)
-		must(t, again.Close())
+	}
+	if took := time.Since(began); took > 500*time.Millisecond {
+		t.Fatal(took)
 	}
 }

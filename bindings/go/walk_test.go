@@ -168,3 +168,16 @@ func TestCloseWithinAWalk(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+func TestTheCallEndsWithItsVisitor(t *testing.T) {
+	s, mine, added := newStream[int](4), errors.New("mine"), 0
+	err := s.run(func() error {
+		for added < 1<<20 && s.add(added) {
+			added++
+		}
+		return nil
+	}, func(int) error { return mine })
+	if err != mine || added > 64 {
+		t.Fatal(err, added)
+	}
+}
