@@ -84,11 +84,23 @@ func (c *Channel) with(call func(*C.struct_weir_channel) C.int) (int, error) {
 
 // Post hands a block over; a failure leaves it with its owner. A negative timeout is for ever.
 func (c *Channel) Post(block *Block, length int, options *PostOptions, timeout time.Duration) error {
+	return c.post(context.Background(), timeout, block, length, options)
+}
+
+// PostContext waits until there is room or the context ends.
+func (c *Channel) PostContext(ctx context.Context, block *Block, length int, options *PostOptions) error {
+	return c.post(ctx, -1, block, length, options)
+}
+
+func (c *Channel) post(ctx context.Context, timeout time.Duration, block *Block, length int, options *PostOptions) error {
+	if ctx == nil {
+		return errNil
+	}
 	if length < 0 {
 		return Error(C.EINVAL)
 	}
 	return block.passOn(func(ref C.weir_ref) error {
-		return waiting(timeout, func(timeout time.Duration) error {
+		return inSlices(ctx, timeout, func(timeout time.Duration) error {
 			_, err := c.with(func(raw *C.struct_weir_channel) C.int {
 				return weirChannelPost(raw, ref, C.size_t(length), options.raw(), nanoseconds(timeout))
 			})

@@ -375,6 +375,32 @@ func TestCloseWakesWhoSleeps(t *testing.T) {
 	_ = large.Free() // of a closed matrix
 }
 
+func TestPostContext(t *testing.T) {
+	m := newTestMatrix(t)
+	c, s := newTestChannel(t, m, &ChannelOptions{Capacity: 16})
+	for err := error(nil); err == nil; {
+		_, err = c.PostCopies([]byte("x"), 1, nil, nil, nil, 0)
+	}
+	b, err := m.Alloc(8, nil)
+	must(t, err)
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Millisecond)
+	defer cancel()
+	began := time.Now()
+	if err := c.PostContext(ctx, b, 8, nil); err != context.DeadlineExceeded || time.Since(began) > slice {
+		t.Fatal(err, time.Since(began))
+	}
+	time.AfterFunc(10*time.Millisecond, func() {
+		d, err := s.Read(0)
+		if err == nil {
+			_ = d.Ack()
+		}
+	})
+	must(t, c.PostContext(context.Background(), b, 8, nil))
+	if b.Bytes() != nil {
+		t.Fatal("still ours")
+	}
+}
+
 func TestTimesOfSlices(t *testing.T) {
 	m := newTestMatrix(t)
 	_, s := newTestChannel(t, m, nil)

@@ -18,6 +18,9 @@ type Ids struct{ handle }
 
 // NewIds makes an allocator of numbers. Nil means all defaults.
 func NewIds(options *IdsOptions) (*Ids, error) {
+	if misfit != nil {
+		return nil, misfit
+	}
 	code, raw := weirIdsCreate(options.raw())
 	if err := fails(code); err != nil {
 		return nil, err

@@ -22,6 +22,9 @@ type Log struct{ handle }
 
 // OpenLog opens a log, recovers what a crash left, or makes it. Nil means all defaults.
 func OpenLog(folder string, options *LogOptions) (*Log, error) {
+	if misfit != nil {
+		return nil, misfit
+	}
 	text, err := cString(folder)
 	if err != nil {
 		return nil, err
@@ -149,6 +152,9 @@ type Reader struct {
 
 // OpenReader begins with the first record at or after a position; 0 is the oldest one.
 func OpenReader(folder string, fromLsn uint64, flags ReaderFlags) (*Reader, error) {
+	if misfit != nil {
+		return nil, misfit
+	}
 	text, err := cString(folder)
 	if err != nil {
 		return nil, err

@@ -62,6 +62,9 @@ func cString(text string) (*C.char, error) {
 type maker func(*C.char, *C.struct_weir_matrix_options) (C.int, *C.struct_weir_matrix)
 
 func makeMatrix(call maker, name string, options *MatrixOptions) (*Matrix, error) {
+	if misfit != nil {
+		return nil, misfit
+	}
 	text, err := cString(name)
 	if err != nil {
 		return nil, err
@@ -72,6 +75,9 @@ func makeMatrix(call maker, name string, options *MatrixOptions) (*Matrix, error
 
 // Create makes a segment; one without a name is passed on by its descriptor. Nil means all defaults.
 func Create(name string, options *MatrixOptions) (*Matrix, error) {
+	if misfit != nil {
+		return nil, misfit
+	}
 	if name == "" {
 		return newMatrix(weirMatrixCreate(nil, options.raw()))
 	}
@@ -90,6 +96,12 @@ func Open(name string, options *MatrixOptions) (*Matrix, error) {
 
 // AttachFd attaches to the segment of a descriptor, which stays the caller's.
 func AttachFd(fd int, options *MatrixOptions) (*Matrix, error) {
+	if fd != int(C.int(fd)) {
+		return nil, Error(C.EBADF)
+	}
+	if misfit != nil {
+		return nil, misfit
+	}
 	return newMatrix(weirMatrixAttachFd(C.int(fd), options.raw()))
 }
 

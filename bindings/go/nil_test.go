@@ -108,6 +108,7 @@ func TestNilArguments(t *testing.T) {
 		"Post":         c.Post(nil, 1, nil, 0),
 		"Router.Post":  func() error { _, err := router.Post(nil, 1, "", nil, 0); return err }(),
 		"PostMany":     func() error { _, err := c.PostMany(nil, nil, nil, nil, 0); return err }(),
+		"PostContext":  c.PostContext(missing, b, 8, nil),
 		"ReadContext":  func() error { _, err := s.ReadContext(missing); return err }(),
 		"WaitContext":  l.WaitContext(missing, 0),
 		"NextContext":  func() error { _, err := r.NextContext(missing); return err }(),

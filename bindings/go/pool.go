@@ -58,6 +58,9 @@ func pointerIn(t reflect.Type) reflect.Type {
 type poolMaker func(options *C.struct_weir_pool_options) (C.int, *C.struct_weir_pool)
 
 func makePool(m *Matrix, t reflect.Type, options *PoolOptions, call poolMaker) (*pool, error) {
+	if misfit != nil {
+		return nil, misfit
+	}
 	if found := pointerIn(t); found != nil {
 		return nil, fmt.Errorf("weir: a pool of %v, in which there is a %v: %w", t, found, Error(C.EINVAL))
 	}
