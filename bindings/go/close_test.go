@@ -103,6 +103,73 @@ func TestViewsKeepTheMatrix(t *testing.T) {
 	}
 }
 
+// collect lets finalizers run, each of which may be what the next one waits for.
+func collect() {
+	for i := 0; i < 5; i++ {
+		runtime.GC()
+		time.Sleep(2 * time.Millisecond)
+	}
+}
+
+func TestTheCollectorLeavesWhatIsShown(t *testing.T) {
+	bytes, value, released := func() ([]byte, *int64, [2]chan struct{}) {
+		m, err := Create("", nil)
+		must(t, err)
+		b, err := m.Alloc(64, nil)
+		must(t, err)
+		p, err := NewPool[int64](nil)
+		must(t, err)
+		_, value, err := p.Acquire(0)
+		must(t, err)
+		return b.Bytes(), value, [2]chan struct{}{m.released, p.pool.released}
+	}()
+	collect()
+	bytes[0], *value = 1, 1
+	for i, each := range released {
+		select {
+		case <-each:
+			t.Error(i)
+		default:
+		}
+	}
+}
+
+func TestTheCollectorClosesWhatIsNot(t *testing.T) {
+	var released []chan struct{}
+	func() {
+		m, err := Create("", nil)
+		must(t, err)
+		b, err := m.Alloc(64, nil)
+		must(t, err)
+		b.Bytes()[0] = 1
+		must(t, b.Free())
+		c, err := m.CreateChannel("channel", nil)
+		must(t, err)
+		s, err := c.Subscribe()
+		must(t, err)
+		p, err := CreatePool[int64](m, "pool", &PoolOptions{Capacity: 2})
+		must(t, err)
+		slot, _, err := p.Acquire(0)
+		must(t, err)
+		must(t, p.Release(slot))
+		released = append(released, m.released, c.released, s.released, p.pool.released)
+	}()
+	for i, each := range released {
+		for tries := 0; ; tries++ {
+			collect()
+			select {
+			case <-each:
+			default:
+				if tries < 50 {
+					continue
+				}
+				t.Error(i)
+			}
+			break
+		}
+	}
+}
+
 func TestBytesAreNotShownTwice(t *testing.T) {
 	m, err := Create("", nil)
 	must(t, err)
