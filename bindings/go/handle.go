@@ -8,7 +8,6 @@ package weir
 import "C"
 
 import (
-	"fmt"
 	"os"
 	"sync/atomic"
 	"unsafe"
@@ -33,7 +32,13 @@ func (nilError) Is(target error) bool { return target == os.ErrInvalid }
 func (nilError) Unwrap() error        { return Error(C.EINVAL) }
 
 // errViewed is what Close returns of memory that would be taken from under a slice or a pointer.
-var errViewed = fmt.Errorf("weir: its memory is in use, give that back first: %w", Error(C.EBUSY))
+// It is syscall.EBUSY.
+var errViewed error = viewedError{}
+
+type viewedError struct{}
+
+func (viewedError) Error() string { return "weir: some of its memory is in use: give that back first" }
+func (viewedError) Unwrap() error { return Error(C.EBUSY) }
 
 // What handle.state counts.
 const (
