@@ -101,11 +101,12 @@ func TestManyBlocks(t *testing.T) {
 	found, err := s.ReadMany(messages, soon)
 	must(t, err)
 	for i, message := range messages[:found] {
-		bytes, err := m.Bytes(message.Block)
+		view, err := m.View(message.Block)
 		must(t, err)
-		if bytes[0] != byte(i) || message.Tag != 5 || message.Length != 8 {
-			t.Fatal(i, bytes[0], message)
+		if view.Bytes()[0] != byte(i) || message.Tag != 5 || message.Length != 8 {
+			t.Fatal(i, view.Bytes()[0], message)
 		}
+		must(t, view.Close())
 	}
 	_, err = s.AckMany(messages[:found])
 	must(t, err)

@@ -55,44 +55,71 @@ func (m *Matrix) OpenChannel(name string, options *ChannelOptions) (*Channel, er
 	return m.makeChannel(weirChannelOpen, name, options)
 }
 
-func (c *Channel) with(call func(*C.struct_weir_channel) C.int) error {
+// Close ends it; the second time nothing happens. A Post that waits in another goroutine ends too.
+func (c *Channel) Close() error {
+	if c == nil {
+		return errNil
+	}
+	return c.close()
+}
+
+func (c *Channel) enter() (*C.struct_weir_channel, error) {
+	if c == nil {
+		return nil, errNil
+	}
+	raw, err := c.handle.enter()
+	return (*C.struct_weir_channel)(raw), err
+}
+
+func (c *Channel) with(call func(*C.struct_weir_channel) C.int) (int, error) {
 	raw, err := c.enter()
 	if err != nil {
-		return err
+		return 0, err
 	}
-	code := call((*C.struct_weir_channel)(raw))
+	code := call(raw)
 	c.leave()
 	runtime.KeepAlive(c)
-	return fails(code)
+	return check(code)
 }
 
 // Post hands a block over; a failure leaves it with its owner. A negative timeout is for ever.
 func (c *Channel) Post(block *Block, length int, options *PostOptions, timeout time.Duration) error {
-	if block.data == nil {
-		return errPassedOn
+	return c.post(context.Background(), timeout, block, length, options)
+}
+
+// PostContext waits until there is room or the context ends.
+func (c *Channel) PostContext(ctx context.Context, block *Block, length int, options *PostOptions) error {
+	return c.post(ctx, -1, block, length, options)
+}
+
+func (c *Channel) post(ctx context.Context, timeout time.Duration, block *Block, length int, options *PostOptions) error {
+	if ctx == nil {
+		return errNil
 	}
 	if length < 0 {
 		return Error(C.EINVAL)
 	}
-	err := c.with(func(raw *C.struct_weir_channel) C.int {
-		return weirChannelPost(raw, C.weir_ref(block.ref), C.size_t(length), options.raw(), nanoseconds(timeout))
+	return block.passOn(func(ref C.weir_ref) error {
+		return inSlices(ctx, timeout, func(timeout time.Duration) error {
+			_, err := c.with(func(raw *C.struct_weir_channel) C.int {
+				return weirChannelPost(raw, ref, C.size_t(length), options.raw(), nanoseconds(timeout))
+			})
+			return err
+		})
 	})
-	if err == nil {
-		block.data = nil
-	}
-	return err
 }
 
 // Inquire says what is in the channel.
 func (c *Channel) Inquire() (ChannelInfo, error) {
 	info := C.struct_weir_channel_info{size: C.sizeof_struct_weir_channel_info}
-	err := c.with(func(raw *C.struct_weir_channel) C.int { return weirChannelInquire(raw, &info) })
+	_, err := c.with(func(raw *C.struct_weir_channel) C.int { return weirChannelInquire(raw, &info) })
 	return channelInfoOf(&info), err
 }
 
 // Retire ends the channel for all.
 func (c *Channel) Retire() error {
-	return c.with(func(raw *C.struct_weir_channel) C.int { return weirChannelRetire(raw) })
+	_, err := c.with(func(raw *C.struct_weir_channel) C.int { return weirChannelRetire(raw) })
+	return err
 }
 
 // Subscription is one reader of a channel.
@@ -104,7 +131,7 @@ type Subscription struct {
 // Subscribe becomes a reader.
 func (c *Channel) Subscribe() (*Subscription, error) {
 	var made *C.struct_weir_subscription
-	err := c.with(func(raw *C.struct_weir_channel) (code C.int) {
+	_, err := c.with(func(raw *C.struct_weir_channel) (code C.int) {
 		code, made = weirChannelSubscribe(raw)
 		return code
 	})
@@ -118,44 +145,61 @@ func (c *Channel) Subscribe() (*Subscription, error) {
 	return s, nil
 }
 
-func (s *Subscription) with(call func(*C.struct_weir_subscription) C.int) error {
-	raw, err := s.enter()
-	if err != nil {
-		return err
+// Close ends it; the second time nothing happens. Who waits in another goroutine is woken. Messages
+// in the hand go to others: their bytes are over, as with Nack.
+func (s *Subscription) Close() error {
+	if s == nil {
+		return errNil
 	}
-	code := call((*C.struct_weir_subscription)(raw))
-	s.leave()
-	runtime.KeepAlive(s)
-	return fails(code)
+	return s.close()
 }
 
-// Read takes the next message into the hand. A negative timeout is for ever.
-func (s *Subscription) Read(timeout time.Duration) (*Delivery, error) {
-	var message C.struct_weir_message
-	err := s.with(func(raw *C.struct_weir_subscription) C.int {
-		return weirChannelRead(raw, nanoseconds(timeout), &message)
-	})
-	if err != nil {
-		return nil, err
+func (s *Subscription) enter() (*C.struct_weir_subscription, error) {
+	if s == nil {
+		return nil, errNil
 	}
-	return &Delivery{messageOf(&message), s, message}, nil
+	raw, err := s.handle.enter()
+	return (*C.struct_weir_subscription)(raw), err
 }
 
-// fd is readable when there is something to read; reading until EAGAIN arms it again.
-func (s *Subscription) fd() (fd int, err error) {
+func (s *Subscription) with(call func(*C.struct_weir_subscription) C.int) (int, error) {
 	raw, err := s.enter()
 	if err != nil {
-		return -1, err
+		return 0, err
 	}
-	code := weirChannelFd((*C.struct_weir_subscription)(raw))
+	code := call(raw)
 	s.leave()
 	runtime.KeepAlive(s)
 	return check(code)
 }
 
+// Read takes the next message into the hand. A negative timeout is for ever.
+func (s *Subscription) Read(timeout time.Duration) (*Delivery, error) {
+	d := &Delivery{subscription: s}
+	err := waiting(timeout, func(timeout time.Duration) error {
+		_, err := s.with(func(raw *C.struct_weir_subscription) C.int {
+			return weirChannelRead(raw, nanoseconds(timeout), &d.raw)
+		})
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	d.Message = messageOf(&d.raw)
+	return d, nil
+}
+
+// fd is readable when there is something to read; reading until EAGAIN arms it again.
+func (s *Subscription) fd() (int, error) {
+	return s.with(func(raw *C.struct_weir_subscription) C.int { return weirChannelFd(raw) })
+}
+
 // ReadContext waits until a message comes, the context ends or the subscription is closed. It takes
 // no thread meanwhile.
 func (s *Subscription) ReadContext(ctx context.Context) (message *Delivery, err error) {
+	if s == nil {
+		return nil, errNil
+	}
 	err = s.await(ctx, s.fd, func() (err error) {
 		message, err = s.Read(0)
 		return err
@@ -166,21 +210,50 @@ func (s *Subscription) ReadContext(ctx context.Context) (message *Delivery, err 
 // Delivery is a message in the hand. Answer it: Ack, Nack or Take.
 type Delivery struct {
 	Message
+	hold
 	subscription *Subscription
 	raw          C.struct_weir_message
 }
 
-// Bytes is the message itself, good until the answer.
+// Bytes is the message itself, good until the answer. Until then the matrix cannot be closed. The
+// slice must not be used after it, as with Block.Bytes.
 func (d *Delivery) Bytes() ([]byte, error) {
-	bytes, err := d.subscription.channel.matrix.Bytes(BlockRef(d.Block))
-	if err == nil && d.Length <= uint64(len(bytes)) {
-		bytes = bytes[:d.Length]
+	if d == nil || d.subscription == nil {
+		return nil, errNil
 	}
-	return bytes, err
+	if d.subscription.closed() {
+		return nil, ErrClosed
+	}
+	matrix := d.subscription.channel.matrix
+	bytes, err := matrix.bytes(BlockRef(d.raw.block))
+	if err != nil {
+		return nil, err
+	}
+	switch err := d.show(matrix); err {
+	case nil:
+	case errPassedOn: // answered
+		return nil, ErrStale
+	default:
+		return nil, err
+	}
+	if length := uint64(d.raw.length); length <= uint64(len(bytes)) {
+		bytes = bytes[:length]
+	}
+	return bytes, nil
 }
 
+// answer ends the slice too, if the message is no longer ours.
 func (d *Delivery) answer(call func(*C.struct_weir_subscription, *C.struct_weir_message) C.int) error {
-	return d.subscription.with(func(raw *C.struct_weir_subscription) C.int { return call(raw, &d.raw) })
+	if d == nil || d.subscription == nil {
+		return errNil
+	}
+	before, ours := d.claim()
+	if !ours {
+		return ErrStale
+	}
+	_, err := d.subscription.with(func(raw *C.struct_weir_subscription) C.int { return call(raw, &d.raw) })
+	d.settle(d.subscription.channel.matrix, before, over(err))
+	return err
 }
 
 // Ack says that it is done; its block is freed.
@@ -191,8 +264,17 @@ func (d *Delivery) Nack() error { return d.answer(weirChannelNack) }
 
 // Take says that it is done; its block is ours.
 func (d *Delivery) Take() (*Block, error) {
+	if d == nil || d.subscription == nil {
+		return nil, errNil
+	}
+	matrix := d.subscription.channel.matrix
+	raw, err := matrix.enter()
+	if err != nil {
+		return nil, err
+	}
+	defer matrix.leave()
 	if err := d.answer(weirChannelTake); err != nil {
 		return nil, err
 	}
-	return d.subscription.channel.matrix.adopt(BlockRef(d.Block))
+	return matrix.ours(raw, BlockRef(d.raw.block))
 }

@@ -573,32 +573,32 @@ import "unsafe"
 var _ unsafe.Pointer
 
 // Returns the version of the library that is loaded.
-func weirVersionNumber() (C.uint32_t) {
+func weirVersionNumber() C.uint32_t {
 	return C.weir_version_number()
 }
 
 // Returns the version of the library that is loaded, as in `"0.1.0"`.
-func weirVersionString() (*C.char) {
+func weirVersionString() *C.char {
 	return C.weir_version_string()
 }
 
 // Returns a hash of the ABI that a release had, for bindings that check what they have loaded.
-func weirAbiHash(version C.uint32_t) (C.uint64_t) {
+func weirAbiHash(version C.uint32_t) C.uint64_t {
 	return C.weir_abi_hash(version)
 }
 
 // Describes an error code in a few words.
-func weirStrerror(code C.int) (*C.char) {
+func weirStrerror(code C.int) *C.char {
 	return C.weir_strerror(code)
 }
 
 // Returns the name of an error code, as in `"ENOMEM"` or `"WEIR_E_STALE"`.
-func weirErrorName(code C.int) (*C.char) {
+func weirErrorName(code C.int) *C.char {
 	return C.weir_error_name(code)
 }
 
 // Says whether this build on this machine has a feature.
-func weirFeatureSupported(feature C.weir_feature) (C.int) {
+func weirFeatureSupported(feature C.weir_feature) C.int {
 	return C.weir_feature_supported(feature)
 }
 
@@ -634,38 +634,38 @@ func weirMatrixAttachFd(fd C.int, options *C.struct_weir_matrix_options) (C.int,
 }
 
 // Returns a descriptor of the segment's file, for passing to another process.
-func weirMatrixFd(matrix *C.struct_weir_matrix) (C.int) {
+func weirMatrixFd(matrix *C.struct_weir_matrix) C.int {
 	return C.weir_matrix_fd(matrix)
 }
 
 // Removes a matrix's name.
-func weirMatrixUnlink(name *C.char) (C.int) {
+func weirMatrixUnlink(name *C.char) C.int {
 	return C.weir_matrix_unlink(name)
 }
 
 // Adds a user to a handle, for another weir_matrix_unref().
-func weirMatrixRef(matrix *C.struct_weir_matrix) (*C.struct_weir_matrix) {
+func weirMatrixRef(matrix *C.struct_weir_matrix) *C.struct_weir_matrix {
 	return C.weir_matrix_ref(matrix)
 }
 
 // Removes a user from a handle; the last one detaches.
-func weirMatrixUnref(matrix *C.struct_weir_matrix) (*C.struct_weir_matrix) {
+func weirMatrixUnref(matrix *C.struct_weir_matrix) *C.struct_weir_matrix {
 	return C.weir_matrix_unref(matrix)
 }
 
 // Ends a matrix for everybody: from now on each call on it that could change something fails with
 // `-WEIR_E_RETIRED`, and so does attaching.
-func weirMatrixRetire(matrix *C.struct_weir_matrix) (C.int) {
+func weirMatrixRetire(matrix *C.struct_weir_matrix) C.int {
 	return C.weir_matrix_retire(matrix)
 }
 
 // Returns the name a handle was opened with; empty if it has none or if `matrix` is NULL.
-func weirMatrixName(matrix *C.struct_weir_matrix) (*C.char) {
+func weirMatrixName(matrix *C.struct_weir_matrix) *C.char {
 	return C.weir_matrix_name(matrix)
 }
 
 // Reads the segment's unique id.
-func weirMatrixUuid(matrix *C.struct_weir_matrix, ret_uuid *C.struct_weir_uuid) (C.int) {
+func weirMatrixUuid(matrix *C.struct_weir_matrix, ret_uuid *C.struct_weir_uuid) C.int {
 	return C.weir_matrix_uuid(matrix, ret_uuid)
 }
 
@@ -676,7 +676,7 @@ func weirMatrixParticipantId(matrix *C.struct_weir_matrix) (C.int, C.uint64_t) {
 }
 
 // Reads sizes and counters.
-func weirMatrixStats(matrix *C.struct_weir_matrix, ret_stats *C.struct_weir_matrix_info) (C.int) {
+func weirMatrixStats(matrix *C.struct_weir_matrix, ret_stats *C.struct_weir_matrix_info) C.int {
 	return C.weir_matrix_stats(matrix, ret_stats)
 }
 
@@ -687,42 +687,42 @@ func weirMatrixTrim(matrix *C.struct_weir_matrix, keep_bytes C.uint64_t) (C.int,
 }
 
 // Tells what kind of memory this handle got, and how much of it is there.
-func weirMatrixMemory(matrix *C.struct_weir_matrix, ret_info *C.struct_weir_memory_info) (C.int) {
+func weirMatrixMemory(matrix *C.struct_weir_matrix, ret_info *C.struct_weir_memory_info) C.int {
 	return C.weir_matrix_memory(matrix, ret_info)
 }
 
 // Commits block data up to `bytes` in all, shared out as by the option `commit` and as far as the
 // capacity allows, and puts all that is committed into this process's page tables, so that no first
 // use has to wait for the kernel.
-func weirMatrixPrefault(matrix *C.struct_weir_matrix, bytes C.uint64_t, callback C.weir_prefault_fn, userdata C.uintptr_t) (C.int) {
+func weirMatrixPrefault(matrix *C.struct_weir_matrix, bytes C.uint64_t, callback C.weir_prefault_fn, userdata C.uintptr_t) C.int {
 	r := C.weir_go_matrix_prefault(matrix, bytes, callback, userdata)
 	return r.result
 }
 
 // Calls a function for each block, free ones too, from the first to the last byte of each sector.
-func weirMatrixWalk(matrix *C.struct_weir_matrix, callback C.weir_walk_fn, userdata C.uintptr_t) (C.int) {
+func weirMatrixWalk(matrix *C.struct_weir_matrix, callback C.weir_walk_fn, userdata C.uintptr_t) C.int {
 	r := C.weir_go_matrix_walk(matrix, callback, userdata)
 	return r.result
 }
 
 // Calls a function for each participant, also for dead ones that wait to be healed.
-func weirMatrixParticipants(matrix *C.struct_weir_matrix, callback C.weir_participant_fn, userdata C.uintptr_t) (C.int) {
+func weirMatrixParticipants(matrix *C.struct_weir_matrix, callback C.weir_participant_fn, userdata C.uintptr_t) C.int {
 	r := C.weir_go_matrix_participants(matrix, callback, userdata)
 	return r.result
 }
 
 // Checks every invariant of the segment and returns how many errors it found.
-func weirMatrixCheck(matrix *C.struct_weir_matrix, flags C.weir_check_flags, ret_report *C.struct_weir_check_report) (C.int) {
+func weirMatrixCheck(matrix *C.struct_weir_matrix, flags C.weir_check_flags, ret_report *C.struct_weir_check_report) C.int {
 	return C.weir_matrix_check(matrix, flags, ret_report)
 }
 
 // Looks for dead participants and gives back what they had.
-func weirMatrixHeal(matrix *C.struct_weir_matrix, ret_report *C.struct_weir_heal_report) (C.int) {
+func weirMatrixHeal(matrix *C.struct_weir_matrix, ret_report *C.struct_weir_heal_report) C.int {
 	return C.weir_matrix_heal(matrix, ret_report)
 }
 
 // Gives a block a name in the matrix, and to nobody: from now on it outlives this process.
-func weirMatrixBind(matrix *C.struct_weir_matrix, name *C.char, block C.weir_ref) (C.int) {
+func weirMatrixBind(matrix *C.struct_weir_matrix, name *C.char, block C.weir_ref) C.int {
 	return C.weir_matrix_bind(matrix, name, block)
 }
 
@@ -739,7 +739,7 @@ func weirMatrixUnbind(matrix *C.struct_weir_matrix, name *C.char) (C.int, C.weir
 }
 
 // Calls a function for each root.
-func weirMatrixRoots(matrix *C.struct_weir_matrix, callback C.weir_root_fn, userdata C.uintptr_t) (C.int) {
+func weirMatrixRoots(matrix *C.struct_weir_matrix, callback C.weir_root_fn, userdata C.uintptr_t) C.int {
 	r := C.weir_go_matrix_roots(matrix, callback, userdata)
 	return r.result
 }
@@ -751,7 +751,7 @@ func weirMatrixAlloc(matrix *C.struct_weir_matrix, size C.size_t, options *C.str
 }
 
 // Frees a block.
-func weirMatrixFree(matrix *C.struct_weir_matrix, block C.weir_ref) (C.int) {
+func weirMatrixFree(matrix *C.struct_weir_matrix, block C.weir_ref) C.int {
 	return C.weir_matrix_free(matrix, block)
 }
 
@@ -774,18 +774,18 @@ func weirBlockSize(matrix *C.struct_weir_matrix, block C.weir_ref) (C.int, C.siz
 }
 
 // Reads the user's state of a block: 0 or 49 to 255.
-func weirBlockState(matrix *C.struct_weir_matrix, block C.weir_ref) (C.int) {
+func weirBlockState(matrix *C.struct_weir_matrix, block C.weir_ref) C.int {
 	return C.weir_block_state(matrix, block)
 }
 
 // Sets the user's state of a block, whatever it was.
-func weirBlockSetState(matrix *C.struct_weir_matrix, block C.weir_ref, state C.uint32_t) (C.int) {
+func weirBlockSetState(matrix *C.struct_weir_matrix, block C.weir_ref, state C.uint32_t) C.int {
 	return C.weir_block_set_state(matrix, block, state)
 }
 
 // Moves a block from one state to another, in one step: of all who try the same at once, one
 // succeeds.
-func weirBlockTransition(matrix *C.struct_weir_matrix, block C.weir_ref, expected C.uint32_t, new_state C.uint32_t) (C.int) {
+func weirBlockTransition(matrix *C.struct_weir_matrix, block C.weir_ref, expected C.uint32_t, new_state C.uint32_t) C.int {
 	return C.weir_block_transition(matrix, block, expected, new_state)
 }
 
@@ -796,27 +796,27 @@ func weirBlockOwner(matrix *C.struct_weir_matrix, block C.weir_ref) (C.int, C.ui
 }
 
 // Gives a block of this participant to another one, or to nobody.
-func weirBlockGive(matrix *C.struct_weir_matrix, block C.weir_ref, participant C.uint64_t) (C.int) {
+func weirBlockGive(matrix *C.struct_weir_matrix, block C.weir_ref, participant C.uint64_t) C.int {
 	return C.weir_block_give(matrix, block, participant)
 }
 
 // Takes a block of nobody.
-func weirBlockTake(matrix *C.struct_weir_matrix, block C.weir_ref) (C.int) {
+func weirBlockTake(matrix *C.struct_weir_matrix, block C.weir_ref) C.int {
 	return C.weir_block_take(matrix, block)
 }
 
 // Allocates up to `count` blocks of at least `size` bytes each.
-func weirMatrixAllocMany(matrix *C.struct_weir_matrix, size C.size_t, count C.size_t, options *C.struct_weir_alloc_options, ret_blocks *C.weir_ref, ret_data *unsafe.Pointer) (C.int) {
+func weirMatrixAllocMany(matrix *C.struct_weir_matrix, size C.size_t, count C.size_t, options *C.struct_weir_alloc_options, ret_blocks *C.weir_ref, ret_data *unsafe.Pointer) C.int {
 	return C.weir_matrix_alloc_many(matrix, size, count, options, ret_blocks, ret_data)
 }
 
 // Frees blocks, one after the other, until one of them cannot be freed.
-func weirMatrixFreeMany(matrix *C.struct_weir_matrix, blocks *C.weir_ref, count C.size_t) (C.int) {
+func weirMatrixFreeMany(matrix *C.struct_weir_matrix, blocks *C.weir_ref, count C.size_t) C.int {
 	return C.weir_matrix_free_many(matrix, blocks, count)
 }
 
 // Makes a block larger or smaller where it is.
-func weirMatrixResize(matrix *C.struct_weir_matrix, block C.weir_ref, size C.size_t) (C.int) {
+func weirMatrixResize(matrix *C.struct_weir_matrix, block C.weir_ref, size C.size_t) C.int {
 	return C.weir_matrix_resize(matrix, block, size)
 }
 
@@ -845,38 +845,38 @@ func weirChannelOpen(matrix *C.struct_weir_matrix, name *C.char, options *C.stru
 }
 
 // Adds a user to a handle, for another weir_channel_unref().
-func weirChannelRef(channel *C.struct_weir_channel) (*C.struct_weir_channel) {
+func weirChannelRef(channel *C.struct_weir_channel) *C.struct_weir_channel {
 	return C.weir_channel_ref(channel)
 }
 
 // Removes a user from a handle; the last one detaches.
-func weirChannelUnref(channel *C.struct_weir_channel) (*C.struct_weir_channel) {
+func weirChannelUnref(channel *C.struct_weir_channel) *C.struct_weir_channel {
 	return C.weir_channel_unref(channel)
 }
 
 // Ends a channel for everybody: its name is free again, posts and reads fail, who waits is woken,
 // and what waits in it is freed.
-func weirChannelRetire(channel *C.struct_weir_channel) (C.int) {
+func weirChannelRetire(channel *C.struct_weir_channel) C.int {
 	return C.weir_channel_retire(channel)
 }
 
 // Posts a block: hands it to the channel, which hands it to a reader.
-func weirChannelPost(channel *C.struct_weir_channel, block C.weir_ref, length C.size_t, options *C.struct_weir_post_options, timeout_ns C.int64_t) (C.int) {
+func weirChannelPost(channel *C.struct_weir_channel, block C.weir_ref, length C.size_t, options *C.struct_weir_post_options, timeout_ns C.int64_t) C.int {
 	return C.weir_channel_post(channel, block, length, options, timeout_ns)
 }
 
 // Posts blocks, one after the other, until one of them cannot be posted.
-func weirChannelPostMany(channel *C.struct_weir_channel, blocks *C.weir_ref, lengths *C.uint64_t, tags *C.uint64_t, count C.size_t, options *C.struct_weir_post_options, timeout_ns C.int64_t) (C.int) {
+func weirChannelPostMany(channel *C.struct_weir_channel, blocks *C.weir_ref, lengths *C.uint64_t, tags *C.uint64_t, count C.size_t, options *C.struct_weir_post_options, timeout_ns C.int64_t) C.int {
 	return C.weir_channel_post_many(channel, blocks, lengths, tags, count, options, timeout_ns)
 }
 
 // Looks at what waits, without taking anything.
-func weirChannelInquire(channel *C.struct_weir_channel, ret_info *C.struct_weir_channel_info) (C.int) {
+func weirChannelInquire(channel *C.struct_weir_channel, ret_info *C.struct_weir_channel_info) C.int {
 	return C.weir_channel_inquire(channel, ret_info)
 }
 
 // Calls a function for each subscriber of a broadcast channel.
-func weirChannelSubscribers(channel *C.struct_weir_channel, callback C.weir_subscriber_fn, userdata C.uintptr_t) (C.int) {
+func weirChannelSubscribers(channel *C.struct_weir_channel, callback C.weir_subscriber_fn, userdata C.uintptr_t) C.int {
 	r := C.weir_go_channel_subscribers(channel, callback, userdata)
 	return r.result
 }
@@ -888,53 +888,53 @@ func weirChannelSubscribe(channel *C.struct_weir_channel) (C.int, *C.struct_weir
 }
 
 // Ends a subscription.
-func weirSubscriptionClose(subscription *C.struct_weir_subscription) (*C.struct_weir_subscription) {
+func weirSubscriptionClose(subscription *C.struct_weir_subscription) *C.struct_weir_subscription {
 	return C.weir_subscription_close(subscription)
 }
 
 // Takes the next message into the hand.
-func weirChannelRead(subscription *C.struct_weir_subscription, timeout_ns C.int64_t, ret_message *C.struct_weir_message) (C.int) {
+func weirChannelRead(subscription *C.struct_weir_subscription, timeout_ns C.int64_t, ret_message *C.struct_weir_message) C.int {
 	return C.weir_channel_read(subscription, timeout_ns, ret_message)
 }
 
 // Returns a descriptor for `poll()`, `epoll` and the like: readable when there is something to
 // read, or when the channel was retired.
-func weirChannelFd(subscription *C.struct_weir_subscription) (C.int) {
+func weirChannelFd(subscription *C.struct_weir_subscription) C.int {
 	return C.weir_channel_fd(subscription)
 }
 
 // Takes messages into the hand, as many as wait, up to `count`.
-func weirChannelReadMany(subscription *C.struct_weir_subscription, count C.size_t, timeout_ns C.int64_t, ret_messages *C.struct_weir_message) (C.int) {
+func weirChannelReadMany(subscription *C.struct_weir_subscription, count C.size_t, timeout_ns C.int64_t, ret_messages *C.struct_weir_message) C.int {
 	return C.weir_channel_read_many(subscription, count, timeout_ns, ret_messages)
 }
 
 // Answers a message: it is done.
-func weirChannelAck(subscription *C.struct_weir_subscription, message *C.struct_weir_message) (C.int) {
+func weirChannelAck(subscription *C.struct_weir_subscription, message *C.struct_weir_message) C.int {
 	return C.weir_channel_ack(subscription, message)
 }
 
 // Answers messages, one after the other, until one of them cannot be answered.
-func weirChannelAckMany(subscription *C.struct_weir_subscription, messages *C.struct_weir_message, count C.size_t) (C.int) {
+func weirChannelAckMany(subscription *C.struct_weir_subscription, messages *C.struct_weir_message, count C.size_t) C.int {
 	return C.weir_channel_ack_many(subscription, messages, count)
 }
 
 // Answers a message: it is done, and its block is this participant's from now on.
-func weirChannelTake(subscription *C.struct_weir_subscription, message *C.struct_weir_message) (C.int) {
+func weirChannelTake(subscription *C.struct_weir_subscription, message *C.struct_weir_message) C.int {
 	return C.weir_channel_take(subscription, message)
 }
 
 // Answers a message: not done.
-func weirChannelNack(subscription *C.struct_weir_subscription, message *C.struct_weir_message) (C.int) {
+func weirChannelNack(subscription *C.struct_weir_subscription, message *C.struct_weir_message) C.int {
 	return C.weir_channel_nack(subscription, message)
 }
 
 // Posts copies of bytes, one after the other, until one of them cannot be posted.
-func weirChannelPostCopies(channel *C.struct_weir_channel, data unsafe.Pointer, stride C.size_t, lengths *C.uint64_t, tags *C.uint64_t, count C.size_t, options *C.struct_weir_post_options, timeout_ns C.int64_t) (C.int) {
+func weirChannelPostCopies(channel *C.struct_weir_channel, data unsafe.Pointer, stride C.size_t, lengths *C.uint64_t, tags *C.uint64_t, count C.size_t, options *C.struct_weir_post_options, timeout_ns C.int64_t) C.int {
 	return C.weir_channel_post_copies(channel, data, stride, lengths, tags, count, options, timeout_ns)
 }
 
 // Takes messages into the hand, as many as wait, up to `count`, and copies their bytes.
-func weirChannelReadCopies(subscription *C.struct_weir_subscription, stride C.size_t, count C.size_t, timeout_ns C.int64_t, ret_messages *C.struct_weir_message, ret_data unsafe.Pointer) (C.int) {
+func weirChannelReadCopies(subscription *C.struct_weir_subscription, stride C.size_t, count C.size_t, timeout_ns C.int64_t, ret_messages *C.struct_weir_message, ret_data unsafe.Pointer) C.int {
 	return C.weir_channel_read_copies(subscription, stride, count, timeout_ns, ret_messages, ret_data)
 }
 
@@ -945,7 +945,7 @@ func weirLogOpen(folder *C.char, options *C.struct_weir_log_options) (C.int, *C.
 }
 
 // Writes what was appended, notes the clean end, and frees the handle.
-func weirLogClose(log *C.struct_weir_log) (*C.struct_weir_log) {
+func weirLogClose(log *C.struct_weir_log) *C.struct_weir_log {
 	return C.weir_log_close(log)
 }
 
@@ -980,53 +980,53 @@ func weirLogReserve(log *C.struct_weir_log, len C.size_t, tag C.uint32_t) (C.int
 }
 
 // Makes a reservation a record.
-func weirLogCommit(log *C.struct_weir_log, lsn C.uint64_t, len C.size_t) (C.int) {
+func weirLogCommit(log *C.struct_weir_log, lsn C.uint64_t, len C.size_t) C.int {
 	return C.weir_log_commit(log, lsn, len)
 }
 
 // Gives a reservation up.
-func weirLogAbort(log *C.struct_weir_log, lsn C.uint64_t) (C.int) {
+func weirLogAbort(log *C.struct_weir_log, lsn C.uint64_t) C.int {
 	return C.weir_log_abort(log, lsn)
 }
 
 // Waits until a record is durable, and starts the flush itself.
-func weirLogWait(log *C.struct_weir_log, lsn C.uint64_t, timeout_ns C.int64_t) (C.int) {
+func weirLogWait(log *C.struct_weir_log, lsn C.uint64_t, timeout_ns C.int64_t) C.int {
 	return C.weir_log_wait(log, lsn, timeout_ns)
 }
 
 // Waits until everything that was appended before the call is durable.
-func weirLogSync(log *C.struct_weir_log) (C.int) {
+func weirLogSync(log *C.struct_weir_log) C.int {
 	return C.weir_log_sync(log)
 }
 
 // The stable watermark: every record below it survives a power cut.
-func weirLogDurable(log *C.struct_weir_log) (C.uint64_t) {
+func weirLogDurable(log *C.struct_weir_log) C.uint64_t {
 	return C.weir_log_durable(log)
 }
 
 // Where the next record or batch begins.
-func weirLogTail(log *C.struct_weir_log) (C.uint64_t) {
+func weirLogTail(log *C.struct_weir_log) C.uint64_t {
 	return C.weir_log_tail(log)
 }
 
 // What ended the log, as a positive error code; 0: nothing did.
-func weirLogError(log *C.struct_weir_log) (C.uint32_t) {
+func weirLogError(log *C.struct_weir_log) C.uint32_t {
 	return C.weir_log_error(log)
 }
 
 // An eventfd that becomes readable when weir_log_durable() grows, or weir_log_error() begins to say
 // something.
-func weirLogFd(log *C.struct_weir_log) (C.int) {
+func weirLogFd(log *C.struct_weir_log) C.int {
 	return C.weir_log_fd(log)
 }
 
 // Gives the space of old records back: of whole segments below a position.
-func weirLogTruncateBefore(log *C.struct_weir_log, lsn C.uint64_t) (C.int) {
+func weirLogTruncateBefore(log *C.struct_weir_log, lsn C.uint64_t) C.int {
 	return C.weir_log_truncate_before(log, lsn)
 }
 
 // Counters of an open log, the backend it uses and why, and what recovery found.
-func weirLogStats(log *C.struct_weir_log, ret_info *C.struct_weir_log_info) (C.int) {
+func weirLogStats(log *C.struct_weir_log, ret_info *C.struct_weir_log_info) C.int {
 	return C.weir_log_stats(log, ret_info)
 }
 
@@ -1043,22 +1043,22 @@ func weirLogReaderNext(reader *C.struct_weir_log_reader) (C.int, unsafe.Pointer,
 }
 
 // Waits until weir_log_reader_next() has something to say, be it an error.
-func weirLogReaderWait(reader *C.struct_weir_log_reader, timeout_ns C.int64_t) (C.int) {
+func weirLogReaderWait(reader *C.struct_weir_log_reader, timeout_ns C.int64_t) C.int {
 	return C.weir_log_reader_wait(reader, timeout_ns)
 }
 
 // Goes to the first record at or after a position.
-func weirLogReaderSeek(reader *C.struct_weir_log_reader, lsn C.uint64_t) (C.int) {
+func weirLogReaderSeek(reader *C.struct_weir_log_reader, lsn C.uint64_t) C.int {
 	return C.weir_log_reader_seek(reader, lsn)
 }
 
 // Ends a reader.
-func weirLogReaderClose(reader *C.struct_weir_log_reader) (*C.struct_weir_log_reader) {
+func weirLogReaderClose(reader *C.struct_weir_log_reader) *C.struct_weir_log_reader {
 	return C.weir_log_reader_close(reader)
 }
 
 // Stores a named position of a log durably.
-func weirLogCursorStore(folder *C.char, name *C.char, lsn C.uint64_t, flags C.weir_cursor_flags) (C.int) {
+func weirLogCursorStore(folder *C.char, name *C.char, lsn C.uint64_t, flags C.weir_cursor_flags) C.int {
 	return C.weir_log_cursor_store(folder, name, lsn, flags)
 }
 
@@ -1069,12 +1069,12 @@ func weirLogCursorLoad(folder *C.char, name *C.char) (C.int, C.uint64_t) {
 }
 
 // Reads a whole log and says how it is.
-func weirLogVerify(folder *C.char, ret_report *C.struct_weir_log_report) (C.int) {
+func weirLogVerify(folder *C.char, ret_report *C.struct_weir_log_report) C.int {
 	return C.weir_log_verify(folder, ret_report)
 }
 
 // Makes a log that cannot be opened one that can, without losing what is whole.
-func weirLogRepair(folder *C.char, target *C.char, options *C.struct_weir_log_options, ret_report *C.struct_weir_log_report) (C.int) {
+func weirLogRepair(folder *C.char, target *C.char, options *C.struct_weir_log_options, ret_report *C.struct_weir_log_report) C.int {
 	return C.weir_log_repair(folder, target, options, ret_report)
 }
 
@@ -1097,17 +1097,17 @@ func weirPoolAttach(matrix *C.struct_weir_matrix, name *C.char, options *C.struc
 }
 
 // Adds a user to a handle, for another weir_pool_unref().
-func weirPoolRef(pool *C.struct_weir_pool) (*C.struct_weir_pool) {
+func weirPoolRef(pool *C.struct_weir_pool) *C.struct_weir_pool {
 	return C.weir_pool_ref(pool)
 }
 
 // Removes a user from a handle.
-func weirPoolUnref(pool *C.struct_weir_pool) (*C.struct_weir_pool) {
+func weirPoolUnref(pool *C.struct_weir_pool) *C.struct_weir_pool {
 	return C.weir_pool_unref(pool)
 }
 
 // Ends a pool for everybody: its name is free again, all calls fail, who waits is woken.
-func weirPoolDestroy(pool *C.struct_weir_pool) (C.int) {
+func weirPoolDestroy(pool *C.struct_weir_pool) C.int {
 	return C.weir_pool_destroy(pool)
 }
 
@@ -1118,22 +1118,22 @@ func weirPoolAcquire(pool *C.struct_weir_pool, timeout_ns C.int64_t) (C.int, C.w
 }
 
 // Acquires up to `count` slots.
-func weirPoolAcquireMany(pool *C.struct_weir_pool, count C.size_t, timeout_ns C.int64_t, ret_slots *C.weir_slot, ret_data *unsafe.Pointer) (C.int) {
+func weirPoolAcquireMany(pool *C.struct_weir_pool, count C.size_t, timeout_ns C.int64_t, ret_slots *C.weir_slot, ret_data *unsafe.Pointer) C.int {
 	return C.weir_pool_acquire_many(pool, count, timeout_ns, ret_slots, ret_data)
 }
 
 // Gives a slot back to its pool.
-func weirPoolRelease(pool *C.struct_weir_pool, slot C.weir_slot) (C.int) {
+func weirPoolRelease(pool *C.struct_weir_pool, slot C.weir_slot) C.int {
 	return C.weir_pool_release(pool, slot)
 }
 
 // Gives slots back, one after the other, until one of them cannot be released.
-func weirPoolReleaseMany(pool *C.struct_weir_pool, slots *C.weir_slot, count C.size_t) (C.int) {
+func weirPoolReleaseMany(pool *C.struct_weir_pool, slots *C.weir_slot, count C.size_t) C.int {
 	return C.weir_pool_release_many(pool, slots, count)
 }
 
 // Gives the slot back that begins at an address of this process.
-func weirPoolReleasePtr(pool *C.struct_weir_pool, data unsafe.Pointer) (C.int) {
+func weirPoolReleasePtr(pool *C.struct_weir_pool, data unsafe.Pointer) C.int {
 	return C.weir_pool_release_ptr(pool, data)
 }
 
@@ -1150,28 +1150,28 @@ func weirPoolSlotOf(pool *C.struct_weir_pool, data unsafe.Pointer) (C.int, C.wei
 }
 
 // Says whether somebody has this slot, or it was released since.
-func weirPoolIsLive(pool *C.struct_weir_pool, slot C.weir_slot) (C.int) {
+func weirPoolIsLive(pool *C.struct_weir_pool, slot C.weir_slot) C.int {
 	return C.weir_pool_is_live(pool, slot)
 }
 
 // Adds at least `slots` slots: each step doubles the pool, up to `max_capacity`.
-func weirPoolGrow(pool *C.struct_weir_pool, slots C.uint64_t) (C.int) {
+func weirPoolGrow(pool *C.struct_weir_pool, slots C.uint64_t) C.int {
 	return C.weir_pool_grow(pool, slots)
 }
 
 // Calls a function for each slot that somebody has, by rising index.
-func weirPoolWalk(pool *C.struct_weir_pool, callback C.weir_slot_fn, userdata C.uintptr_t) (C.int) {
+func weirPoolWalk(pool *C.struct_weir_pool, callback C.weir_slot_fn, userdata C.uintptr_t) C.int {
 	r := C.weir_go_pool_walk(pool, callback, userdata)
 	return r.result
 }
 
 // Says what a pool is, and counts its slots, one by one.
-func weirPoolStats(pool *C.struct_weir_pool, ret_info *C.struct_weir_pool_info) (C.int) {
+func weirPoolStats(pool *C.struct_weir_pool, ret_info *C.struct_weir_pool_info) C.int {
 	return C.weir_pool_stats(pool, ret_info)
 }
 
 // Returns the bytes of a slot that its user has; 0 for NULL.
-func weirPoolSlotSize(pool *C.struct_weir_pool) (C.size_t) {
+func weirPoolSlotSize(pool *C.struct_weir_pool) C.size_t {
 	return C.weir_pool_slot_size(pool)
 }
 
@@ -1182,7 +1182,7 @@ func weirIdsCreate(options *C.struct_weir_ids_options) (C.int, *C.struct_weir_id
 }
 
 // Ends an allocator.
-func weirIdsUnref(ids *C.struct_weir_ids) (*C.struct_weir_ids) {
+func weirIdsUnref(ids *C.struct_weir_ids) *C.struct_weir_ids {
 	return C.weir_ids_unref(ids)
 }
 
@@ -1193,22 +1193,22 @@ func weirIdsAcquire(ids *C.struct_weir_ids) (C.int, C.uint32_t) {
 }
 
 // Gives a number back.
-func weirIdsRelease(ids *C.struct_weir_ids, id C.uint32_t) (C.int) {
+func weirIdsRelease(ids *C.struct_weir_ids, id C.uint32_t) C.int {
 	return C.weir_ids_release(ids, id)
 }
 
 // Says whether nobody has a number.
-func weirIdsIsFree(ids *C.struct_weir_ids, id C.uint32_t) (C.int) {
+func weirIdsIsFree(ids *C.struct_weir_ids, id C.uint32_t) C.int {
 	return C.weir_ids_is_free(ids, id)
 }
 
 // Adds at least `numbers` numbers: each step doubles how many there are, up to `max_capacity`.
-func weirIdsGrow(ids *C.struct_weir_ids, numbers C.uint64_t) (C.int) {
+func weirIdsGrow(ids *C.struct_weir_ids, numbers C.uint64_t) C.int {
 	return C.weir_ids_grow(ids, numbers)
 }
 
 // Returns how many numbers there are, taken or not; 0 for NULL.
-func weirIdsCapacity(ids *C.struct_weir_ids) (C.uint64_t) {
+func weirIdsCapacity(ids *C.struct_weir_ids) C.uint64_t {
 	return C.weir_ids_capacity(ids)
 }
 
@@ -1225,17 +1225,17 @@ func weirRouterAttach(matrix *C.struct_weir_matrix, name *C.char) (C.int, *C.str
 }
 
 // Adds a user to a handle, for another weir_router_unref().
-func weirRouterRef(router *C.struct_weir_router) (*C.struct_weir_router) {
+func weirRouterRef(router *C.struct_weir_router) *C.struct_weir_router {
 	return C.weir_router_ref(router)
 }
 
 // Removes a user from a handle; the last one detaches.
-func weirRouterUnref(router *C.struct_weir_router) (*C.struct_weir_router) {
+func weirRouterUnref(router *C.struct_weir_router) *C.struct_weir_router {
 	return C.weir_router_unref(router)
 }
 
 // Ends a router for everybody: its name is free again, and posts fail.
-func weirRouterRetire(router *C.struct_weir_router) (C.int) {
+func weirRouterRetire(router *C.struct_weir_router) C.int {
 	return C.weir_router_retire(router)
 }
 
@@ -1246,17 +1246,17 @@ func weirRouterAddRule(router *C.struct_weir_router, rule *C.struct_weir_router_
 }
 
 // Removes a rule.
-func weirRouterRemoveRule(router *C.struct_weir_router, rule C.uint64_t) (C.int) {
+func weirRouterRemoveRule(router *C.struct_weir_router, rule C.uint64_t) C.int {
 	return C.weir_router_remove_rule(router, rule)
 }
 
 // Calls a function for each rule, in order.
-func weirRouterRules(router *C.struct_weir_router, callback C.weir_rule_fn, userdata C.uintptr_t) (C.int) {
+func weirRouterRules(router *C.struct_weir_router, callback C.weir_rule_fn, userdata C.uintptr_t) C.int {
 	r := C.weir_go_router_rules(router, callback, userdata)
 	return r.result
 }
 
 // Posts a block by the first rule that is for it.
-func weirRouterPost(router *C.struct_weir_router, block C.weir_ref, length C.size_t, options *C.struct_weir_route_options, timeout_ns C.int64_t) (C.int) {
+func weirRouterPost(router *C.struct_weir_router, block C.weir_ref, length C.size_t, options *C.struct_weir_route_options, timeout_ns C.int64_t) C.int {
 	return C.weir_router_post(router, block, length, options, timeout_ns)
 }

@@ -18,6 +18,9 @@ type Ids struct{ handle }
 
 // NewIds makes an allocator of numbers. Nil means all defaults.
 func NewIds(options *IdsOptions) (*Ids, error) {
+	if misfit != nil {
+		return nil, misfit
+	}
 	code, raw := weirIdsCreate(options.raw())
 	if err := fails(code); err != nil {
 		return nil, err
@@ -29,12 +32,28 @@ func NewIds(options *IdsOptions) (*Ids, error) {
 	return i, nil
 }
 
+// Close ends it; the second time nothing happens.
+func (i *Ids) Close() error {
+	if i == nil {
+		return errNil
+	}
+	return i.close()
+}
+
+func (i *Ids) enter() (*C.struct_weir_ids, error) {
+	if i == nil {
+		return nil, errNil
+	}
+	raw, err := i.handle.enter()
+	return (*C.struct_weir_ids)(raw), err
+}
+
 func (i *Ids) with(call func(*C.struct_weir_ids) C.int) (int, error) {
 	raw, err := i.enter()
 	if err != nil {
 		return 0, err
 	}
-	code := call((*C.struct_weir_ids)(raw))
+	code := call(raw)
 	i.leave()
 	runtime.KeepAlive(i)
 	return check(code)

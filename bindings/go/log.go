@@ -22,6 +22,9 @@ type Log struct{ handle }
 
 // OpenLog opens a log, recovers what a crash left, or makes it. Nil means all defaults.
 func OpenLog(folder string, options *LogOptions) (*Log, error) {
+	if misfit != nil {
+		return nil, misfit
+	}
 	text, err := cString(folder)
 	if err != nil {
 		return nil, err
@@ -36,12 +39,33 @@ func OpenLog(folder string, options *LogOptions) (*Log, error) {
 	return l, nil
 }
 
+// Close writes what was appended, and ends it; the second time nothing happens. Who waits in another
+// goroutine is woken. When it returns the library has let go of the log.
+func (l *Log) Close() error {
+	if l == nil {
+		return errNil
+	}
+	if err := l.close(); err != nil {
+		return err
+	}
+	<-l.released // no call of a log calls back, so all come to their end
+	return nil
+}
+
+func (l *Log) enter() (*C.struct_weir_log, error) {
+	if l == nil {
+		return nil, errNil
+	}
+	raw, err := l.handle.enter()
+	return (*C.struct_weir_log)(raw), err
+}
+
 func (l *Log) with(call func(*C.struct_weir_log) C.int) error {
 	raw, err := l.enter()
 	if err != nil {
 		return err
 	}
-	code := call((*C.struct_weir_log)(raw))
+	code := call(raw)
 	l.leave()
 	runtime.KeepAlive(l)
 	return fails(code)
@@ -63,27 +87,30 @@ func (l *Log) Append(record []byte) (lsn uint64, err error) {
 
 // Wait returns when a record survives a power cut. A negative timeout is for ever.
 func (l *Log) Wait(lsn uint64, timeout time.Duration) error {
-	return l.with(func(raw *C.struct_weir_log) C.int {
-		return weirLogWait(raw, C.uint64_t(lsn), nanoseconds(timeout))
+	return waiting(timeout, func(timeout time.Duration) error {
+		return l.with(func(raw *C.struct_weir_log) C.int {
+			return weirLogWait(raw, C.uint64_t(lsn), nanoseconds(timeout))
+		})
 	})
 }
 
 // WaitContext waits until a record survives a power cut, the context ends or the log is closed. It
 // takes no thread meanwhile.
 func (l *Log) WaitContext(ctx context.Context, lsn uint64) error {
+	if l == nil {
+		return errNil
+	}
 	return l.await(ctx, l.fd, func() error { return l.Wait(lsn, 0) })
 }
 
 // fd becomes readable whenever more is durable. The poller is told of each time, so nobody resets it.
-func (l *Log) fd() (int, error) {
-	raw, err := l.enter()
-	if err != nil {
-		return -1, err
-	}
-	code := weirLogFd((*C.struct_weir_log)(raw))
-	l.leave()
-	runtime.KeepAlive(l)
-	return check(code)
+func (l *Log) fd() (fd int, err error) {
+	err = l.with(func(raw *C.struct_weir_log) C.int {
+		code := weirLogFd(raw)
+		fd = int(code)
+		return code
+	})
+	return fd, err
 }
 
 // Sync returns when all that was appended survives a power cut.
@@ -125,6 +152,9 @@ type Reader struct {
 
 // OpenReader begins with the first record at or after a position; 0 is the oldest one.
 func OpenReader(folder string, fromLsn uint64, flags ReaderFlags) (*Reader, error) {
+	if misfit != nil {
+		return nil, misfit
+	}
 	text, err := cString(folder)
 	if err != nil {
 		return nil, err
@@ -141,17 +171,34 @@ func OpenReader(folder string, fromLsn uint64, flags ReaderFlags) (*Reader, erro
 	return r, nil
 }
 
+// Close ends it; the second time nothing happens. Who waits in another goroutine is woken.
+func (r *Reader) Close() error {
+	if r == nil {
+		return errNil
+	}
+	return r.close()
+}
+
+func (r *Reader) enter() (*C.struct_weir_log_reader, error) {
+	if r == nil {
+		return nil, errNil
+	}
+	raw, err := r.handle.enter()
+	return (*C.struct_weir_log_reader)(raw), err
+}
+
 func (r *Reader) with(call func(*C.struct_weir_log_reader) C.int) (int, error) {
 	raw, err := r.enter()
 	if err != nil {
 		return 0, err
 	}
+	defer r.leave()
 	r.turn.Lock()
-	code := call((*C.struct_weir_log_reader)(raw))
-	r.turn.Unlock()
-	r.leave()
-	runtime.KeepAlive(r)
-	return check(code)
+	defer r.turn.Unlock()
+	if r.closed() { // while others had their turn
+		return 0, ErrClosed
+	}
+	return check(call(raw))
 }
 
 // Next gives the next record, or nil if there is none now.
@@ -172,7 +219,9 @@ func (r *Reader) Next() (*Record, error) {
 }
 
 // Wait returns when Next has something to say. A negative timeout is for ever.
-func (r *Reader) Wait(timeout time.Duration) error {
+func (r *Reader) Wait(timeout time.Duration) error { return waiting(timeout, r.wait) }
+
+func (r *Reader) wait(timeout time.Duration) error {
 	_, err := r.with(func(raw *C.struct_weir_log_reader) C.int {
 		return weirLogReaderWait(raw, nanoseconds(timeout))
 	})
@@ -181,11 +230,14 @@ func (r *Reader) Wait(timeout time.Duration) error {
 
 // NextContext waits for the next record, or until the context ends.
 func (r *Reader) NextContext(ctx context.Context) (record *Record, err error) {
+	if ctx == nil {
+		return nil, errNil
+	}
 	for {
 		if record, err = r.Next(); record != nil || err != nil {
 			return record, err
 		}
-		if err = inSlices(ctx, r.Wait); err != nil {
+		if err = inSlices(ctx, -1, r.wait); err != nil {
 			return nil, err
 		}
 	}

@@ -27,8 +27,26 @@ func newMatrix(code C.int, raw *C.struct_weir_matrix) (*Matrix, error) {
 	m := &Matrix{newHandle(unsafe.Pointer(raw), func(raw unsafe.Pointer) {
 		weirMatrixUnref((*C.struct_weir_matrix)(raw))
 	})}
-	runtime.SetFinalizer(m, (*Matrix).Close)
+	runtime.SetFinalizer(m, (*Matrix).Close) // views keep it from that too
 	return m, nil
+}
+
+// Close ends it; the second time nothing happens. It is refused with syscall.EBUSY, and the matrix
+// stays, while something shows its memory: a Block whose Bytes were taken and that is neither freed
+// nor passed on, such a Delivery without an answer, a View, a Pool that has shown values.
+func (m *Matrix) Close() error {
+	if m == nil {
+		return errNil
+	}
+	return m.close()
+}
+
+func (m *Matrix) enter() (*C.struct_weir_matrix, error) {
+	if m == nil {
+		return nil, errNil
+	}
+	raw, err := m.handle.enter()
+	return (*C.struct_weir_matrix)(raw), err
 }
 
 // cString is a string for C, to be freed, or an error if it holds a NUL.
@@ -44,6 +62,9 @@ func cString(text string) (*C.char, error) {
 type maker func(*C.char, *C.struct_weir_matrix_options) (C.int, *C.struct_weir_matrix)
 
 func makeMatrix(call maker, name string, options *MatrixOptions) (*Matrix, error) {
+	if misfit != nil {
+		return nil, misfit
+	}
 	text, err := cString(name)
 	if err != nil {
 		return nil, err
@@ -54,6 +75,9 @@ func makeMatrix(call maker, name string, options *MatrixOptions) (*Matrix, error
 
 // Create makes a segment; one without a name is passed on by its descriptor. Nil means all defaults.
 func Create(name string, options *MatrixOptions) (*Matrix, error) {
+	if misfit != nil {
+		return nil, misfit
+	}
 	if name == "" {
 		return newMatrix(weirMatrixCreate(nil, options.raw()))
 	}
@@ -72,6 +96,12 @@ func Open(name string, options *MatrixOptions) (*Matrix, error) {
 
 // AttachFd attaches to the segment of a descriptor, which stays the caller's.
 func AttachFd(fd int, options *MatrixOptions) (*Matrix, error) {
+	if fd != int(C.int(fd)) {
+		return nil, Error(C.EBADF)
+	}
+	if misfit != nil {
+		return nil, misfit
+	}
 	return newMatrix(weirMatrixAttachFd(C.int(fd), options.raw()))
 }
 
@@ -91,7 +121,7 @@ func (m *Matrix) with(call func(*C.struct_weir_matrix) C.int) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	code := call((*C.struct_weir_matrix)(raw))
+	code := call(raw)
 	m.leave()
 	runtime.KeepAlive(m)
 	return check(code)
@@ -112,8 +142,33 @@ func (m *Matrix) Fd() (int, error) {
 	return m.with(func(raw *C.struct_weir_matrix) C.int { return weirMatrixFd(raw) })
 }
 
-// Alloc allocates a block. Free it: no collector does.
+// Alloc allocates a block. Free it: no collector does. With TimeoutNs in the options it waits.
 func (m *Matrix) Alloc(size int, options *AllocOptions) (*Block, error) {
+	if options == nil || options.TimeoutNs == 0 {
+		return m.alloc(size, options)
+	}
+	return m.allocIn(context.Background(), time.Duration(options.TimeoutNs), size, options)
+}
+
+// AllocContext waits until there is memory or the context ends.
+func (m *Matrix) AllocContext(ctx context.Context, size int, options *AllocOptions) (*Block, error) {
+	return m.allocIn(ctx, -1, size, options)
+}
+
+func (m *Matrix) allocIn(ctx context.Context, timeout time.Duration, size int, options *AllocOptions) (block *Block, err error) {
+	given := AllocOptions{}
+	if options != nil {
+		given = *options
+	}
+	err = inSlices(ctx, timeout, func(timeout time.Duration) (err error) {
+		given.TimeoutNs = int64(timeout)
+		block, err = m.alloc(size, &given)
+		return err
+	})
+	return block, err
+}
+
+func (m *Matrix) alloc(size int, options *AllocOptions) (*Block, error) {
 	if size < 0 {
 		return nil, Error(C.EINVAL)
 	}
@@ -121,59 +176,26 @@ func (m *Matrix) Alloc(size int, options *AllocOptions) (*Block, error) {
 	if err != nil {
 		return nil, err
 	}
-	code, ref, data := weirMatrixAlloc((*C.struct_weir_matrix)(raw), C.size_t(size), options.raw())
+	code, ref, data := weirMatrixAlloc(raw, C.size_t(size), options.raw())
 	m.leave()
 	runtime.KeepAlive(m)
 	if err := fails(code); err != nil {
 		return nil, err
 	}
-	return &Block{m, BlockRef(ref), data, size}, nil
-}
-
-// AllocContext waits until there is memory or the context ends.
-func (m *Matrix) AllocContext(ctx context.Context, size int, options *AllocOptions) (block *Block, err error) {
-	given := AllocOptions{}
-	if options != nil {
-		given = *options
-	}
-	err = inSlices(ctx, func(timeout time.Duration) (err error) {
-		given.TimeoutNs = int64(timeout)
-		block, err = m.Alloc(size, &given)
-		return err
-	})
-	return block, err
-}
-
-// Bytes shows a block that somebody has; the slice is good as long as the block and the matrix are.
-// To write to one of a matrix that is attached with MatrixFlagsReadOnly is a fault, which ends the program.
-func (m *Matrix) Bytes(block BlockRef) ([]byte, error) {
-	var data unsafe.Pointer
-	var size C.size_t
-	_, err := m.with(func(raw *C.struct_weir_matrix) (code C.int) {
-		code, data, size = weirMatrixData(raw, C.weir_ref(block))
-		return code
-	})
-	if err != nil {
-		return nil, err
-	}
-	return unsafe.Slice((*byte)(data), int(size)), nil
-}
-
-func (m *Matrix) adopt(block BlockRef) (*Block, error) {
-	bytes, err := m.Bytes(block)
-	if err != nil {
-		return nil, err
-	}
-	return &Block{m, block, unsafe.Pointer(&bytes[0]), len(bytes)}, nil
+	return &Block{matrix: m, ref: BlockRef(ref), data: data, size: size}, nil
 }
 
 // Take makes a block of nobody ours.
 func (m *Matrix) Take(block BlockRef) (*Block, error) {
-	_, err := m.with(func(raw *C.struct_weir_matrix) C.int { return weirBlockTake(raw, C.weir_ref(block)) })
+	raw, err := m.enter()
 	if err != nil {
 		return nil, err
 	}
-	return m.adopt(block)
+	defer m.leave()
+	if err := fails(weirBlockTake(raw, C.weir_ref(block))); err != nil {
+		return nil, err
+	}
+	return m.ours(raw, block)
 }
 
 // Lookup finds the block that a name stands for.
@@ -188,16 +210,21 @@ func (m *Matrix) Lookup(name string) (block BlockRef, err error) {
 
 // Unbind removes a name; its block is ours. Nil if it had been freed.
 func (m *Matrix) Unbind(name string) (*Block, error) {
-	var block BlockRef
-	err := m.named(name, func(raw *C.struct_weir_matrix, text *C.char) C.int {
-		code, found := weirMatrixUnbind(raw, text)
-		block = BlockRef(found)
-		return code
-	})
-	if err != nil || block == WeirRefNone {
+	raw, err := m.enter()
+	if err != nil {
 		return nil, err
 	}
-	return m.adopt(block)
+	defer m.leave()
+	text, err := cString(name)
+	if err != nil {
+		return nil, err
+	}
+	defer C.free(unsafe.Pointer(text))
+	code, found := weirMatrixUnbind(raw, text)
+	if err := fails(code); err != nil || found == WeirRefNone {
+		return nil, err
+	}
+	return m.ours(raw, BlockRef(found))
 }
 
 // Heal finishes what dead participants left; how many there were.
@@ -242,60 +269,4 @@ func (m *Matrix) Stats() (MatrixInfo, error) {
 	info := C.struct_weir_matrix_info{size: C.sizeof_struct_weir_matrix_info}
 	_, err := m.with(func(raw *C.struct_weir_matrix) C.int { return weirMatrixStats(raw, &info) })
 	return matrixInfoOf(&info), err
-}
-
-// Block is memory of a matrix that this process owns.
-type Block struct {
-	matrix *Matrix
-	ref    BlockRef
-	data   unsafe.Pointer
-	size   int
-}
-
-// Ref names the block in every process.
-func (b *Block) Ref() BlockRef { return b.ref }
-
-// Bytes is the memory itself, good until the block is passed on or freed, or the matrix closed. Nil
-// after that.
-func (b *Block) Bytes() []byte {
-	if b.data == nil || b.matrix.closed() {
-		return nil
-	}
-	return unsafe.Slice((*byte)(b.data), b.size)
-}
-
-// passOn ends the ownership if the call succeeds.
-func (b *Block) passOn(call func(*C.struct_weir_matrix) C.int) error {
-	if b.data == nil {
-		return errPassedOn
-	}
-	if _, err := b.matrix.with(call); err != nil {
-		return err
-	}
-	b.data = nil
-	return nil
-}
-
-// Free gives it back.
-func (b *Block) Free() error {
-	return b.passOn(func(raw *C.struct_weir_matrix) C.int { return weirMatrixFree(raw, C.weir_ref(b.ref)) })
-}
-
-// Give makes it another participant's, or nobody's (WeirOwnerNone).
-func (b *Block) Give(participant uint64) error {
-	return b.passOn(func(raw *C.struct_weir_matrix) C.int {
-		return weirBlockGive(raw, C.weir_ref(b.ref), C.uint64_t(participant))
-	})
-}
-
-// Bind gives it a name in the matrix, and to nobody.
-func (b *Block) Bind(name string) error {
-	text, err := cString(name)
-	if err != nil {
-		return err
-	}
-	defer C.free(unsafe.Pointer(text))
-	return b.passOn(func(raw *C.struct_weir_matrix) C.int {
-		return weirMatrixBind(raw, text, C.weir_ref(b.ref))
-	})
 }

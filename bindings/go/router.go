@@ -49,12 +49,28 @@ func (m *Matrix) AttachRouter(name string) (*Router, error) {
 	return m.makeRouter(weirRouterAttach, name)
 }
 
+// Close ends it; the second time nothing happens. A Post that waits in another goroutine ends too.
+func (r *Router) Close() error {
+	if r == nil {
+		return errNil
+	}
+	return r.close()
+}
+
+func (r *Router) enter() (*C.struct_weir_router, error) {
+	if r == nil {
+		return nil, errNil
+	}
+	raw, err := r.handle.enter()
+	return (*C.struct_weir_router)(raw), err
+}
+
 func (r *Router) with(call func(*C.struct_weir_router) C.int) (int, error) {
 	raw, err := r.enter()
 	if err != nil {
 		return 0, err
 	}
-	code := call((*C.struct_weir_router)(raw))
+	code := call(raw)
 	r.leave()
 	runtime.KeepAlive(r)
 	return check(code)
@@ -76,6 +92,11 @@ func (r *Router) AddRule(rule RouterRule, topic string, channels ...string) (id 
 		return 0, err
 	}
 	defer C.free(unsafe.Pointer(pattern))
+	for _, name := range channels {
+		if strings.Contains(name, "\n") {
+			return 0, Error(C.EINVAL)
+		}
+	}
 	names, err := optional(strings.Join(channels, "\n"))
 	if err != nil {
 		return 0, err
@@ -99,11 +120,11 @@ func (r *Router) RemoveRule(id uint64) error {
 
 // Rules are all of them, in order.
 func (r *Router) Rules() (found []RuleInfo, err error) {
-	v := visit{each: func(info unsafe.Pointer) error {
+	add := func(info unsafe.Pointer) bool {
 		found = append(found, ruleInfoOf((*C.struct_weir_rule_info)(info)))
-		return nil
-	}}
-	err = v.run(func(userdata C.uintptr_t) error {
+		return true
+	}
+	err = calling(add, func(userdata C.uintptr_t) error {
 		_, err := r.with(func(raw *C.struct_weir_router) C.int {
 			return weirRouterRules(raw, (C.weir_rule_fn)(visitor()), userdata)
 		})
@@ -114,10 +135,7 @@ func (r *Router) Rules() (found []RuleInfo, err error) {
 
 // Post hands a block over by the first rule that is for it; to how many channels. A failure leaves
 // it with its owner. The topic, if any, is what rules look at. A negative timeout is for ever.
-func (r *Router) Post(block *Block, length int, topic string, options *RouteOptions, timeout time.Duration) (int, error) {
-	if block.data == nil {
-		return 0, errPassedOn
-	}
+func (r *Router) Post(block *Block, length int, topic string, options *RouteOptions, timeout time.Duration) (posted int, err error) {
 	if length < 0 {
 		return 0, Error(C.EINVAL)
 	}
@@ -131,12 +149,14 @@ func (r *Router) Post(block *Block, length int, topic string, options *RouteOpti
 	}
 	given := options.raw()
 	given.topic = text
-	posted, err := r.with(func(raw *C.struct_weir_router) C.int {
-		return weirRouterPost(raw, C.weir_ref(block.ref), C.size_t(length), given, nanoseconds(timeout))
+	err = block.passOn(func(ref C.weir_ref) error {
+		return waiting(timeout, func(timeout time.Duration) (err error) {
+			posted, err = r.with(func(raw *C.struct_weir_router) C.int {
+				return weirRouterPost(raw, ref, C.size_t(length), given, nanoseconds(timeout))
+			})
+			return err
+		})
 	})
-	if err == nil {
-		block.data = nil
-	}
 	return posted, err
 }
 

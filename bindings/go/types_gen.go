@@ -8,12 +8,11 @@ package weir
 */
 import "C"
 
-// VersionNumber is the release that this package was made from, AbiHash what
-// weir_abi_hash says of it.
-const (
-	VersionNumber = 0x100
-	AbiHash uint64 = 0x326fec74e6a0ec5
-)
+// VersionNumber is the release that this package was made from.
+const VersionNumber = 0x100
+
+// AbiHash is what weir_abi_hash says of that release.
+const AbiHash uint64 = 0x326fec74e6a0ec5
 
 // A block of a matrix, as any process of the machine can pass it on.
 type BlockRef uint64

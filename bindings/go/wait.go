@@ -10,26 +10,61 @@ import (
 	"time"
 )
 
-// slice is how long a call of C waits at most before it is looked whether a context has ended.
+// slice is how long a call of C waits at most before it is looked whether a context has ended, or
+// the object was closed.
 const slice = 100 * time.Millisecond
 
-// inSlices is for what has no descriptor: it repeats a call that waits until it has an answer, or
-// the context has ended.
-func inSlices(ctx context.Context, call func(time.Duration) error) error {
+// inSlices repeats a call that waits in C until it has an answer, the time is over, the context has
+// ended or the object is closed, which the call itself says. A negative timeout is for ever.
+func inSlices(ctx context.Context, timeout time.Duration, call func(time.Duration) error) error {
+	if ctx == nil {
+		return errNil
+	}
+	if timeout >= 0 && timeout <= slice {
+		return call(timeout)
+	}
+	end := time.Now().Add(timeout)
 	for {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		if err := call(slice); !errors.Is(err, syscall.ETIMEDOUT) {
+		now, last := slice, false
+		if deadline, ok := ctx.Deadline(); ok {
+			now = atMost(now, time.Until(deadline))
+		}
+		if timeout > 0 {
+			left := time.Until(end)
+			now, last = atMost(now, left), left <= now
+		}
+		if err := call(now); last || !errors.Is(err, syscall.ETIMEDOUT) {
 			return err
 		}
 	}
+}
+
+// atMost is never 0, which would not be waiting.
+func atMost(now, left time.Duration) time.Duration {
+	switch {
+	case left < time.Millisecond:
+		return time.Millisecond
+	case left < now:
+		return left
+	}
+	return now
+}
+
+// waiting is the same without a context.
+func waiting(timeout time.Duration, call func(time.Duration) error) error {
+	return inSlices(context.Background(), timeout, call)
 }
 
 // await calls try until it says something else than EAGAIN. Between two tries the goroutine sleeps
 // in the runtime's poller, which takes no thread, until the descriptor becomes readable, the context
 // ends or the handle is closed.
 func (h *handle) await(ctx context.Context, fd func() (int, error), try func() error) error {
+	if ctx == nil {
+		return errNil
+	}
 	if err := ctx.Err(); err != nil {
 		return err
 	}

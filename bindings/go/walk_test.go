@@ -5,6 +5,7 @@ package weir
 import (
 	"errors"
 	"os"
+	"runtime"
 	"syscall"
 	"testing"
 )
@@ -86,5 +87,97 @@ func TestVisitorsEndTheWalk(t *testing.T) {
 	must(t, m.Retire())
 	if _, err := m.Alloc(1, nil); !errors.Is(err, ErrRetired) {
 		t.Fatal(err)
+	}
+}
+
+// A visitor's panic or Goexit unwinds the goroutine that called, and nothing of C.
+func TestVisitorsThatDoNotReturn(t *testing.T) {
+	m := newTestMatrix(t)
+	b, err := m.Alloc(8, nil)
+	must(t, err)
+	p, err := NewPool[int64](nil)
+	must(t, err)
+	defer p.Close()
+	_, err = p.AcquireMany(make([]SlotRef, 2), 0)
+	must(t, err)
+	for name, leave := range map[string]func(){
+		"panic":  func() { panic("panicked") },
+		"nil":    func() { panic(nil) },
+		"Goexit": runtime.Goexit,
+	} {
+		for walk, call := range map[string]func() error{
+			"Walk":      func() error { return m.Walk(func(BlockInfo) error { leave(); return nil }) },
+			"Pool.Walk": func() error { return p.Walk(func(SlotInfo) error { leave(); return nil }) },
+			"Prefault":  func() error { return m.Prefault(1<<20, func(uint64, uint64) error { leave(); return nil }) },
+		} {
+			ended := make(chan [2]bool)
+			var recovered any
+			go func() {
+				came, returned := false, false
+				defer func() { ended <- [2]bool{came, returned} }()
+				func() {
+					defer func() { recovered = recover() }()
+					_ = call()
+					returned = true
+				}()
+				came = true
+			}()
+			result := <-ended
+			if result[1] || result[0] != (name != "Goexit") || name == "panic" && recovered != "panicked" {
+				t.Errorf("%s in %s: %v, %v", name, walk, result, recovered)
+			}
+		}
+	}
+	if m.state.Load() != 0 || p.pool.state.Load() != 0 {
+		t.Fatal("a call has not come to its end")
+	}
+	must(t, b.Free())
+}
+
+func TestWalksOfManyBatches(t *testing.T) {
+	m := newTestMatrix(t)
+	many := m.NewBlocks(3 * walkBatch)
+	made, err := many.Alloc(64, nil)
+	must(t, err)
+	for _, limit := range []int{1, walkBatch, walkBatch + 1, 1 << 30} {
+		calls, seen, mine := 0, 0, errors.New("mine")
+		err := m.Walk(func(info BlockInfo) error {
+			if calls++; calls == limit {
+				return mine
+			}
+			if info.Kind == BlockKindAllocated {
+				seen++
+			}
+			return nil
+		})
+		if limit == 1<<30 && (err != nil || seen != made) || limit < 1<<30 && (err != mine || calls != limit) {
+			t.Fatal(limit, calls, seen, err)
+		}
+	}
+	must(t, m.Walk(func(BlockInfo) error { _, err := m.Stats(); return err }))
+	must(t, many.Free())
+}
+
+func TestCloseWithinAWalk(t *testing.T) {
+	m, err := Create("", nil)
+	must(t, err)
+	_, err = m.Alloc(8, nil)
+	must(t, err)
+	must(t, m.Walk(func(BlockInfo) error { return m.Close() }))
+	if err := m.Walk(func(BlockInfo) error { return nil }); !errors.Is(err, os.ErrClosed) {
+		t.Fatal(err)
+	}
+}
+
+func TestTheCallEndsWithItsVisitor(t *testing.T) {
+	s, mine, added := newStream[int](4), errors.New("mine"), 0
+	err := s.run(func() error {
+		for added < 1<<20 && s.add(added) {
+			added++
+		}
+		return nil
+	}, func(int) error { return mine })
+	if err != mine || added > 64 {
+		t.Fatal(err, added)
 	}
 }

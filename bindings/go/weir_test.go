@@ -43,16 +43,17 @@ func TestBlocks(t *testing.T) {
 	b, err := m.Alloc(100, &AllocOptions{Flags: AllocFlagsZero})
 	must(t, err)
 	b.Bytes()[99] = 7
-	other, err := m.Bytes(b.Ref())
+	other, err := m.View(b.Ref())
 	must(t, err)
-	if len(b.Bytes()) != 100 || other[99] != 7 || other[98] != 0 || used(t, m) != 1 {
+	defer other.Close()
+	if len(b.Bytes()) != 100 || other.Bytes()[99] != 7 || other.Bytes()[98] != 0 || used(t, m) != 1 {
 		t.Fatal("not the same memory")
 	}
 	must(t, b.Free())
 	if b.Bytes() != nil || b.Free() == nil || used(t, m) != 0 {
 		t.Fatal("freed twice")
 	}
-	if _, err := m.Bytes(b.Ref()); !errors.Is(err, ErrStale) {
+	if _, err := m.View(b.Ref()); !errors.Is(err, ErrStale) {
 		t.Fatal(err)
 	}
 	if _, err := m.Alloc(-1, nil); !errors.Is(err, syscall.EINVAL) {
@@ -93,6 +94,11 @@ func TestErrors(t *testing.T) {
 	}
 	if ErrStale.Name() != "WEIR_E_STALE" || errors.Unwrap(ErrStale) != nil {
 		t.Fatal(ErrStale.Name())
+	}
+	for _, fd := range []int{-1, 1 << 40} {
+		if _, err := AttachFd(fd, nil); !errors.Is(err, syscall.EBADF) {
+			t.Fatal(err)
+		}
 	}
 	if _, err := Create("", &MatrixOptions{Capacity: 1}); !errors.Is(err, syscall.EINVAL) {
 		t.Fatal(err)
@@ -311,7 +317,25 @@ func TestCloseWhileOthersCall(t *testing.T) {
 }
 
 func TestLibraryFits(t *testing.T) {
-	if hash := uint64(weirAbiHash(VersionNumber)); hash != AbiHash {
-		t.Fatalf("the library has another ABI: %#x", hash)
+	must(t, misfit)
+	must(t, libraryFits(VersionNumber+0x10000, AbiHash))
+	for _, err := range []error{libraryFits(VersionNumber-1, 0), libraryFits(VersionNumber, AbiHash+1)} {
+		if !errors.Is(err, ErrVersion) {
+			t.Fatal(err)
+		}
+	}
+	defer func() { misfit = nil }()
+	misfit = libraryFits(1, 0)
+	_, create := Create("", nil)
+	_, open := Open("name", nil)
+	_, fd := AttachFd(0, nil)
+	_, log := OpenLog("folder", nil)
+	_, reader := OpenReader("folder", 0, 0)
+	_, pool := NewPool[int64](nil)
+	_, ids := NewIds(nil)
+	for i, err := range []error{create, open, fd, log, reader, pool, ids} {
+		if !errors.Is(err, ErrVersion) {
+			t.Error(i, err)
+		}
 	}
 }

@@ -33,13 +33,13 @@ class Go {
     std::string types()
     {
         char numbers[320];
-        std::snprintf(
-            numbers, sizeof numbers,
-            "// VersionNumber is the release that this package was made from, AbiHash what\n"
-            "// weir_abi_hash says of it.\nconst (\n\tVersionNumber = %#llx\n"
-            "\tAbiHash uint64 = %#llx\n)\n",
-            static_cast<unsigned long long>(version_number(model_.current().version)),
-            static_cast<unsigned long long>(snapshot_hash(emit_snapshot(model_))));
+        std::snprintf(numbers, sizeof numbers,
+                      "// VersionNumber is the release that this package was made from.\n"
+                      "const VersionNumber = %#llx\n\n"
+                      "// AbiHash is what weir_abi_hash says of that release.\n"
+                      "const AbiHash uint64 = %#llx\n",
+                      static_cast<unsigned long long>(version_number(model_.current().version)),
+                      static_cast<unsigned long long>(snapshot_hash(emit_snapshot(model_))));
         out_ = head("#include <weir.h>\n", numbers);
         for (Section const &section : model_.sections)
             for (Item const &item : section.items)
@@ -298,7 +298,9 @@ class Go {
         bool const shim = needs_shim(item);
         std::string const call =
             "C." + (shim ? shim_name(item) : item.name) + "(" + join(arguments, ", ") + ")\n";
-        std::string const result = results.empty() ? "" : " (" + join(results, ", ") + ")";
+        std::string const result = results.empty()       ? ""
+                                   : results.size() == 1 ? " " + results[0] // as gofmt has it
+                                                         : " (" + join(results, ", ") + ")";
         std::string out = "\n" + comment("", item.doc.brief) + "func " +
                           lower_first("Weir" + camel(item.name)) + "(" + join(params, ", ") + ")" +
                           result + " {\n";

@@ -6,6 +6,8 @@ import argparse
 import json
 import pathlib
 import re
+import shutil
+import subprocess
 import sys
 
 sys.dont_write_bytecode = True
@@ -57,6 +59,25 @@ def check_go_readme(tap, root):
     tap.ok(shown in example, "Go's README shows the example that is tested", shown)
 
 
+def unformatted(gofmt, text):
+    done = subprocess.run([gofmt, "-l"], input=text, text=True, capture_output=True, timeout=60)
+    return (done.stdout + done.stderr).strip()
+
+
+def check_go_format(tap, root):
+    """All Go is as gofmt writes it, what is generated too."""
+    name, gofmt = "Go is as gofmt writes it", shutil.which("gofmt")
+    if gofmt is None:
+        tap.skip(name, "gofmt is not there")
+        return
+    files = [file for folder in ("bindings/go", "bench/bindings/go", "tests/bindings/cross/go")
+             for file in sorted((root / folder).rglob("*.go"))]
+    tap.equal([str(file.relative_to(root)) for file in files
+               if unformatted(gofmt, file.read_text())], [], name)
+    broken = (root / LAYERS["go"][0]).read_text() + "\nfunc f() (int) { return 1 }\n"
+    tap.ok(unformatted(gofmt, broken), "proof: what gofmt would change is found")
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--root", type=pathlib.Path, required=True)
@@ -67,6 +88,7 @@ def main():
     for language in LAYERS:
         check(tap, args.root, language, wanted)
     check_go_readme(tap, args.root)
+    check_go_format(tap, args.root)
     tap.finish()
 
 
