@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 """What a program does wrong, or a user in the middle of a wait."""
+import array
 import ctypes
 import os
+import shutil
 import signal
 import sys
 import tempfile
@@ -11,6 +13,8 @@ import unittest
 
 import weir
 from support import WithMatrix, run
+from weir import _ffi
+from weir._convert import limits
 
 
 class Waits(WithMatrix):
@@ -132,6 +136,121 @@ class Numbers(WithMatrix):
                      lambda: self.matrix.alloc_many((1 << 64) + 100, 3)):
             with self.assertRaises(OverflowError):
                 call()
+
+    def test_every_function(self):
+        """None is called: what fits no parameter is seen before, whatever the others are."""
+        seen = 0
+        for name, function in vars(_ffi).items():
+            types = getattr(getattr(_ffi, "_" + name, None), "argtypes", ())
+            for i, kind in enumerate(types if name.startswith("weir_") else ()):
+                found = limits(kind) if issubclass(kind, ctypes._SimpleCData) else None
+                if found is None or kind is ctypes.c_void_p:
+                    continue
+                for bad, error in ((found[0] - 1, OverflowError), (found[1] + 1, OverflowError),
+                                   (1 << 200, OverflowError), ("1", TypeError), (1.0, TypeError),
+                                   (None, TypeError)):
+                    values = [bad if i == j else None if limits(other) is None else 0
+                              for j, other in enumerate(types)]
+                    with self.subTest(f"{name}, argument {i} is {bad!r}"), \
+                            self.assertRaises(error):
+                        function(*values)
+                    seen += 1
+        self.assertGreater(seen, 500)
+
+    def test_methods(self):
+        pool, ids = weir.Pool.private(8), weir.Ids()
+        channel = weir.Channel.create(self.matrix, "numbers")
+        router = weir.Router.create(self.matrix, "routes")
+        self.before = self.matrix.stats().used_blocks
+        block = self.matrix.alloc(8)
+        folder = tempfile.mkdtemp()
+        log = weir.Log(folder + "/log")
+        reader = weir.LogReader(folder + "/log")
+        slots = (ctypes.c_uint64 * 2)()
+        for call in (
+                self.matrix.alloc, self.matrix.adopt, self.matrix.view, self.matrix.trim,
+                self.matrix.check, self.matrix.prefault, weir.Matrix.attach_fd,
+                lambda n: self.matrix.alloc(8, timeout_ns=n), block.give,
+                lambda n: self.matrix.alloc_many(8, 1, timeout_ns=n),
+                lambda n: self.matrix.alloc(8, alignment=n), lambda n: self.matrix.bind("x", n),
+                lambda n: channel.post(block, n), lambda n: channel.post(b"x", tag=n),
+                lambda n: channel.post(b"x", priority=n), lambda n: channel.post(block, tag=n),
+                lambda n: router.post(b"x", tag=n), lambda n: router.post(block, n),
+                lambda n: router.add_rule(n, 0), router.remove_rule,
+                lambda n: router.add_rule(0, 0, before=n),
+                pool.adopt, pool.view, pool.is_live, pool.grow, ids.release, ids.is_free, ids.grow,
+                lambda n: log.append(b"x", tag=n), lambda n: log.wait(n, timeout=0), reader.seek,
+                log.truncate_before, lambda n: weir.LogReader(folder + "/log", n),
+                lambda n: weir.LogReader(folder + "/log", flags=n),
+                lambda n: weir.store_cursor(folder + "/log", "me", n),
+                lambda n: weir.store_cursor(folder + "/log", "me", 0, n)):
+            for bad in (-1 << 64, 1 << 64):
+                with self.subTest(call=call, bad=bad), self.assertRaises(OverflowError):
+                    call(bad)
+            for bad in ("1", 1.5, [], b"1"):
+                with self.subTest(call=call, bad=bad), self.assertRaises(TypeError):
+                    call(bad)
+        for bad in ([0, 0], (ctypes.c_uint32 * 2)(), b"12345678", None, 1):
+            with self.assertRaises(TypeError):
+                pool.acquire_many(bad)
+            with self.assertRaises(TypeError):
+                pool.release_many(bad, 1)
+        self.assertEqual(pool.acquire_many(slots), 2)
+        self.assertTrue(block.owned)
+        block.free()
+        for each in (reader, log, router, channel, ids, pool):
+            each.close()
+        shutil.rmtree(folder)
+
+    def test_what_is_like_a_number(self):
+        class Eight:
+            def __index__(self):
+                return 8
+
+        for size in (Eight(), True, _ffi.MatrixFlags.ON_NODE):
+            self.matrix.alloc(size, alignment=Eight()).free()
+
+    def test_text(self):
+        """ctypes takes a number for an address."""
+        router = weir.Router.create(self.matrix, "routes")
+        self.before = self.matrix.stats().used_blocks
+        for call in (lambda bad: router.add_rule(0, 0, topic=bad),
+                     lambda bad: router.post(b"x", topic=bad),
+                     lambda bad: weir.Matrix.create(participant_name=bad)):
+            for bad, error in ((1, TypeError), (1.5, TypeError), (["x"], TypeError),
+                               (b"a\0b", ValueError), ("a\0b", ValueError)):
+                with self.assertRaises(error):
+                    call(bad)
+        with self.assertRaises(ValueError):
+            weir.Matrix.create(participant_name="x" * 17)
+        router.close()
+
+    def test_columns(self):
+        channel = weir.Channel.create(self.matrix, "columns")
+        self.before = self.matrix.stats().used_blocks
+        numbers = memoryview(bytearray(64)).cast("Q")
+        for bad in (array.array("d", [1, 2]), array.array("q", [1, 2]), array.array("I", [1] * 4),
+                    array.array("Q", [1]), bytes(16), numbers[::2], numbers[::-1],
+                    numbers.cast("B").cast("Q", [2, 4]), (ctypes.c_void_p * 2)(),
+                    (ctypes.c_uint64.__ctype_be__ * 2)()):
+            for given in ({"lengths": bad}, {"tags": bad}):
+                with self.subTest(**given), self.assertRaises(ValueError):
+                    channel.post_copies(b"abcd", 2, **given)
+                with self.matrix.alloc_many(8, 2) as blocks, self.assertRaises(ValueError):
+                    channel.post_many(blocks, **given)
+        for bad in ([1, 2], 5, "text"):
+            with self.assertRaises(TypeError):
+                channel.post_copies(b"abcd", 2, tags=bad)
+        with channel.subscribe() as inbox:
+            for tags in (array.array("Q", [8, 9]), array.array("L", [8, 9, 10]),
+                         (ctypes.c_uint64 * 2)(8, 9), memoryview(array.array("Q", [8, 9])),
+                         memoryview(array.array("Q", [8, 9])).toreadonly()):
+                channel.post_copies(b"abcd", 2, tags=tags)
+                found = weir.Messages(4)
+                inbox.read_many(found)
+                self.assertEqual(list(found.tags), [8, 9])
+                inbox.ack_many(found)
+        channel.close()
 
     def test_tag_of_a_record(self):
         with tempfile.TemporaryDirectory() as folder, weir.Log(folder + "/log") as log:

@@ -2,6 +2,7 @@
 """What all handles share: one owner, calls that are counted, an end that waits for none of them."""
 from __future__ import annotations
 
+import ctypes
 import os
 import time
 import weakref
@@ -83,7 +84,16 @@ class Handle:
 
     def _call(self, function: Any, *arguments: Any) -> int:
         """Calls with the pointer in front. `close()` in another thread waits for its end."""
-        code: int = self._value(function, *arguments)
+        life = self._life  # as in `_value`, which would be one more call of Python's in each of C
+        life.users.append(None)
+        try:
+            if life.closing:
+                raise ValueError(f"the {type(self).__name__} is closed")
+            code: int = function(life.raw[0], *arguments)
+        except ctypes.ArgumentError as error:  # what is no pointer; numbers are looked at before
+            raise TypeError(str(error)) from None
+        finally:
+            life.leave()
         return code if code >= 0 else check(code)
 
     def _value(self, function: Any, *arguments: Any) -> Any:

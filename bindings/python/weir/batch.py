@@ -7,14 +7,14 @@ import weakref
 from typing import TYPE_CHECKING, Any, Callable, List, Optional
 
 from weir import _ffi
-from weir._convert import alloc_options, fits, nanoseconds
+from weir._convert import alloc_options, alloc_wait
 from weir._error import failure
 from weir._handle import generation
 from weir._views import Shown
 
 if TYPE_CHECKING:
-    from weir.channel import Subscription
-    from weir.matrix import Matrix
+    from weir.channel import Subscription as _Subscription
+    from weir.matrix import Matrix as _Matrix
 
 
 def _at(array: Any, index: int) -> Any:
@@ -67,7 +67,7 @@ class _Batch:
 class Blocks(_Batch):
     """Blocks of one size that this process owns: `alloc`, write, `post_many` or `free`, and again."""
 
-    def __init__(self, matrix: "Matrix", capacity: int) -> None:
+    def __init__(self, matrix: "_Matrix", capacity: int) -> None:
         super().__init__(capacity)
         self.matrix = matrix
         self.size = 0
@@ -80,8 +80,7 @@ class Blocks(_Batch):
     def alloc(self, size: int, *, timeout: Optional[float] = 0, **values: Any) -> int:
         """As many as can be had, up to the capacity; how many."""
         self._must_be_empty("blocks")
-        fits(ctypes.c_ssize_t, size, "the size")
-        wait = nanoseconds(timeout) if timeout != 0 else values.get("timeout_ns", 0)
+        wait = alloc_wait(values, timeout)
         call = _ffi.weir_matrix_alloc_many if wait else _ffi.weir_matrix_alloc_many_nowait
         made = self.matrix._timed(wait, lambda ns: self.matrix._call(
             call, size, self.capacity, alloc_options(values, ns), self._refs, self._addresses))
@@ -143,7 +142,7 @@ class Messages(_Batch):
         if stride < 0:
             raise ValueError("a stride is not negative")
         self.stride = stride
-        self.subscription: Optional["Subscription"] = None
+        self.subscription: Optional["_Subscription"] = None
         self._raw = (ctypes.c_ubyte * (capacity * ctypes.sizeof(_ffi.Message)))()
         self._records = (_ffi.Message * capacity).from_buffer(self._raw)
         self._words = memoryview(self._raw).cast("B").cast("Q")

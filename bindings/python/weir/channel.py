@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import ctypes
 import weakref
+from collections import abc
 from ctypes import byref
-from typing import Any, AsyncIterator, Iterator, List, Optional, Union
+from typing import Any, List, Optional, Union
 
 from weir import _ffi
 from weir._convert import Bytes, buffer, collect, column, info, nanoseconds, options, pointer, text
@@ -130,7 +131,7 @@ class Subscription(Handle):
         """Readable when there is something to read; read with a timeout of 0 until there is not."""
         return self._call(_ffi.weir_channel_fd)
 
-    def __iter__(self) -> Iterator[Message]:
+    def __iter__(self) -> abc.Iterator[Message]:
         """Until the channel is retired."""
         from weir.errors import RetiredError
 
@@ -151,7 +152,7 @@ class Subscription(Handle):
             except BlockingIOError:
                 await readable(self, self.fileno)
 
-    async def __aiter__(self) -> AsyncIterator[Message]:
+    async def __aiter__(self) -> abc.AsyncIterator[Message]:
         """Until the channel is retired."""
         from weir.errors import RetiredError
 

@@ -8,19 +8,19 @@ from ctypes import byref
 from typing import TYPE_CHECKING, Any, Callable, List, Optional, Tuple, Union
 
 from weir import _ffi
-from weir._convert import (alloc_options, collect, fits, info, nanoseconds, options, pointer,
-                           text, with_callback)
+from weir._convert import (alloc_options, alloc_wait, collect, info, options, pointer, text,
+                           with_callback)
 from weir._error import check
 from weir._views import Owned, Owner
 
 if TYPE_CHECKING:
-    from weir.batch import Blocks
+    from weir.batch import Blocks as _Blocks
 
 
 class Block(Owned):
     """Memory of a matrix that this process owns, freed when the last view of it is gone."""
 
-    _release = staticmethod(_ffi.weir_matrix_free)
+    _release: Any = staticmethod(_ffi.weir_matrix_free)
 
     def __init__(self, matrix: "Matrix", ref: int, address: int, size: int) -> None:
         super().__init__(matrix, ref, address, size)
@@ -44,7 +44,7 @@ class Matrix(Owner):
     def __init__(self, raw: int, flags: int = 0) -> None:
         super().__init__(raw, _ffi.weir_matrix_unref)
         self._flags = flags
-        self._batches: weakref.WeakSet[Blocks] = weakref.WeakSet()
+        self._batches: weakref.WeakSet[_Blocks] = weakref.WeakSet()
 
     @classmethod
     def _make(cls, function: Any, name: Any, values: dict[str, Any]) -> "Matrix":
@@ -97,15 +97,14 @@ class Matrix(Owner):
     def alloc(self, size: int, *, timeout: Optional[float] = 0, **values: Any) -> Block:
         """A new block; `timeout` is how long to wait for memory, the rest is AllocOptions."""
         ref, address = ctypes.c_uint64(), ctypes.c_void_p()
-        fits(ctypes.c_ssize_t, size, "the size")
-        wait = nanoseconds(timeout) if timeout != 0 else values.get("timeout_ns", 0)
+        wait = alloc_wait(values, timeout)
         call = _ffi.weir_matrix_alloc if wait else _ffi.weir_matrix_alloc_nowait
         self._timed(wait, lambda ns: self._call(
             call, size, alloc_options(values, ns), byref(ref), byref(address)))
         return Block(self, ref.value, pointer(address), size)
 
     def alloc_many(self, size: int, count: int, *, timeout: Optional[float] = 0,
-                   **values: Any) -> "Blocks":
+                   **values: Any) -> "_Blocks":
         """Many blocks of one size: as many as there are, up to `count`; see `weir.Blocks`."""
         from weir.batch import Blocks
 

@@ -17,7 +17,7 @@ from weir.matrix import Matrix
 class Slot(Owned):
     """A slot that is ours, given back when the last view of it is gone."""
 
-    _release = staticmethod(_ffi.weir_pool_release)
+    _release: Any = staticmethod(_ffi.weir_pool_release)
 
     def __init__(self, pool: "Pool", slot: int, address: int) -> None:
         super().__init__(pool, slot, address, pool.slot_size)
