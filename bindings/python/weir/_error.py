@@ -2,11 +2,15 @@
 """Errors are OSErrors; those that the language has a class for are of that class too."""
 from __future__ import annotations
 
-from typing import Dict
+from typing import Any, Dict
 
 
 class Error(OSError):
     """What a function of the library returned; `errno` is the code, positive."""
+
+    def __reduce__(self) -> Any:
+        """A class that `class_of` made is not found by its name, as in another process."""
+        return _again, self.args
 
 
 _classes: Dict[int, type[Error]] = {}
@@ -24,6 +28,10 @@ def class_of(code: int) -> type[Error]:
         found = Error if builtin is OSError else type(builtin.__name__, (Error, builtin), {})
         _classes[code] = found
     return found
+
+
+def _again(code: int, *rest: Any) -> Error:
+    return class_of(code)(code, *rest)
 
 
 def check(code: int) -> int:

@@ -19,13 +19,14 @@ class _Life:
     """The pointer, and who uses it at this moment. Has no way back to the handle.
 
     Lists count instead of locks: `append` and `pop` are atomic, also beside a fork. Who enters
-    appends and then looks at `closing`; who closes sets that and then looks at `users`. So one of
-    them sees the other, and whoever takes the pointer out of `raw` ends it.
+    appends and then looks at `closing`; who closes sets that and then looks at both lists. So one
+    of them sees the other, and whoever takes the pointer out of `raw` ends it.
     """
 
     def __init__(self, raw: int, end: Callable[[int], Any], keep: Any) -> None:
         self.raw: List[int] = [raw]
-        self.users: List[None] = []
+        self.users: List[None] = []  # calls
+        self.views: List[None] = []  # of its memory, which must not go from under them
         self.closing = False
         self.end = end
         self.keep = keep  # the handle that this one needs
@@ -34,15 +35,29 @@ class _Life:
     def leave(self) -> None:
         if self.users:  # else a fork within the call: what is behind it is the child's
             self.users.pop()
-        if self.closing and not self.users:
+        if self.closing:
+            self.release()
+
+    def pin(self) -> None:
+        """For a view: from here to `unpin` the memory stays, even if another thread closes."""
+        self.views.append(None)
+        if self.closing:
+            self.unpin()
+            raise ValueError("the memory is gone: its handle is closed")
+
+    def unpin(self) -> None:
+        self.views.pop()
+        if self.closing:
             self.release()
 
     def close(self) -> None:
         self.closing = True
-        if not self.users:
-            self.release()
+        self.release()
 
     def release(self) -> None:
+        """The end, if nobody is in a call and nobody looks."""
+        if self.users or self.views:
+            return
         try:
             raw = self.raw.pop()
         except IndexError:

@@ -16,15 +16,38 @@ Self = TypeVar("Self", bound="Owned")
 _numbers = itertools.count()
 
 
+class _Pin:
+    """Keeps the memory of a handle where it is, even if another thread closes that meanwhile."""
+
+    __slots__ = ("_life",)
+
+    def __init__(self, life: Any) -> None:
+        self._life: Any = None  # nothing to undo if `pin` raises
+        life.pin()
+        self._life = life
+
+    def __del__(self) -> None:
+        if self._life is not None:
+            self._life.unpin()
+
+
+def _array(owner: Handle, address: int, size: int) -> Any:
+    """What memoryviews share."""
+    pin = _Pin(owner._life)
+    array: Any = (ctypes.c_ubyte * size).from_address(address)
+    array.pin = pin
+    return array
+
+
 class Shown:
     """How many views there are that do not own what they show."""
 
     def __init__(self) -> None:
         self.alive: Set[int] = set()  # a number each: this is changed by whatever thread drops one
 
-    def show(self, address: int, size: int, keep: Any) -> memoryview:
-        """A view, which keeps `keep` until its last slice is gone."""
-        array = (ctypes.c_ubyte * size).from_address(address)
+    def show(self, owner: Handle, address: int, size: int, keep: Any) -> memoryview:
+        """A view of memory of `owner`, which keeps `keep` until its last slice is gone."""
+        array = _array(owner, address, size)
         number = next(_numbers)
         self.alive.add(number)
         weakref.finalize(array, self._forget, number, keep).atexit = False
@@ -74,8 +97,11 @@ class Owner(Handle):
 
 def _give_back(owner: Owner, release: Any, name: int, born: int) -> None:
     """The end of the last view. A fork child leaves alone what is its parent's."""
-    if born == generation() and not owner.closed:
-        owner._value(release, name)
+    try:
+        if born == generation() and not owner.closed:
+            owner._value(release, name)
+    except ValueError:
+        pass  # closed by another thread at this moment, which gave all back
 
 
 class Owned:
@@ -96,7 +122,7 @@ class Owned:
 
     def _dress(self) -> None:
         """Makes the memory that views share, and with it the duty to give it back."""
-        self._show((ctypes.c_ubyte * self.size).from_address(self._address))
+        self._show(_array(self._owner, self._address, self.size))
         self._owner._owned.add(self)
 
     def _show(self, array: Any) -> None:

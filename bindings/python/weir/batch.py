@@ -11,6 +11,7 @@ from weir._convert import alloc_options, alloc_wait
 from weir._error import failure
 from weir._handle import generation
 from weir._views import Shown
+from weir.errors import StaleError
 
 if TYPE_CHECKING:
     from weir.channel import Subscription as _Subscription
@@ -63,6 +64,9 @@ class _Batch:
     def _watched(self) -> bool:
         return bool(self._shown.alive)
 
+    def __reduce__(self) -> Any:
+        raise TypeError(f"{type(self).__name__} can be neither copied nor pickled")
+
 
 class Blocks(_Batch):
     """Blocks of one size that this process owns: `alloc`, write, `post_many` or `free`, and again."""
@@ -98,7 +102,7 @@ class Blocks(_Batch):
     def view(self, index: int) -> memoryview:
         """The bytes of one block."""
         address = self._addresses[self._place(index)] or 0
-        return self._shown.show(address, self.size, self)
+        return self._shown.show(self.matrix, address, self.size, self)
 
     def _pass_on(self, what: str, call: Callable[[int, int], int]) -> int:
         if len(self) and self._born != generation():
@@ -121,7 +125,10 @@ class Blocks(_Batch):
 
     def __del__(self) -> None:
         if len(self) and not self.matrix.closed and not self._watched():  # as when Python ends
-            self.free()
+            try:
+                self.free()
+            except (ValueError, StaleError):
+                pass  # closed by another thread at this moment, which gave all back
 
 
 _WORDS = ctypes.sizeof(_ffi.Message) // 8
@@ -179,8 +186,10 @@ class Messages(_Batch):
         if self.subscription is None:
             raise IndexError("no such place in the batch")
         record = self._records[self._place(index)]
-        address, size = self.subscription.channel.matrix._data(record.block)
-        return self._shown.show(address, min(size, record.length), self)
+        matrix = self.subscription.channel.matrix
+        address, size = matrix._data(record.block)
+        self.subscription._batches.add(self)
+        return self._shown.show(matrix, address, min(size, record.length), self)
 
     def __getitem__(self, index: int) -> bytes:
         """A copy of one message."""

@@ -36,9 +36,12 @@ class Message:
         """Its bytes, without a copy. They end with the answer, which slices of them prevent."""
         if self.answered:
             raise ValueError("the message was answered")
+        if self.subscription.closed:
+            raise ValueError("the Subscription is closed")
         if self._view is None:
-            address, size = self.subscription.channel.matrix._data(self.ref)
-            self._view = self.subscription._shown.show(address, min(size, self.length),
+            matrix = self.subscription.channel.matrix
+            address, size = matrix._data(self.ref)
+            self._view = self.subscription._shown.show(matrix, address, min(size, self.length),
                                                        self.subscription)
             self.subscription._viewed.add(self)
         return self._view
@@ -47,11 +50,13 @@ class Message:
         """Ends the view; false if somebody has made others of it."""
         if self._view is None:
             return True
-        array = weakref.ref(self._view.obj)
         try:
+            array = weakref.ref(self._view.obj)
             self._view.release()
         except BufferError:
             return False
+        except ValueError:  # another thread closes the subscription
+            return True
         held: Any = array()
         self._view = None if held is None else memoryview(held).cast("B")
         return held is None
@@ -80,6 +85,9 @@ class Message:
         self._answer(_ffi.weir_channel_take)
         return self.subscription.channel.matrix._block(self.ref)
 
+    def __reduce__(self) -> Any:
+        raise TypeError("a Message can be neither copied nor pickled: pass its bytes on")
+
     def __enter__(self) -> "Message":
         return self
 
@@ -98,6 +106,7 @@ class Subscription(Handle):
         self.channel = channel
         self._shown = Shown()
         self._viewed: weakref.WeakSet[Message] = weakref.WeakSet()
+        self._batches: weakref.WeakSet[Messages] = weakref.WeakSet()
 
     def read(self, timeout: Optional[float] = None) -> Message:
         """The next message; BlockingIOError or TimeoutError if there is none."""
@@ -167,7 +176,7 @@ class Subscription(Handle):
         """What is in the hand goes to others. BufferError if a view of it is alive."""
         for message in list(self._viewed):
             message._drop_view()
-        if self._shown.alive:
+        if self._shown.alive or any(batch._watched() for batch in list(self._batches)):
             raise BufferError("the Subscription cannot be closed: a view of a message is alive")
         super().close()
 

@@ -133,7 +133,7 @@ class Matrix(Owner):
         address, size = self._data(ref)
         if length is not None and not 0 <= length <= size:
             raise ValueError("more bytes than the block has")
-        shown = self._shown.show(address, size if length is None else length, self)
+        shown = self._shown.show(self, address, size if length is None else length, self)
         return shown.toreadonly() if self._flags & _ffi.MatrixFlags.READ_ONLY else shown
 
     def bind(self, name: str, block: Union[Block, int]) -> int:

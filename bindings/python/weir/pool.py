@@ -107,7 +107,7 @@ class Pool(Owner):
 
     def view(self, slot: int) -> memoryview:
         """The bytes of a slot that somebody else has; it is not kept from being released."""
-        return self._shown.show(self._address(slot), self.slot_size, self)
+        return self._shown.show(self, self._address(slot), self.slot_size, self)
 
     def is_live(self, slot: int) -> bool:
         return self._call(_ffi.weir_pool_is_live, slot) != 0
