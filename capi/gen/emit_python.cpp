@@ -67,7 +67,7 @@ class Python {
     {
         out_ = banner(CommentStyle::hash) +
                "\"\"\"A class for each of the library's own error codes.\"\"\"\n"
-               "from weir._error import Error\n";
+               "from weir._error import Error, known\n";
         std::string table;
         for_each(model_, ItemKind::enumeration, [&](Item const &item) {
             if (item.name != "weir_error")
@@ -79,7 +79,7 @@ class Python {
                 table += "    " + decimal(member.value) + ": " + name + ",\n";
             }
         });
-        return out_ + "\n\nBY_CODE: dict[int, type[Error]] = {\n" + table + "}\n";
+        return out_ + "\n\nBY_CODE: dict[int, type[Error]] = {\n" + table + "}\nknown.update(BY_CODE)\n";
     }
 
   private:

@@ -297,6 +297,43 @@ class End(unittest.TestCase):
                    "kept.append(kept)\n")
         self.assertEqual((done.returncode, done.stderr), (0, ""))
 
+    def test_what_goes_on_to_the_very_end(self):
+        """A block is not freed under those who still use it, and an error can still be said."""
+        done = run("-c", "import atexit, weir\n"
+                   "class Last:\n"
+                   "    def __del__(self):\n"
+                   "        block.view[0] = 1\n"
+                   "        print(self.matrix.stats().used_blocks)\n"
+                   "        block.free()\n"
+                   "        try: self.matrix.lookup('nothing')\n"
+                   "        except FileNotFoundError: print('not found')\n"
+                   "last = Last()\n"
+                   "last.matrix = weir.Matrix.create()\n"
+                   "block = last.matrix.alloc(8)\n"
+                   "atexit.register(lambda: print(len(block.view)))\n")
+        self.assertEqual((done.stdout, done.stderr), ("8\n1\nnot found\n", ""))
+
+    def test_a_log_is_closed(self):
+        with tempfile.TemporaryDirectory() as folder:
+            done = run("-c", "import weir\nlog = weir.Log('log', flags=16)\nlog.append(b'last')\n",
+                       cwd=folder)
+            self.assertEqual((done.returncode, done.stderr), (0, ""))
+            with weir.LogReader(folder + "/log") as reader:
+                self.assertEqual([record.data for record in reader], [b"last"])
+
+    def test_a_thread_that_waits(self):
+        with tempfile.TemporaryDirectory() as folder:
+            done = run("-c", "import threading, time, weir\n"
+                       "log = weir.Log('log', flags=16)\n"
+                       "channel = weir.Channel.create(weir.Matrix.create(), 'c')\n"
+                       "inbox = channel.subscribe()\n"
+                       "def append():\n"
+                       "    while True: log.wait(log.append(b'x'))\n"
+                       "for work in append, inbox.read:\n"
+                       "    threading.Thread(target=work, daemon=True).start()\n"
+                       "time.sleep(0.05)\n", cwd=folder)
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+
 
 if __name__ == "__main__":
     unittest.main()

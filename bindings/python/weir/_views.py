@@ -129,6 +129,7 @@ class Owned:
         self._array = weakref.ref(array)
         self._finalizer = weakref.finalize(array, _give_back, self._owner, self._release,
                                            self._name, self._born)
+        self._finalizer.atexit = False  # when Python ends, views may be used to the very end
         self._view = memoryview(array).cast("B")
 
     def _undress(self) -> bool:

@@ -32,6 +32,7 @@ class Log(Handle):
         raw = ctypes.c_void_p()
         check(_ffi.weir_log_open(text(folder), options(_ffi.LogOptions, values), byref(raw)))
         super().__init__(pointer(raw), _ffi.weir_log_close)
+        self._finalizer.atexit = True  # nothing shows its memory, and what was appended is written
 
     def append(self, data: Bytes, tag: int = 0) -> int:
         """The record's position."""
