@@ -272,6 +272,36 @@ class Numbers(WithMatrix):
             weir.Messages(4, stride=-1)
 
 
+class Elsewhere(WithMatrix):
+    """A ref, and what a message says of itself, may be the same in two matrices."""
+
+    def test_blocks_and_messages_of_another_matrix(self):
+        channel = weir.Channel.create(self.matrix, "jobs")
+        router = weir.Router.create(self.matrix, "routes")
+        inbox = channel.subscribe()
+        self.before = self.matrix.stats().used_blocks
+        with weir.Matrix.create() as there, weir.Channel.create(there, "jobs") as other, \
+                other.subscribe() as outbox, weir.Matrix.attach_fd(self.matrix.fileno()) as again:
+            for foreign in (there, again):
+                block, blocks = foreign.alloc(8), foreign.alloc_many(8, 2)
+                for call in (lambda: channel.post(block), lambda: router.post(block),
+                             lambda: self.matrix.bind("name", block),
+                             lambda: channel.post_many(blocks)):
+                    with self.assertRaises(ValueError):
+                        call()
+                block.free()
+                self.assertEqual(len(blocks), 2)
+                blocks.free()
+            other.post(b"there")
+            batch = weir.Messages(1)
+            outbox.read_many(batch)
+            with self.assertRaises(ValueError):
+                inbox.ack_many(batch)
+            outbox.ack_many(batch)
+        for each in (inbox, router, channel):
+            each.close()
+
+
 class ReadOnly(WithMatrix):
     named = True
 

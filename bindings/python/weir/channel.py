@@ -132,6 +132,8 @@ class Subscription(Handle):
 
     def ack_many(self, messages: Messages) -> None:
         """All of them are done. An error is that of the first one left in `messages`."""
+        if len(messages) and messages.subscription is not self:
+            raise ValueError("the Messages are of another Subscription")
         while len(messages):
             messages._pass_on("answered", lambda first, count: self._call(
                 _ffi.weir_channel_ack_many, _at(messages._records, first), count))
@@ -223,6 +225,7 @@ class Channel(Handle):
             size = memoryview(data).nbytes
             self.post_copies(data, size, count=1, timeout=timeout, **values)
             return
+        data._must_be_of(self.matrix)
         wait, given = nanoseconds(timeout), options(_ffi.PostOptions, values)
         call = _ffi.weir_channel_post_nowait if wait == 0 else _ffi.weir_channel_post
         ref, count = data.ref, data.size if length is None else length
@@ -235,6 +238,8 @@ class Channel(Handle):
 
         `lengths` and `tags` are buffers with a number of 64 bits for each block that is left.
         """
+        if blocks.matrix is not self.matrix:
+            raise ValueError("the Blocks are of another Matrix")
         wait, given = nanoseconds(timeout), options(_ffi.PostOptions, values)
         call = _ffi.weir_channel_post_many if wait else _ffi.weir_channel_post_many_nowait
         used = column(lengths, len(blocks), "lengths") if lengths is not None else blocks._lengths

@@ -27,6 +27,11 @@ class Block(Owned):
         self.matrix = matrix
         self.ref = ref
 
+    def _must_be_of(self, matrix: "Matrix") -> None:
+        """Elsewhere its ref is no block's, or another one's."""
+        if matrix is not self.matrix:
+            raise ValueError("the Block is of another Matrix")
+
     def free(self) -> None:
         """Gives it back now; BufferError if another view of it is alive."""
         self._end("freed")
@@ -139,6 +144,7 @@ class Matrix(Owner):
     def bind(self, name: str, block: Union[Block, int]) -> int:
         """Names a block, which is nobody's from then on; its ref."""
         if isinstance(block, Block):
+            block._must_be_of(self)
             ref = block.ref
             block._pass_on("bound", lambda: self._call(_ffi.weir_matrix_bind, text(name), ref))
             return ref

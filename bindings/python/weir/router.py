@@ -85,6 +85,7 @@ class Router(Handle):
 
     def _post(self, block: Block, length: int, timeout: Optional[float],
               values: dict[str, Any]) -> int:
+        block._must_be_of(self.matrix)
         wait, given = nanoseconds(timeout), options(_ffi.RouteOptions, values)
         call = _ffi.weir_router_post if wait else _ffi.weir_router_post_nowait
         return int(block._pass_on("posted", lambda: self._timed(
