@@ -24,7 +24,7 @@ use std::sync::atomic::*;
 /// matrix.alloc_value(String::from("a pointer"), &weir::AllocOptions::new()).unwrap();
 /// ```
 ///
-/// ```compile_fail,E0277
+/// ```compile_fail,E0599
 /// let matrix = weir::Matrix::create(None, &weir::MatrixOptions::new()).unwrap();
 /// let options = weir::PoolOptions::new();
 /// weir::Pool::<&'static str>::create_in(&matrix, "texts", &options).unwrap();
