@@ -53,9 +53,10 @@ class Python {
 
     std::string stub()
     {
-        out_ = banner(CommentStyle::hash) +
-               "import ctypes\nfrom enum import IntEnum, IntFlag\nfrom typing import Any, Callable\n\n"
-               "VERSION: str\nVERSION_NUMBER: int\nABI_HASH: int\nSONAME: str\n";
+        out_ =
+            banner(CommentStyle::hash) +
+            "import ctypes\nfrom enum import IntEnum, IntFlag\nfrom typing import Any, Callable\n\n"
+            "VERSION: str\nVERSION_NUMBER: int\nABI_HASH: int\nSONAME: str\n";
         for (Section const &section : model_.sections)
             for (Item const &item : section.items)
                 if (!skipped(item))
@@ -79,7 +80,8 @@ class Python {
                 table += "    " + decimal(member.value) + ": " + name + ",\n";
             }
         });
-        return out_ + "\n\nBY_CODE: dict[int, type[Error]] = {\n" + table + "}\nknown.update(BY_CODE)\n";
+        return out_ + "\n\nBY_CODE: dict[int, type[Error]] = {\n" + table +
+               "}\nknown.update(BY_CODE)\n";
     }
 
   private:
@@ -114,19 +116,20 @@ class Python {
     {
         Release const &release = model_.current();
         out_ = banner(CommentStyle::hash);
-        out_ += "\"\"\"weir.h for ctypes: every function under its own name.\n\n"
-                "A function with `_nowait` at its end keeps the interpreter's lock; it is for "
-                "timeouts of 0.\nctypes drops the upper bits of a number: here one that C would not "
-                "see as it is raises\nOverflowError, and what is no number TypeError.\n\"\"\"\n"
-                "from ctypes import (CFUNCTYPE, POINTER, Structure, c_bool, c_char, c_char_p, "
-                "c_int, c_int8,\n"
-                "                    c_int16, c_int32, c_int64, c_size_t, c_uint8, c_uint16, "
-                "c_uint32, c_uint64,\n"
-                "                    c_void_p)\n"
-                "from enum import IntEnum, IntFlag\n\n"
-                "from weir._convert import integer as _integer\n"
-                "from weir._load import bind as _bind, check_sizes as _check_sizes, load as "
-                "_load\n\n";
+        out_ +=
+            "\"\"\"weir.h for ctypes: every function under its own name.\n\n"
+            "A function with `_nowait` at its end keeps the interpreter's lock; it is for "
+            "timeouts of 0.\nctypes drops the upper bits of a number: here one that C would not "
+            "see as it is raises\nOverflowError, and what is no number TypeError.\n\"\"\"\n"
+            "from ctypes import (CFUNCTYPE, POINTER, Structure, c_bool, c_char, c_char_p, "
+            "c_int, c_int8,\n"
+            "                    c_int16, c_int32, c_int64, c_size_t, c_uint8, c_uint16, "
+            "c_uint32, c_uint64,\n"
+            "                    c_void_p)\n"
+            "from enum import IntEnum, IntFlag\n\n"
+            "from weir._convert import integer as _integer\n"
+            "from weir._load import bind as _bind, check_sizes as _check_sizes, load as "
+            "_load\n\n";
         out_ += "VERSION = " + quoted_text(release.version) + "\n";
         out_ += "VERSION_NUMBER = " + hexadecimal(version_number(release.version)) + "\n";
         out_ += "ABI_HASH = " + hexadecimal(snapshot_hash(emit_snapshot(model_))) + "\n";
