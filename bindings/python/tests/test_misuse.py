@@ -10,6 +10,7 @@ import tempfile
 import threading
 import time
 import unittest
+from unittest import mock
 
 import weir
 from support import WithMatrix, run
@@ -82,6 +83,39 @@ class Waits(WithMatrix):
         with tempfile.TemporaryDirectory() as folder, weir.Log(folder + "/log"), \
                 weir.LogReader(folder + "/log") as reader:
             self.interrupted(reader.wait)
+
+    def test_a_signal_behind_the_success(self):
+        """Its exception is raised when the call has returned: what is posted is not ours."""
+        def late(function):
+            def call(*arguments):
+                done = function(*arguments)
+                raise KeyboardInterrupt(done)
+            return mock.patch.object(_ffi, function.__name__, call)
+
+        block, freed = self.matrix.alloc(8), self.matrix.alloc(8)
+        blocks = self.matrix.alloc_many(8, 3)
+        with late(_ffi.weir_channel_post), self.assertRaises(KeyboardInterrupt):
+            self.channel.post(block)
+        with late(_ffi.weir_channel_post_many), self.assertRaises(KeyboardInterrupt):
+            self.channel.post_many(blocks)
+        with mock.patch.object(freed, "_release", late(freed._release).new), \
+                self.assertRaises(KeyboardInterrupt):
+            freed.free()
+        self.assertEqual((block.owned, freed.owned, len(blocks)), (False, False, 0))
+        for _ in range(4):
+            self.inbox.read(timeout=0).ack()
+        with weir.Pool.private(8) as pool:
+            slot = pool.acquire()
+            with mock.patch.object(slot, "_release", late(slot._release).new), \
+                    self.assertRaises(KeyboardInterrupt):
+                slot.release()
+            self.assertFalse(slot.owned)
+        block = self.matrix.alloc(8)  # and what was not done leaves it
+        with mock.patch.object(_ffi, "weir_channel_post", side_effect=KeyboardInterrupt), \
+                self.assertRaises(KeyboardInterrupt):
+            self.channel.post(block)
+        self.assertTrue(block.owned)
+        block.free()
 
     def test_time_is_counted_over_slices(self):
         start = time.monotonic()

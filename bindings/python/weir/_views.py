@@ -7,7 +7,7 @@ import itertools
 import weakref
 from typing import Any, Callable, Optional, Set, TypeVar
 
-from weir._error import failure
+from weir._error import Error, failure
 from weir._handle import Handle, generation
 
 Self = TypeVar("Self", bound="Owned")
@@ -148,16 +148,23 @@ class Owned:
         return False
 
     def _pass_on(self, what: str, call: Callable[[], Any]) -> Any:
-        """Does what ends the ownership; a failure leaves it where it was."""
+        """Does what ends the ownership; a failure leaves it where it was. What a signal's handler
+        raises may come behind the success.
+        """
         if self._view is not None and self._born != generation():
             raise failure("E_FORKED")
         if not self._undress():
             raise BufferError(f"the {type(self).__name__} cannot be {what}: a view of it is alive")
         try:
             return call()
-        except BaseException:
-            self._dress()
+        except BaseException as error:
+            if isinstance(error, Error) or self._is_ours():
+                self._dress()
             raise
+
+    def _is_ours(self) -> bool:
+        """What the library says about it."""
+        raise NotImplementedError
 
     @property
     def view(self) -> memoryview:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Callable, List, Optional
 
 from weir import _ffi
 from weir._convert import alloc_options, alloc_wait
-from weir._error import failure
+from weir._error import Error, failure
 from weir._handle import generation
 from weir._views import Shown
 from weir.errors import StaleError
@@ -107,7 +107,14 @@ class Blocks(_Batch):
     def _pass_on(self, what: str, call: Callable[[int, int], int]) -> int:
         if len(self) and self._born != generation():
             raise failure("E_FORKED")
-        return super()._pass_on(what, call)
+        try:
+            return super()._pass_on(what, call)
+        except Error:
+            raise
+        except BaseException:  # what a signal's handler raises may come behind the success
+            while len(self) and not self.matrix._owns(self._refs[self._first]):
+                self._first += 1
+            raise
 
     def free(self) -> None:
         """Gives back what is left; BufferError if a view of it is alive."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Callable, List, Optional, Tuple, Union
 from weir import _ffi
 from weir._convert import (alloc_options, alloc_wait, collect, info, options, pointer, text,
                            with_callback)
-from weir._error import check
+from weir._error import Error, check
 from weir._views import Owned, Owner
 
 if TYPE_CHECKING:
@@ -31,6 +31,9 @@ class Block(Owned):
         """Elsewhere its ref is no block's, or another one's."""
         if matrix is not self.matrix:
             raise ValueError("the Block is of another Matrix")
+
+    def _is_ours(self) -> bool:
+        return self.matrix._owns(self.ref)
 
     def free(self) -> None:
         """Gives it back now; BufferError if another view of it is alive."""
@@ -124,6 +127,14 @@ class Matrix(Owner):
         if owner.value != self.participant:
             self._call(_ffi.weir_block_take, ref)
         return self._block(ref)
+
+    def _owns(self, ref: int) -> bool:
+        owner = ctypes.c_uint64()
+        try:
+            self._call(_ffi.weir_block_owner, ref, byref(owner))
+            return owner.value == self.participant
+        except (Error, ValueError):  # it is gone, or we are closed
+            return False
 
     def _block(self, ref: int) -> Block:
         return Block(self, ref, *self._data(ref))

@@ -8,7 +8,7 @@ from typing import Any, List, Optional
 
 from weir import _ffi
 from weir._convert import collect, info, nanoseconds, options, pointer, text
-from weir._error import check
+from weir._error import Error, check
 from weir._handle import Handle
 from weir._views import Owned, Owner
 from weir.matrix import Matrix
@@ -23,6 +23,12 @@ class Slot(Owned):
         super().__init__(pool, slot, address, pool.slot_size)
         self.pool = pool
         self.slot = slot
+
+    def _is_ours(self) -> bool:
+        try:
+            return self.pool.is_live(self.slot)
+        except (Error, ValueError):  # it is gone, or we are closed
+            return False
 
     def release(self) -> None:
         """Gives it back now; BufferError if another view of it is alive."""

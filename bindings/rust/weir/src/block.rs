@@ -106,9 +106,13 @@ impl<'m, T: ?Sized> Block<'m, T> {
         Block { matrix, block: self.into_raw(), data, born }
     }
 
-    /// The handle that it was allocated with.
-    pub(crate) fn matrix(&self) -> &'m Matrix {
-        self.matrix
+    /// Whether something of `to` may have it: it must be of that very handle, as elsewhere its ref
+    /// may be that of another block; and this process's.
+    pub(crate) fn may_go(&self, to: &Matrix) -> Result<()> {
+        if to.as_raw() != self.matrix.as_raw() {
+            return Err(Error::new(Error::INVALID));
+        }
+        self.born.check()
     }
 
     /// What names it in every process.
@@ -141,17 +145,16 @@ impl<'m, T: ?Sized> Block<'m, T> {
         check(unsafe { sys::weir_matrix_free(matrix.as_raw(), self.into_raw()) }).map(drop)
     }
 
-    /// Passes the ownership to something of `to`, which must be the matrix it came from: its ref
-    /// may be that of another block elsewhere.
+    /// Passes the ownership to something of `to`; a failure leaves it here.
     pub(crate) fn hand_over_in(
         self,
         to: &Matrix,
         call: impl FnOnce(sys::weir_ref) -> Result<usize>,
     ) -> std::result::Result<usize, Rejected<Self>> {
-        if to.as_raw() != self.matrix.as_raw() {
-            return Err(Rejected { error: Error::new(Error::INVALID), value: self });
+        match self.may_go(to) {
+            Ok(()) => self.hand_over(call),
+            Err(error) => Err(Rejected { error, value: self }),
         }
-        self.hand_over(call)
     }
 
     /// Passes the ownership on; a failure leaves it here.

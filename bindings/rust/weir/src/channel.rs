@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-use crate::error::{c_string, check, Error, Rejected, Result};
+use crate::error::{c_string, check, Rejected, Result};
 use crate::{nanoseconds, sys, walk, Block, ChannelHandle, ChannelInfo, ChannelOptions, Matrix};
 use crate::{PostOptions, SubscriberInfo, Subscription};
 use std::ops::ControlFlow;
@@ -74,9 +74,7 @@ impl<'m> Channel<'m> {
         options: &PostOptions,
         timeout: Option<Duration>,
     ) -> Result<usize> {
-        if blocks.iter().any(|block| block.matrix().as_raw() != self.matrix.as_raw()) {
-            return Err(Error::new(Error::INVALID));
-        }
+        blocks.iter().try_for_each(|block| block.may_go(self.matrix))?;
         let refs: Vec<_> = blocks.iter().map(Block::block).collect();
         let lengths: Vec<_> =
             blocks.iter().map(|block| mem::size_of_val(&**block) as u64).collect();

@@ -204,6 +204,9 @@ fn a_fork_child_owns_nothing_of_its_parent() {
         assert!(rejected.error.is(sys::WEIR_E_FORKED), "{}", rejected.error);
         let mut block = rejected.value.cast::<[u8; 8]>().unwrap().into_bytes();
         refused(block.resize(4), "WEIR_E_FORKED");
+        let mut blocks = vec![block];
+        refused(jobs.post_many(&mut blocks, &PostOptions::new(), NOW), "WEIR_E_FORKED");
+        let block = blocks.remove(0);
         refused(block.free(), "WEIR_E_FORKED");
         assert!(log.append(b"child").unwrap_err().is(sys::WEIR_E_FORKED));
         assert!(log.sync().unwrap_err().is(sys::WEIR_E_FORKED));
