@@ -132,6 +132,22 @@ fn the_longest_wait() {
     });
 }
 
+#[test]
+fn the_longest_wait_for_a_log() {
+    let path = std::env::temp_dir().join(format!("weir-rust-waits-{}", std::process::id()));
+    let log = Log::open(&path, &LogOptions::new().flags(LogFlags::ANY_FILESYSTEM)).unwrap();
+    let mut reader = LogReader::open(&path, 0, ReaderFlags::default()).unwrap();
+    thread::scope(|scope| {
+        let waiter = scope.spawn(|| reader.wait(EVER));
+        thread::sleep(Duration::from_millis(30));
+        assert!(!waiter.is_finished());
+        log.wait(log.append(b"late").unwrap(), EVER).unwrap();
+        waiter.join().unwrap().unwrap();
+    });
+    drop(log);
+    std::fs::remove_dir_all(&path).unwrap();
+}
+
 /// A ref, and what a message says of itself, may be the same in two matrices.
 #[test]
 fn what_is_of_another_matrix_is_refused() {
