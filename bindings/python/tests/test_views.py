@@ -81,7 +81,7 @@ def close_meanwhile(kind):
             except (ValueError, IndexError, BlockingIOError):
                 pass
 
-        thread = threading.Thread(target=work)
+        thread = threading.Thread(target=work, daemon=True)
         thread.start()
         begun.wait()
         for letter in "picm":

@@ -11,6 +11,7 @@ from typing import Any, Callable, List, Set, Tuple, TypeVar
 from weir._error import check
 
 Self = TypeVar("Self", bound="Handle")
+T = TypeVar("T")
 
 _SLICE = 100_000_000  # ns that C waits before the interpreter looks at signals and the handle
 
@@ -82,6 +83,15 @@ os.register_at_fork(after_in_child=_forked)
 def _settle(future: Any) -> None:
     if not future.done():
         future.set_result(None)
+
+
+def members(of: weakref.WeakSet[T]) -> List[T]:
+    """Those of this moment: what other threads add or drop meanwhile ends an iteration."""
+    while True:
+        try:
+            return list(of)
+        except RuntimeError:
+            pass
 
 
 def generation() -> int:

@@ -8,7 +8,7 @@ import weakref
 from typing import Any, Callable, Optional, Set, TypeVar
 
 from weir._error import Error, failure
-from weir._handle import Handle, generation
+from weir._handle import Handle, generation, members
 
 Self = TypeVar("Self", bound="Owned")
 
@@ -74,7 +74,7 @@ class Owner(Handle):
         """What is left; BufferError, and nothing is done, if views are alive."""
         bare: list[Owned] = []
         watched = self._watched()
-        for each in [] if watched else list(self._owned):
+        for each in [] if watched else members(self._owned):
             if each.owned and not each._undress():
                 watched = True
                 break

@@ -10,7 +10,7 @@ from typing import Any, List, Optional, Union
 
 from weir import _ffi
 from weir._convert import Bytes, buffer, collect, column, info, nanoseconds, options, pointer, text
-from weir._handle import Handle
+from weir._handle import Handle, members
 from weir._views import Shown
 from weir.batch import Blocks, Messages, _at
 from weir.matrix import Block, Matrix
@@ -176,9 +176,9 @@ class Subscription(Handle):
 
     def close(self) -> None:
         """What is in the hand goes to others. BufferError if a view of it is alive."""
-        for message in list(self._viewed):
+        for message in members(self._viewed):
             message._drop_view()
-        if self._shown.alive or any(batch._watched() for batch in list(self._batches)):
+        if self._shown.alive or any(batch._watched() for batch in members(self._batches)):
             raise BufferError("the Subscription cannot be closed: a view of a message is alive")
         super().close()
 

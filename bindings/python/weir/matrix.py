@@ -11,6 +11,7 @@ from weir import _ffi
 from weir._convert import (alloc_options, alloc_wait, collect, info, options, pointer, text,
                            with_callback)
 from weir._error import Error, check
+from weir._handle import members
 from weir._views import Owned, Owner
 
 if TYPE_CHECKING:
@@ -219,11 +220,11 @@ class Matrix(Owner):
         return collect(self._call, _ffi.weir_matrix_roots, _ffi.RootFn, _ffi.RootInfo)
 
     def _watched(self) -> bool:
-        return super()._watched() or any(batch._watched() for batch in list(self._batches))
+        return super()._watched() or any(batch._watched() for batch in members(self._batches))
 
     def _give_all_back(self) -> None:
         super()._give_all_back()
-        for batch in list(self._batches):
+        for batch in members(self._batches):
             batch.free()
 
 
