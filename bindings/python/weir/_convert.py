@@ -10,7 +10,7 @@ from typing import Any, Callable, Dict, List, Optional, Tuple, Union
 
 Bytes = Union[bytes, bytearray, memoryview]
 
-_INT64 = (-(1 << 63), (1 << 63) - 1)
+INT64 = (-(1 << 63), (1 << 63) - 1)
 
 
 def integer(what: str, value: Any, low: int, high: int) -> int:
@@ -56,21 +56,6 @@ def options(kind: Any, values: Dict[str, Any]) -> Any:
     return made
 
 
-def alloc_options(values: Dict[str, Any], timeout_ns: int) -> Any:
-    """AllocOptions with such a timeout."""
-    from weir import _ffi
-
-    given = {**values, "timeout_ns": timeout_ns} if timeout_ns else values
-    return options(_ffi.AllocOptions, given)
-
-
-def alloc_wait(values: Dict[str, Any], timeout: Optional[float]) -> int:
-    """Nanoseconds to wait for memory: `timeout`, or what stands among the options."""
-    if timeout != 0:
-        return nanoseconds(timeout)
-    return integer("AllocOptions.timeout_ns", values.get("timeout_ns", 0), *_INT64)
-
-
 def info(kind: Any) -> Any:
     """A struct that a call fills."""
     return kind(size=ctypes.sizeof(kind))
@@ -82,7 +67,7 @@ def nanoseconds(timeout: Optional[float]) -> int:
         return -1
     if timeout < 0:
         raise ValueError("a timeout is not negative; None is for ever")
-    return int(min(timeout * 1e9, _INT64[1]))
+    return int(min(timeout * 1e9, INT64[1]))
 
 
 def text(value: Any) -> bytes:

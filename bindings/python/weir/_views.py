@@ -22,20 +22,18 @@ class _Pin:
     __slots__ = ("_life",)
 
     def __init__(self, life: Any) -> None:
-        self._life: Any = None  # nothing to undo if `pin` raises
-        life.pin()
         self._life = life
 
     def __del__(self) -> None:
-        if self._life is not None:
-            self._life.unpin()
+        self._life.unpin()
 
 
 def _array(owner: Handle, address: int, size: int) -> Any:
     """What memoryviews share."""
-    pin = _Pin(owner._life)
+    life = owner._life
+    life.pin()
     array: Any = (ctypes.c_ubyte * size).from_address(address)
-    array.pin = pin
+    array.pin = _Pin(life)
     return array
 
 

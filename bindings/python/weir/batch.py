@@ -7,11 +7,11 @@ import weakref
 from typing import TYPE_CHECKING, Any, Callable, List, Optional
 
 from weir import _ffi
-from weir._convert import alloc_options, alloc_wait
 from weir._error import Error, failure
 from weir._handle import generation
 from weir._views import Shown
 from weir.errors import StaleError
+from weir.matrix import alloc_options, alloc_wait
 
 if TYPE_CHECKING:
     from weir.channel import Subscription as _Subscription

@@ -5,10 +5,10 @@ from __future__ import annotations
 import ctypes
 import weakref
 from ctypes import byref
-from typing import TYPE_CHECKING, Any, Callable, List, Optional, Tuple, Union
+from typing import TYPE_CHECKING, Any, Callable, Dict, List, Optional, Tuple, Union
 
 from weir import _ffi
-from weir._convert import (alloc_options, alloc_wait, collect, info, options, pointer, text,
+from weir._convert import (INT64, collect, info, integer, nanoseconds, options, pointer, text,
                            with_callback)
 from weir._error import Error, check
 from weir._handle import members
@@ -45,6 +45,20 @@ class Block(Owned):
         self._pass_on("given away", lambda: self.matrix._call(
             _ffi.weir_block_give, self.ref, participant))
         return self.ref
+
+
+def alloc_options(values: Dict[str, Any], timeout_ns: int) -> Any:
+    """AllocOptions with such a timeout; None for all defaults."""
+    return options(_ffi.AllocOptions,
+                   {**values, "timeout_ns": timeout_ns} if timeout_ns else values)
+
+
+def alloc_wait(values: Dict[str, Any], timeout: Optional[float]) -> int:
+    """Nanoseconds to wait for memory: `timeout`, or what stands among the options."""
+    if timeout != 0:
+        return nanoseconds(timeout)
+    return integer("AllocOptions.timeout_ns", values["timeout_ns"], *INT64) \
+        if "timeout_ns" in values else 0
 
 
 class Matrix(Owner):
