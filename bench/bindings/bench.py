@@ -79,7 +79,7 @@ def verdict(good):
 
 def print_calls(language, found):
     for name, (ours, empty, ratio) in found.items():
-        promised = not name.startswith("method")
+        promised = name.startswith("weir_")
         print(f"{language + ': ' + name:36} {ours:8.1f} ns   empty {empty:8.1f} ns   {ratio:5.2f} x   "
               + (f"<= {MOST_CALL} x   {verdict(ratio <= MOST_CALL)}" if promised else ""))
         yield {"language": language, "call": name, "ns": ours, "empty_ns": empty, "ratio": ratio,

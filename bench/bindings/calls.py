@@ -29,6 +29,7 @@ def main():
     empty = ctypes.PyDLL(sys.argv[1])
     number = _load.bind(empty, "empty_number", ctypes.c_uint32)
     size = _load.bind(empty, "empty_size", ctypes.c_size_t, ctypes.c_void_p)
+    pair = _load.bind(empty, "empty_size", ctypes.c_size_t, ctypes.c_void_p, ctypes.c_uint64)
     pool = weir.Pool.private(64)
     slot = pool.acquire()
     raw = pool._life.raw[0]
@@ -36,6 +37,9 @@ def main():
         "weir_version_number()": nanoseconds("f()", "g()", f=_ffi.weir_version_number, g=number),
         "weir_pool_slot_size(pool)": nanoseconds("f(raw)", "g(raw)", f=_ffi.weir_pool_slot_size,
                                                  g=size, raw=raw),
+        "checked weir_pool_is_live(pool, slot)": nanoseconds(  # a number is looked at before
+            "f(raw, slot)", "g(raw, slot)", f=_ffi.weir_pool_is_live, g=pair, raw=raw,
+            slot=slot.slot),
         "method is_live(slot)": nanoseconds("f(slot)", "g(raw)", f=pool.is_live, slot=slot.slot,
                                             g=size, raw=raw),
     }

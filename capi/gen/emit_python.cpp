@@ -6,8 +6,10 @@
 #include "resolve.hpp"
 #include "writer.hpp"
 
+#include <algorithm>
 #include <cstdio>
 #include <set>
+#include <utility>
 
 namespace weir::gen {
 namespace {
@@ -51,9 +53,10 @@ class Python {
 
     std::string stub()
     {
-        out_ = banner(CommentStyle::hash) +
-               "import ctypes\nfrom enum import IntEnum, IntFlag\nfrom typing import Any\n\n"
-               "VERSION: str\nVERSION_NUMBER: int\nABI_HASH: int\nSONAME: str\n";
+        out_ =
+            banner(CommentStyle::hash) +
+            "import ctypes\nfrom enum import IntEnum, IntFlag\nfrom typing import Any, Callable\n\n"
+            "VERSION: str\nVERSION_NUMBER: int\nABI_HASH: int\nSONAME: str\n";
         for (Section const &section : model_.sections)
             for (Item const &item : section.items)
                 if (!skipped(item))
@@ -65,7 +68,7 @@ class Python {
     {
         out_ = banner(CommentStyle::hash) +
                "\"\"\"A class for each of the library's own error codes.\"\"\"\n"
-               "from weir._error import Error\n";
+               "from weir._error import Error, known\n";
         std::string table;
         for_each(model_, ItemKind::enumeration, [&](Item const &item) {
             if (item.name != "weir_error")
@@ -77,7 +80,8 @@ class Python {
                 table += "    " + decimal(member.value) + ": " + name + ",\n";
             }
         });
-        return out_ + "\n\nBY_CODE: dict[int, type[Error]] = {\n" + table + "}\n";
+        return out_ + "\n\nBY_CODE: dict[int, type[Error]] = {\n" + table +
+               "}\nknown.update(BY_CODE)\n";
     }
 
   private:
@@ -112,17 +116,20 @@ class Python {
     {
         Release const &release = model_.current();
         out_ = banner(CommentStyle::hash);
-        out_ += "\"\"\"weir.h for ctypes: every function under its own name.\n\n"
-                "A function with `_nowait` at its end keeps the interpreter's lock; it is for "
-                "timeouts of 0.\n\"\"\"\n"
-                "from ctypes import (CFUNCTYPE, POINTER, Structure, c_bool, c_char, c_char_p, "
-                "c_int, c_int8,\n"
-                "                    c_int16, c_int32, c_int64, c_size_t, c_uint8, c_uint16, "
-                "c_uint32, c_uint64,\n"
-                "                    c_void_p)\n"
-                "from enum import IntEnum, IntFlag\n\n"
-                "from weir._load import bind as _bind, check_sizes as _check_sizes, load as "
-                "_load\n\n";
+        out_ +=
+            "\"\"\"weir.h for ctypes: every function under its own name.\n\n"
+            "A function with `_nowait` at its end keeps the interpreter's lock; it is for "
+            "timeouts of 0.\nctypes drops the upper bits of a number: here one that C would not "
+            "see as it is raises\nOverflowError, and what is no number TypeError.\n\"\"\"\n"
+            "from ctypes import (CFUNCTYPE, POINTER, Structure, c_bool, c_char, c_char_p, "
+            "c_int, c_int8,\n"
+            "                    c_int16, c_int32, c_int64, c_size_t, c_uint8, c_uint16, "
+            "c_uint32, c_uint64,\n"
+            "                    c_void_p)\n"
+            "from enum import IntEnum, IntFlag\n\n"
+            "from weir._convert import integer as _integer\n"
+            "from weir._load import bind as _bind, check_sizes as _check_sizes, load as "
+            "_load\n\n";
         out_ += "VERSION = " + quoted_text(release.version) + "\n";
         out_ += "VERSION_NUMBER = " + hexadecimal(version_number(release.version)) + "\n";
         out_ += "ABI_HASH = " + hexadecimal(snapshot_hash(emit_snapshot(model_))) + "\n";
@@ -223,17 +230,74 @@ class Python {
     {
         std::string const blocks = item.doc.blocks.value;
         bool const free = blocks != "no" || takes_callback(item);
-        bind(item, free ? "_free" : "_held", item.name);
+        bind(item, free ? "_free" : "_held", "");
         if (blocks == "timeout")
-            bind(item, "_held", item.name + "_nowait");
+            bind(item, "_held", "_nowait");
     }
 
-    void bind(Item const &item, std::string const &library, std::string const &name)
+    void bind(Item const &item, std::string const &library, std::string const &ending)
     {
         std::vector<std::string> arguments = types(item);
         arguments.insert(arguments.begin(), quoted_text(item.name));
         arguments.insert(arguments.begin(), library);
+        std::string const name = (takes_number(item) ? "_" : "") + item.name + ending;
         out_ += "\n" + call(name + " = _bind(", arguments, ")");
+        if (takes_number(item))
+            checked(item, item.name + ending);
+    }
+
+    /// Whether C takes this parameter as an integer, of which ctypes would drop the upper bits.
+    bool is_number(Parameter const &param) const
+    {
+        std::string const kind = type(param.type);
+        return kind.rfind("c_int", 0) == 0 || kind.rfind("c_uint", 0) == 0 || kind == "c_size_t";
+    }
+
+    bool takes_number(Item const &item) const
+    {
+        return std::any_of(item.params.begin(), item.params.end(),
+                           [&](Parameter const &param) { return is_number(param); });
+    }
+
+    /// The least and the greatest number that a ctypes type holds.
+    static std::pair<std::string, std::string> limits(std::string const &kind)
+    {
+        bool const is_signed = kind.rfind("c_int", 0) == 0;
+        std::string const bits = kind.substr(is_signed ? 5 : 6);
+        unsigned const wide = kind == "c_size_t" ? 64 : bits.empty() ? 32 : std::stoul(bits);
+        std::uint64_t const all = ~std::uint64_t{0} >> (64 - wide);
+        if (!is_signed)
+            return {"0", hexadecimal(all)};
+        return {"-" + hexadecimal(all / 2 + 1), hexadecimal(all / 2)};
+    }
+
+    /// The test stands in the function itself: calling another one costs as much as the call of C.
+    void checked(Item const &item, std::string const &name)
+    {
+        std::vector<std::string> names;
+        for (Parameter const &param : item.params)
+            names.push_back(param.name);
+        std::vector<std::string> params = names;
+        params.push_back("/");
+        out_ += "\n\n" + call("def " + name + "(", params, "):");
+        for (Parameter const &param : item.params) {
+            if (!is_number(param))
+                continue;
+            auto const [low, high] = limits(type(param.type));
+            out_ += "    if type(" + param.name + ") is not int or not " + low +
+                    " <= " + param.name + " <= " + high + ":\n        " + param.name +
+                    " = _integer(" + quoted_text(param.name) + ", " + param.name + ", " + low +
+                    ", " + high + ")\n";
+        }
+        out_ += indented(call("return _" + name + "(", names, ")")) + "\n";
+    }
+
+    static std::string indented(std::string const &text)
+    {
+        std::string out;
+        for (char c : text)
+            out += out.empty() || out.back() == '\n' ? std::string("    ") + c : std::string(1, c);
+        return out;
     }
 
     void sizes()
@@ -297,8 +361,24 @@ class Python {
         out_ += "\n";
     }
 
+    /// What is ctypes' own is no function for `inspect`: the stub does not say that it is one.
+    void stub_pointer(Item const &item, std::string const &name)
+    {
+        std::string hints;
+        for (Parameter const &param : item.params)
+            hints += (hints.empty() ? "" : ", ") + hint(param.type);
+        out_ += name + ": Callable[[" + hints + "], " + result_hint(item) + "]\n";
+    }
+
     void stub_function(Item const &item)
     {
+        bool const timed = item.doc.blocks.value == "timeout";
+        if (!takes_number(item)) {
+            stub_pointer(item, item.name);
+            if (timed)
+                stub_pointer(item, item.name + "_nowait");
+            return;
+        }
         std::vector<std::string> params;
         for (Parameter const &param : item.params)
             params.push_back(param.name + ": " + hint(param.type));
@@ -306,7 +386,7 @@ class Python {
             params.push_back("/");
         std::string const tail = ") -> " + result_hint(item) + ": ...";
         out_ += call("def " + item.name + "(", params, tail);
-        if (item.doc.blocks.value == "timeout")
+        if (timed)
             out_ += call("def " + item.name + "_nowait(", params, tail);
     }
 

@@ -17,7 +17,7 @@ from tap import Tap  # noqa: E402
 
 # Where a language declares what it can call, and how that looks.
 LAYERS = {
-    "python": ("bindings/python/weir/_ffi.py", r'^(\w+) = _bind\(_\w+, "\1",'),
+    "python": ("bindings/python/weir/_ffi.py", r'^_?(\w+) = _bind\(_\w+, "\1",'),
     "rust": ("bindings/rust/weir-sys/src/lib.rs", r"^    pub fn (weir_\w+)\("),
     "go": ("bindings/go/funcs_gen.go",
            r"(?:C\.|^    (?:weir_go\.result = )?)(weir_(?!go_)\w+)\("),

@@ -152,6 +152,7 @@ class Batches(WithMatrix):
             other = weir.Messages(3)
             other._raw[:] = batch._raw[:]
             other._fill(3)
+            other.subscription = self.inbox
             self.inbox.ack_many(batch)
             self.inbox.ack_many(other)
         self.assertEqual(len(other), 3)

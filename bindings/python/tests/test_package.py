@@ -89,6 +89,20 @@ class Types(unittest.TestCase):
         self.assertEqual(good.stdout, "")
         self.assertIn("[arg-type]", bad.stdout)
 
+    @unittest.skipUnless(shutil.which("stubtest"), "stubtest, a part of mypy, is not there")
+    def test_stubs_are_what_runs(self):
+        with tempfile.TemporaryDirectory() as folder:
+            environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"}
+            good = subprocess.run(["stubtest", "weir"], cwd=folder, env=environment,
+                                  capture_output=True, text=True, check=False)
+            shutil.copytree(ROOT / "weir", os.path.join(folder, "weir"))
+            with open(os.path.join(folder, "weir", "_ffi.pyi"), "a") as out:
+                out.write("def weir_of_old() -> int: ...\n")
+            bad = subprocess.run(["stubtest", "weir._ffi"], cwd=folder, capture_output=True, text=True,
+                                 env={**environment, "PYTHONPATH": folder}, check=False)
+        self.assertEqual(good.returncode, 0, good.stdout)
+        self.assertIn("weir_of_old is not present at runtime", bad.stdout)
+
 
 class Examples(unittest.TestCase):
     def check(self, name, expected):

@@ -3,41 +3,57 @@
 from __future__ import annotations
 
 import ctypes
+import functools
+import operator
 import os
-from typing import Any, Callable, List, Optional, Tuple, Union
+from typing import Any, Callable, Dict, List, Optional, Tuple, Union
 
 Bytes = Union[bytes, bytearray, memoryview]
 
-_LONGEST = (1 << 63) - 1  # ns
+INT64 = (-(1 << 63), (1 << 63) - 1)
 
 
-def options(kind: Any, values: dict[str, Any]) -> Any:
+def integer(what: str, value: Any, low: int, high: int) -> int:
+    """A number that C sees as it is, from all that is one."""
+    try:
+        found = operator.index(value)
+    except TypeError:
+        raise TypeError(f"{what} must be an integer, not {type(value).__name__}") from None
+    if not low <= found <= high:
+        raise OverflowError(f"{what} cannot be {found}")
+    return found
+
+
+@functools.lru_cache(None)
+def limits(kind: Any) -> Optional[Tuple[int, int]]:
+    """The least and the greatest number of such a type of ctypes; None if it is for text."""
+    if not issubclass(kind, ctypes._SimpleCData) or kind is ctypes.c_char_p:
+        return None
+    greatest = (1 << 8 * ctypes.sizeof(kind)) - 1
+    return (0, greatest) if kind(-1).value > 0 else (-(greatest // 2) - 1, greatest // 2)
+
+
+@functools.lru_cache(None)
+def _fields(kind: Any) -> Dict[str, Optional[Tuple[int, int]]]:
+    """What a caller may set in a struct of options."""
+    return {name: limits(field) for name, field in kind._fields_ if name != "size"}
+
+
+def options(kind: Any, values: Dict[str, Any]) -> Any:
     """A struct of options with `values`; None for all defaults."""
     if not values:
         return None
-    made = kind(size=ctypes.sizeof(kind))
-    names = {name for name, *_ in kind._fields_}
+    made, fields = kind(size=ctypes.sizeof(kind)), _fields(kind)
     for name, value in values.items():
-        if name not in names or name == "size":
+        if name not in fields:
             raise TypeError(f"{kind.__name__} has no field {name!r}")
-        setattr(made, name, text(value) if isinstance(value, str) else value)
-        if isinstance(value, int) and getattr(made, name) != value:
-            raise OverflowError(f"{kind.__name__}.{name} cannot be {value}")
+        range_ = fields[name]
+        if range_ is not None:
+            value = integer(f"{kind.__name__}.{name}", value, *range_)
+        elif value is not None:  # ctypes would take a number for an address
+            value = text(value)
+        setattr(made, name, value)
     return made
-
-
-def alloc_options(values: dict[str, Any], timeout_ns: int) -> Any:
-    """AllocOptions with such a timeout."""
-    from weir import _ffi
-
-    given = {**values, "timeout_ns": timeout_ns} if timeout_ns else values
-    return options(_ffi.AllocOptions, given)
-
-
-def fits(kind: Any, value: int, what: str) -> None:
-    """ctypes drops the upper bits of a number that is too large."""
-    if isinstance(value, int) and kind(value).value != value:
-        raise OverflowError(f"{what} cannot be {value}")
 
 
 def info(kind: Any) -> Any:
@@ -51,7 +67,7 @@ def nanoseconds(timeout: Optional[float]) -> int:
         return -1
     if timeout < 0:
         raise ValueError("a timeout is not negative; None is for ever")
-    return int(min(timeout * 1e9, _LONGEST))
+    return int(min(timeout * 1e9, INT64[1]))
 
 
 def text(value: Any) -> bytes:
@@ -79,15 +95,19 @@ def buffer(data: Any) -> Tuple[Any, int]:
     return ctypes.byref(ctypes.c_char.from_buffer(view)), size
 
 
+_WORDS = {"Q", "@Q", "=Q", "<Q", "L", "@L", "<L"}  # "<L": what ctypes says of its c_uint64
+
+
 def column(values: Any, count: int, what: str) -> Any:
     """A number of 64 bits for each of `count` messages, from any buffer; None stays None."""
     if values is None:
         return None
     view = memoryview(values)
-    if view.itemsize != 8 or not view.contiguous or view.nbytes < 8 * count:
-        raise ValueError(f"{what} must be a buffer of {count} numbers of 64 bits")
-    view = view.cast("B") if view.format != "B" else view
-    if view.readonly:
+    if view.format not in _WORDS or view.itemsize != 8 or view.ndim != 1 or not view.c_contiguous:
+        raise ValueError(f"{what} must be a row of unsigned numbers of 64 bits, without gaps")
+    if len(view) < count:
+        raise ValueError(f"{what} has {len(view)} numbers for {count} messages")
+    if view.readonly or count == 0:
         return (ctypes.c_uint64 * count).from_buffer_copy(view)
     return (ctypes.c_uint64 * count).from_buffer(view)
 

@@ -3,12 +3,15 @@
 """weir.h for ctypes: every function under its own name.
 
 A function with `_nowait` at its end keeps the interpreter's lock; it is for timeouts of 0.
+ctypes drops the upper bits of a number: here one that C would not see as it is raises
+OverflowError, and what is no number TypeError.
 """
 from ctypes import (CFUNCTYPE, POINTER, Structure, c_bool, c_char, c_char_p, c_int, c_int8,
                     c_int16, c_int32, c_int64, c_size_t, c_uint8, c_uint16, c_uint32, c_uint64,
                     c_void_p)
 from enum import IntEnum, IntFlag
 
+from weir._convert import integer as _integer
 from weir._load import bind as _bind, check_sizes as _check_sizes, load as _load
 
 VERSION = "0.1.0"
@@ -54,16 +57,50 @@ weir_version_number = _bind(_held, "weir_version_number", c_uint32)
 
 weir_version_string = _bind(_held, "weir_version_string", c_char_p)
 
-weir_abi_hash = _bind(_held, "weir_abi_hash", c_uint64, c_uint32)
+_weir_abi_hash = _bind(_held, "weir_abi_hash", c_uint64, c_uint32)
 
-weir_strerror = _bind(_held, "weir_strerror", c_char_p, c_int)
 
-weir_error_name = _bind(_held, "weir_error_name", c_char_p, c_int)
+def weir_abi_hash(version, /):
+    if type(version) is not int or not 0 <= version <= 0xffffffff:
+        version = _integer("version", version, 0, 0xffffffff)
+    return _weir_abi_hash(version)
 
-weir_feature_supported = _bind(_free, "weir_feature_supported", c_int, c_uint32)
 
-weir_size_class = _bind(_held, "weir_size_class", c_int, c_size_t, POINTER(c_uint32),
+_weir_strerror = _bind(_held, "weir_strerror", c_char_p, c_int)
+
+
+def weir_strerror(code, /):
+    if type(code) is not int or not -0x80000000 <= code <= 0x7fffffff:
+        code = _integer("code", code, -0x80000000, 0x7fffffff)
+    return _weir_strerror(code)
+
+
+_weir_error_name = _bind(_held, "weir_error_name", c_char_p, c_int)
+
+
+def weir_error_name(code, /):
+    if type(code) is not int or not -0x80000000 <= code <= 0x7fffffff:
+        code = _integer("code", code, -0x80000000, 0x7fffffff)
+    return _weir_error_name(code)
+
+
+_weir_feature_supported = _bind(_free, "weir_feature_supported", c_int, c_uint32)
+
+
+def weir_feature_supported(feature, /):
+    if type(feature) is not int or not 0 <= feature <= 0xffffffff:
+        feature = _integer("feature", feature, 0, 0xffffffff)
+    return _weir_feature_supported(feature)
+
+
+_weir_size_class = _bind(_held, "weir_size_class", c_int, c_size_t, POINTER(c_uint32),
     POINTER(c_uint32))
+
+
+def weir_size_class(size, ret_first, ret_second, /):
+    if type(size) is not int or not 0 <= size <= 0xffffffffffffffff:
+        size = _integer("size", size, 0, 0xffffffffffffffff)
+    return _weir_size_class(size, ret_first, ret_second)
 
 
 class MatrixFlags(IntFlag):
@@ -312,8 +349,15 @@ weir_matrix_attach = _bind(_free, "weir_matrix_attach", c_int, c_char_p, POINTER
 weir_matrix_open = _bind(_free, "weir_matrix_open", c_int, c_char_p, POINTER(MatrixOptions),
     POINTER(c_void_p))
 
-weir_matrix_attach_fd = _bind(_free, "weir_matrix_attach_fd", c_int, c_int, POINTER(MatrixOptions),
+_weir_matrix_attach_fd = _bind(_free, "weir_matrix_attach_fd", c_int, c_int, POINTER(MatrixOptions),
     POINTER(c_void_p))
+
+
+def weir_matrix_attach_fd(fd, options, ret_matrix, /):
+    if type(fd) is not int or not -0x80000000 <= fd <= 0x7fffffff:
+        fd = _integer("fd", fd, -0x80000000, 0x7fffffff)
+    return _weir_matrix_attach_fd(fd, options, ret_matrix)
+
 
 weir_matrix_fd = _bind(_held, "weir_matrix_fd", c_int, c_void_p)
 
@@ -334,24 +378,52 @@ weir_matrix_participant_id = _bind(_held, "weir_matrix_participant_id", c_int, c
 
 weir_matrix_stats = _bind(_free, "weir_matrix_stats", c_int, c_void_p, POINTER(MatrixInfo))
 
-weir_matrix_trim = _bind(_free, "weir_matrix_trim", c_int, c_void_p, c_uint64, POINTER(c_uint64))
+_weir_matrix_trim = _bind(_free, "weir_matrix_trim", c_int, c_void_p, c_uint64, POINTER(c_uint64))
+
+
+def weir_matrix_trim(matrix, keep_bytes, ret_bytes, /):
+    if type(keep_bytes) is not int or not 0 <= keep_bytes <= 0xffffffffffffffff:
+        keep_bytes = _integer("keep_bytes", keep_bytes, 0, 0xffffffffffffffff)
+    return _weir_matrix_trim(matrix, keep_bytes, ret_bytes)
+
 
 weir_matrix_memory = _bind(_free, "weir_matrix_memory", c_int, c_void_p, POINTER(MemoryInfo))
 
-weir_matrix_prefault = _bind(_free, "weir_matrix_prefault", c_int, c_void_p, c_uint64, PrefaultFn,
+_weir_matrix_prefault = _bind(_free, "weir_matrix_prefault", c_int, c_void_p, c_uint64, PrefaultFn,
     c_void_p)
+
+
+def weir_matrix_prefault(matrix, bytes, callback, userdata, /):
+    if type(bytes) is not int or not 0 <= bytes <= 0xffffffffffffffff:
+        bytes = _integer("bytes", bytes, 0, 0xffffffffffffffff)
+    return _weir_matrix_prefault(matrix, bytes, callback, userdata)
+
 
 weir_matrix_walk = _bind(_free, "weir_matrix_walk", c_int, c_void_p, WalkFn, c_void_p)
 
 weir_matrix_participants = _bind(_free, "weir_matrix_participants", c_int, c_void_p, ParticipantFn,
     c_void_p)
 
-weir_matrix_check = _bind(_free, "weir_matrix_check", c_int, c_void_p, c_uint32,
+_weir_matrix_check = _bind(_free, "weir_matrix_check", c_int, c_void_p, c_uint32,
     POINTER(CheckReport))
+
+
+def weir_matrix_check(matrix, flags, ret_report, /):
+    if type(flags) is not int or not 0 <= flags <= 0xffffffff:
+        flags = _integer("flags", flags, 0, 0xffffffff)
+    return _weir_matrix_check(matrix, flags, ret_report)
+
 
 weir_matrix_heal = _bind(_free, "weir_matrix_heal", c_int, c_void_p, POINTER(HealReport))
 
-weir_matrix_bind = _bind(_free, "weir_matrix_bind", c_int, c_void_p, c_char_p, c_uint64)
+_weir_matrix_bind = _bind(_free, "weir_matrix_bind", c_int, c_void_p, c_char_p, c_uint64)
+
+
+def weir_matrix_bind(matrix, name, block, /):
+    if type(block) is not int or not 0 <= block <= 0xffffffffffffffff:
+        block = _integer("block", block, 0, 0xffffffffffffffff)
+    return _weir_matrix_bind(matrix, name, block)
+
 
 weir_matrix_lookup = _bind(_held, "weir_matrix_lookup", c_int, c_void_p, c_char_p,
     POINTER(c_uint64))
@@ -378,51 +450,194 @@ class AllocOptions(Structure):
     ]
 
 
-weir_matrix_alloc = _bind(_free, "weir_matrix_alloc", c_int, c_void_p, c_size_t,
+_weir_matrix_alloc = _bind(_free, "weir_matrix_alloc", c_int, c_void_p, c_size_t,
     POINTER(AllocOptions), POINTER(c_uint64), POINTER(c_void_p))
 
-weir_matrix_alloc_nowait = _bind(_held, "weir_matrix_alloc", c_int, c_void_p, c_size_t,
+
+def weir_matrix_alloc(matrix, size, options, ret_block, ret_data, /):
+    if type(size) is not int or not 0 <= size <= 0xffffffffffffffff:
+        size = _integer("size", size, 0, 0xffffffffffffffff)
+    return _weir_matrix_alloc(matrix, size, options, ret_block, ret_data)
+
+
+_weir_matrix_alloc_nowait = _bind(_held, "weir_matrix_alloc", c_int, c_void_p, c_size_t,
     POINTER(AllocOptions), POINTER(c_uint64), POINTER(c_void_p))
 
-weir_matrix_free = _bind(_held, "weir_matrix_free", c_int, c_void_p, c_uint64)
 
-weir_matrix_data = _bind(_held, "weir_matrix_data", c_int, c_void_p, c_uint64, POINTER(c_void_p),
+def weir_matrix_alloc_nowait(matrix, size, options, ret_block, ret_data, /):
+    if type(size) is not int or not 0 <= size <= 0xffffffffffffffff:
+        size = _integer("size", size, 0, 0xffffffffffffffff)
+    return _weir_matrix_alloc_nowait(matrix, size, options, ret_block, ret_data)
+
+
+_weir_matrix_free = _bind(_held, "weir_matrix_free", c_int, c_void_p, c_uint64)
+
+
+def weir_matrix_free(matrix, block, /):
+    if type(block) is not int or not 0 <= block <= 0xffffffffffffffff:
+        block = _integer("block", block, 0, 0xffffffffffffffff)
+    return _weir_matrix_free(matrix, block)
+
+
+_weir_matrix_data = _bind(_held, "weir_matrix_data", c_int, c_void_p, c_uint64, POINTER(c_void_p),
     POINTER(c_size_t))
 
-weir_matrix_ref_of = _bind(_held, "weir_matrix_ref_of", c_int, c_void_p, c_void_p, c_size_t,
+
+def weir_matrix_data(matrix, block, ret_data, ret_size, /):
+    if type(block) is not int or not 0 <= block <= 0xffffffffffffffff:
+        block = _integer("block", block, 0, 0xffffffffffffffff)
+    return _weir_matrix_data(matrix, block, ret_data, ret_size)
+
+
+_weir_matrix_ref_of = _bind(_held, "weir_matrix_ref_of", c_int, c_void_p, c_void_p, c_size_t,
     POINTER(c_uint64))
 
-weir_block_size = _bind(_held, "weir_block_size", c_int, c_void_p, c_uint64, POINTER(c_size_t))
 
-weir_block_state = _bind(_held, "weir_block_state", c_int, c_void_p, c_uint64)
+def weir_matrix_ref_of(matrix, data, size, ret_block, /):
+    if type(size) is not int or not 0 <= size <= 0xffffffffffffffff:
+        size = _integer("size", size, 0, 0xffffffffffffffff)
+    return _weir_matrix_ref_of(matrix, data, size, ret_block)
 
-weir_block_set_state = _bind(_held, "weir_block_set_state", c_int, c_void_p, c_uint64, c_uint32)
 
-weir_block_transition = _bind(_held, "weir_block_transition", c_int, c_void_p, c_uint64, c_uint32,
+_weir_block_size = _bind(_held, "weir_block_size", c_int, c_void_p, c_uint64, POINTER(c_size_t))
+
+
+def weir_block_size(matrix, block, ret_size, /):
+    if type(block) is not int or not 0 <= block <= 0xffffffffffffffff:
+        block = _integer("block", block, 0, 0xffffffffffffffff)
+    return _weir_block_size(matrix, block, ret_size)
+
+
+_weir_block_state = _bind(_held, "weir_block_state", c_int, c_void_p, c_uint64)
+
+
+def weir_block_state(matrix, block, /):
+    if type(block) is not int or not 0 <= block <= 0xffffffffffffffff:
+        block = _integer("block", block, 0, 0xffffffffffffffff)
+    return _weir_block_state(matrix, block)
+
+
+_weir_block_set_state = _bind(_held, "weir_block_set_state", c_int, c_void_p, c_uint64, c_uint32)
+
+
+def weir_block_set_state(matrix, block, state, /):
+    if type(block) is not int or not 0 <= block <= 0xffffffffffffffff:
+        block = _integer("block", block, 0, 0xffffffffffffffff)
+    if type(state) is not int or not 0 <= state <= 0xffffffff:
+        state = _integer("state", state, 0, 0xffffffff)
+    return _weir_block_set_state(matrix, block, state)
+
+
+_weir_block_transition = _bind(_held, "weir_block_transition", c_int, c_void_p, c_uint64, c_uint32,
     c_uint32)
 
-weir_block_owner = _bind(_held, "weir_block_owner", c_int, c_void_p, c_uint64, POINTER(c_uint64))
 
-weir_block_give = _bind(_held, "weir_block_give", c_int, c_void_p, c_uint64, c_uint64)
+def weir_block_transition(matrix, block, expected, new_state, /):
+    if type(block) is not int or not 0 <= block <= 0xffffffffffffffff:
+        block = _integer("block", block, 0, 0xffffffffffffffff)
+    if type(expected) is not int or not 0 <= expected <= 0xffffffff:
+        expected = _integer("expected", expected, 0, 0xffffffff)
+    if type(new_state) is not int or not 0 <= new_state <= 0xffffffff:
+        new_state = _integer("new_state", new_state, 0, 0xffffffff)
+    return _weir_block_transition(matrix, block, expected, new_state)
 
-weir_block_take = _bind(_held, "weir_block_take", c_int, c_void_p, c_uint64)
 
-weir_matrix_alloc_many = _bind(_free, "weir_matrix_alloc_many", c_int, c_void_p, c_size_t, c_size_t,
-    POINTER(AllocOptions), POINTER(c_uint64), POINTER(c_void_p))
+_weir_block_owner = _bind(_held, "weir_block_owner", c_int, c_void_p, c_uint64, POINTER(c_uint64))
 
-weir_matrix_alloc_many_nowait = _bind(_held, "weir_matrix_alloc_many", c_int, c_void_p, c_size_t,
+
+def weir_block_owner(matrix, block, ret_participant, /):
+    if type(block) is not int or not 0 <= block <= 0xffffffffffffffff:
+        block = _integer("block", block, 0, 0xffffffffffffffff)
+    return _weir_block_owner(matrix, block, ret_participant)
+
+
+_weir_block_give = _bind(_held, "weir_block_give", c_int, c_void_p, c_uint64, c_uint64)
+
+
+def weir_block_give(matrix, block, participant, /):
+    if type(block) is not int or not 0 <= block <= 0xffffffffffffffff:
+        block = _integer("block", block, 0, 0xffffffffffffffff)
+    if type(participant) is not int or not 0 <= participant <= 0xffffffffffffffff:
+        participant = _integer("participant", participant, 0, 0xffffffffffffffff)
+    return _weir_block_give(matrix, block, participant)
+
+
+_weir_block_take = _bind(_held, "weir_block_take", c_int, c_void_p, c_uint64)
+
+
+def weir_block_take(matrix, block, /):
+    if type(block) is not int or not 0 <= block <= 0xffffffffffffffff:
+        block = _integer("block", block, 0, 0xffffffffffffffff)
+    return _weir_block_take(matrix, block)
+
+
+_weir_matrix_alloc_many = _bind(_free, "weir_matrix_alloc_many", c_int, c_void_p, c_size_t,
     c_size_t, POINTER(AllocOptions), POINTER(c_uint64), POINTER(c_void_p))
 
-weir_matrix_free_many = _bind(_held, "weir_matrix_free_many", c_int, c_void_p, POINTER(c_uint64),
+
+def weir_matrix_alloc_many(matrix, size, count, options, ret_blocks, ret_data, /):
+    if type(size) is not int or not 0 <= size <= 0xffffffffffffffff:
+        size = _integer("size", size, 0, 0xffffffffffffffff)
+    if type(count) is not int or not 0 <= count <= 0xffffffffffffffff:
+        count = _integer("count", count, 0, 0xffffffffffffffff)
+    return _weir_matrix_alloc_many(matrix, size, count, options, ret_blocks, ret_data)
+
+
+_weir_matrix_alloc_many_nowait = _bind(_held, "weir_matrix_alloc_many", c_int, c_void_p, c_size_t,
+    c_size_t, POINTER(AllocOptions), POINTER(c_uint64), POINTER(c_void_p))
+
+
+def weir_matrix_alloc_many_nowait(matrix, size, count, options, ret_blocks, ret_data, /):
+    if type(size) is not int or not 0 <= size <= 0xffffffffffffffff:
+        size = _integer("size", size, 0, 0xffffffffffffffff)
+    if type(count) is not int or not 0 <= count <= 0xffffffffffffffff:
+        count = _integer("count", count, 0, 0xffffffffffffffff)
+    return _weir_matrix_alloc_many_nowait(matrix, size, count, options, ret_blocks, ret_data)
+
+
+_weir_matrix_free_many = _bind(_held, "weir_matrix_free_many", c_int, c_void_p, POINTER(c_uint64),
     c_size_t)
 
-weir_matrix_resize = _bind(_held, "weir_matrix_resize", c_int, c_void_p, c_uint64, c_size_t)
 
-weir_matrix_realloc = _bind(_free, "weir_matrix_realloc", c_int, c_void_p, c_uint64, c_size_t,
+def weir_matrix_free_many(matrix, blocks, count, /):
+    if type(count) is not int or not 0 <= count <= 0xffffffffffffffff:
+        count = _integer("count", count, 0, 0xffffffffffffffff)
+    return _weir_matrix_free_many(matrix, blocks, count)
+
+
+_weir_matrix_resize = _bind(_held, "weir_matrix_resize", c_int, c_void_p, c_uint64, c_size_t)
+
+
+def weir_matrix_resize(matrix, block, size, /):
+    if type(block) is not int or not 0 <= block <= 0xffffffffffffffff:
+        block = _integer("block", block, 0, 0xffffffffffffffff)
+    if type(size) is not int or not 0 <= size <= 0xffffffffffffffff:
+        size = _integer("size", size, 0, 0xffffffffffffffff)
+    return _weir_matrix_resize(matrix, block, size)
+
+
+_weir_matrix_realloc = _bind(_free, "weir_matrix_realloc", c_int, c_void_p, c_uint64, c_size_t,
     POINTER(AllocOptions), POINTER(c_uint64), POINTER(c_void_p))
 
-weir_matrix_realloc_nowait = _bind(_held, "weir_matrix_realloc", c_int, c_void_p, c_uint64,
+
+def weir_matrix_realloc(matrix, block, size, options, ret_block, ret_data, /):
+    if type(block) is not int or not 0 <= block <= 0xffffffffffffffff:
+        block = _integer("block", block, 0, 0xffffffffffffffff)
+    if type(size) is not int or not 0 <= size <= 0xffffffffffffffff:
+        size = _integer("size", size, 0, 0xffffffffffffffff)
+    return _weir_matrix_realloc(matrix, block, size, options, ret_block, ret_data)
+
+
+_weir_matrix_realloc_nowait = _bind(_held, "weir_matrix_realloc", c_int, c_void_p, c_uint64,
     c_size_t, POINTER(AllocOptions), POINTER(c_uint64), POINTER(c_void_p))
+
+
+def weir_matrix_realloc_nowait(matrix, block, size, options, ret_block, ret_data, /):
+    if type(block) is not int or not 0 <= block <= 0xffffffffffffffff:
+        block = _integer("block", block, 0, 0xffffffffffffffff)
+    if type(size) is not int or not 0 <= size <= 0xffffffffffffffff:
+        size = _integer("size", size, 0, 0xffffffffffffffff)
+    return _weir_matrix_realloc_nowait(matrix, block, size, options, ret_block, ret_data)
 
 
 class ChannelMode(IntEnum):
@@ -544,18 +759,58 @@ weir_channel_unref = _bind(_held, "weir_channel_unref", c_void_p, c_void_p)
 
 weir_channel_retire = _bind(_free, "weir_channel_retire", c_int, c_void_p)
 
-weir_channel_post = _bind(_free, "weir_channel_post", c_int, c_void_p, c_uint64, c_size_t,
+_weir_channel_post = _bind(_free, "weir_channel_post", c_int, c_void_p, c_uint64, c_size_t,
     POINTER(PostOptions), c_int64)
 
-weir_channel_post_nowait = _bind(_held, "weir_channel_post", c_int, c_void_p, c_uint64, c_size_t,
+
+def weir_channel_post(channel, block, length, options, timeout_ns, /):
+    if type(block) is not int or not 0 <= block <= 0xffffffffffffffff:
+        block = _integer("block", block, 0, 0xffffffffffffffff)
+    if type(length) is not int or not 0 <= length <= 0xffffffffffffffff:
+        length = _integer("length", length, 0, 0xffffffffffffffff)
+    if type(timeout_ns) is not int or not -0x8000000000000000 <= timeout_ns <= 0x7fffffffffffffff:
+        timeout_ns = _integer("timeout_ns", timeout_ns, -0x8000000000000000, 0x7fffffffffffffff)
+    return _weir_channel_post(channel, block, length, options, timeout_ns)
+
+
+_weir_channel_post_nowait = _bind(_held, "weir_channel_post", c_int, c_void_p, c_uint64, c_size_t,
     POINTER(PostOptions), c_int64)
 
-weir_channel_post_many = _bind(_free, "weir_channel_post_many", c_int, c_void_p, POINTER(c_uint64),
+
+def weir_channel_post_nowait(channel, block, length, options, timeout_ns, /):
+    if type(block) is not int or not 0 <= block <= 0xffffffffffffffff:
+        block = _integer("block", block, 0, 0xffffffffffffffff)
+    if type(length) is not int or not 0 <= length <= 0xffffffffffffffff:
+        length = _integer("length", length, 0, 0xffffffffffffffff)
+    if type(timeout_ns) is not int or not -0x8000000000000000 <= timeout_ns <= 0x7fffffffffffffff:
+        timeout_ns = _integer("timeout_ns", timeout_ns, -0x8000000000000000, 0x7fffffffffffffff)
+    return _weir_channel_post_nowait(channel, block, length, options, timeout_ns)
+
+
+_weir_channel_post_many = _bind(_free, "weir_channel_post_many", c_int, c_void_p, POINTER(c_uint64),
     POINTER(c_uint64), POINTER(c_uint64), c_size_t, POINTER(PostOptions), c_int64)
 
-weir_channel_post_many_nowait = _bind(_held, "weir_channel_post_many", c_int, c_void_p,
+
+def weir_channel_post_many(channel, blocks, lengths, tags, count, options, timeout_ns, /):
+    if type(count) is not int or not 0 <= count <= 0xffffffffffffffff:
+        count = _integer("count", count, 0, 0xffffffffffffffff)
+    if type(timeout_ns) is not int or not -0x8000000000000000 <= timeout_ns <= 0x7fffffffffffffff:
+        timeout_ns = _integer("timeout_ns", timeout_ns, -0x8000000000000000, 0x7fffffffffffffff)
+    return _weir_channel_post_many(channel, blocks, lengths, tags, count, options, timeout_ns)
+
+
+_weir_channel_post_many_nowait = _bind(_held, "weir_channel_post_many", c_int, c_void_p,
     POINTER(c_uint64), POINTER(c_uint64), POINTER(c_uint64), c_size_t, POINTER(PostOptions),
     c_int64)
+
+
+def weir_channel_post_many_nowait(channel, blocks, lengths, tags, count, options, timeout_ns, /):
+    if type(count) is not int or not 0 <= count <= 0xffffffffffffffff:
+        count = _integer("count", count, 0, 0xffffffffffffffff)
+    if type(timeout_ns) is not int or not -0x8000000000000000 <= timeout_ns <= 0x7fffffffffffffff:
+        timeout_ns = _integer("timeout_ns", timeout_ns, -0x8000000000000000, 0x7fffffffffffffff)
+    return _weir_channel_post_many_nowait(channel, blocks, lengths, tags, count, options, timeout_ns)
+
 
 weir_channel_inquire = _bind(_held, "weir_channel_inquire", c_int, c_void_p, POINTER(ChannelInfo))
 
@@ -566,40 +821,126 @@ weir_channel_subscribe = _bind(_held, "weir_channel_subscribe", c_int, c_void_p,
 
 weir_subscription_close = _bind(_held, "weir_subscription_close", c_void_p, c_void_p)
 
-weir_channel_read = _bind(_free, "weir_channel_read", c_int, c_void_p, c_int64, POINTER(Message))
+_weir_channel_read = _bind(_free, "weir_channel_read", c_int, c_void_p, c_int64, POINTER(Message))
 
-weir_channel_read_nowait = _bind(_held, "weir_channel_read", c_int, c_void_p, c_int64,
+
+def weir_channel_read(subscription, timeout_ns, ret_message, /):
+    if type(timeout_ns) is not int or not -0x8000000000000000 <= timeout_ns <= 0x7fffffffffffffff:
+        timeout_ns = _integer("timeout_ns", timeout_ns, -0x8000000000000000, 0x7fffffffffffffff)
+    return _weir_channel_read(subscription, timeout_ns, ret_message)
+
+
+_weir_channel_read_nowait = _bind(_held, "weir_channel_read", c_int, c_void_p, c_int64,
     POINTER(Message))
+
+
+def weir_channel_read_nowait(subscription, timeout_ns, ret_message, /):
+    if type(timeout_ns) is not int or not -0x8000000000000000 <= timeout_ns <= 0x7fffffffffffffff:
+        timeout_ns = _integer("timeout_ns", timeout_ns, -0x8000000000000000, 0x7fffffffffffffff)
+    return _weir_channel_read_nowait(subscription, timeout_ns, ret_message)
+
 
 weir_channel_fd = _bind(_held, "weir_channel_fd", c_int, c_void_p)
 
-weir_channel_read_many = _bind(_free, "weir_channel_read_many", c_int, c_void_p, c_size_t, c_int64,
+_weir_channel_read_many = _bind(_free, "weir_channel_read_many", c_int, c_void_p, c_size_t, c_int64,
     POINTER(Message))
 
-weir_channel_read_many_nowait = _bind(_held, "weir_channel_read_many", c_int, c_void_p, c_size_t,
+
+def weir_channel_read_many(subscription, count, timeout_ns, ret_messages, /):
+    if type(count) is not int or not 0 <= count <= 0xffffffffffffffff:
+        count = _integer("count", count, 0, 0xffffffffffffffff)
+    if type(timeout_ns) is not int or not -0x8000000000000000 <= timeout_ns <= 0x7fffffffffffffff:
+        timeout_ns = _integer("timeout_ns", timeout_ns, -0x8000000000000000, 0x7fffffffffffffff)
+    return _weir_channel_read_many(subscription, count, timeout_ns, ret_messages)
+
+
+_weir_channel_read_many_nowait = _bind(_held, "weir_channel_read_many", c_int, c_void_p, c_size_t,
     c_int64, POINTER(Message))
+
+
+def weir_channel_read_many_nowait(subscription, count, timeout_ns, ret_messages, /):
+    if type(count) is not int or not 0 <= count <= 0xffffffffffffffff:
+        count = _integer("count", count, 0, 0xffffffffffffffff)
+    if type(timeout_ns) is not int or not -0x8000000000000000 <= timeout_ns <= 0x7fffffffffffffff:
+        timeout_ns = _integer("timeout_ns", timeout_ns, -0x8000000000000000, 0x7fffffffffffffff)
+    return _weir_channel_read_many_nowait(subscription, count, timeout_ns, ret_messages)
+
 
 weir_channel_ack = _bind(_held, "weir_channel_ack", c_int, c_void_p, POINTER(Message))
 
-weir_channel_ack_many = _bind(_held, "weir_channel_ack_many", c_int, c_void_p, POINTER(Message),
+_weir_channel_ack_many = _bind(_held, "weir_channel_ack_many", c_int, c_void_p, POINTER(Message),
     c_size_t)
+
+
+def weir_channel_ack_many(subscription, messages, count, /):
+    if type(count) is not int or not 0 <= count <= 0xffffffffffffffff:
+        count = _integer("count", count, 0, 0xffffffffffffffff)
+    return _weir_channel_ack_many(subscription, messages, count)
+
 
 weir_channel_take = _bind(_held, "weir_channel_take", c_int, c_void_p, POINTER(Message))
 
 weir_channel_nack = _bind(_held, "weir_channel_nack", c_int, c_void_p, POINTER(Message))
 
-weir_channel_post_copies = _bind(_free, "weir_channel_post_copies", c_int, c_void_p, c_void_p,
+_weir_channel_post_copies = _bind(_free, "weir_channel_post_copies", c_int, c_void_p, c_void_p,
     c_size_t, POINTER(c_uint64), POINTER(c_uint64), c_size_t, POINTER(PostOptions), c_int64)
 
-weir_channel_post_copies_nowait = _bind(_held, "weir_channel_post_copies", c_int, c_void_p,
+
+def weir_channel_post_copies(channel, data, stride, lengths, tags, count, options, timeout_ns, /):
+    if type(stride) is not int or not 0 <= stride <= 0xffffffffffffffff:
+        stride = _integer("stride", stride, 0, 0xffffffffffffffff)
+    if type(count) is not int or not 0 <= count <= 0xffffffffffffffff:
+        count = _integer("count", count, 0, 0xffffffffffffffff)
+    if type(timeout_ns) is not int or not -0x8000000000000000 <= timeout_ns <= 0x7fffffffffffffff:
+        timeout_ns = _integer("timeout_ns", timeout_ns, -0x8000000000000000, 0x7fffffffffffffff)
+    return _weir_channel_post_copies(channel, data, stride, lengths, tags, count, options, timeout_ns)
+
+
+_weir_channel_post_copies_nowait = _bind(_held, "weir_channel_post_copies", c_int, c_void_p,
     c_void_p, c_size_t, POINTER(c_uint64), POINTER(c_uint64), c_size_t, POINTER(PostOptions),
     c_int64)
 
-weir_channel_read_copies = _bind(_free, "weir_channel_read_copies", c_int, c_void_p, c_size_t,
+
+def weir_channel_post_copies_nowait(channel, data, stride, lengths, tags, count, options,
+    timeout_ns, /):
+    if type(stride) is not int or not 0 <= stride <= 0xffffffffffffffff:
+        stride = _integer("stride", stride, 0, 0xffffffffffffffff)
+    if type(count) is not int or not 0 <= count <= 0xffffffffffffffff:
+        count = _integer("count", count, 0, 0xffffffffffffffff)
+    if type(timeout_ns) is not int or not -0x8000000000000000 <= timeout_ns <= 0x7fffffffffffffff:
+        timeout_ns = _integer("timeout_ns", timeout_ns, -0x8000000000000000, 0x7fffffffffffffff)
+    return _weir_channel_post_copies_nowait(channel, data, stride, lengths, tags, count, options,
+        timeout_ns)
+
+
+_weir_channel_read_copies = _bind(_free, "weir_channel_read_copies", c_int, c_void_p, c_size_t,
     c_size_t, c_int64, POINTER(Message), c_void_p)
 
-weir_channel_read_copies_nowait = _bind(_held, "weir_channel_read_copies", c_int, c_void_p,
+
+def weir_channel_read_copies(subscription, stride, count, timeout_ns, ret_messages, ret_data, /):
+    if type(stride) is not int or not 0 <= stride <= 0xffffffffffffffff:
+        stride = _integer("stride", stride, 0, 0xffffffffffffffff)
+    if type(count) is not int or not 0 <= count <= 0xffffffffffffffff:
+        count = _integer("count", count, 0, 0xffffffffffffffff)
+    if type(timeout_ns) is not int or not -0x8000000000000000 <= timeout_ns <= 0x7fffffffffffffff:
+        timeout_ns = _integer("timeout_ns", timeout_ns, -0x8000000000000000, 0x7fffffffffffffff)
+    return _weir_channel_read_copies(subscription, stride, count, timeout_ns, ret_messages, ret_data)
+
+
+_weir_channel_read_copies_nowait = _bind(_held, "weir_channel_read_copies", c_int, c_void_p,
     c_size_t, c_size_t, c_int64, POINTER(Message), c_void_p)
+
+
+def weir_channel_read_copies_nowait(subscription, stride, count, timeout_ns, ret_messages, ret_data,
+    /):
+    if type(stride) is not int or not 0 <= stride <= 0xffffffffffffffff:
+        stride = _integer("stride", stride, 0, 0xffffffffffffffff)
+    if type(count) is not int or not 0 <= count <= 0xffffffffffffffff:
+        count = _integer("count", count, 0, 0xffffffffffffffff)
+    if type(timeout_ns) is not int or not -0x8000000000000000 <= timeout_ns <= 0x7fffffffffffffff:
+        timeout_ns = _integer("timeout_ns", timeout_ns, -0x8000000000000000, 0x7fffffffffffffff)
+    return _weir_channel_read_copies_nowait(subscription, stride, count, timeout_ns, ret_messages,
+        ret_data)
 
 
 class LogFlags(IntFlag):
@@ -830,28 +1171,99 @@ weir_log_open = _bind(_free, "weir_log_open", c_int, c_char_p, POINTER(LogOption
 
 weir_log_close = _bind(_free, "weir_log_close", c_void_p, c_void_p)
 
-weir_log_append = _bind(_free, "weir_log_append", c_int, c_void_p, c_void_p, c_size_t,
+_weir_log_append = _bind(_free, "weir_log_append", c_int, c_void_p, c_void_p, c_size_t,
     POINTER(c_uint64))
 
-weir_log_try_append = _bind(_held, "weir_log_try_append", c_int, c_void_p, c_void_p, c_size_t,
+
+def weir_log_append(log, data, len, ret_lsn, /):
+    if type(len) is not int or not 0 <= len <= 0xffffffffffffffff:
+        len = _integer("len", len, 0, 0xffffffffffffffff)
+    return _weir_log_append(log, data, len, ret_lsn)
+
+
+_weir_log_try_append = _bind(_held, "weir_log_try_append", c_int, c_void_p, c_void_p, c_size_t,
     POINTER(c_uint64))
 
-weir_log_appendv = _bind(_free, "weir_log_appendv", c_int, c_void_p, POINTER(LogPart), c_size_t,
+
+def weir_log_try_append(log, data, len, ret_lsn, /):
+    if type(len) is not int or not 0 <= len <= 0xffffffffffffffff:
+        len = _integer("len", len, 0, 0xffffffffffffffff)
+    return _weir_log_try_append(log, data, len, ret_lsn)
+
+
+_weir_log_appendv = _bind(_free, "weir_log_appendv", c_int, c_void_p, POINTER(LogPart), c_size_t,
     POINTER(c_uint64))
 
-weir_log_append_batch = _bind(_free, "weir_log_append_batch", c_int, c_void_p, POINTER(LogPart),
+
+def weir_log_appendv(log, parts, count, ret_lsn, /):
+    if type(count) is not int or not 0 <= count <= 0xffffffffffffffff:
+        count = _integer("count", count, 0, 0xffffffffffffffff)
+    return _weir_log_appendv(log, parts, count, ret_lsn)
+
+
+_weir_log_append_batch = _bind(_free, "weir_log_append_batch", c_int, c_void_p, POINTER(LogPart),
     c_size_t, POINTER(c_uint64))
 
-weir_log_reserve = _bind(_free, "weir_log_reserve", c_int, c_void_p, c_size_t, c_uint32,
+
+def weir_log_append_batch(log, parts, count, ret_lsn, /):
+    if type(count) is not int or not 0 <= count <= 0xffffffffffffffff:
+        count = _integer("count", count, 0, 0xffffffffffffffff)
+    return _weir_log_append_batch(log, parts, count, ret_lsn)
+
+
+_weir_log_reserve = _bind(_free, "weir_log_reserve", c_int, c_void_p, c_size_t, c_uint32,
     POINTER(c_uint64), POINTER(c_void_p))
 
-weir_log_commit = _bind(_held, "weir_log_commit", c_int, c_void_p, c_uint64, c_size_t)
 
-weir_log_abort = _bind(_held, "weir_log_abort", c_int, c_void_p, c_uint64)
+def weir_log_reserve(log, len, tag, ret_lsn, ret_data, /):
+    if type(len) is not int or not 0 <= len <= 0xffffffffffffffff:
+        len = _integer("len", len, 0, 0xffffffffffffffff)
+    if type(tag) is not int or not 0 <= tag <= 0xffffffff:
+        tag = _integer("tag", tag, 0, 0xffffffff)
+    return _weir_log_reserve(log, len, tag, ret_lsn, ret_data)
 
-weir_log_wait = _bind(_free, "weir_log_wait", c_int, c_void_p, c_uint64, c_int64)
 
-weir_log_wait_nowait = _bind(_held, "weir_log_wait", c_int, c_void_p, c_uint64, c_int64)
+_weir_log_commit = _bind(_held, "weir_log_commit", c_int, c_void_p, c_uint64, c_size_t)
+
+
+def weir_log_commit(log, lsn, len, /):
+    if type(lsn) is not int or not 0 <= lsn <= 0xffffffffffffffff:
+        lsn = _integer("lsn", lsn, 0, 0xffffffffffffffff)
+    if type(len) is not int or not 0 <= len <= 0xffffffffffffffff:
+        len = _integer("len", len, 0, 0xffffffffffffffff)
+    return _weir_log_commit(log, lsn, len)
+
+
+_weir_log_abort = _bind(_held, "weir_log_abort", c_int, c_void_p, c_uint64)
+
+
+def weir_log_abort(log, lsn, /):
+    if type(lsn) is not int or not 0 <= lsn <= 0xffffffffffffffff:
+        lsn = _integer("lsn", lsn, 0, 0xffffffffffffffff)
+    return _weir_log_abort(log, lsn)
+
+
+_weir_log_wait = _bind(_free, "weir_log_wait", c_int, c_void_p, c_uint64, c_int64)
+
+
+def weir_log_wait(log, lsn, timeout_ns, /):
+    if type(lsn) is not int or not 0 <= lsn <= 0xffffffffffffffff:
+        lsn = _integer("lsn", lsn, 0, 0xffffffffffffffff)
+    if type(timeout_ns) is not int or not -0x8000000000000000 <= timeout_ns <= 0x7fffffffffffffff:
+        timeout_ns = _integer("timeout_ns", timeout_ns, -0x8000000000000000, 0x7fffffffffffffff)
+    return _weir_log_wait(log, lsn, timeout_ns)
+
+
+_weir_log_wait_nowait = _bind(_held, "weir_log_wait", c_int, c_void_p, c_uint64, c_int64)
+
+
+def weir_log_wait_nowait(log, lsn, timeout_ns, /):
+    if type(lsn) is not int or not 0 <= lsn <= 0xffffffffffffffff:
+        lsn = _integer("lsn", lsn, 0, 0xffffffffffffffff)
+    if type(timeout_ns) is not int or not -0x8000000000000000 <= timeout_ns <= 0x7fffffffffffffff:
+        timeout_ns = _integer("timeout_ns", timeout_ns, -0x8000000000000000, 0x7fffffffffffffff)
+    return _weir_log_wait_nowait(log, lsn, timeout_ns)
+
 
 weir_log_sync = _bind(_free, "weir_log_sync", c_int, c_void_p)
 
@@ -863,26 +1275,72 @@ weir_log_error = _bind(_held, "weir_log_error", c_uint32, c_void_p)
 
 weir_log_fd = _bind(_free, "weir_log_fd", c_int, c_void_p)
 
-weir_log_truncate_before = _bind(_free, "weir_log_truncate_before", c_int, c_void_p, c_uint64)
+_weir_log_truncate_before = _bind(_free, "weir_log_truncate_before", c_int, c_void_p, c_uint64)
+
+
+def weir_log_truncate_before(log, lsn, /):
+    if type(lsn) is not int or not 0 <= lsn <= 0xffffffffffffffff:
+        lsn = _integer("lsn", lsn, 0, 0xffffffffffffffff)
+    return _weir_log_truncate_before(log, lsn)
+
 
 weir_log_stats = _bind(_free, "weir_log_stats", c_int, c_void_p, POINTER(LogInfo))
 
-weir_log_reader_open = _bind(_free, "weir_log_reader_open", c_int, c_char_p, c_uint64, c_uint32,
+_weir_log_reader_open = _bind(_free, "weir_log_reader_open", c_int, c_char_p, c_uint64, c_uint32,
     POINTER(c_void_p))
+
+
+def weir_log_reader_open(folder, from_lsn, flags, ret_reader, /):
+    if type(from_lsn) is not int or not 0 <= from_lsn <= 0xffffffffffffffff:
+        from_lsn = _integer("from_lsn", from_lsn, 0, 0xffffffffffffffff)
+    if type(flags) is not int or not 0 <= flags <= 0xffffffff:
+        flags = _integer("flags", flags, 0, 0xffffffff)
+    return _weir_log_reader_open(folder, from_lsn, flags, ret_reader)
+
 
 weir_log_reader_next = _bind(_free, "weir_log_reader_next", c_int, c_void_p, POINTER(c_void_p),
     POINTER(c_size_t), POINTER(c_uint64), POINTER(c_uint32))
 
-weir_log_reader_wait = _bind(_free, "weir_log_reader_wait", c_int, c_void_p, c_int64)
+_weir_log_reader_wait = _bind(_free, "weir_log_reader_wait", c_int, c_void_p, c_int64)
 
-weir_log_reader_wait_nowait = _bind(_held, "weir_log_reader_wait", c_int, c_void_p, c_int64)
 
-weir_log_reader_seek = _bind(_free, "weir_log_reader_seek", c_int, c_void_p, c_uint64)
+def weir_log_reader_wait(reader, timeout_ns, /):
+    if type(timeout_ns) is not int or not -0x8000000000000000 <= timeout_ns <= 0x7fffffffffffffff:
+        timeout_ns = _integer("timeout_ns", timeout_ns, -0x8000000000000000, 0x7fffffffffffffff)
+    return _weir_log_reader_wait(reader, timeout_ns)
+
+
+_weir_log_reader_wait_nowait = _bind(_held, "weir_log_reader_wait", c_int, c_void_p, c_int64)
+
+
+def weir_log_reader_wait_nowait(reader, timeout_ns, /):
+    if type(timeout_ns) is not int or not -0x8000000000000000 <= timeout_ns <= 0x7fffffffffffffff:
+        timeout_ns = _integer("timeout_ns", timeout_ns, -0x8000000000000000, 0x7fffffffffffffff)
+    return _weir_log_reader_wait_nowait(reader, timeout_ns)
+
+
+_weir_log_reader_seek = _bind(_free, "weir_log_reader_seek", c_int, c_void_p, c_uint64)
+
+
+def weir_log_reader_seek(reader, lsn, /):
+    if type(lsn) is not int or not 0 <= lsn <= 0xffffffffffffffff:
+        lsn = _integer("lsn", lsn, 0, 0xffffffffffffffff)
+    return _weir_log_reader_seek(reader, lsn)
+
 
 weir_log_reader_close = _bind(_held, "weir_log_reader_close", c_void_p, c_void_p)
 
-weir_log_cursor_store = _bind(_free, "weir_log_cursor_store", c_int, c_char_p, c_char_p, c_uint64,
+_weir_log_cursor_store = _bind(_free, "weir_log_cursor_store", c_int, c_char_p, c_char_p, c_uint64,
     c_uint32)
+
+
+def weir_log_cursor_store(folder, name, lsn, flags, /):
+    if type(lsn) is not int or not 0 <= lsn <= 0xffffffffffffffff:
+        lsn = _integer("lsn", lsn, 0, 0xffffffffffffffff)
+    if type(flags) is not int or not 0 <= flags <= 0xffffffff:
+        flags = _integer("flags", flags, 0, 0xffffffff)
+    return _weir_log_cursor_store(folder, name, lsn, flags)
+
 
 weir_log_cursor_load = _bind(_free, "weir_log_cursor_load", c_int, c_char_p, c_char_p,
     POINTER(c_uint64))
@@ -970,32 +1428,99 @@ weir_pool_unref = _bind(_held, "weir_pool_unref", c_void_p, c_void_p)
 
 weir_pool_destroy = _bind(_free, "weir_pool_destroy", c_int, c_void_p)
 
-weir_pool_acquire = _bind(_free, "weir_pool_acquire", c_int, c_void_p, c_int64, POINTER(c_uint64),
+_weir_pool_acquire = _bind(_free, "weir_pool_acquire", c_int, c_void_p, c_int64, POINTER(c_uint64),
     POINTER(c_void_p))
 
-weir_pool_acquire_nowait = _bind(_held, "weir_pool_acquire", c_int, c_void_p, c_int64,
+
+def weir_pool_acquire(pool, timeout_ns, ret_slot, ret_data, /):
+    if type(timeout_ns) is not int or not -0x8000000000000000 <= timeout_ns <= 0x7fffffffffffffff:
+        timeout_ns = _integer("timeout_ns", timeout_ns, -0x8000000000000000, 0x7fffffffffffffff)
+    return _weir_pool_acquire(pool, timeout_ns, ret_slot, ret_data)
+
+
+_weir_pool_acquire_nowait = _bind(_held, "weir_pool_acquire", c_int, c_void_p, c_int64,
     POINTER(c_uint64), POINTER(c_void_p))
 
-weir_pool_acquire_many = _bind(_free, "weir_pool_acquire_many", c_int, c_void_p, c_size_t, c_int64,
+
+def weir_pool_acquire_nowait(pool, timeout_ns, ret_slot, ret_data, /):
+    if type(timeout_ns) is not int or not -0x8000000000000000 <= timeout_ns <= 0x7fffffffffffffff:
+        timeout_ns = _integer("timeout_ns", timeout_ns, -0x8000000000000000, 0x7fffffffffffffff)
+    return _weir_pool_acquire_nowait(pool, timeout_ns, ret_slot, ret_data)
+
+
+_weir_pool_acquire_many = _bind(_free, "weir_pool_acquire_many", c_int, c_void_p, c_size_t, c_int64,
     POINTER(c_uint64), POINTER(c_void_p))
 
-weir_pool_acquire_many_nowait = _bind(_held, "weir_pool_acquire_many", c_int, c_void_p, c_size_t,
+
+def weir_pool_acquire_many(pool, count, timeout_ns, ret_slots, ret_data, /):
+    if type(count) is not int or not 0 <= count <= 0xffffffffffffffff:
+        count = _integer("count", count, 0, 0xffffffffffffffff)
+    if type(timeout_ns) is not int or not -0x8000000000000000 <= timeout_ns <= 0x7fffffffffffffff:
+        timeout_ns = _integer("timeout_ns", timeout_ns, -0x8000000000000000, 0x7fffffffffffffff)
+    return _weir_pool_acquire_many(pool, count, timeout_ns, ret_slots, ret_data)
+
+
+_weir_pool_acquire_many_nowait = _bind(_held, "weir_pool_acquire_many", c_int, c_void_p, c_size_t,
     c_int64, POINTER(c_uint64), POINTER(c_void_p))
 
-weir_pool_release = _bind(_held, "weir_pool_release", c_int, c_void_p, c_uint64)
 
-weir_pool_release_many = _bind(_held, "weir_pool_release_many", c_int, c_void_p, POINTER(c_uint64),
+def weir_pool_acquire_many_nowait(pool, count, timeout_ns, ret_slots, ret_data, /):
+    if type(count) is not int or not 0 <= count <= 0xffffffffffffffff:
+        count = _integer("count", count, 0, 0xffffffffffffffff)
+    if type(timeout_ns) is not int or not -0x8000000000000000 <= timeout_ns <= 0x7fffffffffffffff:
+        timeout_ns = _integer("timeout_ns", timeout_ns, -0x8000000000000000, 0x7fffffffffffffff)
+    return _weir_pool_acquire_many_nowait(pool, count, timeout_ns, ret_slots, ret_data)
+
+
+_weir_pool_release = _bind(_held, "weir_pool_release", c_int, c_void_p, c_uint64)
+
+
+def weir_pool_release(pool, slot, /):
+    if type(slot) is not int or not 0 <= slot <= 0xffffffffffffffff:
+        slot = _integer("slot", slot, 0, 0xffffffffffffffff)
+    return _weir_pool_release(pool, slot)
+
+
+_weir_pool_release_many = _bind(_held, "weir_pool_release_many", c_int, c_void_p, POINTER(c_uint64),
     c_size_t)
+
+
+def weir_pool_release_many(pool, slots, count, /):
+    if type(count) is not int or not 0 <= count <= 0xffffffffffffffff:
+        count = _integer("count", count, 0, 0xffffffffffffffff)
+    return _weir_pool_release_many(pool, slots, count)
+
 
 weir_pool_release_ptr = _bind(_held, "weir_pool_release_ptr", c_int, c_void_p, c_void_p)
 
-weir_pool_data = _bind(_held, "weir_pool_data", c_int, c_void_p, c_uint64, POINTER(c_void_p))
+_weir_pool_data = _bind(_held, "weir_pool_data", c_int, c_void_p, c_uint64, POINTER(c_void_p))
+
+
+def weir_pool_data(pool, slot, ret_data, /):
+    if type(slot) is not int or not 0 <= slot <= 0xffffffffffffffff:
+        slot = _integer("slot", slot, 0, 0xffffffffffffffff)
+    return _weir_pool_data(pool, slot, ret_data)
+
 
 weir_pool_slot_of = _bind(_held, "weir_pool_slot_of", c_int, c_void_p, c_void_p, POINTER(c_uint64))
 
-weir_pool_is_live = _bind(_held, "weir_pool_is_live", c_int, c_void_p, c_uint64)
+_weir_pool_is_live = _bind(_held, "weir_pool_is_live", c_int, c_void_p, c_uint64)
 
-weir_pool_grow = _bind(_free, "weir_pool_grow", c_int, c_void_p, c_uint64)
+
+def weir_pool_is_live(pool, slot, /):
+    if type(slot) is not int or not 0 <= slot <= 0xffffffffffffffff:
+        slot = _integer("slot", slot, 0, 0xffffffffffffffff)
+    return _weir_pool_is_live(pool, slot)
+
+
+_weir_pool_grow = _bind(_free, "weir_pool_grow", c_int, c_void_p, c_uint64)
+
+
+def weir_pool_grow(pool, slots, /):
+    if type(slots) is not int or not 0 <= slots <= 0xffffffffffffffff:
+        slots = _integer("slots", slots, 0, 0xffffffffffffffff)
+    return _weir_pool_grow(pool, slots)
+
 
 weir_pool_walk = _bind(_free, "weir_pool_walk", c_int, c_void_p, SlotFn, c_void_p)
 
@@ -1009,11 +1534,32 @@ weir_ids_unref = _bind(_held, "weir_ids_unref", c_void_p, c_void_p)
 
 weir_ids_acquire = _bind(_held, "weir_ids_acquire", c_int, c_void_p, POINTER(c_uint32))
 
-weir_ids_release = _bind(_held, "weir_ids_release", c_int, c_void_p, c_uint32)
+_weir_ids_release = _bind(_held, "weir_ids_release", c_int, c_void_p, c_uint32)
 
-weir_ids_is_free = _bind(_held, "weir_ids_is_free", c_int, c_void_p, c_uint32)
 
-weir_ids_grow = _bind(_held, "weir_ids_grow", c_int, c_void_p, c_uint64)
+def weir_ids_release(ids, id, /):
+    if type(id) is not int or not 0 <= id <= 0xffffffff:
+        id = _integer("id", id, 0, 0xffffffff)
+    return _weir_ids_release(ids, id)
+
+
+_weir_ids_is_free = _bind(_held, "weir_ids_is_free", c_int, c_void_p, c_uint32)
+
+
+def weir_ids_is_free(ids, id, /):
+    if type(id) is not int or not 0 <= id <= 0xffffffff:
+        id = _integer("id", id, 0, 0xffffffff)
+    return _weir_ids_is_free(ids, id)
+
+
+_weir_ids_grow = _bind(_held, "weir_ids_grow", c_int, c_void_p, c_uint64)
+
+
+def weir_ids_grow(ids, numbers, /):
+    if type(numbers) is not int or not 0 <= numbers <= 0xffffffffffffffff:
+        numbers = _integer("numbers", numbers, 0, 0xffffffffffffffff)
+    return _weir_ids_grow(ids, numbers)
+
 
 weir_ids_capacity = _bind(_held, "weir_ids_capacity", c_uint64, c_void_p)
 
@@ -1095,15 +1641,44 @@ weir_router_retire = _bind(_free, "weir_router_retire", c_int, c_void_p)
 weir_router_add_rule = _bind(_free, "weir_router_add_rule", c_int, c_void_p, POINTER(RouterRule),
     POINTER(c_uint64))
 
-weir_router_remove_rule = _bind(_free, "weir_router_remove_rule", c_int, c_void_p, c_uint64)
+_weir_router_remove_rule = _bind(_free, "weir_router_remove_rule", c_int, c_void_p, c_uint64)
+
+
+def weir_router_remove_rule(router, rule, /):
+    if type(rule) is not int or not 0 <= rule <= 0xffffffffffffffff:
+        rule = _integer("rule", rule, 0, 0xffffffffffffffff)
+    return _weir_router_remove_rule(router, rule)
+
 
 weir_router_rules = _bind(_free, "weir_router_rules", c_int, c_void_p, RuleFn, c_void_p)
 
-weir_router_post = _bind(_free, "weir_router_post", c_int, c_void_p, c_uint64, c_size_t,
+_weir_router_post = _bind(_free, "weir_router_post", c_int, c_void_p, c_uint64, c_size_t,
     POINTER(RouteOptions), c_int64)
 
-weir_router_post_nowait = _bind(_held, "weir_router_post", c_int, c_void_p, c_uint64, c_size_t,
+
+def weir_router_post(router, block, length, options, timeout_ns, /):
+    if type(block) is not int or not 0 <= block <= 0xffffffffffffffff:
+        block = _integer("block", block, 0, 0xffffffffffffffff)
+    if type(length) is not int or not 0 <= length <= 0xffffffffffffffff:
+        length = _integer("length", length, 0, 0xffffffffffffffff)
+    if type(timeout_ns) is not int or not -0x8000000000000000 <= timeout_ns <= 0x7fffffffffffffff:
+        timeout_ns = _integer("timeout_ns", timeout_ns, -0x8000000000000000, 0x7fffffffffffffff)
+    return _weir_router_post(router, block, length, options, timeout_ns)
+
+
+_weir_router_post_nowait = _bind(_held, "weir_router_post", c_int, c_void_p, c_uint64, c_size_t,
     POINTER(RouteOptions), c_int64)
+
+
+def weir_router_post_nowait(router, block, length, options, timeout_ns, /):
+    if type(block) is not int or not 0 <= block <= 0xffffffffffffffff:
+        block = _integer("block", block, 0, 0xffffffffffffffff)
+    if type(length) is not int or not 0 <= length <= 0xffffffffffffffff:
+        length = _integer("length", length, 0, 0xffffffffffffffff)
+    if type(timeout_ns) is not int or not -0x8000000000000000 <= timeout_ns <= 0x7fffffffffffffff:
+        timeout_ns = _integer("timeout_ns", timeout_ns, -0x8000000000000000, 0x7fffffffffffffff)
+    return _weir_router_post_nowait(router, block, length, options, timeout_ns)
+
 
 _check_sizes({
     MatrixOptions: 104,

@@ -2,6 +2,7 @@
 """What all handles share: one owner, calls that are counted, an end that waits for none of them."""
 from __future__ import annotations
 
+import ctypes
 import os
 import time
 import weakref
@@ -10,6 +11,7 @@ from typing import Any, Callable, List, Set, Tuple, TypeVar
 from weir._error import check
 
 Self = TypeVar("Self", bound="Handle")
+T = TypeVar("T")
 
 _SLICE = 100_000_000  # ns that C waits before the interpreter looks at signals and the handle
 
@@ -18,13 +20,14 @@ class _Life:
     """The pointer, and who uses it at this moment. Has no way back to the handle.
 
     Lists count instead of locks: `append` and `pop` are atomic, also beside a fork. Who enters
-    appends and then looks at `closing`; who closes sets that and then looks at `users`. So one of
-    them sees the other, and whoever takes the pointer out of `raw` ends it.
+    appends and then looks at `closing`; who closes sets that and then looks at both lists. So one
+    of them sees the other, and whoever takes the pointer out of `raw` ends it.
     """
 
     def __init__(self, raw: int, end: Callable[[int], Any], keep: Any) -> None:
         self.raw: List[int] = [raw]
-        self.users: List[None] = []
+        self.users: List[None] = []  # calls
+        self.views: List[None] = []  # of its memory, which must not go from under them
         self.closing = False
         self.end = end
         self.keep = keep  # the handle that this one needs
@@ -33,15 +36,29 @@ class _Life:
     def leave(self) -> None:
         if self.users:  # else a fork within the call: what is behind it is the child's
             self.users.pop()
-        if self.closing and not self.users:
+        if self.closing:
+            self.release()
+
+    def pin(self) -> None:
+        """For a view: from here to `unpin` the memory stays, even if another thread closes."""
+        self.views.append(None)
+        if self.closing:
+            self.unpin()
+            raise ValueError("the memory is gone: its handle is closed")
+
+    def unpin(self) -> None:
+        self.views.pop()
+        if self.closing:
             self.release()
 
     def close(self) -> None:
         self.closing = True
-        if not self.users:
-            self.release()
+        self.release()
 
     def release(self) -> None:
+        """The end, if nobody is in a call and nobody looks."""
+        if self.users or self.views:
+            return
         try:
             raw = self.raw.pop()
         except IndexError:
@@ -68,6 +85,15 @@ def _settle(future: Any) -> None:
         future.set_result(None)
 
 
+def members(of: weakref.WeakSet[T]) -> List[T]:
+    """Those of this moment: what other threads add or drop meanwhile ends an iteration."""
+    while True:
+        try:
+            return list(of)
+        except RuntimeError:
+            pass
+
+
 def generation() -> int:
     return _generation[0]
 
@@ -83,7 +109,16 @@ class Handle:
 
     def _call(self, function: Any, *arguments: Any) -> int:
         """Calls with the pointer in front. `close()` in another thread waits for its end."""
-        code: int = self._value(function, *arguments)
+        life = self._life  # as in `_value`, which would be one more call of Python's in each of C
+        life.users.append(None)
+        try:
+            if life.closing:
+                raise ValueError(f"the {type(self).__name__} is closed")
+            code: int = function(life.raw[0], *arguments)
+        except ctypes.ArgumentError as error:  # what is no pointer; numbers are looked at before
+            raise TypeError(str(error)) from None
+        finally:
+            life.leave()
         return code if code >= 0 else check(code)
 
     def _value(self, function: Any, *arguments: Any) -> Any:

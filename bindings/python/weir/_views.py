@@ -7,13 +7,34 @@ import itertools
 import weakref
 from typing import Any, Callable, Optional, Set, TypeVar
 
-from weir._error import failure
-from weir._handle import Handle, generation
+from weir._error import Error, failure
+from weir._handle import Handle, generation, members
 
 Self = TypeVar("Self", bound="Owned")
 
 
 _numbers = itertools.count()
+
+
+class _Pin:
+    """Keeps the memory of a handle where it is, even if another thread closes that meanwhile."""
+
+    __slots__ = ("_life",)
+
+    def __init__(self, life: Any) -> None:
+        self._life = life
+
+    def __del__(self) -> None:
+        self._life.unpin()
+
+
+def _array(owner: Handle, address: int, size: int) -> Any:
+    """What memoryviews share."""
+    life = owner._life
+    life.pin()
+    array: Any = (ctypes.c_ubyte * size).from_address(address)
+    array.pin = _Pin(life)
+    return array
 
 
 class Shown:
@@ -22,9 +43,9 @@ class Shown:
     def __init__(self) -> None:
         self.alive: Set[int] = set()  # a number each: this is changed by whatever thread drops one
 
-    def show(self, address: int, size: int, keep: Any) -> memoryview:
-        """A view, which keeps `keep` until its last slice is gone."""
-        array = (ctypes.c_ubyte * size).from_address(address)
+    def show(self, owner: Handle, address: int, size: int, keep: Any) -> memoryview:
+        """A view of memory of `owner`, which keeps `keep` until its last slice is gone."""
+        array = _array(owner, address, size)
         number = next(_numbers)
         self.alive.add(number)
         weakref.finalize(array, self._forget, number, keep).atexit = False
@@ -51,7 +72,7 @@ class Owner(Handle):
         """What is left; BufferError, and nothing is done, if views are alive."""
         bare: list[Owned] = []
         watched = self._watched()
-        for each in [] if watched else list(self._owned):
+        for each in [] if watched else members(self._owned):
             if each.owned and not each._undress():
                 watched = True
                 break
@@ -74,8 +95,11 @@ class Owner(Handle):
 
 def _give_back(owner: Owner, release: Any, name: int, born: int) -> None:
     """The end of the last view. A fork child leaves alone what is its parent's."""
-    if born == generation() and not owner.closed:
-        owner._value(release, name)
+    try:
+        if born == generation() and not owner.closed:
+            owner._value(release, name)
+    except ValueError:
+        pass  # closed by another thread at this moment, which gave all back
 
 
 class Owned:
@@ -96,13 +120,14 @@ class Owned:
 
     def _dress(self) -> None:
         """Makes the memory that views share, and with it the duty to give it back."""
-        self._show((ctypes.c_ubyte * self.size).from_address(self._address))
+        self._show(_array(self._owner, self._address, self.size))
         self._owner._owned.add(self)
 
     def _show(self, array: Any) -> None:
         self._array = weakref.ref(array)
         self._finalizer = weakref.finalize(array, _give_back, self._owner, self._release,
                                            self._name, self._born)
+        self._finalizer.atexit = False  # when Python ends, views may be used to the very end
         self._view = memoryview(array).cast("B")
 
     def _undress(self) -> bool:
@@ -121,16 +146,23 @@ class Owned:
         return False
 
     def _pass_on(self, what: str, call: Callable[[], Any]) -> Any:
-        """Does what ends the ownership; a failure leaves it where it was."""
+        """Does what ends the ownership; a failure leaves it where it was. What a signal's handler
+        raises may come behind the success.
+        """
         if self._view is not None and self._born != generation():
             raise failure("E_FORKED")
         if not self._undress():
             raise BufferError(f"the {type(self).__name__} cannot be {what}: a view of it is alive")
         try:
             return call()
-        except BaseException:
-            self._dress()
+        except BaseException as error:
+            if isinstance(error, Error) or self._is_ours():
+                self._dress()
             raise
+
+    def _is_ours(self) -> bool:
+        """What the library says about it."""
+        raise NotImplementedError
 
     @property
     def view(self) -> memoryview:

@@ -7,14 +7,15 @@ import weakref
 from typing import TYPE_CHECKING, Any, Callable, List, Optional
 
 from weir import _ffi
-from weir._convert import alloc_options, fits, nanoseconds
-from weir._error import failure
+from weir._error import Error, failure
 from weir._handle import generation
 from weir._views import Shown
+from weir.errors import StaleError
+from weir.matrix import alloc_options, alloc_wait
 
 if TYPE_CHECKING:
-    from weir.channel import Subscription
-    from weir.matrix import Matrix
+    from weir.channel import Subscription as _Subscription
+    from weir.matrix import Matrix as _Matrix
 
 
 def _at(array: Any, index: int) -> Any:
@@ -63,11 +64,14 @@ class _Batch:
     def _watched(self) -> bool:
         return bool(self._shown.alive)
 
+    def __reduce__(self) -> Any:
+        raise TypeError(f"{type(self).__name__} can be neither copied nor pickled")
+
 
 class Blocks(_Batch):
     """Blocks of one size that this process owns: `alloc`, write, `post_many` or `free`, and again."""
 
-    def __init__(self, matrix: "Matrix", capacity: int) -> None:
+    def __init__(self, matrix: "_Matrix", capacity: int) -> None:
         super().__init__(capacity)
         self.matrix = matrix
         self.size = 0
@@ -80,8 +84,7 @@ class Blocks(_Batch):
     def alloc(self, size: int, *, timeout: Optional[float] = 0, **values: Any) -> int:
         """As many as can be had, up to the capacity; how many."""
         self._must_be_empty("blocks")
-        fits(ctypes.c_ssize_t, size, "the size")
-        wait = nanoseconds(timeout) if timeout != 0 else values.get("timeout_ns", 0)
+        wait = alloc_wait(values, timeout)
         call = _ffi.weir_matrix_alloc_many if wait else _ffi.weir_matrix_alloc_many_nowait
         made = self.matrix._timed(wait, lambda ns: self.matrix._call(
             call, size, self.capacity, alloc_options(values, ns), self._refs, self._addresses))
@@ -99,12 +102,19 @@ class Blocks(_Batch):
     def view(self, index: int) -> memoryview:
         """The bytes of one block."""
         address = self._addresses[self._place(index)] or 0
-        return self._shown.show(address, self.size, self)
+        return self._shown.show(self.matrix, address, self.size, self)
 
     def _pass_on(self, what: str, call: Callable[[int, int], int]) -> int:
         if len(self) and self._born != generation():
             raise failure("E_FORKED")
-        return super()._pass_on(what, call)
+        try:
+            return super()._pass_on(what, call)
+        except Error:
+            raise
+        except BaseException:  # what a signal's handler raises may come behind the success
+            while len(self) and not self.matrix._owns(self._refs[self._first]):
+                self._first += 1
+            raise
 
     def free(self) -> None:
         """Gives back what is left; BufferError if a view of it is alive."""
@@ -122,7 +132,10 @@ class Blocks(_Batch):
 
     def __del__(self) -> None:
         if len(self) and not self.matrix.closed and not self._watched():  # as when Python ends
-            self.free()
+            try:
+                self.free()
+            except (ValueError, StaleError):
+                pass  # closed by another thread at this moment, which gave all back
 
 
 _WORDS = ctypes.sizeof(_ffi.Message) // 8
@@ -143,7 +156,7 @@ class Messages(_Batch):
         if stride < 0:
             raise ValueError("a stride is not negative")
         self.stride = stride
-        self.subscription: Optional["Subscription"] = None
+        self.subscription: Optional["_Subscription"] = None
         self._raw = (ctypes.c_ubyte * (capacity * ctypes.sizeof(_ffi.Message)))()
         self._records = (_ffi.Message * capacity).from_buffer(self._raw)
         self._words = memoryview(self._raw).cast("B").cast("Q")
@@ -180,8 +193,10 @@ class Messages(_Batch):
         if self.subscription is None:
             raise IndexError("no such place in the batch")
         record = self._records[self._place(index)]
-        address, size = self.subscription.channel.matrix._data(record.block)
-        return self._shown.show(address, min(size, record.length), self)
+        matrix = self.subscription.channel.matrix
+        address, size = matrix._data(record.block)
+        self.subscription._batches.add(self)
+        return self._shown.show(matrix, address, min(size, record.length), self)
 
     def __getitem__(self, index: int) -> bytes:
         """A copy of one message."""

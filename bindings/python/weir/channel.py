@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import ctypes
 import weakref
+from collections import abc
 from ctypes import byref
-from typing import Any, AsyncIterator, Iterator, List, Optional, Union
+from typing import Any, List, Optional, Union
 
 from weir import _ffi
 from weir._convert import Bytes, buffer, collect, column, info, nanoseconds, options, pointer, text
-from weir._handle import Handle
+from weir._handle import Handle, members
 from weir._views import Shown
 from weir.batch import Blocks, Messages, _at
 from weir.matrix import Block, Matrix
@@ -35,9 +36,12 @@ class Message:
         """Its bytes, without a copy. They end with the answer, which slices of them prevent."""
         if self.answered:
             raise ValueError("the message was answered")
+        if self.subscription.closed:
+            raise ValueError("the Subscription is closed")
         if self._view is None:
-            address, size = self.subscription.channel.matrix._data(self.ref)
-            self._view = self.subscription._shown.show(address, min(size, self.length),
+            matrix = self.subscription.channel.matrix
+            address, size = matrix._data(self.ref)
+            self._view = self.subscription._shown.show(matrix, address, min(size, self.length),
                                                        self.subscription)
             self.subscription._viewed.add(self)
         return self._view
@@ -46,11 +50,13 @@ class Message:
         """Ends the view; false if somebody has made others of it."""
         if self._view is None:
             return True
-        array = weakref.ref(self._view.obj)
         try:
+            array = weakref.ref(self._view.obj)
             self._view.release()
         except BufferError:
             return False
+        except ValueError:  # another thread closes the subscription
+            return True
         held: Any = array()
         self._view = None if held is None else memoryview(held).cast("B")
         return held is None
@@ -79,6 +85,9 @@ class Message:
         self._answer(_ffi.weir_channel_take)
         return self.subscription.channel.matrix._block(self.ref)
 
+    def __reduce__(self) -> Any:
+        raise TypeError("a Message can be neither copied nor pickled: pass its bytes on")
+
     def __enter__(self) -> "Message":
         return self
 
@@ -97,6 +106,7 @@ class Subscription(Handle):
         self.channel = channel
         self._shown = Shown()
         self._viewed: weakref.WeakSet[Message] = weakref.WeakSet()
+        self._batches: weakref.WeakSet[Messages] = weakref.WeakSet()
 
     def read(self, timeout: Optional[float] = None) -> Message:
         """The next message; BlockingIOError or TimeoutError if there is none."""
@@ -122,6 +132,8 @@ class Subscription(Handle):
 
     def ack_many(self, messages: Messages) -> None:
         """All of them are done. An error is that of the first one left in `messages`."""
+        if len(messages) and messages.subscription is not self:
+            raise ValueError("the Messages are of another Subscription")
         while len(messages):
             messages._pass_on("answered", lambda first, count: self._call(
                 _ffi.weir_channel_ack_many, _at(messages._records, first), count))
@@ -130,7 +142,7 @@ class Subscription(Handle):
         """Readable when there is something to read; read with a timeout of 0 until there is not."""
         return self._call(_ffi.weir_channel_fd)
 
-    def __iter__(self) -> Iterator[Message]:
+    def __iter__(self) -> abc.Iterator[Message]:
         """Until the channel is retired."""
         from weir.errors import RetiredError
 
@@ -151,7 +163,7 @@ class Subscription(Handle):
             except BlockingIOError:
                 await readable(self, self.fileno)
 
-    async def __aiter__(self) -> AsyncIterator[Message]:
+    async def __aiter__(self) -> abc.AsyncIterator[Message]:
         """Until the channel is retired."""
         from weir.errors import RetiredError
 
@@ -164,9 +176,9 @@ class Subscription(Handle):
 
     def close(self) -> None:
         """What is in the hand goes to others. BufferError if a view of it is alive."""
-        for message in list(self._viewed):
+        for message in members(self._viewed):
             message._drop_view()
-        if self._shown.alive:
+        if self._shown.alive or any(batch._watched() for batch in members(self._batches)):
             raise BufferError("the Subscription cannot be closed: a view of a message is alive")
         super().close()
 
@@ -213,6 +225,7 @@ class Channel(Handle):
             size = memoryview(data).nbytes
             self.post_copies(data, size, count=1, timeout=timeout, **values)
             return
+        data._must_be_of(self.matrix)
         wait, given = nanoseconds(timeout), options(_ffi.PostOptions, values)
         call = _ffi.weir_channel_post_nowait if wait == 0 else _ffi.weir_channel_post
         ref, count = data.ref, data.size if length is None else length
@@ -225,6 +238,8 @@ class Channel(Handle):
 
         `lengths` and `tags` are buffers with a number of 64 bits for each block that is left.
         """
+        if blocks.matrix is not self.matrix:
+            raise ValueError("the Blocks are of another Matrix")
         wait, given = nanoseconds(timeout), options(_ffi.PostOptions, values)
         call = _ffi.weir_channel_post_many if wait else _ffi.weir_channel_post_many_nowait
         used = column(lengths, len(blocks), "lengths") if lengths is not None else blocks._lengths

@@ -5,18 +5,20 @@ from __future__ import annotations
 import ctypes
 import os
 import threading
+import typing
+from collections import abc
 from ctypes import byref
-from typing import Any, AsyncIterator, Iterator, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Optional, Tuple
 
 from weir import _ffi
-from weir._convert import Bytes, buffer, fits, info, nanoseconds, options, pointer, text
+from weir._convert import Bytes, buffer, info, integer, nanoseconds, options, pointer, text
 from weir._error import check
 from weir._handle import Handle, generation
 
 _SLICE = 0.1  # s that a thread waits before it is looked whether its coroutine is still there
 
 
-class Record(NamedTuple):
+class Record(typing.NamedTuple):
     lsn: int
     tag: int
     data: bytes
@@ -30,11 +32,12 @@ class Log(Handle):
         raw = ctypes.c_void_p()
         check(_ffi.weir_log_open(text(folder), options(_ffi.LogOptions, values), byref(raw)))
         super().__init__(pointer(raw), _ffi.weir_log_close)
+        self._finalizer.atexit = True  # nothing shows its memory, and what was appended is written
 
     def append(self, data: Bytes, tag: int = 0) -> int:
         """The record's position."""
         lsn = ctypes.c_uint64()
-        if tag:
+        if tag != 0:
             parts, _kept = _parts([data], tag)
             self._call(_ffi.weir_log_appendv, parts, 1, byref(lsn))
         else:
@@ -142,13 +145,13 @@ class LogReader(Handle):
         with self._alone():
             self._call(_ffi.weir_log_reader_seek, lsn)
 
-    def follow(self) -> Iterator[Record]:
+    def follow(self) -> abc.Iterator[Record]:
         """Record after record, for ever."""
         while True:
             yield from self
             self.wait()
 
-    async def follow_async(self) -> AsyncIterator[Record]:
+    async def follow_async(self) -> abc.AsyncIterator[Record]:
         """`follow` for coroutines: a thread of the loop's waits, as there is no descriptor."""
         import asyncio
 
@@ -160,7 +163,7 @@ class LogReader(Handle):
             except TimeoutError:
                 pass
 
-    def __iter__(self) -> Iterator[Record]:
+    def __iter__(self) -> abc.Iterator[Record]:
         while True:
             record = self.next()
             if record is None:
@@ -185,10 +188,10 @@ def verify(folder: Any) -> _ffi.LogReport:
     return report
 
 
-def _parts(records: Sequence[Bytes], tag: int) -> Tuple[Any, Any]:
+def _parts(records: abc.Sequence[Bytes], tag: int) -> Tuple[Any, Any]:
     """What C reads, and what keeps that."""
     kept = [buffer(record) for record in records]
-    fits(ctypes.c_uint32, tag, "the tag")
+    tag = integer("the tag", tag, 0, 0xffffffff)
     parts = (_ffi.LogPart * len(kept))()
     for part, (data, size) in zip(parts, kept):
         part.data, part.len, part.tag = ctypes.cast(data, ctypes.c_void_p).value, size, tag

@@ -5,27 +5,36 @@ from __future__ import annotations
 import ctypes
 import weakref
 from ctypes import byref
-from typing import TYPE_CHECKING, Any, Callable, List, Optional, Tuple, Union
+from typing import TYPE_CHECKING, Any, Callable, Dict, List, Optional, Tuple, Union
 
 from weir import _ffi
-from weir._convert import (alloc_options, collect, fits, info, nanoseconds, options, pointer,
-                           text, with_callback)
-from weir._error import check
+from weir._convert import (INT64, collect, info, integer, nanoseconds, options, pointer, text,
+                           with_callback)
+from weir._error import Error, check
+from weir._handle import members
 from weir._views import Owned, Owner
 
 if TYPE_CHECKING:
-    from weir.batch import Blocks
+    from weir.batch import Blocks as _Blocks
 
 
 class Block(Owned):
     """Memory of a matrix that this process owns, freed when the last view of it is gone."""
 
-    _release = staticmethod(_ffi.weir_matrix_free)
+    _release: Any = staticmethod(_ffi.weir_matrix_free)
 
     def __init__(self, matrix: "Matrix", ref: int, address: int, size: int) -> None:
         super().__init__(matrix, ref, address, size)
         self.matrix = matrix
         self.ref = ref
+
+    def _must_be_of(self, matrix: "Matrix") -> None:
+        """Elsewhere its ref is no block's, or another one's."""
+        if matrix is not self.matrix:
+            raise ValueError("the Block is of another Matrix")
+
+    def _is_ours(self) -> bool:
+        return self.matrix._owns(self.ref)
 
     def free(self) -> None:
         """Gives it back now; BufferError if another view of it is alive."""
@@ -38,13 +47,27 @@ class Block(Owned):
         return self.ref
 
 
+def alloc_options(values: Dict[str, Any], timeout_ns: int) -> Any:
+    """AllocOptions with such a timeout; None for all defaults."""
+    return options(_ffi.AllocOptions,
+                   {**values, "timeout_ns": timeout_ns} if timeout_ns else values)
+
+
+def alloc_wait(values: Dict[str, Any], timeout: Optional[float]) -> int:
+    """Nanoseconds to wait for memory: `timeout`, or what stands among the options."""
+    if timeout != 0:
+        return nanoseconds(timeout)
+    return integer("AllocOptions.timeout_ns", values["timeout_ns"], *INT64) \
+        if "timeout_ns" in values else 0
+
+
 class Matrix(Owner):
     """A segment of shared memory. `create`, `attach` and `open` make one."""
 
     def __init__(self, raw: int, flags: int = 0) -> None:
         super().__init__(raw, _ffi.weir_matrix_unref)
         self._flags = flags
-        self._batches: weakref.WeakSet[Blocks] = weakref.WeakSet()
+        self._batches: weakref.WeakSet[_Blocks] = weakref.WeakSet()
 
     @classmethod
     def _make(cls, function: Any, name: Any, values: dict[str, Any]) -> "Matrix":
@@ -97,15 +120,14 @@ class Matrix(Owner):
     def alloc(self, size: int, *, timeout: Optional[float] = 0, **values: Any) -> Block:
         """A new block; `timeout` is how long to wait for memory, the rest is AllocOptions."""
         ref, address = ctypes.c_uint64(), ctypes.c_void_p()
-        fits(ctypes.c_ssize_t, size, "the size")
-        wait = nanoseconds(timeout) if timeout != 0 else values.get("timeout_ns", 0)
+        wait = alloc_wait(values, timeout)
         call = _ffi.weir_matrix_alloc if wait else _ffi.weir_matrix_alloc_nowait
         self._timed(wait, lambda ns: self._call(
             call, size, alloc_options(values, ns), byref(ref), byref(address)))
         return Block(self, ref.value, pointer(address), size)
 
     def alloc_many(self, size: int, count: int, *, timeout: Optional[float] = 0,
-                   **values: Any) -> "Blocks":
+                   **values: Any) -> "_Blocks":
         """Many blocks of one size: as many as there are, up to `count`; see `weir.Blocks`."""
         from weir.batch import Blocks
 
@@ -121,6 +143,14 @@ class Matrix(Owner):
             self._call(_ffi.weir_block_take, ref)
         return self._block(ref)
 
+    def _owns(self, ref: int) -> bool:
+        owner = ctypes.c_uint64()
+        try:
+            self._call(_ffi.weir_block_owner, ref, byref(owner))
+            return owner.value == self.participant
+        except (Error, ValueError):  # it is gone, or we are closed
+            return False
+
     def _block(self, ref: int) -> Block:
         return Block(self, ref, *self._data(ref))
 
@@ -134,12 +164,13 @@ class Matrix(Owner):
         address, size = self._data(ref)
         if length is not None and not 0 <= length <= size:
             raise ValueError("more bytes than the block has")
-        shown = self._shown.show(address, size if length is None else length, self)
+        shown = self._shown.show(self, address, size if length is None else length, self)
         return shown.toreadonly() if self._flags & _ffi.MatrixFlags.READ_ONLY else shown
 
     def bind(self, name: str, block: Union[Block, int]) -> int:
         """Names a block, which is nobody's from then on; its ref."""
         if isinstance(block, Block):
+            block._must_be_of(self)
             ref = block.ref
             block._pass_on("bound", lambda: self._call(_ffi.weir_matrix_bind, text(name), ref))
             return ref
@@ -203,11 +234,11 @@ class Matrix(Owner):
         return collect(self._call, _ffi.weir_matrix_roots, _ffi.RootFn, _ffi.RootInfo)
 
     def _watched(self) -> bool:
-        return super()._watched() or any(batch._watched() for batch in list(self._batches))
+        return super()._watched() or any(batch._watched() for batch in members(self._batches))
 
     def _give_all_back(self) -> None:
         super()._give_all_back()
-        for batch in list(self._batches):
+        for batch in members(self._batches):
             batch.free()
 
 

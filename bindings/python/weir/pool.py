@@ -8,7 +8,7 @@ from typing import Any, List, Optional
 
 from weir import _ffi
 from weir._convert import collect, info, nanoseconds, options, pointer, text
-from weir._error import check
+from weir._error import Error, check
 from weir._handle import Handle
 from weir._views import Owned, Owner
 from weir.matrix import Matrix
@@ -17,12 +17,18 @@ from weir.matrix import Matrix
 class Slot(Owned):
     """A slot that is ours, given back when the last view of it is gone."""
 
-    _release = staticmethod(_ffi.weir_pool_release)
+    _release: Any = staticmethod(_ffi.weir_pool_release)
 
     def __init__(self, pool: "Pool", slot: int, address: int) -> None:
         super().__init__(pool, slot, address, pool.slot_size)
         self.pool = pool
         self.slot = slot
+
+    def _is_ours(self) -> bool:
+        try:
+            return self.pool.is_live(self.slot)
+        except (Error, ValueError):  # it is gone, or we are closed
+            return False
 
     def release(self) -> None:
         """Gives it back now; BufferError if another view of it is alive."""
@@ -107,7 +113,7 @@ class Pool(Owner):
 
     def view(self, slot: int) -> memoryview:
         """The bytes of a slot that somebody else has; it is not kept from being released."""
-        return self._shown.show(self._address(slot), self.slot_size, self)
+        return self._shown.show(self, self._address(slot), self.slot_size, self)
 
     def is_live(self, slot: int) -> bool:
         return self._call(_ffi.weir_pool_is_live, slot) != 0

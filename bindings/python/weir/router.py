@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ctypes
+import typing
+from collections import abc
 from ctypes import byref
-from typing import Any, List, NamedTuple, Optional, Sequence, Union
+from typing import Any, List, Optional, Union
 
 from weir import _ffi
 from weir._convert import Bytes, collect, nanoseconds, options, pointer, text
@@ -12,7 +14,7 @@ from weir._handle import Handle
 from weir.matrix import Block, Matrix
 
 
-class Rule(NamedTuple):
+class Rule(typing.NamedTuple):
     id: int
     condition: _ffi.RouterCondition
     action: _ffi.RouterAction
@@ -51,7 +53,7 @@ class Router(Handle):
         """Pickled, it is attached in the other process, as its matrix is."""
         return type(self).attach, (self.matrix, self.name)
 
-    def add_rule(self, condition: int, action: int, channels: Sequence[str] = (),
+    def add_rule(self, condition: int, action: int, channels: abc.Sequence[str] = (),
                  **values: Any) -> int:
         """Adds a rule, with the fields of RouterRule; its number. Channels need not exist yet."""
         names = "\n".join(channels) if channels else None
@@ -83,6 +85,7 @@ class Router(Handle):
 
     def _post(self, block: Block, length: int, timeout: Optional[float],
               values: dict[str, Any]) -> int:
+        block._must_be_of(self.matrix)
         wait, given = nanoseconds(timeout), options(_ffi.RouteOptions, values)
         call = _ffi.weir_router_post if wait else _ffi.weir_router_post_nowait
         return int(block._pass_on("posted", lambda: self._timed(

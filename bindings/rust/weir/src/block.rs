@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 use crate::error::{c_string, check, Error, Rejected, Result};
+use crate::fork::Born;
 use crate::{sys, AllocOptions, Matrix, Plain};
 use std::ops::{Deref, DerefMut};
 use std::ptr::{slice_from_raw_parts_mut, NonNull};
 use std::{fmt, mem, ptr};
 
 /// Memory of a matrix that this process owns: bytes, or values that are `Plain`. Dropping frees it.
+///
+/// In a fork child it stays its parent's: dropping it there does nothing, and what would free it or
+/// pass it on fails with `WEIR_E_FORKED`.
 ///
 /// It cannot outlive its matrix:
 ///
@@ -28,6 +32,7 @@ pub struct Block<'m, T: ?Sized = [u8]> {
     matrix: &'m Matrix,
     block: sys::weir_ref,
     data: NonNull<T>,
+    born: Born,
 }
 
 // SAFETY: a block belongs to the process, not to a thread; its bytes follow the borrow of the guard.
@@ -46,7 +51,8 @@ impl<'m> Block<'m> {
         size: usize,
     ) -> Self {
         // SAFETY: see above.
-        unsafe { Self::with_data(matrix, block, slice_from_raw_parts_mut(data, size)) }
+        let data = unsafe { NonNull::new_unchecked(slice_from_raw_parts_mut(data, size)) };
+        Self { matrix, block, data, born: Born::now() }
     }
 
     /// The same memory as a value; `EINVAL` if it is too small, or not where such a value may lie.
@@ -56,13 +62,13 @@ impl<'m> Block<'m> {
         {
             return Err(Rejected { error: Error::new(Error::INVALID), value: self });
         }
-        let matrix = self.matrix;
         // SAFETY: large enough, aligned, and any bytes are a `T`.
-        Ok(unsafe { Block::with_data(matrix, self.into_raw(), data.as_ptr()) })
+        Ok(unsafe { self.shown_as(data.as_ptr()) })
     }
 
     /// Larger or smaller where it is; new bytes are what they are.
     pub fn resize(&mut self, size: usize) -> Result<()> {
+        self.born.check()?;
         // SAFETY: the handle is valid, the block ours.
         check(unsafe { sys::weir_matrix_resize(self.matrix.as_raw(), self.block, size) })?;
         let data = self.data.cast::<u8>().as_ptr();
@@ -92,10 +98,21 @@ impl<'m> Block<'m> {
 
 impl<'m, T: ?Sized> Block<'m, T> {
     /// # Safety
-    /// As `own`; and `data` points to a valid `T`.
-    pub(crate) unsafe fn with_data(matrix: &'m Matrix, block: sys::weir_ref, data: *mut T) -> Self {
+    /// `data` is in the block, and points to a valid `U`.
+    pub(crate) unsafe fn shown_as<U: ?Sized>(self, data: *mut U) -> Block<'m, U> {
+        let (matrix, born) = (self.matrix, self.born);
         // SAFETY: see above.
-        Self { matrix, block, data: unsafe { NonNull::new_unchecked(data) } }
+        let data = unsafe { NonNull::new_unchecked(data) };
+        Block { matrix, block: self.into_raw(), data, born }
+    }
+
+    /// Whether something of `to` may have it: it must be of that very handle, as elsewhere its ref
+    /// may be that of another block; and this process's.
+    pub(crate) fn may_go(&self, to: &Matrix) -> Result<()> {
+        if to.as_raw() != self.matrix.as_raw() {
+            return Err(Error::new(Error::INVALID));
+        }
+        self.born.check()
     }
 
     /// What names it in every process.
@@ -115,24 +132,37 @@ impl<'m, T: ?Sized> Block<'m, T> {
     where
         T: Plain + Sized,
     {
-        let (matrix, data) = (self.matrix, self.data.cast::<u8>().as_ptr());
+        let data = slice_from_raw_parts_mut(self.data.cast::<u8>().as_ptr(), mem::size_of::<T>());
         // SAFETY: a `T` has no padding, so each byte of it is there.
-        unsafe { Block::own(matrix, self.into_raw(), data, mem::size_of::<T>()) }
+        unsafe { self.shown_as(data) }
     }
 
     /// Gives it back, and says what `drop` cannot.
     pub fn free(self) -> Result<()> {
+        self.born.check()?;
         let matrix = self.matrix;
         // SAFETY: it is ours until the call.
         check(unsafe { sys::weir_matrix_free(matrix.as_raw(), self.into_raw()) }).map(drop)
     }
 
+    /// Passes the ownership to something of `to`; a failure leaves it here.
+    pub(crate) fn hand_over_in(
+        self,
+        to: &Matrix,
+        call: impl FnOnce(sys::weir_ref) -> Result<usize>,
+    ) -> std::result::Result<usize, Rejected<Self>> {
+        match self.may_go(to) {
+            Ok(()) => self.hand_over(call),
+            Err(error) => Err(Rejected { error, value: self }),
+        }
+    }
+
     /// Passes the ownership on; a failure leaves it here.
-    pub(crate) fn hand_over(
+    fn hand_over(
         self,
         call: impl FnOnce(sys::weir_ref) -> Result<usize>,
     ) -> std::result::Result<usize, Rejected<Self>> {
-        match call(self.block) {
+        match self.born.check().and_then(|()| call(self.block)) {
             Ok(number) => {
                 mem::forget(self);
                 Ok(number)
@@ -178,8 +208,10 @@ impl<T: ?Sized> DerefMut for Block<'_, T> {
 
 impl<T: ?Sized> Drop for Block<'_, T> {
     fn drop(&mut self) {
-        // SAFETY: it is ours. A refusal means that somebody freed it by its ref.
-        unsafe { sys::weir_matrix_free(self.matrix.as_raw(), self.block) };
+        if self.born.is_here() {
+            // SAFETY: it is ours. A refusal means that somebody freed it by its ref.
+            unsafe { sys::weir_matrix_free(self.matrix.as_raw(), self.block) };
+        }
     }
 }
 

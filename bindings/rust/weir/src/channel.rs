@@ -49,7 +49,7 @@ impl<'m> Channel<'m> {
         self.handle.raw()
     }
 
-    /// Hands a block over; if that fails, it comes back. A timeout of `None` is for ever.
+    /// Hands a block of the channel's matrix over; if that fails, it comes back. A timeout of `None` is for ever.
     pub fn post<'b, T: ?Sized>(
         &self,
         block: Block<'b, T>,
@@ -60,20 +60,21 @@ impl<'m> Channel<'m> {
         let (raw, wait) = (self.as_raw(), nanoseconds(timeout));
         // SAFETY: handle and options are valid.
         block
-            .hand_over(|block| {
+            .hand_over_in(self.matrix, |block| {
                 check(unsafe { sys::weir_channel_post(raw, block, length, &options.0, wait) })
             })
             .map(drop)
     }
 
     /// Hands whole blocks over, one after the other; how many, which are gone from `blocks` then.
-    /// Only for the first one room is waited for.
+    /// Only for the first one room is waited for. `EINVAL` if one is of another matrix.
     pub fn post_many<T: ?Sized>(
         &self,
         blocks: &mut Vec<Block<'_, T>>,
         options: &PostOptions,
         timeout: Option<Duration>,
     ) -> Result<usize> {
+        blocks.iter().try_for_each(|block| block.may_go(self.matrix))?;
         let refs: Vec<_> = blocks.iter().map(Block::block).collect();
         let lengths: Vec<_> =
             blocks.iter().map(|block| mem::size_of_val(&**block) as u64).collect();

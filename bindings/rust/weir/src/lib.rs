@@ -10,12 +10,30 @@
 //! # Ok(())
 //! # }
 //! ```
+//! # Memory that others have, too
+//!
+//! A guard (`Block`, `PoolBox`, `Message`) is the only one in all processes that keep to the rules of
+//! the library: who hands a block over has no reference left, and refs and slots that were given up
+//! are recognised. A process that writes where it has no guard, by `sys`, by a pointer of
+//! [`Matrix::data`] or in another language, changes what a `&[u8]` here shows, which the language
+//! holds for impossible; so attach to segments of processes that you trust as you trust your own
+//! threads. Sizes, refs and offsets are checked whoever wrote them. What several processes change at
+//! the same time belongs into atomics, which are [`Plain`].
+//!
+//! # Forks
+//!
+//! A fork child may go on with every handle but a [`Log`] and a [`Subscription`] of a broadcast
+//! channel, and with a pool of its own process, of which it has a copy. Its parent's blocks, slots
+//! and messages stay its parent's: dropping their guards does nothing there, and what would free,
+//! post or answer one is an error (`WEIR_E_FORKED`, or `WEIR_E_STALE` for a message). To write
+//! through them is to write into the parent's memory.
 #![deny(missing_docs)]
 #![deny(unsafe_op_in_unsafe_fn)]
 
 mod block;
 mod channel;
 mod error;
+mod fork;
 mod gen;
 mod ids;
 mod inside;
@@ -43,6 +61,9 @@ pub use router::Router;
 pub use weir_sys as sys;
 
 use std::time::Duration;
+
+/// The most elements of one batch call: places are made for all, whatever somebody asks for.
+pub(crate) const MOST_AT_ONCE: usize = 1 << 16;
 
 /// As the library counts: `None` is for ever.
 pub(crate) fn nanoseconds(timeout: Option<Duration>) -> i64 {

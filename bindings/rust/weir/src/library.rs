@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 use crate::error::{text, Error, Result};
-use crate::{sys, Feature};
+use crate::{fork, sys, Feature};
 
 /// The release of the library that was loaded, as in `0.1.0`.
 pub fn library_version() -> &'static str {
@@ -16,6 +16,7 @@ pub fn feature_supported(feature: Feature) -> bool {
 
 /// Refuses a library that these declarations do not fit, before anything of it is used.
 pub(crate) fn fits() -> Result<()> {
+    fork::watch();
     // SAFETY: has no preconditions. A library knows all releases up to its own.
     if unsafe { sys::weir_abi_hash(sys::VERSION_NUMBER) } == sys::ABI_HASH {
         return Ok(());

@@ -137,7 +137,16 @@ impl AsRawFd for Log {
     }
 }
 
-/// A record that is still in the reader's memory.
+/// A record that is still in the reader's memory, until the reader goes on:
+///
+/// ```compile_fail,E0499
+/// use weir::*;
+/// fn both(reader: &mut LogReader) -> Result<bool> {
+///     let one = reader.next_record()?;
+///     let two = reader.next_record()?;
+///     Ok(one == two)
+/// }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RecordRef<'r> {
     /// Its position.

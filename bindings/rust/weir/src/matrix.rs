@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 use crate::error::{c_string, check, Result};
-use crate::{library, sys, AllocOptions, Block, MatrixHandle, MatrixOptions, Plain};
+use crate::{library, sys, AllocOptions, Block, MatrixHandle, MatrixOptions, Plain, MOST_AT_ONCE};
 use std::ffi::CStr;
 use std::os::raw::c_char;
 use std::os::unix::io::{AsRawFd, RawFd};
@@ -120,16 +120,17 @@ impl Matrix {
         let mut block = self.alloc(size, &aligned::<T>(options))?;
         let data = ptr::slice_from_raw_parts_mut(block.as_mut_ptr().cast::<T>(), count);
         // SAFETY: large enough, aligned, and any bytes are values.
-        Ok(unsafe { Block::with_data(self, block.into_raw(), data) })
+        Ok(unsafe { block.shown_as(data) })
     }
 
-    /// Up to `count` blocks at once. Only the first is waited for.
+    /// Up to `count` blocks at once, and up to 65,536. Only the first is waited for.
     pub fn alloc_many(
         &self,
         size: usize,
         count: usize,
         options: &AllocOptions,
     ) -> Result<Vec<Block<'_>>> {
+        let count = count.min(MOST_AT_ONCE);
         let (mut blocks, mut data) = (vec![0; count], vec![ptr::null_mut(); count]);
         // SAFETY: the handle is valid, and both arrays have `count` places.
         let found = check(unsafe {

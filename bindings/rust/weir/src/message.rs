@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 use crate::error::{check, Error, Result};
-use crate::{nanoseconds, sys, Block, Matrix, Plain, SubscriptionHandle};
+use crate::{nanoseconds, sys, Block, Matrix, Plain, SubscriptionHandle, MOST_AT_ONCE};
 use std::ops::Deref;
 use std::os::unix::io::{AsRawFd, RawFd};
 use std::time::Duration;
@@ -33,8 +33,9 @@ impl<'c> Subscription<'c> {
         Ok(Message { subscription: self, record, answered: false })
     }
 
-    /// As many messages as wait, up to `count`. Only the first is waited for.
+    /// As many messages as wait, up to `count` and to 65,536. Only the first is waited for.
     pub fn read_many(&self, count: usize, timeout: Option<Duration>) -> Result<Vec<Message<'_>>> {
+        let count = count.min(MOST_AT_ONCE);
         let mut records = vec![sys::weir_message::default(); count];
         let (raw, wait) = (self.handle.raw(), nanoseconds(timeout));
         // SAFETY: the handle is valid, and the array has `count` places.
@@ -45,8 +46,12 @@ impl<'c> Subscription<'c> {
         Ok(records.into_iter().map(message).collect())
     }
 
-    /// Acknowledges messages of this subscription. After an error the rest goes to other readers.
+    /// Acknowledges messages of this subscription; `EINVAL`, and nothing is done, if one of them is
+    /// another's. After an error the rest goes to other readers.
     pub fn ack_many(&self, mut messages: Vec<Message<'_>>) -> Result<()> {
+        if messages.iter().any(|message| message.subscription.as_raw() != self.as_raw()) {
+            return Err(Error::new(Error::INVALID)); // its record may be that of one in our hand, too
+        }
         let records: Vec<_> = messages.iter().map(|message| message.record).collect();
         let mut done = 0;
         while done < records.len() {
@@ -126,6 +131,28 @@ impl<'s> IntoIterator for &'s Subscription<'_> {
 type Answer = unsafe extern "C" fn(*mut sys::weir_subscription, *const sys::weir_message) -> i32;
 
 /// A message in the hand. Dropped without an answer, it goes to another reader.
+///
+/// What it shows ends with its answer:
+///
+/// ```compile_fail,E0505
+/// use weir::*;
+/// fn length(inbox: &Subscription<'_>) -> Result<usize> {
+///     let message = inbox.read(None)?;
+///     let bytes = message.bytes()?;
+///     message.ack()?;
+///     Ok(bytes.len())
+/// }
+/// ```
+///
+/// and it cannot outlive its subscription:
+///
+/// ```compile_fail,E0515
+/// use weir::*;
+/// fn first<'m>(channel: &Channel<'m>) -> Result<Message<'m>> {
+///     let inbox = channel.subscribe()?;
+///     inbox.read(None)
+/// }
+/// ```
 pub struct Message<'s> {
     subscription: &'s Subscription<'s>,
     record: sys::weir_message,

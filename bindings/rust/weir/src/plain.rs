@@ -16,6 +16,25 @@ use std::sync::atomic::*;
 /// // SAFETY: two numbers without a gap.
 /// unsafe impl weir::Plain for Reading {}
 /// ```
+///
+/// What is not plain does not get into shared memory:
+///
+/// ```compile_fail,E0277
+/// let matrix = weir::Matrix::create(None, &weir::MatrixOptions::new()).unwrap();
+/// matrix.alloc_value(String::from("a pointer"), &weir::AllocOptions::new()).unwrap();
+/// ```
+///
+/// ```compile_fail,E0599
+/// let matrix = weir::Matrix::create(None, &weir::MatrixOptions::new()).unwrap();
+/// let options = weir::PoolOptions::new();
+/// weir::Pool::<&'static str>::create_in(&matrix, "texts", &options).unwrap();
+/// ```
+///
+/// ```compile_fail,E0277
+/// fn flag<'m>(message: &'m weir::Message<'_>) -> weir::Result<&'m bool> {
+///     message.value() // 2 is no bool
+/// }
+/// ```
 pub unsafe trait Plain: Send + Sync + 'static {}
 
 macro_rules! plain {

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 use crate::error::{c_string, check, Error, Rejected, Result};
+use crate::fork::Born;
 use crate::{library, nanoseconds, sys, walk, Matrix, Plain, PoolFlags, PoolHandle, PoolInfo};
-use crate::{PoolOptions, SlotInfo};
+use crate::{PoolOptions, SlotInfo, MOST_AT_ONCE};
 use std::marker::PhantomData;
 use std::mem::{self, ManuallyDrop};
 use std::ops::{ControlFlow, Deref, DerefMut};
@@ -23,12 +24,13 @@ use std::{fmt, iter};
 /// ```
 pub struct Pool<T> {
     handle: PoolHandle,
+    shared: bool, // with other processes: in a matrix
     values: PhantomData<fn() -> T>,
 }
 
 impl<T> Clone for Pool<T> {
     fn clone(&self) -> Self {
-        Self { handle: self.handle.clone(), values: PhantomData }
+        Self { handle: self.handle.clone(), shared: self.shared, values: PhantomData }
     }
 }
 
@@ -40,6 +42,7 @@ impl<T> fmt::Debug for Pool<T> {
 
 impl<T> Pool<T> {
     fn make(
+        shared: bool,
         options: &PoolOptions,
         call: impl FnOnce(*const sys::weir_pool_options, *mut *mut sys::weir_pool) -> c_int,
     ) -> Result<Self> {
@@ -54,14 +57,14 @@ impl<T> Pool<T> {
         }
         options.slot_size = mem::size_of::<T>() as u64;
         check(call(&options, &mut raw))?;
-        Ok(Self { handle: PoolHandle::own(raw), values: PhantomData })
+        Ok(Self { handle: PoolHandle::own(raw), shared, values: PhantomData })
     }
 
     /// Makes a pool in the memory of this process. The size of a slot is that of a `T`;
     /// `PoolFlags::SINGLE_THREAD` is refused, as any thread may use it.
     pub fn create(options: &PoolOptions) -> Result<Self> {
         // SAFETY: both pointers are valid.
-        Self::make(options, |options, raw| unsafe { sys::weir_pool_create(options, raw) })
+        Self::make(false, options, |options, raw| unsafe { sys::weir_pool_create(options, raw) })
     }
 
     /// The handle, for functions of `sys`; it stays this object's.
@@ -105,7 +108,7 @@ impl<T> Pool<T> {
             // SAFETY: the slot is ours.
             unsafe { sys::weir_pool_release(self.as_raw(), slot) };
         }
-        Ok(PoolBox { pool: self, slot, data: place? })
+        Ok(PoolBox { pool: self, slot, data: place?, born: Born::now() })
     }
 
     /// The guard of a slot that `PoolBox::into_raw` gave away, perhaps in another process.
@@ -116,7 +119,7 @@ impl<T> Pool<T> {
         let mut data = ptr::null_mut();
         // SAFETY: handle and pointer are valid.
         check(unsafe { sys::weir_pool_data(self.as_raw(), slot, &mut data) })?;
-        Ok(PoolBox { pool: self, slot, data: Self::place(data)? })
+        Ok(PoolBox { pool: self, slot, data: Self::place(data)?, born: Born::now() })
     }
 
     /// Whether somebody has this slot, or it was released since.
@@ -159,7 +162,7 @@ impl<T: Plain> Pool<T> {
     pub fn create_in(matrix: &Matrix, name: &str, options: &PoolOptions) -> Result<Self> {
         let name = c_string(name)?;
         // SAFETY: handle, string and pointers are valid.
-        Self::make(options, |options, raw| unsafe {
+        Self::make(true, options, |options, raw| unsafe {
             sys::weir_pool_create_in(matrix.as_raw(), name.as_ptr(), options, raw)
         })
     }
@@ -168,17 +171,18 @@ impl<T: Plain> Pool<T> {
     pub fn attach(matrix: &Matrix, name: &str, options: &PoolOptions) -> Result<Self> {
         let name = c_string(name)?;
         // SAFETY: handle, string and pointers are valid.
-        Self::make(options, |options, raw| unsafe {
+        Self::make(true, options, |options, raw| unsafe {
             sys::weir_pool_attach(matrix.as_raw(), name.as_ptr(), options, raw)
         })
     }
 
-    /// Up to `count` slots at once, with whatever bytes they have. Only the first is waited for.
+    /// Up to `count` slots at once, and up to 65,536, with whatever bytes they have. Only the first is waited for.
     pub fn acquire_many(
         &self,
         count: usize,
         timeout: Option<Duration>,
     ) -> Result<Vec<PoolBox<'_, T>>> {
+        let count = count.min(MOST_AT_ONCE);
         let (mut slots, mut data) = (vec![0; count], vec![ptr::null_mut(); count]);
         // SAFETY: the handle is valid, and both arrays have `count` places.
         let found = check(unsafe {
@@ -196,7 +200,8 @@ impl<T: Plain> Pool<T> {
     }
 }
 
-/// A value in a slot of a pool. Dropping it drops the value and gives the slot back.
+/// A value in a slot of a pool. Dropping it drops the value and gives the slot back. In a fork child
+/// a slot in a matrix stays its parent's, and dropping does nothing.
 ///
 /// It cannot outlive the pool:
 ///
@@ -210,6 +215,7 @@ pub struct PoolBox<'p, T> {
     pool: &'p Pool<T>,
     slot: sys::weir_slot,
     data: NonNull<T>,
+    born: Born,
 }
 
 // SAFETY: a slot belongs to its user, not to a thread; the value follows the borrow of the guard.
@@ -233,8 +239,15 @@ impl<T> PoolBox<'_, T> {
         let guard = ManuallyDrop::new(self);
         // SAFETY: the value is ours, and the guard's `drop` does not run.
         let value = unsafe { guard.data.as_ptr().read() };
-        let _ = guard.release();
+        if guard.is_ours() {
+            let _ = guard.release();
+        }
         value
+    }
+
+    /// Whether value and slot are this process's: of a pool of its own a fork child has a copy.
+    fn is_ours(&self) -> bool {
+        !self.pool.shared || self.born.is_here()
     }
 
     fn release(&self) -> Result<()> {
@@ -260,9 +273,11 @@ impl<T> DerefMut for PoolBox<'_, T> {
 
 impl<T> Drop for PoolBox<'_, T> {
     fn drop(&mut self) {
-        // SAFETY: the value is ours, and nobody uses it any more.
-        unsafe { ptr::drop_in_place(self.data.as_ptr()) };
-        let _ = self.release();
+        if self.is_ours() {
+            // SAFETY: the value is ours, and nobody uses it any more.
+            unsafe { ptr::drop_in_place(self.data.as_ptr()) };
+            let _ = self.release();
+        }
     }
 }
 

@@ -24,7 +24,10 @@ use std::time::Duration;
 /// # }
 /// ```
 #[derive(Clone, Debug)]
-pub struct Router(RouterHandle);
+pub struct Router {
+    handle: RouterHandle,
+    matrix: Matrix,
+}
 
 type Maker =
     unsafe extern "C" fn(*mut sys::weir_matrix, *const c_char, *mut *mut sys::weir_router) -> i32;
@@ -34,7 +37,7 @@ impl Router {
         let (name, mut raw) = (c_string(name)?, ptr::null_mut());
         // SAFETY: handle, string and pointer are valid.
         check(unsafe { call(matrix.as_raw(), name.as_ptr(), &mut raw) })?;
-        Ok(Self(RouterHandle::own(raw)))
+        Ok(Self { handle: RouterHandle::own(raw), matrix: matrix.clone() })
     }
 
     /// Makes a router without rules.
@@ -49,7 +52,7 @@ impl Router {
 
     /// The handle, for functions of `sys`; it stays this object's.
     pub fn as_raw(&self) -> *mut sys::weir_router {
-        self.0.raw()
+        self.handle.raw()
     }
 
     /// Adds a rule; its number. Nobody who posts meanwhile sees half of it.
@@ -76,7 +79,7 @@ impl Router {
         })
     }
 
-    /// Posts a block by the first rule that is for it; how many channels have it. If that fails,
+    /// Posts a block of its matrix by the first rule that is for it; how many channels have it. If that fails,
     /// it comes back. A timeout of `None` is for ever.
     pub fn post<'b, T: ?Sized>(
         &self,
@@ -86,7 +89,7 @@ impl Router {
         timeout: Option<Duration>,
     ) -> std::result::Result<usize, Rejected<Block<'b, T>>> {
         let (raw, wait) = (self.as_raw(), nanoseconds(timeout));
-        block.hand_over(|block| {
+        block.hand_over_in(&self.matrix, |block| {
             // SAFETY: handle and options are valid.
             options.with(|options| {
                 check(unsafe { sys::weir_router_post(raw, block, length, options, wait) })
