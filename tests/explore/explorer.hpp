@@ -67,7 +67,7 @@ struct Bounds {
     int deaths = 0;
     int stops = 0;
     uint64_t max_schedules = UINT64_MAX;
-    double seconds = 1e9;
+    double seconds = 1e9; ///< of the processor
 };
 
 struct Outcome {
