@@ -21,7 +21,7 @@ import subprocess
 import sys
 import time
 
-from broken_rules_table import RULES
+from broken import RULES
 
 
 class Failure(Exception):
@@ -70,6 +70,8 @@ def build(rule, options, folder):
     sources = options.sources + [options.root / name for name in rule["also"]]
     for source in sources:
         name = str(source.relative_to(options.root))
+        if rule["within"] and name not in rule["within"]:
+            continue
         if name not in changed and not changed & headers_of(options.root, name, known):
             continue
         edited = folder / name if name in changed else source

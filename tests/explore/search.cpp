@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 // The search: which schedules are tried, how they are told by a seed and replayed.
+#include "core/base/bits.hpp"
 #include "tests/explore/explorer.hpp"
 #include "tests/explore/scheduler.hpp"
 
@@ -144,13 +145,35 @@ bool random_runs(Outcome &outcome, Bounds const &bounds, Clock const &clock, uin
     return false;
 }
 
+/// All schedules within `S.bounds`. A pass that has learnt who else touches a word has to be run
+/// again. It is looked for more and more seldom: a pass is given up before it is twice as long as
+/// it was when it learnt. True if the search is over: failed, or a bound was hit.
+bool exhaust(Outcome &outcome, Bounds const &bounds, Clock const &clock)
+{
+    bool stale = true;
+    while (stale) {
+        S.frozen = S.touch;
+        S.path.clear();
+        uint64_t done = 0;
+        do {
+            run_one();
+            if (account(outcome, bounds, clock))
+                return true;
+            stale = is_power_of_two(++done) && learnt_something();
+        } while (!stale && next_path());
+        stale = learnt_something();
+    }
+    return false;
+}
+
 } // namespace
 
 // ---- the search
 
+/// With more and more preemptions: most of who touches what is learnt where the search is short,
+/// and what fails is found with the fewest.
 Outcome search(Scenario &scenario, Bounds const &bounds)
 {
-    constexpr int kPasses = 6; // until nothing new is learnt
     Clock const clock;
     Outcome outcome;
     prepare(scenario);
@@ -158,15 +181,11 @@ Outcome search(Scenario &scenario, Bounds const &bounds)
     S.random = 88172645463325252u;
     bool over = random_runs(outcome, bounds, clock, kWarmUp);
     S.mode = Mode::depth_first;
-    for (int pass = 0; pass < kPasses && !over && !outcome.complete; pass++) {
-        S.frozen = S.touch;
-        S.path.clear();
-        do {
-            run_one();
-            over = account(outcome, bounds, clock);
-        } while (!over && next_path());
-        outcome.complete = !over && !learnt_something();
+    for (int preemptions = 0; preemptions <= bounds.preemptions && !over; preemptions++) {
+        S.bounds.preemptions = preemptions;
+        over = exhaust(outcome, bounds, clock);
     }
+    outcome.complete = !over;
     outcome.seconds = clock.seconds();
     return outcome;
 }
