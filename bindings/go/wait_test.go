@@ -37,7 +37,8 @@ func TestManyGoroutinesWait(t *testing.T) {
 		}()
 	}
 	time.Sleep(50 * time.Millisecond)
-	if threads := pprof.Lookup("threadcreate").Count() - before; threads > waiting/4 {
+	// A thread for each would be 200; on a busy machine some calls take long enough for one.
+	if threads := pprof.Lookup("threadcreate").Count() - before; threads > waiting/2 {
 		t.Errorf("%d threads for %d goroutines", threads, waiting)
 	}
 	for i := 1; i <= waiting; i++ {
