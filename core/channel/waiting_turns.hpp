@@ -18,13 +18,17 @@ class SpinBudget {
     void was_not() noexcept { set(turns() / 2); }
 
   private:
-    static constexpr int kLeast = 16, kMost = 1024;
+#ifdef WEIR_EXPLORE
+    static constexpr int kLeast = 2, kFirst = 2, kMost = 4; // each more shows nothing new
+#else
+    static constexpr int kLeast = 16, kFirst = 128, kMost = 1024;
+#endif
     void set(int turns) noexcept
     {
         int const bounded = turns < kLeast ? kLeast : turns > kMost ? kMost : turns;
         __atomic_store_n(&turns_, bounded, __ATOMIC_RELAXED);
     }
-    int turns_ = 128;
+    int turns_ = kFirst;
 };
 
 /// The longest sleep before a look for dead participants.

@@ -19,8 +19,11 @@ constexpr uint64_t kLargestStep = uint64_t{64} << 20;
 /// Rounds in which others may be faster in taking what was healed or grown.
 constexpr int kHealTries = 1000;
 constexpr int kGrowTries = 1000;
-constexpr int kSpins = 64;
-constexpr int kYields = 16;
+#ifdef WEIR_EXPLORE
+constexpr int kSpins = 2, kYields = 2; // each more shows nothing new
+#else
+constexpr int kSpins = 64, kYields = 16;
+#endif
 
 Need need_in(Sector const &sector, AllocRequest const &request) noexcept
 {

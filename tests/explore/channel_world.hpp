@@ -28,6 +28,12 @@ struct ChannelPlan {
     bool shared = false;    ///< all but the last fibre are threads of one process and subscription
 };
 
+/// Its name, and what the matrix is told to find it.
+inline constexpr char const *kChannelName = "c";
+/// Indexed by RootKind, as the C boundary has it.
+inline constexpr RootOps const *kChannelOps[kRootKinds] = {nullptr, nullptr, &kChannelRootOps,
+                                                           nullptr, nullptr};
+
 class ChannelWorld;
 
 /// What a program may do. A message is a number; its block is the piece of that number.

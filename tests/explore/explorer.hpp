@@ -6,7 +6,7 @@
 //   after() below (core/base/atomic.hpp). The threads and processes of a scenario are fibres of one
 //   thread, and before() is the place where another fibre may go on, or where this one dies as by
 //   SIGKILL. The explorer takes the scenario again and again from its first step, depth-first over
-//   all choices with at most P preemptions, D deaths and S stops, or at random.
+//   all choices with at most 0, 1 … P preemptions, D deaths and S stops, or at random.
 //   Memory is sequentially consistent here: missing memory orders are ThreadSanitizer's business.
 //
 // Glossary
@@ -44,7 +44,7 @@
 // How to add a scenario
 //   Derive from Scenario (or from MatrixWorld, ChannelWorld …), write prepare() and run(), and
 //   register it in the table of its file. See scenarios_index.cpp for the smallest one.
-//   A new check is worth nothing before it was seen to fail: add a row to broken_rules.py.
+//   A new check is worth nothing before it was seen to fail: add a row to a file of broken/.
 #pragma once
 
 #include "core/base/atomic.hpp"
@@ -67,7 +67,7 @@ struct Bounds {
     int deaths = 0;
     int stops = 0;
     uint64_t max_schedules = UINT64_MAX;
-    double seconds = 1e9;
+    double seconds = 1e9; ///< of the processor
 };
 
 struct Outcome {

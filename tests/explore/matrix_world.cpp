@@ -6,21 +6,11 @@
 #include "tests/explore/seams.hpp"
 
 #include <algorithm>
-#include <cstdio>
-#include <cstdlib>
 
 namespace weir::explore {
 namespace {
 constexpr int kHealers = 2;
 constexpr uint64_t kOffsetMask = (uint64_t{1} << 48) - 1;
-
-void must(Status status, char const *what)
-{
-    if (status.ok())
-        return;
-    std::fprintf(stderr, "explore: %s: %d\n", what, status.code);
-    std::abort();
-}
 
 Granules length_of(std::vector<Piece> const &pieces)
 {

@@ -5,21 +5,12 @@
 #include "core/matrix/roots.hpp"
 
 #include <cstdio>
-#include <cstdlib>
 
 namespace weir::explore {
 namespace {
 constexpr char const *kName = "p";
 /// Indexed by RootKind, as the C boundary has it.
 constexpr RootOps const *kRootOps[kRootKinds] = {nullptr, nullptr, nullptr, &kPoolRootOps, nullptr};
-
-void must(Status status, char const *what)
-{
-    if (status.ok())
-        return;
-    std::fprintf(stderr, "explore: %s: %d\n", what, status.code);
-    std::abort();
-}
 
 MatrixProgram as_matrix_program(PoolWorld *world, PoolProgram program)
 {

@@ -4,8 +4,6 @@
 #include "tests/explore/matrix_world.hpp"
 #include "tests/explore/scenarios.hpp"
 
-#include <cstdio>
-#include <cstdlib>
 #include <map>
 #include <set>
 
@@ -18,14 +16,6 @@ constexpr RootOps const *kRootOps[kRootKinds] = {nullptr, nullptr, nullptr, null
 uint64_t raw(atomic<uint64_t> const &word)
 {
     return __atomic_load_n(word.address(), __ATOMIC_SEQ_CST);
-}
-
-void must(Status status, char const *what)
-{
-    if (status.ok())
-        return;
-    std::fprintf(stderr, "explore: %s: %d\n", what, status.code);
-    std::abort();
 }
 
 /// Messages with this tag go to the channel of this letter: half a rule says something else.

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 // The search: which schedules are tried, how they are told by a seed and replayed.
+#include "core/base/bits.hpp"
 #include "tests/explore/explorer.hpp"
 #include "tests/explore/scheduler.hpp"
 
 #include <algorithm>
-#include <chrono>
 #include <cstdlib>
 #include <cstring>
+#include <ctime>
 
 namespace weir::explore {
 namespace {
@@ -90,15 +91,19 @@ void prepare(Scenario &scenario)
         std::memcpy(kept.copy.data(), kept.object, kept.copy.size());
 }
 
+/// Of the processor's time: what is covered within a budget does not depend on who else runs.
 class Clock {
   public:
-    double seconds() const
-    {
-        return std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
-    }
+    double seconds() const { return now() - start_; }
 
   private:
-    std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
+    static double now()
+    {
+        timespec at{};
+        clock_gettime(CLOCK_THREAD_CPUTIME_ID, &at);
+        return static_cast<double>(at.tv_sec) + 1e-9 * static_cast<double>(at.tv_nsec);
+    }
+    double start_ = now();
 };
 
 /// Counts what was run; true if the search is over.
@@ -140,13 +145,35 @@ bool random_runs(Outcome &outcome, Bounds const &bounds, Clock const &clock, uin
     return false;
 }
 
+/// All schedules within `S.bounds`. A pass that has learnt who else touches a word has to be run
+/// again. It is looked for more and more seldom: a pass is given up before it is twice as long as
+/// it was when it learnt. True if the search is over: failed, or a bound was hit.
+bool exhaust(Outcome &outcome, Bounds const &bounds, Clock const &clock)
+{
+    bool stale = true;
+    while (stale) {
+        S.frozen = S.touch;
+        S.path.clear();
+        uint64_t done = 0;
+        do {
+            run_one();
+            if (account(outcome, bounds, clock))
+                return true;
+            stale = is_power_of_two(++done) && learnt_something();
+        } while (!stale && next_path());
+        stale = learnt_something();
+    }
+    return false;
+}
+
 } // namespace
 
 // ---- the search
 
+/// With more and more preemptions: most of who touches what is learnt where the search is short,
+/// and what fails is found with the fewest.
 Outcome search(Scenario &scenario, Bounds const &bounds)
 {
-    constexpr int kPasses = 6; // until nothing new is learnt
     Clock const clock;
     Outcome outcome;
     prepare(scenario);
@@ -154,15 +181,11 @@ Outcome search(Scenario &scenario, Bounds const &bounds)
     S.random = 88172645463325252u;
     bool over = random_runs(outcome, bounds, clock, kWarmUp);
     S.mode = Mode::depth_first;
-    for (int pass = 0; pass < kPasses && !over && !outcome.complete; pass++) {
-        S.frozen = S.touch;
-        S.path.clear();
-        do {
-            run_one();
-            over = account(outcome, bounds, clock);
-        } while (!over && next_path());
-        outcome.complete = !over && !learnt_something();
+    for (int preemptions = 0; preemptions <= bounds.preemptions && !over; preemptions++) {
+        S.bounds.preemptions = preemptions;
+        over = exhaust(outcome, bounds, clock);
     }
+    outcome.complete = !over;
     outcome.seconds = clock.seconds();
     return outcome;
 }

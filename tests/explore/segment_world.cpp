@@ -76,6 +76,14 @@ int SegmentWorld::slot_of_word(void const *address) const
     return static_cast<int>(offset / size);
 }
 
+void must(Status status, char const *what)
+{
+    if (status.ok())
+        return;
+    std::fprintf(stderr, "explore: %s: %d\n", what, status.code);
+    std::abort();
+}
+
 std::string text_of(SlotWord word)
 {
     static char const *const kState[] = {"free", "live", "reaping"};

@@ -2,6 +2,7 @@
 // A segment in the explorer's image, and one mapping of it per fibre.
 #pragma once
 
+#include "core/base/error.hpp"
 #include "core/segment/participants.hpp"
 #include "tests/explore/explorer.hpp"
 
@@ -35,6 +36,9 @@ class SegmentWorld : public Scenario {
 /// The smallest request for so many granules of 64, 256 and 65536 bytes.
 GeometryRequest tiny_request(uint64_t small, uint64_t medium, uint64_t large,
                              uint32_t participants);
+
+/// For set-up: ends the explorer if `status` says no.
+void must(Status status, char const *what);
 
 /// `live(gen 1)`, `reaping(gen 1, by 2 gen 0)`.
 std::string text_of(SlotWord word);

@@ -33,13 +33,6 @@ void write_all(Life &life)
         life.must(life.log->pump());
 }
 
-std::string segment_of(World &world, Lsn lsn)
-{
-    char name[kSegmentNameBytes];
-    segment_name(round_down(lsn, world.options.segment_size), name);
-    return name;
-}
-
 } // namespace
 
 Test(log_reader, there_is_no_log)

@@ -10,6 +10,7 @@
 
 #include <cstring>
 #include <memory>
+#include <string>
 
 namespace unit {
 using namespace weir;
@@ -114,6 +115,36 @@ struct OwnReader {
     OwnReader &operator=(OwnReader const &) = delete;
     Reader *operator->() { return reader; }
     Reading all() { return Reading(*reader); }
+};
+
+/// The file in which an LSN is.
+inline std::string segment_of(World &world, Lsn lsn)
+{
+    char name[kSegmentNameBytes];
+    segment_name(round_down(lsn, world.options.segment_size), name);
+    return name;
+}
+
+inline void rot(World &world, Lsn lsn)
+{
+    world.disk.rot(segment_of(world, lsn), lsn % world.options.segment_size, 0x40);
+}
+
+/// Three batches; the last is above all evidence. Where each begins.
+struct ThreeBatches {
+    World world;
+    Lsn begin[4] = {};
+
+    ThreeBatches()
+    {
+        Life life(world);
+        for (Lsn &at : begin) {
+            at = life.log->tail();
+            if (&at != &begin[3])
+                life.batch();
+        }
+        world.disk.settle();
+    }
 };
 
 } // namespace unit
