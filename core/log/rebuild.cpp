@@ -92,7 +92,12 @@ Status rebuild_superblock(Io const &io, Superblock &ret, LogReport &report) noex
     // What lies behind the end and is of an older epoch was dropped in an earlier life.
     Evidence behind;
     WEIR_TRY(read_evidence(source, ret, segments, scan.link().at, scan.link().epoch, behind));
-    Lsn const durable = geometry.place(behind.durable);
+    // A segment's file is durable before the one behind it is begun. So one that is missing there was
+    // lost, or a truncation was cut: nobody can tell, and what lies behind is not dropped in silence.
+    bool const hole = end == LogFinding::segment_missing && behind.highest_epoch != 0 &&
+                      behind.highest_epoch >= scan.link().epoch;
+    Lsn const durable =
+        geometry.place(larger(behind.durable, hole ? behind.highest_epoch_at : Lsn{0}));
     bool const damaged = durable > scan.link().at;
     ret.epoch = larger(all.highest_epoch, found.highest_epoch) + 1;
     ret.truncate_before = segments.first() * geometry.segment_size;

@@ -44,6 +44,25 @@ Test(log_repair, answers)
     check_eq(world.disk.open_files(), 0);
 }
 
+// A record goes on into the missing segment, and no header behind that says that it was durable.
+Test(log_repair, without_meta_a_missing_segment_is_no_torn_tail)
+{
+    World world;
+    {
+        Life life(world);
+        life.batch(7, 9000);
+        check_ge(life.durable(), 2 * world.options.segment_size);
+        world.disk.settle();
+    }
+    LogReport report;
+    RepairOptions how;
+    how.lock_timeout = 0;
+    lose_meta(world);
+    world.disk.remove("seg-00000000000000032768.log");
+    check_eq(repair(world.io(), how, report).code, -kCorrupt);
+    check_eq(report.finding, LogFinding::segment_missing);
+}
+
 Test(log_repair, damaged_records_need_a_mode)
 {
     World world;
