@@ -343,6 +343,7 @@ void Verbs::add_log()
         ->capture_default_str();
     verb->add_flag("-f,--follow", tail->follow, "and those that come, until interrupted");
     verb->add_flag("--hex", tail->hex, "payloads as hexadecimal bytes");
+    verb->add_flag("--salvage", tail->salvage, "go on behind damage; ~ marks what follows a gap");
     on_choice<LogTailOptions>(verb, tail, tail_log);
 
     auto const repair = std::make_shared<LogRepairOptions>();

@@ -170,6 +170,11 @@ weir_log_info info_of(std::string const &folder)
     return info;
 }
 
+LogReader read_from(LogTailOptions const &options, std::uint64_t from)
+{
+    return read_log(options.target.folder, from, options.salvage ? WEIR_READER_SALVAGE : 0);
+}
+
 /// The last `count` records, oldest first, and where they end.
 std::vector<std::string> last_records(LogTailOptions const &options, std::uint64_t &ret_next)
 {
@@ -179,7 +184,7 @@ std::vector<std::string> last_records(LogTailOptions const &options, std::uint64
     for (;; from = 0) {
         std::deque<std::string> lines;
         ret_next = from;
-        LogReader const reader = read_log(options.target.folder, from, 0);
+        LogReader const reader = read_from(options, from);
         each_record(reader, [&](Record const &record) {
             lines.push_back(line_of(record, options.hex, options.target.json));
             if (lines.size() > options.count)
@@ -194,7 +199,7 @@ std::vector<std::string> last_records(LogTailOptions const &options, std::uint64
 
 [[noreturn]] void follow(LogTailOptions const &options, std::uint64_t from)
 {
-    LogReader const reader = read_log(options.target.folder, from, 0);
+    LogReader const reader = read_from(options, from);
     for (;;) {
         each_record(reader, [&](Record const &record) {
             print(line_of(record, options.hex, options.target.json));

@@ -94,6 +94,7 @@ struct LogTailOptions {
     std::size_t count = 10;
     bool follow = false;
     bool hex = false;
+    bool salvage = false;
 };
 
 struct LogRepairOptions {

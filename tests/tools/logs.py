@@ -202,6 +202,17 @@ def test_damage_is_told_with_its_place(tool):
     assert "CORRUPT" in err, err
 
 
+def test_tail_goes_on_behind_damage_if_asked(tool):
+    log, _ = make_log(tool)
+    before = dump(tool, log)
+    damage(tool, log, 4)
+    _, err = tool.run("log", "tail", log, code=1)
+    assert "--salvage" in err, err
+    out, _ = tool.run("log", "tail", log, "-n", 1, "--json", "--salvage")
+    last = json.loads(out)
+    assert last["lsn"] in [record["lsn"] for record in before], (last, before)
+
+
 def test_repair_names_the_ways_out_of_damage(tool):
     log, contents = make_log(tool)
     before = dump(tool, log)
