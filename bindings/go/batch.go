@@ -245,6 +245,9 @@ func (c *Channel) PostMany(b *Blocks, lengths, tags []uint64, options *PostOptio
 	if b.Len() == 0 {
 		return 0, nil
 	}
+	if b.matrix != c.matrix {
+		return 0, errForeign
+	}
 	if !fits(lengths, b.Len()) || !fits(tags, b.Len()) {
 		return 0, Error(C.EINVAL)
 	}

@@ -3,6 +3,7 @@
 package weir
 
 /*
+#include <errno.h>
 #include <stdlib.h>
 #include <weir.h>
 */
@@ -103,6 +104,14 @@ func (b *Block) Ref() BlockRef {
 	return b.ref
 }
 
+// Len is how many bytes it has, which asking keeps nothing open for, as Bytes does.
+func (b *Block) Len() int {
+	if b == nil {
+		return 0
+	}
+	return b.size
+}
+
 // Bytes is the memory itself, and nil once the block was passed on or freed, or the matrix closed.
 // From now on the matrix cannot be closed until the block is freed or passed on.
 //
@@ -114,6 +123,14 @@ func (b *Block) Bytes() []byte {
 		return nil
 	}
 	return unsafe.Slice((*byte)(b.data), b.size)
+}
+
+// passOnIn passes a block on to something of a matrix: elsewhere its ref is no block's, or another's.
+func (b *Block) passOnIn(m *Matrix, call func(ref C.weir_ref) error) error {
+	if b != nil && b.matrix != nil && b.matrix != m {
+		return errForeign
+	}
+	return b.passOn(call)
 }
 
 // passOn ends the ownership if the call succeeds.
@@ -145,6 +162,27 @@ func (b *Block) Free() error {
 		return refused
 	}
 	return err
+}
+
+// Realloc makes it larger or smaller, elsewhere if it must: what is returned has its bytes, and this
+// one is over. A failure leaves it as it was.
+func (b *Block) Realloc(size int, options *AllocOptions) (made *Block, err error) {
+	if size < 0 {
+		return nil, Error(C.EINVAL)
+	}
+	err = b.passOn(func(old C.weir_ref) error {
+		var ref C.weir_ref
+		var data unsafe.Pointer
+		_, err := b.matrix.with(func(raw *C.struct_weir_matrix) (code C.int) {
+			code, ref, data = weirMatrixRealloc(raw, old, C.size_t(size), options.raw())
+			return code
+		})
+		if err == nil {
+			made = &Block{matrix: b.matrix, ref: BlockRef(ref), data: data, size: size}
+		}
+		return err
+	})
+	return made, err
 }
 
 // Give makes it another participant's, or nobody's (WeirOwnerNone).

@@ -96,10 +96,13 @@ func (c *Channel) post(ctx context.Context, timeout time.Duration, block *Block,
 	if ctx == nil {
 		return errNil
 	}
+	if c == nil {
+		return errNil
+	}
 	if length < 0 {
 		return Error(C.EINVAL)
 	}
-	return block.passOn(func(ref C.weir_ref) error {
+	return block.passOnIn(c.matrix, func(ref C.weir_ref) error {
 		return inSlices(ctx, timeout, func(timeout time.Duration) error {
 			_, err := c.with(func(raw *C.struct_weir_channel) C.int {
 				return weirChannelPost(raw, ref, C.size_t(length), options.raw(), nanoseconds(timeout))

@@ -31,6 +31,15 @@ func (nilError) Error() string        { return "weir: nil, where there must be s
 func (nilError) Is(target error) bool { return target == os.ErrInvalid }
 func (nilError) Unwrap() error        { return Error(C.EINVAL) }
 
+// errForeign is what is returned of a block that is to go to something of another matrix. It is
+// syscall.EINVAL.
+var errForeign error = foreignError{}
+
+type foreignError struct{}
+
+func (foreignError) Error() string { return "weir: the block is of another matrix" }
+func (foreignError) Unwrap() error { return Error(C.EINVAL) }
+
 // errViewed is what Close returns of memory that would be taken from under a slice or a pointer.
 // It is syscall.EBUSY.
 var errViewed error = viewedError{}

@@ -10,6 +10,7 @@ package weir
 import "C"
 
 import (
+	"bytes"
 	"context"
 	"runtime"
 	"sync"
@@ -85,6 +86,60 @@ func (l *Log) Append(record []byte) (lsn uint64, err error) {
 	return lsn, err
 }
 
+// TryAppend appends a record if there is room at once; syscall.EAGAIN if there is not.
+func (l *Log) TryAppend(record []byte) (lsn uint64, err error) {
+	err = l.with(func(raw *C.struct_weir_log) C.int {
+		var data unsafe.Pointer
+		if len(record) > 0 {
+			data = unsafe.Pointer(&record[0])
+		}
+		code, at := weirLogTryAppend(raw, data, C.size_t(len(record)))
+		lsn = uint64(at)
+		return code
+	})
+	return lsn, err
+}
+
+// AppendParts appends one record that is put together from pieces, with a tag from 0 to 65535.
+func (l *Log) AppendParts(tag uint32, pieces ...[]byte) (lsn uint64, err error) {
+	return l.appendAll(weirLogAppendv, tag, pieces)
+}
+
+// AppendBatch appends all records or none, with the same tag; the position of the last one.
+func (l *Log) AppendBatch(tag uint32, records ...[]byte) (lsn uint64, err error) {
+	return l.appendAll(weirLogAppendBatch, tag, records)
+}
+
+// mostParts is what the library takes at once.
+const mostParts = 1024
+
+type appender func(*C.struct_weir_log, *C.struct_weir_log_part, C.size_t) (C.int, C.uint64_t)
+
+// appendAll copies the pieces: no memory of Go's that has pointers to such memory may go to C.
+func (l *Log) appendAll(call appender, tag uint32, pieces [][]byte) (lsn uint64, err error) {
+	if l == nil {
+		return 0, errNil
+	}
+	if len(pieces) == 0 || len(pieces) > mostParts {
+		return 0, Error(C.EINVAL)
+	}
+	parts := (*C.struct_weir_log_part)(C.calloc(C.size_t(len(pieces)), C.sizeof_struct_weir_log_part))
+	defer C.free(unsafe.Pointer(parts))
+	data := C.CBytes(bytes.Join(pieces, nil))
+	defer C.free(data)
+	array, at := unsafe.Slice(parts, len(pieces)), data
+	for i, piece := range pieces {
+		array[i].data, array[i].len, array[i].tag = at, C.size_t(len(piece)), C.uint32_t(tag)
+		at = unsafe.Add(at, len(piece))
+	}
+	err = l.with(func(raw *C.struct_weir_log) C.int {
+		code, last := call(raw, parts, C.size_t(len(pieces)))
+		lsn = uint64(last)
+		return code
+	})
+	return lsn, err
+}
+
 // Wait returns when a record survives a power cut. A negative timeout is for ever.
 func (l *Log) Wait(lsn uint64, timeout time.Duration) error {
 	return waiting(timeout, func(timeout time.Duration) error {
@@ -122,6 +177,17 @@ func (l *Log) Sync() error {
 func (l *Log) Durable() (lsn uint64) {
 	_ = l.with(func(raw *C.struct_weir_log) C.int { lsn = uint64(weirLogDurable(raw)); return 0 })
 	return lsn
+}
+
+// Tail is the position of the next record; 0 of a closed log.
+func (l *Log) Tail() (lsn uint64) {
+	_ = l.with(func(raw *C.struct_weir_log) C.int { lsn = uint64(weirLogTail(raw)); return 0 })
+	return lsn
+}
+
+// Err is what ended the log, if something did; ErrClosed of a closed log.
+func (l *Log) Err() error {
+	return l.with(func(raw *C.struct_weir_log) C.int { return -C.int(weirLogError(raw)) })
 }
 
 // TruncateBefore gives the space of records below a position back.

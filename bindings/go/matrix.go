@@ -242,13 +242,14 @@ func (m *Matrix) Trim(keep uint64) (bytes uint64, err error) {
 	return bytes, err
 }
 
-// Check looks for contradictions, and repairs them if the flags say so.
-func (m *Matrix) Check(flags CheckFlags) (CheckReport, error) {
-	report := C.struct_weir_check_report{size: C.sizeof_struct_weir_check_report}
-	_, err := m.with(func(raw *C.struct_weir_matrix) C.int {
-		return weirMatrixCheck(raw, C.weir_check_flags(flags), &report)
+// Check looks for contradictions, and repairs them if the flags say so: how many there were, and what
+// was seen.
+func (m *Matrix) Check(flags CheckFlags) (errors int, report CheckReport, err error) {
+	found := C.struct_weir_check_report{size: C.sizeof_struct_weir_check_report}
+	errors, err = m.with(func(raw *C.struct_weir_matrix) C.int {
+		return weirMatrixCheck(raw, C.weir_check_flags(flags), &found)
 	})
-	return checkReportOf(&report), err
+	return errors, checkReportOf(&found), err
 }
 
 // Memory says which pages are behind it, and how much is there.

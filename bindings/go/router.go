@@ -136,6 +136,9 @@ func (r *Router) Rules() (found []RuleInfo, err error) {
 // Post hands a block over by the first rule that is for it; to how many channels. A failure leaves
 // it with its owner. The topic, if any, is what rules look at. A negative timeout is for ever.
 func (r *Router) Post(block *Block, length int, topic string, options *RouteOptions, timeout time.Duration) (posted int, err error) {
+	if r == nil {
+		return 0, errNil
+	}
 	if length < 0 {
 		return 0, Error(C.EINVAL)
 	}
@@ -149,7 +152,7 @@ func (r *Router) Post(block *Block, length int, topic string, options *RouteOpti
 	}
 	given := options.raw()
 	given.topic = text
-	err = block.passOn(func(ref C.weir_ref) error {
+	err = block.passOnIn(r.matrix, func(ref C.weir_ref) error {
 		return waiting(timeout, func(timeout time.Duration) (err error) {
 			posted, err = r.with(func(raw *C.struct_weir_router) C.int {
 				return weirRouterPost(raw, ref, C.size_t(length), given, nanoseconds(timeout))

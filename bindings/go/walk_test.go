@@ -80,7 +80,7 @@ func TestVisitorsEndTheWalk(t *testing.T) {
 	if _, err := m.Trim(0); err != nil {
 		t.Fatal(err)
 	}
-	if report, err := m.Check(0); err != nil || report.BrokenChains != 0 {
+	if faults, report, err := m.Check(0); faults != 0 || err != nil || report.BrokenChains != 0 {
 		t.Fatal(report, err)
 	}
 	must(t, b.Free())

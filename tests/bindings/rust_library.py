@@ -29,6 +29,8 @@ STAND_IN = """
 #include <stdint.h>
 uint64_t weir_abi_hash(uint32_t version);
 uint64_t weir_abi_hash(uint32_t version) {{ (void)version; return {hash}; }}
+uint32_t weir_version_number(void);
+uint32_t weir_version_number(void) {{ return {number}; }}
 """
 
 
@@ -50,9 +52,9 @@ def run(program, env):
     return done.returncode, done.stdout + done.stderr
 
 
-def with_stand_in(tap, workshop, program, answer, wanted):
+def with_stand_in(tap, workshop, program, number, answer, wanted):
     folder = workshop.place("stand-in")
-    write(folder / "hash.c", STAND_IN.format(hash=answer))
+    write(folder / "hash.c", STAND_IN.format(number=number, hash=answer))
     workshop.make([*workshop.tool("c"), "-shared", "-fPIC", "hash.c", "-o", "hash.so"], folder)
     found = run(program, dict(workshop.env, LD_PRELOAD=str(folder / "hash.so")))
     text = f"weir 0.1.0 is needed, and the library is weir 0.1.0, {wanted}\n"
@@ -70,8 +72,9 @@ def main():
         tap.finish()
     code, said = run(program, workshop.env)
     tap.ok(code == 0 and said.startswith("fine\ntrue\n"), "proof: one that fits is not", said)
-    with_stand_in(tap, workshop, program, 0, "which is older")
-    with_stand_in(tap, workshop, program, 1, "of another build")
+    with_stand_in(tap, workshop, program, 0xff, 0, "which is older")
+    with_stand_in(tap, workshop, program, 0x100, 1, "of another build")
+    with_stand_in(tap, workshop, program, 0x200, 0, "which has left it behind")
     folder = str(workshop.place("empty"))
     for name, more, wanted in [
         ("no weir.pc", {"PKG_CONFIG_PATH": folder, "PKG_CONFIG_LIBDIR": folder}, "weir"),

@@ -117,6 +117,33 @@ class Waits(WithMatrix):
         self.assertTrue(block.owned)
         block.free()
 
+    def test_a_signal_while_something_is_shown(self):
+        """Wherever it comes, nobody looks at the message afterwards, and the end is not refused."""
+        def stop_at(left):
+            def trace(frame, event, _):
+                if event == "line" and frame.f_code.co_name in ("show", "_forget"):
+                    left[0] -= 1
+                    if left[0] == 0:
+                        raise KeyboardInterrupt
+                return trace
+            return trace
+
+        for line in range(1, 20):
+            inbox = self.channel.subscribe()
+            self.channel.post(b"a")
+            message, left = inbox.read(timeout=1), [line]
+            sys.settrace(stop_at(left))
+            try:
+                bytes(message)
+            except KeyboardInterrupt:
+                pass
+            finally:
+                sys.settrace(None)
+            message._drop_view()
+            inbox.close()
+            self.inbox.read(timeout=1).ack()
+        self.assertGreater(left[0], 0)  # the last rounds had no signal
+
     def test_time_is_counted_over_slices(self):
         start = time.monotonic()
         with self.assertRaises(TimeoutError):

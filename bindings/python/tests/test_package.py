@@ -55,6 +55,16 @@ class Import(unittest.TestCase):
             done = run("-c", "from weir import _load; import ctypes", WEIR_LIBRARY=library)
             self.assertIn("undefined symbol: weir_strerror", done.stderr)  # it went on past the check
 
+    def test_a_library_that_lacks_something(self):
+        with tempfile.TemporaryDirectory() as folder:
+            done = self.refused(self.stand_in(folder, "0.1.0", 0x100, hex(_ffi.ABI_HASH)))
+        self.assertIn("ImportError: the library lacks a function", done.stderr)
+
+    def test_an_empty_name_is_none(self):
+        done = run("-c", "import weir", WEIR_LIBRARY="")
+        if done.returncode != 0:  # where no library is installed
+            self.assertIn("cannot use the library libweir.so.0", done.stderr)
+
     def test_sizes(self):
         from weir import _load
 

@@ -219,6 +219,10 @@ class Routers(WithMatrix):
             self.router.add_rule(weir.RouterCondition.ANY, weir.RouterAction.TO, ["a\0b"])
         with self.assertRaises(TypeError):
             self.router.add_rule(weir.RouterCondition.ANY, weir.RouterAction.TO, ["a"], tags=1)
+        with self.assertRaises(TypeError):  # else rules for the channels l, o and g
+            self.router.add_rule(weir.RouterCondition.ANY, weir.RouterAction.TO, "log")
+        with self.assertRaises(ValueError):
+            self.router.add_rule(weir.RouterCondition.ANY, weir.RouterAction.TO, ["a\nb"])
         self.assertEqual(self.router.rules(), [])
 
 

@@ -82,6 +82,16 @@ class Blocks(unittest.TestCase):
         view[:3] = b"abc"
         self.assertEqual(bytes(view[:3]), b"abc")
 
+    def test_check_counts_errors(self):
+        errors, report = self.matrix.check()
+        self.assertEqual((errors, report.broken_chains), (0, 0))
+
+    def test_a_name_that_is_no_text(self):
+        name = f"weir-py-\udcff-{os.getpid()}"
+        with weir.Matrix.create(name) as matrix:
+            self.addCleanup(weir.Matrix.unlink, name)
+            self.assertEqual(matrix.name, name)
+
     def test_give_and_roots(self):
         block = self.matrix.alloc(64)
         block.view[:4] = b"root"

@@ -7,13 +7,13 @@ from typing import Any, Dict, Tuple
 
 def load(soname: str, version: str, number: int, abi_hash: int) -> Tuple[ctypes.CDLL, ctypes.PyDLL]:
     """The library twice: calls of the first release the interpreter's lock, of the second keep it."""
-    name = os.environ.get("WEIR_LIBRARY", soname)
+    name = os.environ.get("WEIR_LIBRARY") or soname
     try:
         free, held = ctypes.CDLL(name), ctypes.PyDLL(name)
         known = bind(free, "weir_abi_hash", ctypes.c_uint64, ctypes.c_uint32)(number)
         older = bind(free, "weir_version_number", ctypes.c_uint32)() < number
         found = bind(free, "weir_version_string", ctypes.c_char_p)().decode()
-    except (OSError, AttributeError) as error:
+    except (OSError, ImportError) as error:
         raise ImportError(f"weir {version} cannot use the library {name}: {error}") from error
     if known != abi_hash:
         fault = "which is older" if older else "which has left it behind"
@@ -23,7 +23,10 @@ def load(soname: str, version: str, number: int, abi_hash: int) -> Tuple[ctypes.
 
 
 def bind(library: ctypes.CDLL, name: str, result: Any, *arguments: Any) -> Any:
-    function = library[name]  # an object of its own at each call
+    try:
+        function = library[name]  # an object of its own at each call
+    except AttributeError as error:
+        raise ImportError(f"the library lacks a function: {error}") from error
     function.restype = result
     function.argtypes = arguments
     return function

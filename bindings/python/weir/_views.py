@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import ctypes
-import itertools
 import weakref
-from typing import Any, Callable, Optional, Set, TypeVar
+from typing import Any, Callable, Optional, TypeVar
 
 from weir._error import Error, failure
 from weir._handle import Handle, generation, members
@@ -13,13 +12,10 @@ from weir._handle import Handle, generation, members
 Self = TypeVar("Self", bound="Owned")
 
 
-_numbers = itertools.count()
-
-
 class _Pin:
     """Keeps the memory of a handle where it is, even if another thread closes that meanwhile."""
 
-    __slots__ = ("_life",)
+    __slots__ = ("_life", "__weakref__")
 
     def __init__(self, life: Any) -> None:
         self._life = life
@@ -38,22 +34,25 @@ def _array(owner: Handle, address: int, size: int) -> Any:
 
 
 class Shown:
-    """How many views there are that do not own what they show."""
+    """The views that do not own what they show.
+
+    They are counted by looking which are there: what a signal's handler raises may come anywhere,
+    and would leave a number wrong for ever.
+    """
 
     def __init__(self) -> None:
-        self.alive: Set[int] = set()  # a number each: this is changed by whatever thread drops one
+        self._pins: weakref.WeakSet[_Pin] = weakref.WeakSet()  # one each, as long as that
+
+    @property
+    def alive(self) -> bool:
+        return bool(self._pins) and any(True for _ in members(self._pins))
 
     def show(self, owner: Handle, address: int, size: int, keep: Any) -> memoryview:
         """A view of memory of `owner`, which keeps `keep` until its last slice is gone."""
         array = _array(owner, address, size)
-        number = next(_numbers)
-        self.alive.add(number)
-        weakref.finalize(array, self._forget, number, keep).atexit = False
+        array.keep = keep
+        self._pins.add(array.pin)
         return memoryview(array).cast("B")
-
-    def _forget(self, number: int, keep: Any) -> None:
-        self.alive.discard(number)
-        del keep  # it lived until now
 
 
 class Owner(Handle):
@@ -66,7 +65,7 @@ class Owner(Handle):
 
     def _watched(self) -> bool:
         """Whether there are views besides those of single blocks and slots."""
-        return bool(self._shown.alive)
+        return self._shown.alive
 
     def _give_all_back(self) -> None:
         """What is left; BufferError, and nothing is done, if views are alive."""

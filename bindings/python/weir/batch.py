@@ -62,7 +62,7 @@ class _Batch:
         return done
 
     def _watched(self) -> bool:
-        return bool(self._shown.alive)
+        return self._shown.alive
 
     def __reduce__(self) -> Any:
         raise TypeError(f"{type(self).__name__} can be neither copied nor pickled")

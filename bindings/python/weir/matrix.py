@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import os
 import weakref
 from ctypes import byref
 from typing import TYPE_CHECKING, Any, Callable, Dict, List, Optional, Tuple, Union
@@ -106,7 +107,7 @@ class Matrix(Owner):
 
     @property
     def name(self) -> str:
-        return bytes(self._value(_ffi.weir_matrix_name)).decode()
+        return os.fsdecode(self._value(_ffi.weir_matrix_name))
 
     def fileno(self) -> int:
         return self._call(_ffi.weir_matrix_fd)
@@ -199,10 +200,10 @@ class Matrix(Owner):
         self._call(_ffi.weir_matrix_memory, byref(found))
         return found
 
-    def check(self, flags: int = 0) -> _ffi.CheckReport:
+    def check(self, flags: int = 0) -> Tuple[int, _ffi.CheckReport]:
+        """Checks every invariant; how many errors there are, and what was seen."""
         report: _ffi.CheckReport = info(_ffi.CheckReport)
-        self._call(_ffi.weir_matrix_check, flags, byref(report))
-        return report
+        return self._call(_ffi.weir_matrix_check, flags, byref(report)), report
 
     def heal(self) -> int:
         """Finishes what dead participants left; how many there were."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import os
 import typing
 from collections import abc
 from ctypes import byref
@@ -56,6 +57,10 @@ class Router(Handle):
     def add_rule(self, condition: int, action: int, channels: abc.Sequence[str] = (),
                  **values: Any) -> int:
         """Adds a rule, with the fields of RouterRule; its number. Channels need not exist yet."""
+        if isinstance(channels, str):  # which is a row of names of one letter, too
+            raise TypeError("channels must be a list of names, not str")
+        if any("\n" in name for name in channels):  # C would see two
+            raise ValueError("a newline in the name of a channel")
         names = "\n".join(channels) if channels else None
         given = {"condition": condition, "action": action, "channels": names, **values}
         rule, number = options(_ffi.RouterRule, given), ctypes.c_uint64()
@@ -97,7 +102,7 @@ class Router(Handle):
 
 
 def _rule(found: _ffi.RuleInfo) -> Rule:
-    names = found.channels.decode()
+    names = os.fsdecode(found.channels)
     return Rule(found.id, _ffi.RouterCondition(found.condition), _ffi.RouterAction(found.action),
-                found.tag, found.mask, found.topic.decode(), names.split("\n") if names else [],
+                found.tag, found.mask, os.fsdecode(found.topic), names.split("\n") if names else [],
                 found.matched, found.posted, found.refused)

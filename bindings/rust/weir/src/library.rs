@@ -28,7 +28,10 @@ pub(crate) fn fits() -> Result<()> {
 pub(crate) fn misfit() -> String {
     let [_, major, minor, patch] = sys::VERSION_NUMBER.to_be_bytes();
     // SAFETY: has no preconditions.
-    let why = match unsafe { sys::weir_abi_hash(sys::VERSION_NUMBER) } {
+    let (hash, newest) =
+        unsafe { (sys::weir_abi_hash(sys::VERSION_NUMBER), sys::weir_version_number()) };
+    let why = match hash {
+        0 if newest >= sys::VERSION_NUMBER => "which has left it behind",
         0 => "which is older",
         _ => "of another build",
     };
