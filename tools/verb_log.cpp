@@ -175,12 +175,20 @@ LogReader read_from(LogTailOptions const &options, std::uint64_t from)
     return read_log(options.target.folder, from, options.salvage ? WEIR_READER_SALVAGE : 0);
 }
 
+/// Where the look for the last records begins; 0: at the oldest.
+std::uint64_t tail_start(LogTailOptions const &options)
+{
+    if (options.salvage)
+        return 0; // a damaged log says nothing about itself
+    weir_log_info const info = info_of(options.target.folder);
+    std::uint64_t const from = info.durable_lsn > kTailBytes ? info.durable_lsn - kTailBytes : 0;
+    return from < info.first_lsn ? 0 : from;
+}
+
 /// The last `count` records, oldest first, and where they end.
 std::vector<std::string> last_records(LogTailOptions const &options, std::uint64_t &ret_next)
 {
-    weir_log_info const info = info_of(options.target.folder);
-    std::uint64_t from = info.durable_lsn > kTailBytes ? info.durable_lsn - kTailBytes : 0;
-    from = from < info.first_lsn ? 0 : from;
+    std::uint64_t from = tail_start(options);
     for (;; from = 0) {
         std::deque<std::string> lines;
         ret_next = from;
