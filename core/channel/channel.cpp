@@ -53,9 +53,17 @@ void drain_channel(Matrix &matrix, Ref ref) noexcept
     if (ring.ok())
         const_cast<Ring &>(*ring).drain(true);
 }
+
+void wake_channel(Matrix &matrix, Ref ref) noexcept
+{
+    auto ring = Ring::of(matrix, ref);
+    if (ring.ok())
+        const_cast<Ring &>(*ring).wake_everybody();
+}
 } // namespace
 
-RootOps const kChannelRootOps = {heal_channel, visit_channel, retire_channel, drain_channel};
+RootOps const kChannelRootOps = {heal_channel, visit_channel, retire_channel, drain_channel,
+                                 wake_channel};
 
 // ---- making and opening
 

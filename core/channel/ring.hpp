@@ -111,6 +111,7 @@ class Ring {
     template <class Visit> int each_subscriber(Visit visit) const noexcept;
 
     void retire() noexcept;
+    void wake_everybody() noexcept;
     bool retired() const noexcept
     {
         return header_->retired.load(relaxed) != 0; // a switch; who misses it sees it next time
@@ -241,7 +242,6 @@ class Ring {
 
     // ring_heal.cpp
     void heal_cell(Spot spot, CellWord word) noexcept;
-    void wake_everybody() noexcept;
     void count_cell(uint64_t i, ChannelInfo &ret, uint64_t &oldest) const noexcept;
 
     Matrix *matrix_ = nullptr;

@@ -110,6 +110,8 @@ struct RootOps {
     void (*retire)(class Matrix &matrix, Ref ref) noexcept = nullptr;
     /// Frees what a retired object, which nobody has open, still keeps alive. May be called twice.
     void (*drain)(class Matrix &matrix, Ref ref) noexcept = nullptr;
+    /// Wakes all who sleep on the object, because the whole matrix was retired.
+    void (*wake)(class Matrix &matrix, Ref ref) noexcept = nullptr;
 };
 
 struct MatrixOptions {

@@ -160,9 +160,17 @@ void drain_pool(Matrix &matrix, Ref ref) noexcept
             static_cast<void>(matrix.free_owned(extent, kNobody)); // gone already: as good
     }
 }
+
+void wake_pool(Matrix &matrix, Ref ref) noexcept
+{
+    Slots slots;
+    static_cast<void>(open_slots(matrix, ref, slots));
+    if (slots.extents() != 0)
+        slots.gate().notice_always();
+}
 } // namespace
 
-RootOps const kPoolRootOps = {heal_pool, visit_pool, retire_pool, drain_pool};
+RootOps const kPoolRootOps = {heal_pool, visit_pool, retire_pool, drain_pool, wake_pool};
 
 // ---- making and opening
 

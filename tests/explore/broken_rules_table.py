@@ -430,6 +430,14 @@ CHANNEL = [
     rule("C11: who is about to sleep looks whether it was retired", "w_retire", (2, 0, 0),
          (TURNS, "        WEIR_TRY(enter()); // [F] as below: who retired it may have woken us before "
           "we slept\n", ""), sees="C6"),
+    rule("C11: who retires the matrix wakes who sleeps on a channel", "w_matrix", (1, 0, 0),
+         (LIFECYCLE, "        Directory(*this).wake();\n", "        ;\n"), sees="C6"),
+    rule("P5: who retires the matrix wakes who sleeps on a pool", "pool_wait_matrix", (1, 0, 0),
+         (POOL_SHARED, "    if (slots.extents() != 0)\n        slots.gate().notice_always();\n", ""),
+         sees="P5"),
+    rule("C11: who retires the matrix wakes posters too", "w_matrix_room", (1, 0, 0),
+         (RING_HEAL, "        Waiting(levels_[level].room.word).wake_always();\n", "        ;\n"),
+         sees="C6"),
     rule("C11: the second look before the sleep", "w_one", (2, 0, 0),
          (TURNS,
           "        if (done = attempt(); done.code != -EAGAIN) // [F] after the announcement\n"
@@ -689,7 +697,7 @@ WAIT_RULES = [
     rule("wait: healing wakes", "wait_death", (1, 1, 0),
          (HEAL, "    Waiting(segment_.header().memory).wake_always();\n", ""), sees="forgotten"),
     rule("wait: retirement wakes", "wait_retire", (1, 0, 0),
-         (LIFECYCLE, "    Waiting(segment_.header().memory).wake_always(); // who waits", "    // who waits"),
+         (LIFECYCLE, "    Waiting(segment_.header().memory).wake_always();\n", ""),
          sees="retired"),
 ]
 

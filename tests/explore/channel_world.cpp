@@ -66,7 +66,8 @@ void Peer::settle_post(int message, Ref ref, Status status) const
     }
     if (status.code != -EAGAIN && status.code != -ETIMEDOUT && status.code != -kRetired)
         fail("post says %d", status.code);
-    if (!matrix().free(ref).ok())
+    bool const over = matrix().segment().retired();
+    if (!over && !matrix().free(ref).ok())
         fail("the block of a message that was not posted is not its poster's any more");
 }
 
@@ -185,6 +186,12 @@ void Peer::end() const
     Status const status = world_.channel(number_).retire();
     if (!status.ok() && !(status.code == -EBUSY && anybody_stopped()))
         fail("retire says %d", status.code);
+}
+
+void Peer::end_matrix() const
+{
+    if (!matrix().retire().ok())
+        fail("retiring the matrix says no");
 }
 
 void Peer::watch() const
@@ -636,7 +643,13 @@ void ChannelWorld::died(int who)
 bool ChannelWorld::has_ended() const
 {
     auto const &header = *reinterpret_cast<ChannelHeader const *>(begin_);
-    return __atomic_load_n(header.retired.address(), __ATOMIC_SEQ_CST) != 0;
+    return __atomic_load_n(header.retired.address(), __ATOMIC_SEQ_CST) != 0 || matrix_is_over();
+}
+
+bool ChannelWorld::matrix_is_over() const
+{
+    auto const &header = *reinterpret_cast<Header const *>(base());
+    return __atomic_load_n(header.state.address(), __ATOMIC_SEQ_CST) != kStateReady;
 }
 
 /// C6, when a sleeper's time runs out. Somebody who died before waking others has to be healed
@@ -678,6 +691,8 @@ void ChannelWorld::overslept(int who)
 /// Empties the channel as a user would, or retires it if who was about to do that has died.
 void ChannelWorld::settle()
 {
+    if (matrix_is_over())
+        return; // nobody empties it any more
     if (plan_.mode == ChannelMode::broadcast)
         check_broadcast();
     bool const may_lose = plan_.ttl != 0 || plan_.overflow == Overflow::drop_oldest;
