@@ -9,8 +9,7 @@
 //                  posts, ring_read.cpp reads, ring_broadcast.cpp, ring_subscribers.cpp,
 //                  ring_discard.cpp (what is lost on purpose), ring_heal.cpp
 //     hand.hpp     what a subscription has read and not answered
-//     channel.hpp, subscription.hpp   the handles; waiting_turns.hpp, watcher.hpp: waiting;
-//                  open_handle.hpp: what all handles share
+//     channel.hpp, subscription.hpp   the handles; waiting_turns.hpp, watcher.hpp: waiting
 //     router.hpp   a table of rules that says to which channels a message goes
 //
 // Glossary
@@ -77,10 +76,10 @@
 //   are bounded; every ref is looked up in the matrix before it is handed out.
 #pragma once
 
-#include "core/channel/open_handle.hpp"
 #include "core/channel/ring.hpp"
 #include "core/channel/waiting_turns.hpp"
 #include "core/matrix/matrix.hpp"
+#include "core/matrix/open_handle.hpp"
 
 #include <cstddef>
 #include <cstdint>
@@ -137,12 +136,13 @@ class Channel : private OpenHandle {
     Matrix &matrix() noexcept { return *matrix_; }
 
   private:
+    friend struct OpenHandle;
+
     static Result<Channel *> attach_once(Matrix &matrix, char const *name,
                                          ChannelOptions const &options, Channel *&spare) noexcept;
     static Status make_block(Matrix &matrix, char const *name,
                              ChannelOptions const &options) noexcept;
-    static Result<Channel *> add_open(Matrix &matrix, OpenObject const &object,
-                                      ChannelOptions const &options, Channel *&spare) noexcept;
+    Status prepare(Matrix &matrix, Ref ref, ChannelOptions const &options) noexcept;
     Status enter_to_look() noexcept;
     /// `now`: 0, to look at the clock.
     Status post_entered(Post const &what, Nanoseconds timeout, Nanoseconds now = 0) noexcept;

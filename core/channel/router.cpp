@@ -48,55 +48,30 @@ struct Router::Target {
 
 // ---- making and opening
 
-Result<Router *> Router::add_open(Matrix &matrix, OpenObject const &object, Router *&spare) noexcept
+Result<Router *> Router::attach_once(Matrix &matrix, char const *name, Router *&spare) noexcept
 {
-    if (OpenHandle *const known = find(matrix, object); known != nullptr) {
-        known->share(object);
-        return static_cast<Router *>(known);
-    }
-    auto const rules = RouteRules::of(matrix, object.ref);
-    if (!rules.ok()) {
-        matrix.close_object(object);
-        return rules.status();
-    }
-    Router *const made = std::exchange(spare, nullptr);
-    made->rules_ = *rules;
-    made->add_to(matrix, object);
-    return made;
+    return open_named(matrix, name, RootKind::router, spare, [&](Router &made, Ref ref) -> Status {
+        auto const rules = RouteRules::of(matrix, ref);
+        WEIR_TRY(rules);
+        made.rules_ = *rules;
+        return kOk;
+    });
 }
 
 Result<Router *> Router::attach(Matrix &matrix, char const *name) noexcept
 {
-    Router *spare = make<Router>();
-    if (spare == nullptr)
-        return error(ENOMEM);
-    auto const attach_once = [&]() noexcept -> Result<Router *> {
-        Guard const guard(matrix.objects_mutex());
-        auto const object = OpenHandle::open(matrix, name, RootKind::router);
-        WEIR_TRY(object);
-        return add_open(matrix, *object, spare);
-    };
-    auto const attached = attach_once();
-    destroy(spare);
-    return attached;
+    SpareHandle<Router> spare;
+    return spare.handle == nullptr ? error(ENOMEM) : attach_once(matrix, name, spare.handle);
 }
 
 Result<Router *> Router::create(Matrix &matrix, char const *name) noexcept
 {
-    Allocation block;
-    Status const allocated = matrix.alloc({sizeof(RouterHeader), kCacheLine, true, 0}, block);
-    if (!allocated.ok()) // a matrix smaller than the table has no room for it either
-        return allocated.code == -EINVAL ? error(ENOMEM) : allocated;
-    RouteRules::format(block.data);
-    Status const bound = matrix.bind_object(name, RootKind::router, block.ref);
-    if (!bound.ok()) {
-        static_cast<void>(matrix.free(block.ref)); // ours still
-        return bound;
-    }
-    auto const attached = attach(matrix, name);
-    // It was there a moment ago: somebody retired it.
-    bool const gone = attached.status().code == -ENOENT || attached.status().code == -kType;
-    return gone ? error(kRetired) : attached;
+    SpareHandle<Router> spare;
+    if (spare.handle == nullptr)
+        return error(ENOMEM);
+    WEIR_TRY(make_named(matrix, name, RootKind::router, {sizeof(RouterHeader), kCacheLine, true, 0},
+                        &RouteRules::format));
+    return just_made(attach_once(matrix, name, spare.handle));
 }
 
 Router::~Router()

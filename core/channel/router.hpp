@@ -40,11 +40,11 @@ class Router : private OpenHandle {
     Status rules(int (*visit)(Rule const &, void *), void *userdata) noexcept;
 
   private:
+    friend struct OpenHandle;
     struct Target;
 
     Status enter() noexcept;
-    static Result<Router *> add_open(Matrix &matrix, OpenObject const &object,
-                                     Router *&spare) noexcept;
+    static Result<Router *> attach_once(Matrix &matrix, char const *name, Router *&spare) noexcept;
     Result<Target *> open_target(char const *name) noexcept;
     Target *add_target(Target &made) noexcept;
     void close_target(Target *target, bool gone) noexcept;

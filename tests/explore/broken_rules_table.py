@@ -31,6 +31,7 @@ RESIZE = "core/matrix/resize.cpp"
 WAIT = "core/matrix/wait.cpp"
 LIFECYCLE = "core/matrix/lifecycle.cpp"
 ROOTS = "core/matrix/roots.cpp"
+OPEN_HANDLE = "core/matrix/open_handle.hpp"
 PEOPLE = "core/segment/participants.cpp"
 RING = "core/channel/ring.cpp"
 RING_HEAL = "core/channel/ring_heal.cpp"
@@ -702,6 +703,9 @@ WAIT_RULES = [
 ]
 
 ROOT_RULES = [
+    rule("who opens without a mark looks whether it has gone", "rt_watch", (1, 0, 0),
+         (OPEN_HANDLE, "            return gone ? error(ENOENT) : fits;\n",
+          "            return gone ? fits : fits;\n"), sees="who only looks"),
     rule("bind: ref and name before BOUND", "bind", (1, 0, 0),
          (ROOTS, "    entry.ref.store(ref.value, release);\n", ""),
          (ROOTS, "    change(index, writing, writing.to(RootState::bound));\n    return kOk;\n",

@@ -206,6 +206,16 @@ void Peer::watch() const
     Directory(watcher).visit(count, &missing);
     if (missing != 0)
         fail("who only looks finds %d places that name no block", missing);
+    auto const opened = Channel::attach(watcher, kName, {});
+    if (!opened.ok() && opened.status().code != -ENOENT)
+        fail("who only looks is told %d", opened.status().code);
+    if (!opened.ok())
+        return;
+    ChannelInfo info;
+    Status const looked = (*opened)->inquire(info);
+    if (!looked.ok() && looked.code != -kRetired)
+        fail("who only looks into it is told %d", looked.code);
+    (*opened)->unref();
 }
 
 bool Peer::open()

@@ -57,6 +57,10 @@ class Hand {
     /// As a post does: finds the rule and counts.
     void route(uint64_t tag) const;
     void heal() const { actor_.heal(); }
+    /// Ends the router: its block goes with its last user.
+    void retire() const;
+    /// Opens and reads it as a read-only handle does: without a mark.
+    void watch() const;
 
   private:
     RouterWorld &world_;
@@ -131,6 +135,7 @@ class RouterWorld : public MatrixWorld {
         removals_ = true;
     }
     void counted(uint64_t id) { ++hits_[id]; }
+    void ended() { over_ = true; }
 
     /// What a read says was true at some moment between its begin and its end.
     void check_found(int who, std::size_t since, uint64_t tag, Status status, Rule const &rule)
@@ -173,11 +178,13 @@ class RouterWorld : public MatrixWorld {
         history_.assign(1, rules_now());
         alive_ = given_ = {1};
         hits_.clear();
-        removals_ = false;
+        removals_ = over_ = false;
     }
 
     void settle() override
     {
+        if (over_)
+            return; // the memory may be another's
         if ((raw(header_->writer.word) & 0xffff) != weir::kNobody)
             return fail("the ticket is somebody's at rest");
         RouteTable const &table = header_->table[raw(header_->current) & 1];
@@ -214,7 +221,7 @@ class RouterWorld : public MatrixWorld {
     std::vector<std::map<uint64_t, uint64_t>> history_; ///< one for each version
     std::set<uint64_t> alive_, given_;                  ///< added and not removed; added
     std::map<uint64_t, uint64_t> hits_;
-    bool removals_ = false;
+    bool removals_ = false, over_ = false;
 };
 
 bool is_in_the_way(Status status) { return status.code == -EBUSY && anybody_stopped(); }
@@ -250,6 +257,37 @@ void Hand::route(uint64_t tag) const
         return;
     rules.counters(rule).matched.fetch_add(1, relaxed);
     world_.counted(rule.id);
+}
+
+void Hand::retire() const
+{
+    world_.ended();
+    auto const open = actor_.matrix().open_object("r", RootKind::router);
+    if (!open.ok())
+        return fail("open says %d", open.status().code);
+    Status const done = actor_.matrix().retire_object(*open);
+    if (!done.ok() && !is_in_the_way(done))
+        fail("retire says %d", done.code);
+    actor_.matrix().close_object(*open);
+}
+
+void Hand::watch() const
+{
+    MatrixOptions options;
+    options.access.read_only = true;
+    options.root_ops = kRootOps;
+    Matrix watcher;
+    Segment &segment = actor_.matrix().segment();
+    must(watcher.adopt(segment.base(), segment.geometry(), options), "watch");
+    auto const opened = Router::attach(watcher, "r");
+    if (!opened.ok() && opened.status().code != -ENOENT)
+        fail("who only looks is told %d", opened.status().code);
+    if (!opened.ok())
+        return;
+    Status const looked = (*opened)->rules([](Rule const &, void *) { return 0; }, nullptr);
+    if (!looked.ok() && looked.code != -kRetired)
+        fail("who only looks at rules is told %d", looked.code);
+    (*opened)->unref();
 }
 
 void add(char const *name, char const *about, int deepest, std::vector<RouterProgram> programs)
@@ -292,6 +330,8 @@ void register_router()
         {adds(2), removes(1), routes(1)});
     add("rt_remove", "two remove the same rule", 2, {removes(1), removes(1)});
     add("rt_count", "two are counted while a rule is added", 1, {adds(2), routes(1), routes(1)});
+    add("rt_watch", "a read-only handle opens a router that is retired", 2,
+        {[](Hand const &me) { me.retire(); }, [](Hand const &me) { me.watch(); }});
     add("rt_heal", "a heal beside who changes the rules", 1,
         {removes(1), [](Hand const &me) { me.heal(); }, adds(2)});
 }
