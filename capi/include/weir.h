@@ -1964,7 +1964,7 @@ enum {
      *  and the post says so */
     WEIR_CHANNEL_DROP_NEW = 2,
     /** drops the oldest message of the level, unless a reader has it in its
-     *  hand, then as `WEIR_CHANNEL_BLOCK` */
+     *  hand, then as `WEIR_CHANNEL_BLOCK`, and no other reader loses it */
     WEIR_CHANNEL_DROP_OLDEST = 3,
 };
 

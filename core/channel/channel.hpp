@@ -26,7 +26,7 @@
 //   broadcast: FULL(p) until nobody holds it and it is not retained --> FREEING(p, anybody)
 //              --> EMPTY(p + capacity). Who finds a holder after FREEING goes back to FULL(p)
 //   both:      FULL(p) --> DROPPING or EXPIRING(p, anybody) --> EMPTY(p + capacity), or FULL(p)
-//              again for those who have it in hand: ring_discard.cpp
+//              again, if it is in a hand: ring_discard.cpp
 //   Order within a post: WRITING; ref; the block from me to nobody; holders; FULL. Order within an
 //   ack: the block freed (or nobody to me); ref := 0; EMPTY. So a block is nobody's exactly while a
 //   cell speaks of it.
@@ -67,8 +67,8 @@
 //
 // Waiting
 //   Posters of a level sleep on its `room`, readers on `items`. In a queue a message wakes one
-//   reader and a free cell one poster; a poster who has posted, or gives up, passes the wake-up on
-//   if there is more room. In broadcast a message wakes all. Threads that watch for a descriptor
+//   reader and a free cell one poster, with DROP_OLDEST also one that comes out of a hand; a poster
+//   who has posted, or gives up, passes the wake-up on if there may be more room. In broadcast a message wakes all. Threads that watch for a descriptor
 //   sleep on `watchers` and are all woken: they take nothing.
 //
 // What it trusts and checks

@@ -489,7 +489,7 @@ BROADCAST = [
          (DISCARD, "    CellWord const mine = full.to(how, matrix_->me().owner);\n"
           "    return !change",
           "    CellWord const mine = full.to(how, matrix_->me().owner);\n"
-          "    if (broadcast())\n        take_away(spot, losers(spot), how);\n"
+          "    if (broadcast())\n        take_away(spot, losers(spot, 0), how);\n"
           "    return !change")),
     rule("C14: who collects looks for holders after FREEING", "b_late1", (2, 0, 0),
          (CAST, "        if (is_held(spot)) {\n            change(spot, freeing, full);\n",
@@ -506,15 +506,30 @@ BROADCAST = [
          (RING, "        if (left || given == 0)\n", "        if (left)\n")),
     rule("the last holder collects", "b_last", (1, 0, 0),
          (CAST, "    if (last || may_lose())\n", "    if (false)\n"), sees="nobody holds"),
-    rule("the word before the holders", "b_drop", (3, 0, 0),
+    rule("the word before the holders", "b_ttl_race", (3, 0, 0),
          (CAST, "    bool const mine = load(spot).raw == full.raw && (at.holders.load(seq_cst) & bit) != 0;\n",
           "    bool const held = (at.holders.load(seq_cst) & bit) != 0;\n"
           "    bool const mine = held && load(spot).raw == full.raw;\n"), schedules=2000000),
-    rule("the pins before the holders", "b_drop", (2, 0, 0),
-         (DISCARD, "    uint64_t const pins = at.pins.load(seq_cst);\n"
-          "    return at.holders.load(seq_cst) & ~pins;\n",
-          "    uint64_t const holders = at.holders.load(seq_cst);\n"
-          "    return holders & ~at.pins.load(seq_cst);\n"), sees="C8|told"),
+    rule("the pins before the holders", "b_ttl_race", (2, 0, 0),
+         (DISCARD, "    return cell(spot).holders.load(seq_cst) & ~keepers;\n",
+          "    uint64_t const holders = cell(spot).holders.load(seq_cst);\n"
+          "    return holders & ~(cell(spot).pins.load(seq_cst) | keepers * 0);\n"),
+         sees="C8|told"),
+    rule("C7: who drops looks for pins after DROPPING", "b_hold", (2, 0, 0),
+         (DISCARD, "        if (sure && is_pinned(spot))\n", "        if (false)\n"), sees="C7"),
+    rule("what is in a hand is taken away from nobody", "b_hold", (2, 0, 0),
+         (DISCARD, "        if (sure && is_pinned(spot))\n            return put_back(spot, word);\n", ""),
+         (DISCARD, "how == Phase::dropping && is_pinned(spot))\n        return false;\n",
+          "false)\n        return false;\n"),
+         (DISCARD, "        if (sure ? cell(spot).holders.load(seq_cst) != 0 : is_held(spot))",
+          "        if (is_held(spot))"), sees="C8"),
+    rule("C11: who lets go tells who wants to drop", "w_cast_hold", (1, 0, 0),
+         (CAST, "    tell_dropper(spot.level);\n", ""), sees="C6"),
+    rule("C11: who gives back tells who wants to drop", "w_drop_nack", (1, 0, 0),
+         (RING_READ, "    tell_dropper(spot.level);\n", ""), sees="C6"),
+    rule("C11: who has dropped passes the wake-up on", "w_drop_two", (1, 0, 0),
+         (RING, "lap(next.position)) || options_.overflow == Overflow::drop_oldest)",
+          "lap(next.position)))"), sees="C6"),
     rule("who joins starts a lap back", "b_join", (2, 0, 0),
          (SUBSCRIBERS, "tail > capacity() ? tail - capacity() : 0;", "tail;"), sees="C2|C4|never|not"),
     rule("healing takes a dead subscriber's bits", "b_heal", (1, 1, 0),
