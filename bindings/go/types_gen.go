@@ -730,7 +730,7 @@ const (
 	// drops the message that is posted: its block is freed, it is counted, and the post says so
 	ChannelOverflowDropNew ChannelOverflow = 2
 	// drops the oldest message of the level, unless a reader has it in its hand, then as
-	// `WEIR_CHANNEL_BLOCK`
+	// `WEIR_CHANNEL_BLOCK`, and no other reader loses it
 	ChannelOverflowDropOldest ChannelOverflow = 3
 )
 

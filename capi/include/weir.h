@@ -1035,7 +1035,9 @@ WEIR_API struct weir_matrix *weir_matrix_unref(
 /**
  * Ends a matrix for everybody: from now on each call on it that could change
  * something fails with `-WEIR_E_RETIRED`, and so does attaching. Who waits for
- * memory is woken and told.
+ * memory, or in a channel, a router or a pool of the matrix, is woken and told,
+ * in every process. If the process dies before that, each looks by himself
+ * within a second.
  *
  * The name that this handle was opened by is removed. If the process dies
  * before that, or the handle was opened by descriptor, the name stays; who
@@ -1501,7 +1503,11 @@ WEIR_API int weir_matrix_alloc(
  *
  * A second free of a block is recognised by its generation and changes nothing.
  * A block that has a name is freed too, and its name then stands for nothing:
- * call weir_matrix_unbind() first, which also settles who may free it.
+ * call weir_matrix_unbind() first, which also settles who may free it. One that
+ * was posted is its readers': see weir_channel_post(). The block of a channel,
+ * a router or a pool, which weir_matrix_roots() and weir_matrix_walk() show, is
+ * not told from others: to free it destroys the object for everybody. Retire it
+ * instead.
  *
  * @param[in] matrix the matrix.
  * @param[in] block  the block. Passes to the library, unless the call fails.
@@ -1704,7 +1710,10 @@ WEIR_API int weir_block_give(struct weir_matrix *matrix, weir_ref block,
                              uint64_t participant) WEIR_NOEXCEPT;
 
 /**
- * Takes a block of nobody. Of all who try, one succeeds.
+ * Takes a block of nobody. Of all who try, one succeeds. A block that was
+ * posted is nobody's too, but its readers': see weir_channel_post(); and so is
+ * the block of a channel, a router or a pool, which must be left alone: see
+ * weir_matrix_free().
  *
  * @param[in] matrix the matrix.
  * @param[in] block  one of nobody's.
@@ -1960,7 +1969,7 @@ enum {
      *  and the post says so */
     WEIR_CHANNEL_DROP_NEW = 2,
     /** drops the oldest message of the level, unless a reader has it in its
-     *  hand, then as `WEIR_CHANNEL_BLOCK` */
+     *  hand, then as `WEIR_CHANNEL_BLOCK`, and no other reader loses it */
     WEIR_CHANNEL_DROP_OLDEST = 3,
 };
 
@@ -2302,7 +2311,8 @@ WEIR_API struct weir_channel *weir_channel_unref(
 /**
  * Ends a channel for everybody: its name is free again, posts and reads fail,
  * who waits is woken, and what waits in it is freed. Its memory comes back when
- * the last process that is attached lets go.
+ * the last process that is attached lets go; who has posted to it through a
+ * router is attached too, see weir_router_post().
  *
  * Messages in readers' hands stay theirs until they are acknowledged or taken.
  *
@@ -2330,6 +2340,12 @@ WEIR_API int weir_channel_retire(struct weir_channel *channel) WEIR_NOEXCEPT;
  * From the moment the call succeeds the message is in the channel, whoever
  * dies. The poster's messages are read in the order in which they were posted,
  * except for redeliveries.
+ *
+ * While the message is in the channel its block is nobody's, and whoever still
+ * knows the ref must leave it alone. A weir_matrix_free() or weir_block_take()
+ * of it takes the message away: its readers skip it and are told by `missed`;
+ * who has it in hand reads bytes that may be another block's, and may be told
+ * so by `-WEIR_E_STALE` or `-EPERM` when he answers. The channel goes on.
  *
  * @param[in] channel    the channel.
  * @param[in] block      one of this participant's. Passes to the library,
@@ -5041,6 +5057,11 @@ WEIR_API int weir_router_rules(struct weir_router *router,
  * channel that drops what is new. If no rule is for it, or the post fails, the
  * block stays the caller's. A rule that copies hands it over if one of its
  * channels took it.
+ *
+ * A channel is opened by the first post to it, and stays open until no rule
+ * names it any more and this handle is used again, or is closed. If it was
+ * retired and made anew, the next post to it finds that; until then the old
+ * one's memory stays.
  *
  * @param[in] router     the router.
  * @param[in] block      one of this participant's. Passes to the library,

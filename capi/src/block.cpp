@@ -123,7 +123,10 @@ WEIR_API int weir_matrix_alloc(struct weir_matrix *matrix, size_t size,
  *
  * A second free of a block is recognised by its generation and changes nothing.
  * A block that has a name is freed too, and its name then stands for nothing:
- * call weir_matrix_unbind() first, which also settles who may free it.
+ * call weir_matrix_unbind() first, which also settles who may free it. One that was
+ * posted is its readers': see weir_channel_post(). The block of a channel, a router
+ * or a pool, which weir_matrix_roots() and weir_matrix_walk() show, is not told from
+ * others: to free it destroys the object for everybody. Retire it instead.
  *
  * @class weir_matrix method
  * @param[in] matrix the matrix
@@ -391,7 +394,9 @@ WEIR_API int weir_block_give(struct weir_matrix *matrix, weir_ref block,
 }
 
 /**
- * Takes a block of nobody. Of all who try, one succeeds.
+ * Takes a block of nobody. Of all who try, one succeeds. A block that was posted is
+ * nobody's too, but its readers': see weir_channel_post(); and so is the block of a
+ * channel, a router or a pool, which must be left alone: see weir_matrix_free().
  *
  * @class weir_matrix method
  * @param[in] matrix the matrix

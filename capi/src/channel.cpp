@@ -190,7 +190,8 @@ WEIR_API struct weir_channel *weir_channel_unref(struct weir_channel *channel) n
 /**
  * Ends a channel for everybody: its name is free again, posts and reads fail,
  * who waits is woken, and what waits in it is freed. Its memory comes back when
- * the last process that is attached lets go.
+ * the last process that is attached lets go; who has posted to it through a
+ * router is attached too, see weir_router_post().
  *
  * Messages in readers' hands stay theirs until they are acknowledged or taken.
  *
@@ -222,6 +223,12 @@ WEIR_API int weir_channel_retire(struct weir_channel *channel) noexcept
  * From the moment the call succeeds the message is in the channel, whoever dies.
  * The poster's messages are read in the order in which they were posted, except
  * for redeliveries.
+ *
+ * While the message is in the channel its block is nobody's, and whoever still
+ * knows the ref must leave it alone. A weir_matrix_free() or weir_block_take() of
+ * it takes the message away: its readers skip it and are told by `missed`; who has
+ * it in hand reads bytes that may be another block's, and may be told so by
+ * `-WEIR_E_STALE` or `-EPERM` when he answers. The channel goes on.
  *
  * @class weir_channel method
  * @param[in] channel    the channel

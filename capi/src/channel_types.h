@@ -43,7 +43,7 @@ WEIR_ENUM(weir_channel_overflow) {
     WEIR_CHANNEL_FAIL = 1,
     /** drops the message that is posted: its block is freed, it is counted, and the post says so */
     WEIR_CHANNEL_DROP_NEW = 2,
-    /** drops the oldest message of the level, unless a reader has it in its hand, then as `WEIR_CHANNEL_BLOCK` */
+    /** drops the oldest message of the level, unless a reader has it in its hand, then as `WEIR_CHANNEL_BLOCK`, and no other reader loses it */
     WEIR_CHANNEL_DROP_OLDEST = 3,
 };
 

@@ -324,7 +324,9 @@ WEIR_API struct weir_matrix *weir_matrix_unref(struct weir_matrix *matrix) noexc
 /**
  * Ends a matrix for everybody: from now on each call on it that could change
  * something fails with `-WEIR_E_RETIRED`, and so does attaching. Who waits for
- * memory is woken and told.
+ * memory, or in a channel, a router or a pool of the matrix, is woken and told,
+ * in every process. If the process dies before that, each looks by himself within
+ * a second.
  *
  * The name that this handle was opened by is removed. If the process dies before
  * that, or the handle was opened by descriptor, the name stays; who makes or

@@ -260,6 +260,10 @@ WEIR_API int weir_router_rules(struct weir_router *router, weir_rule_fn callback
  * block stays the caller's. A rule that copies hands it over if one of its
  * channels took it.
  *
+ * A channel is opened by the first post to it, and stays open until no rule names
+ * it any more and this handle is used again, or is closed. If it was retired and
+ * made anew, the next post to it finds that; until then the old one's memory stays.
+ *
  * @class weir_router method
  * @param[in] router     the router
  * @param[in] block      consumed; one of this participant's

@@ -6,21 +6,9 @@
 #include "core/channel/subscription.hpp"
 #include "core/channel/waiting_turns.hpp"
 
-#include <utility>
-
 namespace weir {
 namespace {
 constexpr int kOpenTries = 100;
-
-/// Process memory first: a channel that has its name already could not be taken back.
-struct SpareHandle {
-    SpareHandle() noexcept = default;
-    SpareHandle(SpareHandle const &) = delete;
-    SpareHandle &operator=(SpareHandle const &) = delete;
-    ~SpareHandle() { destroy(handle); }
-
-    Channel *handle = make<Channel>();
-};
 
 void heal_channel(Matrix &matrix, Ref ref, Owner dead) noexcept
 {
@@ -53,64 +41,51 @@ void drain_channel(Matrix &matrix, Ref ref) noexcept
     if (ring.ok())
         const_cast<Ring &>(*ring).drain(true);
 }
+
+void wake_channel(Matrix &matrix, Ref ref) noexcept
+{
+    auto ring = Ring::of(matrix, ref);
+    if (ring.ok())
+        const_cast<Ring &>(*ring).wake_everybody();
+}
 } // namespace
 
-RootOps const kChannelRootOps = {heal_channel, visit_channel, retire_channel, drain_channel};
+RootOps const kChannelRootOps = {heal_channel, visit_channel, retire_channel, drain_channel,
+                                 wake_channel};
 
 // ---- making and opening
 
 Status Channel::make_block(Matrix &matrix, char const *name, ChannelOptions const &options) noexcept
 {
-    Allocation block;
-    Status const allocated = matrix.alloc({Ring::bytes_for(options), kCacheLine, true, 0}, block);
-    if (!allocated.ok()) // a matrix smaller than the ring has no room for it either
-        return allocated.code == -EINVAL ? error(ENOMEM) : allocated;
-    Ring::format(block.data, options);
-    Status const bound = matrix.bind_object(name, RootKind::channel, block.ref);
-    if (!bound.ok())
-        static_cast<void>(matrix.free(block.ref)); // ours still
-    return bound;
+    return make_named(matrix, name, RootKind::channel,
+                      {Ring::bytes_for(options), kCacheLine, true, 0},
+                      [&](void *block) { Ring::format(block, options); });
 }
 
-/// The process has a mark in the directory now: one handle serves all who open it. `spare` becomes
-/// that handle if there is none yet.
-Result<Channel *> Channel::add_open(Matrix &matrix, OpenObject const &object,
-                                    ChannelOptions const &options, Channel *&spare) noexcept
+/// Whether it is what is wanted.
+Status Channel::prepare(Matrix &matrix, Ref ref, ChannelOptions const &options) noexcept
 {
-    auto const ring = Ring::of(matrix, object.ref);
+    auto const ring = Ring::of(matrix, ref);
     WEIR_TRY(ring);
     ChannelOptions const &own = ring->options();
     if ((options.type_id != 0 && options.type_id != own.type_id) ||
         (options.message_size != 0 && options.message_size != own.message_size))
         return error(kType);
-    if (OpenHandle *const known = find(matrix, object); known != nullptr) {
-        known->share(object);
-        return static_cast<Channel *>(known);
-    }
-    Channel *const made = std::exchange(spare, nullptr);
-    made->ring_ = *ring;
-    made->add_to(matrix, object);
-    return made;
+    ring_ = *ring;
+    return kOk;
 }
 
 Result<Channel *> Channel::attach_once(Matrix &matrix, char const *name,
                                        ChannelOptions const &options, Channel *&spare) noexcept
 {
-    Guard const guard(matrix.objects_mutex());
-    auto const object = OpenHandle::open(matrix, name, RootKind::channel);
-    WEIR_TRY(object);
-    auto const added = add_open(matrix, *object, options, spare);
-    if (!added.ok() && find(matrix, *object) == nullptr)
-        matrix.close_object(*object);
-    // Without a mark it may have gone while we looked at its header.
-    bool const gone = !added.ok() && object->seen != 0 && !matrix.object_still_there(*object).ok();
-    return gone ? error(ENOENT) : added;
+    return open_named(matrix, name, RootKind::channel, spare,
+                      [&](Channel &made, Ref ref) { return made.prepare(matrix, ref, options); });
 }
 
 Result<Channel *> Channel::attach(Matrix &matrix, char const *name,
                                   ChannelOptions const &options) noexcept
 {
-    SpareHandle spare;
+    SpareHandle<Channel> spare;
     return spare.handle == nullptr ? error(ENOMEM)
                                    : attach_once(matrix, name, options, spare.handle);
 }
@@ -118,20 +93,17 @@ Result<Channel *> Channel::attach(Matrix &matrix, char const *name,
 Result<Channel *> Channel::create(Matrix &matrix, char const *name,
                                   ChannelOptions const &options) noexcept
 {
-    SpareHandle spare;
+    SpareHandle<Channel> spare;
     if (spare.handle == nullptr)
         return error(ENOMEM);
     WEIR_TRY(make_block(matrix, name, options));
-    auto const attached = attach_once(matrix, name, options, spare.handle);
-    // It was there a moment ago: somebody retired it.
-    bool const gone = attached.status().code == -ENOENT || attached.status().code == -kType;
-    return gone ? error(kRetired) : attached;
+    return just_made(attach_once(matrix, name, options, spare.handle));
 }
 
 Result<Channel *> Channel::open(Matrix &matrix, char const *name,
                                 ChannelOptions const &options) noexcept
 {
-    SpareHandle spare;
+    SpareHandle<Channel> spare;
     if (spare.handle == nullptr)
         return error(ENOMEM);
     for (int i = 0; i < kOpenTries; ++i) {

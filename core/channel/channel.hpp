@@ -9,8 +9,7 @@
 //                  posts, ring_read.cpp reads, ring_broadcast.cpp, ring_subscribers.cpp,
 //                  ring_discard.cpp (what is lost on purpose), ring_heal.cpp
 //     hand.hpp     what a subscription has read and not answered
-//     channel.hpp, subscription.hpp   the handles; waiting_turns.hpp, watcher.hpp: waiting;
-//                  open_handle.hpp: what all handles share
+//     channel.hpp, subscription.hpp   the handles; waiting_turns.hpp, watcher.hpp: waiting
 //     router.hpp   a table of rules that says to which channels a message goes
 //
 // Glossary
@@ -27,7 +26,7 @@
 //   broadcast: FULL(p) until nobody holds it and it is not retained --> FREEING(p, anybody)
 //              --> EMPTY(p + capacity). Who finds a holder after FREEING goes back to FULL(p)
 //   both:      FULL(p) --> DROPPING or EXPIRING(p, anybody) --> EMPTY(p + capacity), or FULL(p)
-//              again for those who have it in hand: ring_discard.cpp
+//              again, if it is in a hand: ring_discard.cpp
 //   Order within a post: WRITING; ref; the block from me to nobody; holders; FULL. Order within an
 //   ack: the block freed (or nobody to me); ref := 0; EMPTY. So a block is nobody's exactly while a
 //   cell speaks of it.
@@ -68,8 +67,8 @@
 //
 // Waiting
 //   Posters of a level sleep on its `room`, readers on `items`. In a queue a message wakes one
-//   reader and a free cell one poster; a poster who has posted, or gives up, passes the wake-up on
-//   if there is more room. In broadcast a message wakes all. Threads that watch for a descriptor
+//   reader and a free cell one poster, with DROP_OLDEST also one that comes out of a hand; a poster
+//   who has posted, or gives up, passes the wake-up on if there may be more room. In broadcast a message wakes all. Threads that watch for a descriptor
 //   sleep on `watchers` and are all woken: they take nothing.
 //
 // What it trusts and checks
@@ -77,10 +76,10 @@
 //   are bounded; every ref is looked up in the matrix before it is handed out.
 #pragma once
 
-#include "core/channel/open_handle.hpp"
 #include "core/channel/ring.hpp"
 #include "core/channel/waiting_turns.hpp"
 #include "core/matrix/matrix.hpp"
+#include "core/matrix/open_handle.hpp"
 
 #include <cstddef>
 #include <cstdint>
@@ -137,12 +136,13 @@ class Channel : private OpenHandle {
     Matrix &matrix() noexcept { return *matrix_; }
 
   private:
+    friend struct OpenHandle;
+
     static Result<Channel *> attach_once(Matrix &matrix, char const *name,
                                          ChannelOptions const &options, Channel *&spare) noexcept;
     static Status make_block(Matrix &matrix, char const *name,
                              ChannelOptions const &options) noexcept;
-    static Result<Channel *> add_open(Matrix &matrix, OpenObject const &object,
-                                      ChannelOptions const &options, Channel *&spare) noexcept;
+    Status prepare(Matrix &matrix, Ref ref, ChannelOptions const &options) noexcept;
     Status enter_to_look() noexcept;
     /// `now`: 0, to look at the clock.
     Status post_entered(Post const &what, Nanoseconds timeout, Nanoseconds now = 0) noexcept;

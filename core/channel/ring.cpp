@@ -302,8 +302,16 @@ void Ring::ring_items() noexcept
     Waiting(header_->watchers.word).wake();
 }
 
-/// Room was made for one sleeper at a time, but several cells may be free behind each other: who
-/// has posted, or has given up, wakes the next one.
+/// After a message came out of a hand and is FULL still: who sleeps because it was in a hand may drop
+/// it now.
+void Ring::tell_dropper(unsigned level) noexcept
+{
+    if (options_.overflow == Overflow::drop_oldest)
+        Waiting(levels_[level].room.word).wake_one();
+}
+
+/// Room was made for one sleeper at a time, but several cells may be free behind each other, or may be
+/// dropped: who has posted, or has given up, wakes the next one.
 void Ring::pass_baton(unsigned level) noexcept
 {
     Level &own = levels_[level];
@@ -312,7 +320,7 @@ void Ring::pass_baton(unsigned level) noexcept
         return;
     Spot const next{level, own.tail.load(relaxed)};
     CellWord const found = load(next);
-    if (!behind(found.lap(), lap(next.position)))
+    if (!behind(found.lap(), lap(next.position)) || options_.overflow == Overflow::drop_oldest)
         room.wake_one();
 }
 

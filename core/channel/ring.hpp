@@ -111,6 +111,7 @@ class Ring {
     template <class Visit> int each_subscriber(Visit visit) const noexcept;
 
     void retire() noexcept;
+    void wake_everybody() noexcept;
     bool retired() const noexcept
     {
         return header_->retired.load(relaxed) != 0; // a switch; who misses it sees it next time
@@ -188,6 +189,7 @@ class Ring {
     bool publish(Spot spot, CellWord writing) noexcept;
     void pass_on(Spot spot, CellWord from) noexcept;
     void ring_items() noexcept;
+    void tell_dropper(unsigned level) noexcept;
 
     // ring_read.cpp: queue
     Look look_at_head(Reader &reader, Message &ret) noexcept;
@@ -213,6 +215,7 @@ class Ring {
     void step_over(Reader &reader, Spot spot) noexcept;
     void rewind(Reader &reader, Spot spot) noexcept;
     void let_go(Spot spot, uint64_t bit) noexcept;
+    void unpin(Spot spot, uint64_t bit) noexcept;
     Status answer_shared(Reader &reader, Message const &message, Answer how) noexcept;
     Status take_shared(Spot spot, CellWord full, uint64_t bit) noexcept;
     uint64_t next_possible(uint64_t position, CellWord found) const noexcept;
@@ -234,14 +237,15 @@ class Ring {
     bool is_expired(Spot spot) const noexcept;
     bool discard(Spot spot, CellWord full, Phase how) noexcept;
     bool finish_discard(Spot spot, CellWord word, bool healing) noexcept;
-    uint64_t losers(Spot spot) const noexcept;
+    bool put_back(Spot spot, CellWord word) noexcept;
+    bool is_pinned(Spot spot) const noexcept;
+    uint64_t losers(Spot spot, uint64_t keepers) const noexcept;
     void take_away(Spot spot, uint64_t from, Phase how) noexcept;
     bool is_counted(Spot spot, Phase how) const noexcept;
     void count_lost(Spot spot, Phase how) noexcept;
 
     // ring_heal.cpp
     void heal_cell(Spot spot, CellWord word) noexcept;
-    void wake_everybody() noexcept;
     void count_cell(uint64_t i, ChannelInfo &ret, uint64_t &oldest) const noexcept;
 
     Matrix *matrix_ = nullptr;

@@ -85,13 +85,15 @@ Ring::Look Ring::pick_up(Reader &reader, Spot spot, CellWord full, Message &ret)
     uint64_t size;
     if (!mine || !find_posted({at.ref.load(relaxed)}, size)) { // relaxed: published by FULL
         bool const gone = mine; // somebody freed a block that was in the channel
-        if (may_lose())
-            at.pins.fetch_and(~bit, seq_cst);
         if (gone) {
             __atomic_fetch_add(&reader.missed, 1, __ATOMIC_RELAXED); // a count
             at.holders.fetch_and(~bit, seq_cst);
         }
-        collect(spot); // our pin may have stopped the collector
+        if (may_lose())
+            unpin(spot, bit);
+        // Our pin may have stopped the collector. One of the next message, which a drop has let in
+        // meanwhile, is not stopped by it: that one is ours too, so we come to it.
+        collect(spot);
         reader.hand.put_back(index(spot));
         rewind(reader, spot); // a dropper may have it only until he finds another one's pin
         ring_items();         // who found us at the cell looks again
@@ -164,7 +166,7 @@ Status Ring::answer_shared(Reader &reader, Message const &message, Answer how) n
     uint64_t const bit = bit_of(reader);
     if (how == Answer::again) {
         if (may_lose())
-            cell(spot).pins.fetch_and(~bit, seq_cst); // [P] as in let_go()
+            unpin(spot, bit);
         reader.hand.refuse(index(spot), spot.position, deliveries);
         rewind(reader, spot);
         ring_items(); // other threads of ours
@@ -186,9 +188,15 @@ void Ring::let_go(Spot spot, uint64_t bit) noexcept
     Cell &at = cell(spot);
     bool const last = (at.holders.fetch_and(~bit, seq_cst) & ~bit) == 0;
     if (may_lose())
-        at.pins.fetch_and(~bit, seq_cst); // [P] pairs with take_away()
+        unpin(spot, bit);
     if (last || may_lose())
         collect(spot);
+}
+
+void Ring::unpin(Spot spot, uint64_t bit) noexcept
+{
+    cell(spot).pins.fetch_and(~bit, seq_cst); // [P] pairs with is_pinned() and losers()
+    tell_dropper(spot.level);
 }
 
 /// The last one who holds a message may keep its block. EBUSY: others wait for it.

@@ -3,9 +3,10 @@
 //
 // Steps, from FULL(p) to EMPTY(p + capacity), by who has the cell:
 //   1  DROPPING(p, me) or EXPIRING(p, me)
-//   2  broadcast: who has it in hand keeps it (C7). From whom it is taken away is written down; it
-//      is counted; then one after the other is told by his `missed` and loses his bit. If somebody
-//      has it or took hold of it meanwhile: FULL(p) again
+//   2  broadcast: who has it in hand keeps it (C7), and then it is not dropped: FULL(p) again, so
+//      that nobody loses it for a post that has no room. It expires for the others. From whom it is
+//      taken away is written down; it is counted; then one after the other is told by his `missed`
+//      and loses his bit. If somebody took hold of it meanwhile: FULL(p) again
 //   3  the block freed
 //   4  queue: counted, in the cell's tally, with the lap: again is not twice
 //   5  ref := 0, EMPTY(p + capacity)
@@ -35,6 +36,8 @@ bool Ring::discard(Spot spot, CellWord full, Phase how) noexcept
 {
     if (!may_lose())
         return false;
+    if (broadcast() && how == Phase::dropping && is_pinned(spot))
+        return false;
     CellWord const mine = full.to(how, matrix_->me().owner);
     return !change(spot, full, mine) || finish_discard(spot, mine, false);
 }
@@ -44,14 +47,18 @@ bool Ring::finish_discard(Spot spot, CellWord word, bool healing) noexcept
 {
     Phase const how = word.phase();
     if (broadcast()) {
+        // Not pinned after DROPPING, it is in nobody's hand: who pins it now sees DROPPING and lets
+        // go. A healer does not know whether the dead one had looked.
+        bool const sure = how == Phase::dropping && !healing;
+        if (sure && is_pinned(spot))
+            return put_back(spot, word);
         bool const decided = healing && is_counted(spot, how);
-        take_away(spot, decided ? tallies_[index(spot)].taking.load(relaxed) : losers(spot), how);
-        if (is_held(spot)) {
-            change(spot, word, word.to(Phase::full));
-            ring_items(); // who looked meanwhile looks again
-            collect(spot);
-            return false;
-        }
+        uint64_t const keepers = sure ? 0 : cell(spot).pins.load(seq_cst); // [P] as in losers()
+        take_away(spot,
+                  decided ? tallies_[index(spot)].taking.load(relaxed) : losers(spot, keepers),
+                  how);
+        if (sure ? cell(spot).holders.load(seq_cst) != 0 : is_held(spot)) // [P] as in is_held()
+            return put_back(spot, word);
     }
     Ref const ref{cell(spot).ref.load(relaxed)};          // in our hand
     static_cast<void>(matrix_->free_owned(ref, kNobody)); // gone already: as good
@@ -63,15 +70,27 @@ bool Ring::finish_discard(Spot spot, CellWord word, bool healing) noexcept
     return true;
 }
 
-/// Subscribers who have not got it in hand.
-uint64_t Ring::losers(Spot spot) const noexcept
+/// False, as for who discards it in vain.
+bool Ring::put_back(Spot spot, CellWord word) noexcept
 {
-    Cell const &at = cell(spot);
-    // [P] seq_cst: DROPPING, then the pins; pairs with pick_up(). The pins before the holders:
+    change(spot, word, word.to(Phase::full));
+    ring_items(); // who looked meanwhile looks again
+    collect(spot);
+    return false;
+}
+
+bool Ring::is_pinned(Spot spot) const noexcept
+{
+    return cell(spot).pins.load(seq_cst) != 0; // [P] DROPPING, then this; pairs with pick_up()
+}
+
+/// Subscribers who have not got it in hand. `keepers`: who is pinned, read before.
+uint64_t Ring::losers(Spot spot, uint64_t keepers) const noexcept
+{
+    // [P] seq_cst: EXPIRING, then the pins; pairs with pick_up(). The pins before the holders:
     // who answers clears his holder first, so whoever is not pinned here and holds it later has not
     // got it, and nobody but a sweeper clears his bit beside us.
-    uint64_t const pins = at.pins.load(seq_cst);
-    return at.holders.load(seq_cst) & ~pins;
+    return cell(spot).holders.load(seq_cst) & ~keepers;
 }
 
 void Ring::take_away(Spot spot, uint64_t from, Phase how) noexcept

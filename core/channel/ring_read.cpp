@@ -299,6 +299,7 @@ void Ring::give_back(Spot spot, CellWord held) noexcept
         return;
     redelivery_.set(column(spot.level), spot.position & (capacity() - 1));
     ring_items();
+    tell_dropper(spot.level);
 }
 
 } // namespace weir

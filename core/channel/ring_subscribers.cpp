@@ -86,10 +86,11 @@ bool Ring::sweep(uint64_t bit) noexcept
         // seq_cst: as in let_go()
         if ((at.holders.load(seq_cst) & bit) != 0)
             at.holders.fetch_and(~bit, seq_cst);
+        CellWord const now = load(i);
         if ((at.pins.load(seq_cst) & bit) != 0)
-            at.pins.fetch_and(~bit, seq_cst);
-        if (CellWord const now = load(i); now.is(Phase::full))
-            collect(spot_of(i, now));
+            unpin(spot_of(i, now), bit);
+        if (CellWord const then = load(i); then.is(Phase::full))
+            collect(spot_of(i, then));
     }
     return all;
 }

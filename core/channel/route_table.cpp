@@ -144,10 +144,43 @@ Status RouteRules::at(unsigned place, Rule &ret) const noexcept
         return kOk;
     });
     RuleCounters const &count = counters(ret);
-    ret.matched = count.matched.load(relaxed); // counts, for people
-    ret.posted = count.posted.load(relaxed);   // counts, for people
-    ret.refused = count.refused.load(relaxed); // counts, for people
+    auto const of = [&ret](atomic<uint64_t> const &word) {
+        uint64_t const raw = word.load(relaxed); // counts, for people
+        return RuleCount::is_of(raw, ret.id) ? raw & RuleCount::kCount : 0;
+    };
+    ret.matched = of(count.matched);
+    ret.posted = of(count.posted);
+    ret.refused = of(count.refused);
     return done;
+}
+
+void RouteRules::count(Rule const &rule, atomic<uint64_t> RuleCounters::*what,
+                       uint64_t by) const noexcept
+{
+    constexpr int kTries = 1 << 20; // each failure is another's success, or a scribbler's
+    atomic<uint64_t> &word = counters(rule).*what;
+    uint64_t seen = word.load(relaxed); // a count: no order, here and below
+    for (int i = 0; i < kTries && RuleCount::is_of(seen, rule.id); ++i) {
+        uint64_t const next = (seen & ~RuleCount::kCount) | ((seen + by) & RuleCount::kCount);
+        if (word.compare_exchange(seen, next, relaxed, relaxed)) // as above
+            return;
+    }
+}
+
+bool RouteRules::has_target(char const *channel) const noexcept
+{
+    Status const found = consistently([&](RouteTable const &table) {
+        // relaxed: counts if the version is the same afterwards
+        unsigned const count = bounded(table.names.load(relaxed), kMaxRouteNames);
+        for (unsigned i = 0; i < count; ++i) {
+            char name[kNameBytes];
+            read_name(table.name[i], name);
+            if (std::strncmp(name, channel, kNameBytes) == 0)
+                return kOk;
+        }
+        return error(ENOENT);
+    });
+    return found.code != -ENOENT;
 }
 
 void RouteRules::read_rule(RouteTable const &table, unsigned place, Rule &ret) noexcept
@@ -297,8 +330,9 @@ Status RouteRules::add(Rule const &rule, uint64_t before, uint64_t &ret_id) noex
                 !draft.has_line(line))
                 mine.line = line;
         RuleCounters &count = header_->counters[mine.line];
-        for (atomic<uint64_t> *word : {&count.matched, &count.posted, &count.refused, &count.turn})
-            word->store(0, relaxed); // nobody counts here before the rule is there
+        for (atomic<uint64_t> *word : {&count.matched, &count.posted, &count.refused})
+            word->store(RuleCount::of(mine.id), relaxed); // published with the rule
+        count.turn.store(0, relaxed);                     // as above
         ret_id = mine.id;
         return kOk;
     });

@@ -9,7 +9,8 @@
 //
 // Invariants
 //   R1  The table that `current` names is whole.
-//   R2  A rule's id is given once; its line of counters is nobody else's while the rule is there.
+//   R2  A rule's id is given once; its line of counters is nobody else's while the rule is there, and
+//       counts what was posted by it alone.
 //
 // Death
 //   of who changes it: the table that counts is untouched, or the new one counts. His healer gives
@@ -68,7 +69,21 @@ struct RouteTable {
     RouteName name[kMaxRouteNames];
 };
 
-/// Writers: whoever posts by the rule, adding.
+/// A count, and whose it is: rule:20 | count:44. A post that waited until its rule was gone must not
+/// count for the next rule of the line.
+struct RuleCount {
+    static constexpr uint64_t kCount = (uint64_t{1} << 44) - 1;
+    static constexpr uint64_t of(uint64_t rule) noexcept
+    {
+        return (rule % ((1 << 20) - 1) + 1) << 44; // 0: nobody's
+    }
+    static constexpr bool is_of(uint64_t raw, uint64_t rule) noexcept
+    {
+        return (raw & ~kCount) == of(rule);
+    }
+};
+
+/// All but `turn` are a RuleCount each. Writers: whoever posts by the rule, by CAS; who adds the rule.
 struct alignas(kCacheLine) RuleCounters {
     atomic<uint64_t> matched;
     atomic<uint64_t> posted;
@@ -125,14 +140,25 @@ class RouteRules {
     Status remove(uint64_t id) noexcept;
     void heal(Owner dead) noexcept;
 
-    RuleCounters &counters(Rule const &rule) const noexcept
+    /// Unless the line is another rule's by now.
+    void count(Rule const &rule, atomic<uint64_t> RuleCounters::*what, uint64_t by) const noexcept;
+    /// A turn of round robin.
+    uint64_t take_turn(Rule const &rule) const noexcept
     {
-        return header_->counters[rule.line % kMaxRules];
+        return counters(rule).turn.fetch_add(1, relaxed); // whoever's it is: a turn is a turn
     }
+    /// Counts the changes.
+    uint64_t version() const noexcept { return header_->current.load(relaxed); }
+    /// Whether some rule names this channel; also if it cannot be told.
+    bool has_target(char const *channel) const noexcept;
     RouterHeader &header() const noexcept { return *header_; }
 
   private:
     struct Draft;
+    RuleCounters &counters(Rule const &rule) const noexcept
+    {
+        return header_->counters[rule.line % kMaxRules];
+    }
     template <class Read> Status consistently(Read read) const noexcept;
     template <class Edit> Status change(Edit edit) noexcept;
     static bool fits(RuleRecord const &record, uint64_t tag, char const *topic) noexcept;

@@ -48,65 +48,33 @@ struct Router::Target {
 
 // ---- making and opening
 
-Result<Router *> Router::add_open(Matrix &matrix, OpenObject const &object, Router *&spare) noexcept
+Result<Router *> Router::attach_once(Matrix &matrix, char const *name, Router *&spare) noexcept
 {
-    if (OpenHandle *const known = find(matrix, object); known != nullptr) {
-        known->share(object);
-        return static_cast<Router *>(known);
-    }
-    auto const rules = RouteRules::of(matrix, object.ref);
-    if (!rules.ok()) {
-        matrix.close_object(object);
-        return rules.status();
-    }
-    Router *const made = std::exchange(spare, nullptr);
-    made->rules_ = *rules;
-    made->add_to(matrix, object);
-    return made;
+    return open_named(matrix, name, RootKind::router, spare, [&](Router &made, Ref ref) -> Status {
+        auto const rules = RouteRules::of(matrix, ref);
+        WEIR_TRY(rules);
+        made.rules_ = *rules;
+        return kOk;
+    });
 }
 
 Result<Router *> Router::attach(Matrix &matrix, char const *name) noexcept
 {
-    Router *spare = make<Router>();
-    if (spare == nullptr)
-        return error(ENOMEM);
-    auto const attach_once = [&]() noexcept -> Result<Router *> {
-        Guard const guard(matrix.objects_mutex());
-        auto const object = OpenHandle::open(matrix, name, RootKind::router);
-        WEIR_TRY(object);
-        return add_open(matrix, *object, spare);
-    };
-    auto const attached = attach_once();
-    destroy(spare);
-    return attached;
+    SpareHandle<Router> spare;
+    return spare.handle == nullptr ? error(ENOMEM) : attach_once(matrix, name, spare.handle);
 }
 
 Result<Router *> Router::create(Matrix &matrix, char const *name) noexcept
 {
-    Allocation block;
-    Status const allocated = matrix.alloc({sizeof(RouterHeader), kCacheLine, true, 0}, block);
-    if (!allocated.ok()) // a matrix smaller than the table has no room for it either
-        return allocated.code == -EINVAL ? error(ENOMEM) : allocated;
-    RouteRules::format(block.data);
-    Status const bound = matrix.bind_object(name, RootKind::router, block.ref);
-    if (!bound.ok()) {
-        static_cast<void>(matrix.free(block.ref)); // ours still
-        return bound;
-    }
-    auto const attached = attach(matrix, name);
-    // It was there a moment ago: somebody retired it.
-    bool const gone = attached.status().code == -ENOENT || attached.status().code == -kType;
-    return gone ? error(kRetired) : attached;
+    SpareHandle<Router> spare;
+    if (spare.handle == nullptr)
+        return error(ENOMEM);
+    WEIR_TRY(make_named(matrix, name, RootKind::router, {sizeof(RouterHeader), kCacheLine, true, 0},
+                        &RouteRules::format));
+    return just_made(attach_once(matrix, name, spare.handle));
 }
 
-Router::~Router()
-{
-    while (targets_ != nullptr) { // nobody uses the handle any more
-        Target *const target = std::exchange(targets_, targets_->next);
-        target->channel->unref();
-        destroy(target);
-    }
-}
+Router::~Router() { close_all(targets_); } // nobody uses the handle any more
 
 void Router::unref() noexcept
 {
@@ -137,13 +105,17 @@ Status Router::retire() noexcept
 Status Router::add(Rule const &rule, uint64_t before, uint64_t &ret_id) noexcept
 {
     WEIR_TRY(enter());
-    return rules_.add(rule, before, ret_id);
+    Status const done = rules_.add(rule, before, ret_id);
+    prune_if_changed();
+    return done;
 }
 
 Status Router::remove(uint64_t id) noexcept
 {
     WEIR_TRY(enter());
-    return rules_.remove(id);
+    Status const done = rules_.remove(id);
+    prune_if_changed();
+    return done;
 }
 
 Status Router::rules(int (*visit)(Rule const &, void *), void *userdata) noexcept
@@ -213,6 +185,43 @@ Router::Target *Router::add_target(Target &made) noexcept
     return nullptr;
 }
 
+/// After the rules have changed: channels that none of them names, and those that were retired, are
+/// not kept open any longer.
+WEIR_COLD void Router::prune(uint64_t version) noexcept
+{
+    __atomic_store_n(&pruned_at_, version, __ATOMIC_RELAXED); // a hint: who is late does it again
+    Target *unused = nullptr;
+    {
+        Guard const guard(matrix_->objects_mutex());
+        for (Target **at = &targets_; *at != nullptr;) {
+            Target *const target = *at;
+            if (rules_.has_target(target->name) && !target->channel->ring().retired()) {
+                at = &target->next;
+                continue;
+            }
+            target->gone = true; // who uses it now closes it
+            if (target->users != 0) {
+                at = &target->next;
+                continue;
+            }
+            *at = target->next;
+            target->next = unused;
+            unused = target;
+        }
+    }
+    close_all(unused);
+}
+
+/// Outside the lock, which closing a channel takes.
+void Router::close_all(Target *targets) noexcept
+{
+    while (targets != nullptr) {
+        Target *const target = std::exchange(targets, targets->next);
+        target->channel->unref();
+        destroy(target);
+    }
+}
+
 void Router::close_target(Target *target, bool gone) noexcept
 {
     {
@@ -253,6 +262,7 @@ Status Router::post_to(char const *name, Routed const &what, Nanoseconds timeout
 Status Router::post(Routed const &what, Nanoseconds timeout) noexcept
 {
     WEIR_TRY(enter());
+    prune_if_changed();
     Rule rule;
     WEIR_TRY(rules_.find(what.tag, what.topic, rule));
     auto const block = matrix_->find(what.ref); // an error of the message comes before its fate
@@ -263,8 +273,7 @@ Status Router::post(Routed const &what, Nanoseconds timeout) noexcept
         return error(EINVAL);
     if (rule.action > RuleAction::drop || (rule.targets == 0) != (rule.action == RuleAction::drop))
         return error(kCorrupt); // a peer has scribbled over it
-    RuleCounters &count = rules_.counters(rule);
-    count.matched.fetch_add(1, relaxed); // counts, for people, here and below
+    rules_.count(rule, &RuleCounters::matched, 1);
     if (rule.action == RuleAction::drop) {
         WEIR_TRY(matrix_->free_owned(what.ref, matrix_->me().owner));
         return kOk;
@@ -274,9 +283,9 @@ Status Router::post(Routed const &what, Nanoseconds timeout) noexcept
     auto const posted = static_cast<uint64_t>(done.ok() ? done.code : 0);
     uint64_t const wanted = rule.action == RuleAction::copy ? rule.targets : 1;
     if (posted != 0)
-        count.posted.fetch_add(posted, relaxed); // as above
+        rules_.count(rule, &RuleCounters::posted, posted);
     if (posted < wanted)
-        count.refused.fetch_add(wanted - posted, relaxed); // as above
+        rules_.count(rule, &RuleCounters::refused, wanted - posted);
     return done;
 }
 
@@ -286,7 +295,7 @@ Status Router::post_to_group(Rule const &rule, Routed const &what, Nanoseconds t
     if (rule.action == RuleAction::hash)
         first = mix(what.tag) % rule.targets;
     else if (rule.action == RuleAction::round_robin)
-        first = rules_.counters(rule).turn.fetch_add(1, relaxed) % rule.targets; // a turn is enough
+        first = rules_.take_turn(rule) % rule.targets;
     else if (rule.action == RuleAction::least_full)
         first = least_full(rule, what.level);
     bool const any =

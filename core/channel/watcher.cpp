@@ -25,8 +25,9 @@ constexpr unsigned kMostWords = FUTEX_WAITV_MAX;
 /// peer scribbles over a word to sleep on.
 constexpr Nanoseconds kPoll = 5 * kMillisecond;
 
-Mutex g_mutex; // protects all below but `g_control`
+Mutex g_mutex; // protects all below but the two that are atomic
 Watch *g_first = nullptr;
+Matrix *g_healing = nullptr; ///< what the thread heals, without the lock
 bool g_running = false;
 pthread_t g_thread;
 uint32_t g_epoch = 1;
@@ -34,11 +35,14 @@ bool g_hooked = false;
 ForkHook g_hook;
 /// Counts changes that the thread must know of. Writers: anybody, adding. Process memory.
 atomic<uint32_t> g_control;
+/// Counts heals that are over. Writer: the thread, adding, with the lock. Process memory.
+atomic<uint32_t> g_healed;
 
 void in_child(void *) noexcept
 {
     g_mutex.reset();
     g_first = nullptr; // the watches themselves are the parent's, by their epoch
+    g_healing = nullptr;
     g_running = false;
     ++g_epoch;
 }
@@ -106,6 +110,45 @@ void look(Watch &watch, Sleep &sleep) noexcept
         sleep.add_blind();
 }
 
+Matrix &matrix_of(Watch const &watch) noexcept { return watch.subscription->channel().matrix(); }
+
+/// A matrix that some watch has, and that was not healed in this turn; nullptr if there is none.
+Matrix *next_to_heal(unsigned turn) noexcept
+{
+    Matrix *found = nullptr;
+    for (Watch *at = g_first; at != nullptr; at = at->next) {
+        if (found == nullptr && at->healed_in != turn)
+            found = &matrix_of(*at);
+        if (found == &matrix_of(*at))
+            at->healed_in = turn;
+    }
+    return found;
+}
+
+/// Without the lock, which a heal may take long for. The matrix stays: unwatch() waits for it.
+void heal_all(unsigned turn) noexcept
+{
+    while ((g_healing = next_to_heal(turn)) != nullptr) {
+        g_mutex.unlock();
+        g_healing->heal_dead(); // ours: only this thread writes it, but for a fork child's
+        g_mutex.lock();
+        g_healing = nullptr;
+        g_healed.fetch_add(1, seq_cst); // pairs with await_heal()
+        futex_wake_all(g_healed);
+    }
+}
+
+/// With the lock, which it lets go meanwhile.
+void await_heal(Matrix const *matrix) noexcept
+{
+    while (g_healing == matrix) {
+        uint32_t const seen = g_healed.load(seq_cst); // with the lock; pairs with heal_all()
+        g_mutex.unlock();
+        futex_wait(g_healed, seen, kSlice);
+        g_mutex.lock();
+    }
+}
+
 void *run(void *) noexcept
 {
     g_mutex.lock();
@@ -119,9 +162,8 @@ void *run(void *) noexcept
         bool const woken = sleep.wait();
         g_mutex.lock();
         // Who should have woken us may be dead.
-        bool const heals = (!woken && sleep.all) || turn % kVainWakes == 0;
-        for (Watch *at = g_first; at != nullptr && heals; at = at->next)
-            at->subscription->channel().matrix().heal_dead();
+        if ((!woken && sleep.all) || turn % kVainWakes == 0)
+            heal_all(turn);
     }
     g_running = false;
     g_mutex.unlock();
@@ -174,6 +216,7 @@ Status watch(Watch &watch, int &ret_fd) noexcept
     watch.fd = made;
     watch.epoch = g_epoch;
     watch.signalled = 0;
+    watch.healed_in = 0;
     watch.next = g_first;
     g_first = &watch; // the thread ends when there is none
     Status const ready = prepare();
@@ -200,6 +243,7 @@ void unwatch(Watch &watch) noexcept
             *at = watch.next;
             break;
         }
+    await_heal(&matrix_of(watch)); // else it could be the last who keeps it
     close(watch.fd);
     watch.fd = -1;
     tell_thread();

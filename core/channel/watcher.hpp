@@ -3,7 +3,9 @@
 //
 // A descriptor is an eventfd. It becomes readable when its subscription has something to read, or
 // was ended by retirement; it stays so until a read finds nothing, which arms it again. The thread
-// begins with the first descriptor and ends with the last. It takes no message.
+// begins with the first descriptor and ends with the last. It takes no message. When nobody wakes it,
+// it heals the matrices of its descriptors, without the lock: who closes one waits for a heal of the
+// same matrix, and nobody else does.
 //
 // A fork child has no such thread: there the first use makes a new descriptor, and a thread.
 #pragma once
@@ -23,6 +25,7 @@ struct Watch {
     int fd = -1;
     uint32_t epoch = 0;     ///< of the process that made `fd`
     uint32_t signalled = 0; ///< `fd` is readable; by __atomic builtins
+    unsigned healed_in = 0; ///< the thread's turn in which it last healed the matrix
     Watch *next = nullptr;
 };
 

@@ -5,6 +5,7 @@
 #include "core/base/cancel.hpp"
 #include "core/matrix/depot.hpp"
 #include "core/matrix/matrix.hpp"
+#include "core/matrix/roots.hpp"
 #include "core/segment/name.hpp"
 
 #include <cstring>
@@ -224,11 +225,16 @@ Status Matrix::retire() noexcept
     if (segment_.read_only())
         return error(EROFS);
     NoCancel const whole;
+    if (!segment_.retired() && !is_joined()) // a fork child: only a participant may mark objects
+        static_cast<void>(attach_again());
     uint32_t ready = kStateReady;
     // acq_rel: pairs with nothing but itself; one of two who retire is told that it was done
     if (!segment_.header().state.compare_exchange(ready, kStateRetired, acq_rel, relaxed))
         return error(kRetired);
-    Waiting(segment_.header().memory).wake_always(); // who waits for memory looks, and is told
+    // Who waits looks, and is told. Should we die here, they do it when their slice is over.
+    Waiting(segment_.header().memory).wake_always();
+    if (is_joined())
+        Directory(*this).wake();
     if (name_ != nullptr)
         segment_.backing().unlink_own(name_);
     return kOk;

@@ -110,6 +110,8 @@ struct RootOps {
     void (*retire)(class Matrix &matrix, Ref ref) noexcept = nullptr;
     /// Frees what a retired object, which nobody has open, still keeps alive. May be called twice.
     void (*drain)(class Matrix &matrix, Ref ref) noexcept = nullptr;
+    /// Wakes all who sleep on the object, because the whole matrix was retired.
+    void (*wake)(class Matrix &matrix, Ref ref) noexcept = nullptr;
 };
 
 struct MatrixOptions {
@@ -259,7 +261,6 @@ class Matrix {
     /// the list of those that are open.
     Mutex &objects_mutex() noexcept { return objects_mutex_; }
     void *&open_objects() noexcept { return open_objects_; }
-    void *&open_pools() noexcept { return open_pools_; }
     /// For who compares it in each call, past enter(): another value is another participant.
     uint64_t const *identity_word() const noexcept { return &me_; }
     /// Every call begins with it: not retired, and this process is a participant (after a fork).
@@ -504,8 +505,7 @@ class Matrix {
     Mutex mutex_;                 ///< protects attach_again() and healed_at_attach_
     HealReport healed_at_attach_; ///< until heal() reports it
     Mutex objects_mutex_;
-    void *open_objects_ = nullptr; ///< what the channels of this handle make of it
-    void *open_pools_ = nullptr;   ///< the same for pools
+    void *open_objects_ = nullptr; ///< what open_handle.hpp makes of it
     ForkHook fork_hook_;
     static constexpr uint32_t kPressureStep = 64;
     static constexpr uint32_t kMaxPressure = 10 * kPressureStep;

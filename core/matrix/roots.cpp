@@ -337,19 +337,41 @@ bool Directory::is_object(RootWord word) const noexcept
            matrix_.ops_of(word.kind()).visit != nullptr;
 }
 
-void Directory::visit_marked(uint32_t index, RootWord word, FoundFn found, void *userdata) noexcept
+/// Calls `use(ref)` while our mark keeps the object. False: its word is not `word` any more.
+template <class Use> bool Directory::use_marked(uint32_t index, RootWord word, Use use) noexcept
 {
     Owner const me = matrix_.me().owner;
     Guard const guard(matrix_.objects_mutex());
     Ref const ref = ref_at(index);
     Mark const marked = mark(index, word, me);
     if (marked == Mark::too_late)
-        return;
-    matrix_.ops_of(word.kind()).visit(matrix_, ref, found, userdata);
+        return false;
+    use(ref);
     if (marked == Mark::set) {
         unmark(index, me);
         collect_if_retired(index);
     }
+    return true;
+}
+
+void Directory::visit_marked(uint32_t index, RootWord word, FoundFn found, void *userdata) noexcept
+{
+    use_marked(index, word,
+               [&](Ref ref) { matrix_.ops_of(word.kind()).visit(matrix_, ref, found, userdata); });
+}
+
+void Directory::wake() noexcept
+{
+    constexpr int kTries = 8; // as in heal_object()
+    for (uint32_t i = 0; i < count_; ++i)
+        for (int turn = 0; turn < kTries; ++turn) {
+            RootWord const word = load(i);
+            bool const there = word.is(RootState::bound) || word.is(RootState::retired);
+            auto const wake = matrix_.ops_of(word.kind()).wake;
+            if (!there || wake == nullptr ||
+                use_marked(i, word, [&](Ref ref) { wake(matrix_, ref); }))
+                break;
+        }
 }
 
 namespace {

@@ -72,6 +72,8 @@ class Directory {
     bool still_there(OpenObject const &object) const noexcept;
     void close(OpenObject const &object) noexcept;
     void heal(Owner dead) noexcept;
+    /// After the matrix was retired: wakes all who sleep on any object.
+    void wake() noexcept;
     /// Reports the blocks that all objects keep alive.
     void visit(void (*found)(void *userdata, Ref block), void *userdata) noexcept;
 
@@ -108,6 +110,7 @@ class Directory {
     void collect_if_retired(uint32_t index) noexcept;
     using FoundFn = void (*)(void *userdata, Ref block);
     bool is_object(RootWord word) const noexcept;
+    template <class Use> bool use_marked(uint32_t index, RootWord word, Use use) noexcept;
     void visit_marked(uint32_t index, RootWord word, FoundFn found, void *userdata) noexcept;
     void visit_unmarked(uint32_t index, FoundFn found, void *userdata) noexcept;
     void collect(uint32_t index, RootWord word) noexcept;

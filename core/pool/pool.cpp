@@ -56,7 +56,7 @@ Result<Pool *> Pool::create(PoolOptions const &options) noexcept
     if (made == nullptr)
         return error(ENOMEM);
     if (Status const begun = made->begin(options); !begun.ok()) {
-        discard(made);
+        destroy(made);
         return begun;
     }
     return made;
@@ -112,27 +112,23 @@ void Pool::use(Slots const &slots) noexcept
 /// on them is one CAS.
 void Pool::in_fork_child(void *handle) noexcept { static_cast<Pool *>(handle)->mutex_.reset(); }
 
-void Pool::discard(Pool *pool) noexcept
+Pool::~Pool()
 {
-    if (pool->fork_hook_.handle != nullptr)
-        unregister_fork_hook(pool->fork_hook_);
-    for (PoolLane *lane : pool->lanes_)
+    if (fork_hook_.handle != nullptr)
+        unregister_fork_hook(fork_hook_);
+    for (PoolLane *lane : lanes_)
         destroy(lane);
-    for (std::byte *memory : pool->memory_)
+    for (std::byte *memory : memory_)
         deallocate(memory);
-    if (pool->single_ != nullptr)
-        pool->single_->end();
-    destroy(pool->single_);
-    destroy(pool);
+    if (single_ != nullptr)
+        single_->end();
+    destroy(single_);
 }
 
 Status Pool::enter() noexcept
 {
-    if (matrix_ != nullptr) {
-        WEIR_TRY(matrix_->enter());
-        if (!(object_.marked_as == matrix_->me()))
-            WEIR_TRY(mark_again());
-    }
+    if (matrix_ != nullptr)
+        WEIR_TRY(enter_object());
     return ended() ? error(kRetired) : kOk;
 }
 

@@ -58,6 +58,7 @@
 #include "core/base/fork.hpp"
 #include "core/base/mutex.hpp"
 #include "core/matrix/matrix.hpp"
+#include "core/matrix/open_handle.hpp"
 #include "core/pool/pool_lane.hpp"
 #include "core/pool/single.hpp"
 #include "core/pool/slots.hpp"
@@ -99,7 +100,7 @@ uint32_t pool_flags(PoolOptions const &options) noexcept;
 extern RootOps const kPoolRootOps;
 
 /// One process's handle of a pool; shared by all its users in the process.
-class Pool {
+class Pool : private OpenHandle {
   public:
     static Result<Pool *> create(PoolOptions const &options) noexcept;
     static Result<Pool *> create_in(Matrix &matrix, char const *name,
@@ -109,8 +110,7 @@ class Pool {
                                  PoolOptions const &options) noexcept;
 
     Pool() noexcept = default;
-    Pool(Pool const &) = delete;
-    Pool &operator=(Pool const &) = delete;
+    ~Pool();
 
     void ref() noexcept;
     void unref() noexcept;
@@ -146,9 +146,10 @@ class Pool {
     Status stats(PoolStats &ret) noexcept;
 
   private:
+    friend struct OpenHandle;
+
     // pool.cpp
     static void in_fork_child(void *handle) noexcept;
-    static void discard(Pool *pool) noexcept;
     Status begin(PoolOptions const &options) noexcept;
     Status begin_private(PoolShape const &shape, PoolOptions const &options) noexcept;
     void use(Slots const &slots) noexcept;
@@ -190,17 +191,16 @@ class Pool {
     // pool_shared.cpp
     static Result<Pool *> attach_once(Matrix &matrix, char const *name, PoolOptions const &options,
                                       Pool *&spare) noexcept;
-    static Result<Pool *> add_open(Matrix &matrix, OpenObject const &object,
-                                   PoolOptions const &options, Pool *&spare) noexcept;
-    static Pool *find_open(Matrix &matrix, Ref ref) noexcept;
+    Status prepare(Matrix &matrix, Ref ref, PoolOptions const &options) noexcept;
     static Status make_block(Matrix &matrix, char const *name, PoolOptions const &options) noexcept;
     Status add_shared_extent(unsigned known) noexcept;
-    Status mark_again() noexcept;
     /// Extents that others have added become known.
     Status learn() noexcept;
 
-    SinglePool *fast_single_ = nullptr; ///< single_, if a slot need not be zeroed
-    SinglePool *single_ = nullptr;      ///< then nothing below is used but references_
+    /// What most calls read begins on a line.
+    alignas(kCacheLine)
+        SinglePool *fast_single_ = nullptr; ///< single_, if a slot need not be zeroed
+    SinglePool *single_ = nullptr;          ///< then nothing below is used but references_
     bool zero_ = false;
     bool growable_ = false;
     atomic<uint32_t> const *matrix_state_ = &private_state_;
@@ -211,14 +211,10 @@ class Pool {
     /// The gate's word and the number of extents when all slots were found LIVE last: as long as they
     /// are the same, nobody has released any (P4). 0: unknown. Relaxed: we read both anew.
     uint64_t exhausted_ = 0;
-    uint32_t references_ = 1;
     uint64_t private_identity_ = 1;
     atomic<uint32_t> private_state_{};
     std::byte *memory_[kMaxExtents] = {}; ///< of a private pool, as it was allocated
-    Matrix *matrix_ = nullptr;
-    OpenObject object_;
-    Pool *next_ = nullptr;
-    Mutex mutex_; ///< one thread learns of extents, or makes private ones
+    Mutex mutex_;                         ///< one thread learns of extents, or makes private ones
     ForkHook fork_hook_;
 };
 

@@ -9,16 +9,6 @@
 
 namespace weir {
 namespace {
-/// Process memory first: a pool that has its name already could not be taken back.
-struct SpareHandle {
-    SpareHandle() noexcept = default;
-    SpareHandle(SpareHandle const &) = delete;
-    SpareHandle &operator=(SpareHandle const &) = delete;
-    ~SpareHandle() { destroy(handle); }
-
-    Pool *handle = make<Pool>();
-};
-
 /// The block of an extent: large enough, aligned, and a user's. kCorrupt.
 Result<std::byte *> memory_at(Matrix &matrix, Ref ref, PoolShape const &shape,
                               unsigned extent) noexcept
@@ -160,9 +150,17 @@ void drain_pool(Matrix &matrix, Ref ref) noexcept
             static_cast<void>(matrix.free_owned(extent, kNobody)); // gone already: as good
     }
 }
+
+void wake_pool(Matrix &matrix, Ref ref) noexcept
+{
+    Slots slots;
+    static_cast<void>(open_slots(matrix, ref, slots));
+    if (slots.extents() != 0)
+        slots.gate().notice_always();
+}
 } // namespace
 
-RootOps const kPoolRootOps = {heal_pool, visit_pool, retire_pool, drain_pool};
+RootOps const kPoolRootOps = {heal_pool, visit_pool, retire_pool, drain_pool, wake_pool};
 
 // ---- making and opening
 
@@ -172,77 +170,47 @@ Status Pool::make_block(Matrix &matrix, char const *name, PoolOptions const &opt
     if (options.single_thread)
         return error(EINVAL);
     WEIR_TRY(shape_of(options, shape));
-    Allocation block;
-    uint64_t const bytes = ExtentPlan::of(shape, 0).total;
-    Status const allocated = matrix.alloc({bytes, shape.memory_alignment(), true, 0}, block);
-    if (!allocated.ok()) // a matrix smaller than the pool has no room for it either
-        return allocated.code == -EINVAL ? error(ENOMEM) : allocated;
-    auto *const header = new (block.data) PoolHeader; // trivial: the memory stays zeroed
-    Slots::format(*header, shape, pool_flags(options), options.type_id);
-    Slots::format(static_cast<std::byte *>(block.data), shape, 0);
-    Status const bound = matrix.bind_object(name, RootKind::pool, block.ref);
-    if (!bound.ok())
-        static_cast<void>(matrix.free(block.ref)); // ours still
-    return bound;
+    auto const format = [&](void *memory) {
+        auto *const header = new (memory) PoolHeader; // trivial: the memory stays zeroed
+        Slots::format(*header, shape, pool_flags(options), options.type_id);
+        Slots::format(static_cast<std::byte *>(memory), shape, 0);
+    };
+    return make_named(matrix, name, RootKind::pool,
+                      {ExtentPlan::of(shape, 0).total, shape.memory_alignment(), true, 0}, format);
 }
 
-Pool *Pool::find_open(Matrix &matrix, Ref ref) noexcept
-{
-    auto *at = static_cast<Pool *>(matrix.open_pools());
-    while (at != nullptr && !(at->object_.ref == ref))
-        at = at->next_;
-    return at;
-}
-
-/// The process has a mark in the directory now: one handle serves all who open it. `spare` becomes
-/// that handle if there is none yet.
-Result<Pool *> Pool::add_open(Matrix &matrix, OpenObject const &object, PoolOptions const &options,
-                              Pool *&spare) noexcept
+/// Whether it is what is wanted.
+Status Pool::prepare(Matrix &matrix, Ref ref, PoolOptions const &options) noexcept
 {
     Slots slots;
-    WEIR_TRY(open_slots(matrix, object.ref, slots));
+    WEIR_TRY(open_slots(matrix, ref, slots));
     bool const other_type = options.type_id != 0 && options.type_id != slots.header().type_id;
     bool const other_size = options.slot_size != 0 && options.slot_size != slots.shape().slot_size;
     if (other_type || other_size)
         return error(kType);
-    if (Pool *const known = find_open(matrix, object.ref); known != nullptr) {
-        ++known->references_;
-        known->object_ = object; // in a fork child its mark may have been the parent's until now
-        return known;
-    }
-    spare->fork_hook_.in_child = in_fork_child;
-    spare->fork_hook_.handle = spare;
-    if (Status const hooked = register_fork_hook(spare->fork_hook_); !hooked.ok()) {
-        spare->fork_hook_.handle = nullptr;
+    fork_hook_.in_child = in_fork_child;
+    fork_hook_.handle = this;
+    if (Status const hooked = register_fork_hook(fork_hook_); !hooked.ok()) {
+        fork_hook_.handle = nullptr;
         return hooked;
     }
-    Pool *const made = std::exchange(spare, nullptr);
-    made->matrix_ = &matrix;
-    made->matrix_state_ = &matrix.segment().header().state;
-    made->identity_ = matrix.identity_word();
-    made->use(slots);
-    made->object_ = object;
-    made->next_ = static_cast<Pool *>(matrix.open_pools());
-    matrix.open_pools() = made;
-    matrix.ref();
-    return made;
+    matrix_state_ = &matrix.segment().header().state;
+    identity_ = matrix.identity_word();
+    use(slots);
+    return kOk;
 }
 
 Result<Pool *> Pool::attach_once(Matrix &matrix, char const *name, PoolOptions const &options,
                                  Pool *&spare) noexcept
 {
-    Guard const guard(matrix.objects_mutex());
-    auto const object = matrix.open_object(name, RootKind::pool);
-    WEIR_TRY(object);
-    auto const added = add_open(matrix, *object, options, spare);
-    if (!added.ok() && find_open(matrix, object->ref) == nullptr)
-        matrix.close_object(*object);
-    return added;
+    WEIR_TRY(matrix.enter()); // a read-only handle could do nothing with it
+    return open_named(matrix, name, RootKind::pool, spare,
+                      [&](Pool &made, Ref ref) { return made.prepare(matrix, ref, options); });
 }
 
 Result<Pool *> Pool::attach(Matrix &matrix, char const *name, PoolOptions const &options) noexcept
 {
-    SpareHandle spare;
+    SpareHandle<Pool> spare;
     return spare.handle == nullptr ? error(ENOMEM)
                                    : attach_once(matrix, name, options, spare.handle);
 }
@@ -250,60 +218,37 @@ Result<Pool *> Pool::attach(Matrix &matrix, char const *name, PoolOptions const 
 Result<Pool *> Pool::create_in(Matrix &matrix, char const *name,
                                PoolOptions const &options) noexcept
 {
-    SpareHandle spare;
+    SpareHandle<Pool> spare;
     if (spare.handle == nullptr)
         return error(ENOMEM);
     WEIR_TRY(make_block(matrix, name, options));
-    auto const attached = attach_once(matrix, name, options, spare.handle);
-    // It was there a moment ago: somebody ended it.
-    int const code = attached.status().code;
-    bool const gone = code == -ENOENT || code == -kType || code == -kVersion;
-    return gone ? error(kRetired) : attached;
+    return just_made(attach_once(matrix, name, options, spare.handle));
 }
 
 void Pool::ref() noexcept
 {
-    if (matrix_ == nullptr) {
+    if (matrix_ != nullptr)
+        add_user();
+    else
         __atomic_fetch_add(&references_, 1, __ATOMIC_RELAXED); // the caller has one
-        return;
-    }
-    Guard const guard(matrix_->objects_mutex());
-    ++references_;
 }
 
 void Pool::unref() noexcept
 {
-    if (matrix_ == nullptr) {
-        // acq_rel: the last one sees what all others did with it
-        if (__atomic_sub_fetch(&references_, 1, __ATOMIC_ACQ_REL) == 0)
-            discard(this);
-        return;
-    }
-    Matrix &matrix = *matrix_;
-    {
-        Guard const guard(matrix.objects_mutex());
-        if (--references_ != 0)
-            return;
-        auto *at = static_cast<Pool *>(matrix.open_pools());
-        if (at == this)
-            matrix.open_pools() = next_;
-        for (; at != nullptr; at = at->next_)
-            if (at->next_ == this)
-                at->next_ = next_;
-        if (object_.marked_as == matrix.me())
+    Matrix *const matrix = matrix_;
+    auto const last = [this] {
+        if (object_.marked_as == matrix_->me())
             empty_lanes();
-        matrix.close_object(object_);
-    }
-    discard(this);
-    matrix.unref();
-}
-
-Status Pool::mark_again() noexcept
-{
-    Guard const guard(matrix_->objects_mutex());
-    if (object_.marked_as == matrix_->me())
-        return kOk;
-    return matrix_->open_object_again(object_);
+    };
+    // acq_rel: the last one sees what all others did with it
+    bool const over = matrix != nullptr
+                          ? drop_user(last)
+                          : __atomic_sub_fetch(&references_, 1, __ATOMIC_ACQ_REL) == 0;
+    if (!over)
+        return;
+    destroy(this);
+    if (matrix != nullptr)
+        matrix->unref();
 }
 
 Status Pool::retire() noexcept

@@ -470,6 +470,39 @@ WholeTest(channel_basics, a_block_freed_behind_the_channels_back_is_missed)
     must(weir_channel_ack(reader, &message));
 }
 
+WholeTest(channel_basics, a_block_taken_behind_the_channels_back_is_missed_and_may_be_posted_again)
+{
+    weir_ref const block = post(1);
+    post(2);
+    must(weir_block_take(matrix, block));
+    weir_message message = read();
+    check_eq(message.tag, 2);
+    check_eq(message.missed, 1);
+    must(weir_channel_ack(reader, &message));
+    must(weir_channel_post(ring, block, 8, nullptr, 0));
+    message = read();
+    check_eq(message.block, block);
+    must(weir_channel_ack(reader, &message));
+}
+
+WholeTest(channel_basics, a_block_freed_in_the_hand_is_stale_and_the_message_is_over)
+{
+    for (bool const keep : {false, true}) {
+        weir_ref const block = post(1);
+        weir_message const message = read();
+        must(weir_matrix_free(matrix, block));
+        if (keep)
+            refuse(-WEIR_E_STALE, weir_channel_take(reader, &message));
+        else
+            refuse(-WEIR_E_STALE, weir_channel_ack(reader, &message));
+        check_eq(inquire().held, 0);
+        post(2);
+        weir_message const next = read();
+        check_eq(next.tag, 2);
+        must(weir_channel_ack(reader, &next));
+    }
+}
+
 /// What a message's block is belongs to the readers; but anybody who knows its ref may take it.
 WholeTest(channel_basics, a_block_taken_from_the_hand_is_eperm_and_the_message_is_over)
 {

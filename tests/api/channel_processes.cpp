@@ -2,6 +2,7 @@
 // Channels between processes: waking, retiring with waiters, deaths of readers and posters.
 #include "tests/api/support.hpp"
 
+#include <poll.h>
 #include <pthread.h>
 #include <sys/mman.h>
 
@@ -131,21 +132,90 @@ Test(channel_processes, retire_wakes_who_waits_in_other_processes)
     weir_matrix_unref(matrix);
 }
 
-Test(channel_processes, retiring_the_matrix_ends_who_waits)
-{
-    weir_matrix *const matrix = unnamed();
-    weir_channel *const ring = channel(matrix, "ring");
-    pid_t const child = start([&] {
+namespace {
+/// Things on which one can sleep: a channel without messages, one without room, a router to it, and
+/// a pool without slots.
+struct Beds {
+    weir_matrix *matrix = unnamed();
+    weir_channel *empty = channel(matrix, "empty");
+    weir_channel *full = channel(matrix, "full");
+    weir_router *router = nullptr;
+    weir_pool *pool = nullptr;
+
+    Beds()
+    {
+        for (uint64_t i = 0; i < 16; ++i)
+            must(post_one(full, matrix, i));
+        must(weir_router_create(matrix, "router", &router));
+        weir_router_rule rule = WEIR_ROUTER_RULE_INIT;
+        rule.channels = "full";
+        uint64_t id;
+        must(weir_router_add_rule(router, &rule, &id));
+        weir_pool_options with = WEIR_POOL_OPTIONS_INIT;
+        with.slot_size = 8;
+        with.capacity = 1;
+        weir_slot slot;
+        must(weir_pool_create_in(matrix, "pool", &with, &pool));
+        must(weir_pool_acquire(pool, 0, &slot, nullptr));
+    }
+    ~Beds()
+    {
+        weir_pool_unref(pool);
+        weir_router_unref(router);
+        weir_channel_unref(full);
+        weir_channel_unref(empty);
+        weir_matrix_unref(matrix);
+    }
+    static constexpr int kWays = 5;
+    int sleep(int way) const
+    {
         weir_message message;
-        child_refuse(-WEIR_E_RETIRED,
-                     weir_channel_read(subscribe(ring), WEIR_WAIT_FOREVER, &message));
-        return 0;
-    });
+        weir_slot slot;
+        weir_ref block;
+        if (way == 0)
+            return weir_channel_read(subscribe(empty), WEIR_WAIT_FOREVER, &message);
+        if (way == 1)
+            return post_one(full, matrix, 99, WEIR_WAIT_FOREVER);
+        if (way == 2)
+            return weir_pool_acquire(pool, WEIR_WAIT_FOREVER, &slot, nullptr);
+        if (way == 3) {
+            child_must(weir_matrix_alloc(matrix, 8, nullptr, &block, nullptr));
+            return weir_router_post(router, block, 8, nullptr, WEIR_WAIT_FOREVER);
+        }
+        weir_subscription *const reader = subscribe(empty);
+        pollfd one{weir_channel_fd(reader), POLLIN, 0};
+        child_check(poll(&one, 1, -1) == 1);
+        return weir_channel_read(reader, 0, &message);
+    }
+};
+
+/// How long it takes until all are told, each in its own process.
+int64_t retire_with_sleepers()
+{
+    Beds const beds;
+    pid_t children[Beds::kWays];
+    for (int i = 0; i < Beds::kWays; ++i)
+        children[i] = start([&, i] {
+            child_refuse(-WEIR_E_RETIRED, beds.sleep(i));
+            return 0;
+        });
     let_them_sleep();
     int64_t const began = now_ns();
-    must(weir_matrix_retire(matrix));
-    check_eq(join(child), 0);
-    check_lt(now_ns() - began, 2000 * kMillisecond);
+    must(weir_matrix_retire(beds.matrix));
+    for (pid_t const child : children)
+        check_eq(join(child), 0);
+    return now_ns() - began;
+}
+} // namespace
+
+Test(channel_processes, retiring_the_matrix_wakes_all_who_wait)
+{
+    int64_t best = INT64_MAX;
+    for (int i = 0; i < 5 && best > 100 * kMillisecond; ++i) {
+        int64_t const took = retire_with_sleepers();
+        best = took < best ? took : best;
+    }
+    check_lt(best, 100 * kMillisecond); // by himself one looks after 250 ms
 }
 
 Test(channel_processes, a_message_in_a_dead_readers_hand_is_delivered_again)

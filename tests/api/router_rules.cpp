@@ -256,6 +256,36 @@ Test(router_rules, channels_may_come_and_go)
     finish();
 }
 
+/// Each participant that has posted by the rule has the channel open through its router.
+Test(router_rules, a_channel_that_no_rule_names_any_more_is_let_go)
+{
+    weir_matrix *second = nullptr;
+    weir_router *theirs = nullptr;
+    must(weir_matrix_attach_fd(weir_matrix_fd(matrix), nullptr, &second));
+    must(weir_router_attach(second, "router", &theirs));
+    uint64_t const first = add(WEIR_ROUTER_TAG, WEIR_ROUTER_TO, "a", 1);
+    add(WEIR_ROUTER_TAG, WEIR_ROUTER_TO, "b", 2);
+    for (uint64_t tag : {1, 2}) {
+        check_eq(post(tag), 1);
+        weir_route_options with = WEIR_ROUTE_OPTIONS_INIT;
+        with.tag = tag;
+        check_eq(weir_router_post(theirs, alloc(second), 1, &with, 0), 1);
+    }
+    must(weir_channel_retire(channels[0]));
+    weir_subscription_close(readers[0]);
+    weir_channel_unref(channels[0]);
+    uint64_t const before = used_blocks(matrix);
+    must(weir_router_remove_rule(router, first));
+    check_eq(used_blocks(matrix), before); // the other one has it still
+    weir_ref const block = alloc(second);
+    refuse(-ENOENT, weir_router_post(theirs, block, 1, nullptr, 0));
+    must(weir_matrix_free(second, block));
+    check_eq(used_blocks(matrix), before - 1); // the channel's own block
+    weir_router_unref(theirs);
+    weir_matrix_unref(second);
+    check_eq(post(2), 1); // the rule that is left works
+}
+
 Test(router_rules, bad_rules_are_refused)
 {
     uint64_t id = 77;

@@ -36,7 +36,8 @@ void Peer::settle_post(int message, Ref ref, Status status) const
     }
     if (status.code != -EAGAIN && status.code != -ETIMEDOUT && status.code != -kRetired)
         fail("post says %d", status.code);
-    if (!matrix().free(ref).ok())
+    bool const over = matrix().segment().retired();
+    if (!over && !matrix().free(ref).ok())
         fail("the block of a message that was not posted is not its poster's any more");
 }
 
@@ -157,6 +158,12 @@ void Peer::end() const
         fail("retire says %d", status.code);
 }
 
+void Peer::end_matrix() const
+{
+    if (!matrix().retire().ok())
+        fail("retiring the matrix says no");
+}
+
 void Peer::watch() const
 {
     MatrixOptions options;
@@ -169,6 +176,16 @@ void Peer::watch() const
     Directory(watcher).visit(count, &missing);
     if (missing != 0)
         fail("who only looks finds %d places that name no block", missing);
+    auto const opened = Channel::attach(watcher, kChannelName, {});
+    if (!opened.ok() && opened.status().code != -ENOENT)
+        fail("who only looks is told %d", opened.status().code);
+    if (!opened.ok())
+        return;
+    ChannelInfo info;
+    Status const looked = (*opened)->inquire(info);
+    if (!looked.ok() && looked.code != -kRetired)
+        fail("who only looks into it is told %d", looked.code);
+    (*opened)->unref();
 }
 
 bool Peer::open()

@@ -7,6 +7,8 @@ namespace weir::explore {
 /// Empties the channel as a user would, or retires it if who was about to do that has died.
 void ChannelWorld::settle()
 {
+    if (matrix_is_over())
+        return; // nobody empties it any more
     if (plan_.mode == ChannelMode::broadcast)
         check_broadcast();
     bool const may_lose = plan_.ttl != 0 || plan_.overflow == Overflow::drop_oldest;

@@ -41,6 +41,9 @@ void ChannelWorld::cell_changed(uint32_t index, int who)
     bool const lossy = from.is(Phase::dropping) || from.is(Phase::expiring);
     if (lossy && to.is(Phase::empty) && plan_.mode == ChannelMode::queue)
         lost_.insert(number);
+    bool const undone = from.is(Phase::dropping) && to.is(Phase::full);
+    if (undone && plan_.retain_count == 0 && !anybody_died() && messages_[number].lost_for != 0)
+        fail("C8: message %d was taken away by a drop that is not made", number);
     bool const was_taken = from.is(Phase::held) || from.is(Phase::freeing);
     if (was_taken && to.is(Phase::full) && plan_.mode == ChannelMode::queue) {
         messages_[number].may_repeat = true;
@@ -182,7 +185,13 @@ void ChannelWorld::died(int who)
 bool ChannelWorld::has_ended() const
 {
     auto const &header = *reinterpret_cast<ChannelHeader const *>(begin_);
-    return __atomic_load_n(header.retired.address(), __ATOMIC_SEQ_CST) != 0;
+    return __atomic_load_n(header.retired.address(), __ATOMIC_SEQ_CST) != 0 || matrix_is_over();
+}
+
+bool ChannelWorld::matrix_is_over() const
+{
+    auto const &header = *reinterpret_cast<Header const *>(base());
+    return __atomic_load_n(header.state.address(), __ATOMIC_SEQ_CST) != kStateReady;
 }
 
 /// C6, when a sleeper's time runs out. Somebody who died before waking others has to be healed
@@ -202,9 +211,13 @@ void ChannelWorld::overslept(int who)
         if (slept_on(who) != levels[level].room.word.address())
             continue;
         uint64_t const tail = __atomic_load_n(levels[level].tail.address(), __ATOMIC_SEQ_CST);
-        CellWord const next =
-            cell_word(static_cast<uint32_t>(level * plan_.capacity + tail % plan_.capacity));
+        auto const at = static_cast<uint32_t>(level * plan_.capacity + tail % plan_.capacity);
+        CellWord const next = cell_word(at);
         forgotten = forgotten || (next.is(Phase::empty) && next.lap() == tail / plan_.capacity);
+        bool const may_go = plan_.overflow == Overflow::drop_oldest && next.is(Phase::full) &&
+                            next.lap() + 1 == tail / plan_.capacity &&
+                            __atomic_load_n(cells_[at].pins.address(), __ATOMIC_SEQ_CST) == 0;
+        forgotten = forgotten || may_go;
     }
     auto const &header = *reinterpret_cast<ChannelHeader const *>(begin_);
     forgotten = forgotten || has_ended();

@@ -65,6 +65,8 @@ class Peer {
     void heal() const;
     /// Retires the channel that all have open.
     void end() const;
+    /// Retires the matrix with all that is in it.
+    void end_matrix() const;
     /// Looks into the channel as a read-only handle does: without a mark, and finds no error.
     void watch() const;
 
@@ -139,6 +141,7 @@ class ChannelWorld : public MatrixWorld {
     int reader_of(int fibre) const { return plan_.shared && fibre + 1 < programs() ? 0 : fibre; }
     bool retires() const { return plan_.retires; }
     bool has_ended() const;
+    bool matrix_is_over() const;
 
   protected:
     void begin_run() override;

@@ -160,6 +160,7 @@ void MatrixWorld::prepare()
                                            static_cast<uint32_t>(outsider()) + 1);
     if (plan_.capacity != 0)
         request.capacity = plan_.capacity;
+    request.roots = plan_.roots;
     request.isolate = plan_.isolate;
     request.keep_blocks = plan_.keep_blocks;
     make_segment(request, plan_.threads > 1 ? round_up(sizeof(Depot), kPage) : 0);

@@ -36,6 +36,7 @@ struct MatrixPlan {
     /// Granules the sector may grow to; 0: as long as its pieces, rounded up.
     Granules reserve[kSectors] = {};
     uint64_t capacity = 0; ///< bytes of all sectors together; 0: all that is reserved
+    uint32_t roots = 1;
     bool isolate = true;
     bool keep_blocks = false;
     bool lanes = false; ///< each program has a lane; a free goes there first

@@ -323,7 +323,7 @@ void PoolWorld::overslept(int who)
             return; // he heals him when he wakes
     if (anybody_stopped() || slept_on(who) != header_->gate.address())
         return;
-    if (peek(header_->retired) != 0)
+    if (peek(header_->retired) != 0 || handle(who).segment().retired())
         fail("P5: %c was not told that the pool is over", letter(who));
     for (uint32_t i = 0; i < seen_.size(); i++)
         if (!seen_[i].is(PoolState::live))

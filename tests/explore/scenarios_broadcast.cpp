@@ -162,6 +162,12 @@ void register_broadcast_waiting()
     add("w_cast_drop", "a subscriber sleeps while the oldest is dropped", 1,
         cast_that_drops(1, 1, 1), "-b",
         {[](Peer &me) { me.read_ack(600 * kMillisecond); }, posts(2)});
+    add("w_cast_hold", "a poster sleeps until the oldest is in no hand any more", 1,
+        cast_that_drops(1, 2, 1), "-c",
+        {reads(1), [](Peer &) {}, [](Peer &me) { me.post(2, 600 * kMillisecond); }});
+    add("w_cast_hold_nack", "a poster sleeps until the oldest is given back", 1,
+        cast_that_drops(1, 1, 1), "-b",
+        {nacks(1), [](Peer &me) { me.post(2, 600 * kMillisecond); }});
     add("w_cast_dead", "a message that a dead poster did not finish", 1, cast(2, 1), "bc",
         {sleeps, posts(1), posts(2)});
 }

@@ -63,6 +63,11 @@ void register_waiting()
         {waits(), posts(1), [](Peer &me) { me.heal(); }});
     add("w_retire", "retirement ends who sleeps", 2, ring(2), "",
         {waits(), [](Peer &me) { me.end(); }});
+    add("w_matrix", "retirement of the matrix ends who sleeps", 2, ring(2), "",
+        {waits(), [](Peer &me) { me.end_matrix(); }});
+    add("w_matrix_room", "retirement of the matrix ends who sleeps until there is room", 2,
+        ring(1, 1), "-a",
+        {[](Peer &me) { me.post(2, 600 * kMillisecond); }, [](Peer &me) { me.end_matrix(); }});
 }
 
 void register_retirement()

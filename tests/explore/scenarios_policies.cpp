@@ -105,6 +105,13 @@ void register_wake_one()
     add("w_drop", "a poster sleeps until a reader lets go of the oldest", 1,
         ring_that(Overflow::drop_oldest, 1, 1), "-a",
         {[](Peer &me) { me.post(2, 600 * kMillisecond); }, reads(1)});
+    add("w_drop_nack", "a poster sleeps until a reader gives the oldest back", 1,
+        ring_that(Overflow::drop_oldest, 1, 1), "-a",
+        {[](Peer &me) { me.post(2, 600 * kMillisecond); }, nacks(1)});
+    add("w_drop_two", "two posters sleep until a reader lets go of the oldest", 1,
+        ring_that(Overflow::drop_oldest, 1, 1), "-ab",
+        {[](Peer &me) { me.post(2, 600 * kMillisecond); },
+         [](Peer &me) { me.post(3, 600 * kMillisecond); }, reads(1)});
 }
 
 } // namespace

@@ -139,6 +139,11 @@ void register_waiting_for_slots()
     ends.retires = true;
     add("pool_wait_end", "a sleeper in a pool that is destroyed", 2, ends,
         {waits(), [](Swimmer const &me) { me.retire(); }});
+    add("pool_wait_matrix", "a sleeper in a pool whose matrix is retired", 2, ends,
+        {waits(), [](Swimmer const &me) {
+             if (!me.matrix().retire().ok())
+                 fail("retiring the matrix says no");
+         }});
 }
 
 void register_healing_of_slots()

@@ -1,213 +1,15 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-// Scenarios of a router's rules: reading them while they change, two who change them, deaths.
-#include "core/channel/router.hpp"
-#include "tests/explore/matrix_world.hpp"
+// Scenarios of a router's rules: reading them while they change, two who change them, posting by them,
+// deaths.
+#include "tests/explore/router_world.hpp"
 #include "tests/explore/scenarios.hpp"
 
-#include <map>
 #include <set>
 
 namespace weir::explore {
-namespace {
-/// Indexed by RootKind, as the C boundary has it.
-constexpr RootOps const *kRootOps[kRootKinds] = {nullptr, nullptr, nullptr, nullptr,
-                                                 &kRouterRootOps};
+namespace router_tables {
 
-uint64_t raw(atomic<uint64_t> const &word)
-{
-    return __atomic_load_n(word.address(), __ATOMIC_SEQ_CST);
-}
-
-/// Messages with this tag go to the channel of this letter: half a rule says something else.
-Rule rule_for(uint64_t tag)
-{
-    Rule rule;
-    rule.match = RuleMatch::tag;
-    rule.tag = rule.mask = tag;
-    rule.targets = 1;
-    rule.target[0][0] = static_cast<char>('A' + tag);
-    return rule;
-}
-
-bool is_whole(Rule const &rule)
-{
-    return rule.match == RuleMatch::tag && rule.tag == rule.mask && rule.targets == 1 &&
-           rule.target[0][0] == static_cast<char>('A' + rule.tag);
-}
-
-class RouterWorld;
-
-/// What a program may do.
-class Hand {
-  public:
-    Hand(RouterWorld &world, Actor const &actor) : world_(world), actor_(actor) {}
-    /// The number of the new rule, 0 if there was none.
-    uint64_t add(uint64_t tag) const;
-    void remove(uint64_t id) const;
-    /// As a post does: finds the rule and counts.
-    void route(uint64_t tag) const;
-    void heal() const { actor_.heal(); }
-
-  private:
-    RouterWorld &world_;
-    Actor const &actor_;
-};
-
-using RouterProgram = std::function<void(Hand const &)>;
-
-std::vector<MatrixProgram> as_matrix_programs(RouterWorld *world,
-                                              std::vector<RouterProgram> const &programs)
-{
-    std::vector<MatrixProgram> all;
-    for (auto const &program : programs)
-        all.push_back([=](Actor const &actor) { program(Hand(*world, actor)); });
-    return all;
-}
-
-MatrixPlan plan_of_memory()
-{
-    MatrixPlan plan;
-    plan.pieces[kSmall] = {used(1)};
-    plan.pieces[kMedium] = {used(1), open(15)};
-    return plan;
-}
-
-/// One rule, number 1, of tag 1, before the schedule.
-class RouterWorld : public MatrixWorld {
-  public:
-    explicit RouterWorld(std::vector<RouterProgram> const &programs)
-        : MatrixWorld(plan_of_memory(), as_matrix_programs(this, programs))
-    {
-        root_ops = kRootOps;
-    }
-
-    void prepare() override
-    {
-        MatrixWorld::prepare();
-        act_as(kOutsider);
-        Matrix &maker = handle(outsider());
-        Allocation block;
-        must(maker.alloc({sizeof(RouterHeader), kCacheLine, true, 0}, block), "router block");
-        RouteRules::format(block.data);
-        must(maker.bind_object("r", RootKind::router, block.ref), "bind");
-        ref_ = block.ref;
-        uint64_t id = 0;
-        must(rules_of(outsider()).add(rule_for(1), 0, id), "rule");
-        header_ = static_cast<RouterHeader *>(block.data);
-        name(&header_->writer, 1, 8, "ticket");
-        name(&header_->current, 1, 8, "current");
-        name(header_->counters, kMaxRules, sizeof(RuleCounters), "counters");
-        name(header_->table, 2, sizeof(RouteTable), "table");
-        act_as(kNoFibre);
-    }
-
-    RouteRules rules_of(int fibre)
-    {
-        auto const rules = RouteRules::of(handle(fibre), ref_);
-        must(rules.status(), "rules");
-        return *rules;
-    }
-
-    std::size_t versions() const { return history_.size(); }
-    void added(uint64_t id)
-    {
-        alive_.insert(id);
-        if (!given_.insert(id).second)
-            fail("R2: the number %d is given twice", static_cast<int>(id));
-    }
-    void removed(uint64_t id)
-    {
-        alive_.erase(id);
-        removals_ = true;
-    }
-    void counted(uint64_t id) { ++hits_[id]; }
-
-    /// What a read says was true at some moment between its begin and its end.
-    void check_found(int who, std::size_t since, uint64_t tag, Status status, Rule const &rule)
-    {
-        if (status.ok() && !is_whole(rule))
-            fail("R1: %c reads half a rule", letter(who));
-        for (std::size_t i = since; i < history_.size(); i++) {
-            auto const found = history_[i].find(tag);
-            bool const there = found != history_[i].end();
-            if (there ? status.ok() && found->second == rule.id : status.code == -ENOENT)
-                return;
-        }
-        fail("R1: %c reads what no rules have said (%d)", letter(who), status.code);
-    }
-
-    void changed(void const *address, int who) override
-    {
-        MatrixWorld::changed(address, who);
-        if (header_ == nullptr || history_.empty())
-            return;
-        auto const *const at = static_cast<char const *>(address);
-        auto const *const tables = reinterpret_cast<char const *>(header_->table);
-        bool const in_table = at >= tables && at < tables + sizeof header_->table;
-        bool const is_version = address == header_->current.address();
-        if (!in_table && !is_version)
-            return;
-        if ((raw(header_->writer.word) & 0xffff) != owner_of(who))
-            fail("%c changes the rules without the ticket", letter(who));
-        auto const table = static_cast<uint64_t>(at - tables) / sizeof(RouteTable);
-        if (in_table && table == (raw(header_->current) & 1))
-            fail("R1: %c writes into the rules that count", letter(who));
-        if (is_version)
-            history_.push_back(rules_now());
-    }
-
-  protected:
-    void begin_run() override
-    {
-        MatrixWorld::begin_run();
-        history_.assign(1, rules_now());
-        alive_ = given_ = {1};
-        hits_.clear();
-        removals_ = false;
-    }
-
-    void settle() override
-    {
-        if ((raw(header_->writer.word) & 0xffff) != weir::kNobody)
-            return fail("the ticket is somebody's at rest");
-        RouteTable const &table = header_->table[raw(header_->current) & 1];
-        std::set<uint64_t> ids, lines;
-        for (uint64_t i = 0; i < raw(table.rules); i++) {
-            uint64_t const id = raw(table.rule[i].id), line = raw(table.rule[i].shape) >> 24;
-            ids.insert(id);
-            lines.insert(line);
-            uint64_t const matched = raw(header_->counters[line % kMaxRules].matched);
-            bool const exact = !removals_ && !anybody_died(); // else a late one may count
-            if (matched < hits_[id] || (exact && matched != hits_[id]))
-                fail("R2: rule %d was used %d times, and counts %d", static_cast<int>(id),
-                     static_cast<int>(hits_[id]), static_cast<int>(matched));
-        }
-        if (ids.size() != raw(table.rules) || lines.size() != raw(table.rules))
-            fail("R2: two rules share a number or a line of counters");
-        if (!anybody_died() && ids != alive_)
-            fail("a rule was lost, or is there although it was removed");
-    }
-
-  private:
-    /// Tag and number of each rule that counts.
-    std::map<uint64_t, uint64_t> rules_now() const
-    {
-        std::map<uint64_t, uint64_t> now;
-        RouteTable const &table = header_->table[raw(header_->current) & 1];
-        for (uint64_t i = 0; i < raw(table.rules); i++)
-            now[raw(table.rule[i].tag)] = raw(table.rule[i].id);
-        return now;
-    }
-
-    Ref ref_;
-    RouterHeader *header_ = nullptr;
-    std::vector<std::map<uint64_t, uint64_t>> history_; ///< one for each version
-    std::set<uint64_t> alive_, given_;                  ///< added and not removed; added
-    std::map<uint64_t, uint64_t> hits_;
-    bool removals_ = false;
-};
-
-bool is_in_the_way(Status status) { return status.code == -EBUSY && anybody_stopped(); }
+static bool is_in_the_way(Status status) { return status.code == -EBUSY && anybody_stopped(); }
 
 uint64_t Hand::add(uint64_t tag) const
 {
@@ -238,14 +40,188 @@ void Hand::route(uint64_t tag) const
     world_.check_found(actor_.number(), since, tag, done, rule);
     if (!done.ok())
         return;
-    rules.counters(rule).matched.fetch_add(1, relaxed);
+    rules.count(rule, &RuleCounters::matched, 1);
     world_.counted(rule.id);
 }
+
+void Hand::post(uint64_t tag) const
+{
+    auto const opened = Router::attach(actor_.matrix(), "r");
+    if (!opened.ok())
+        return fail("attach says %d", opened.status().code);
+    int const me = actor_.number();
+    std::size_t const since = world_.versions() - 1;
+    Ref const ref = world_.block_of(me);
+    Status const done = (*opened)->post({ref, 1, tag, nullptr, 0}, 0);
+    say("post says %d", done.code);
+    if (done.code == 1)
+        world_.posted(me);
+    else if (done.code != -ENOENT)
+        fail("post says %d", done.code);
+    else
+        world_.check_found(me, since, tag, done, {});
+    if (!done.ok() && !actor_.matrix().free(ref).ok())
+        fail("the block of a message that was not posted is not its poster's any more");
+    (*opened)->unref();
+}
+
+void Hand::retire() const
+{
+    world_.ended();
+    auto const open = actor_.matrix().open_object("r", RootKind::router);
+    if (!open.ok())
+        return fail("open says %d", open.status().code);
+    Status const done = actor_.matrix().retire_object(*open);
+    if (!done.ok() && !is_in_the_way(done))
+        fail("retire says %d", done.code);
+    actor_.matrix().close_object(*open);
+}
+
+void Hand::watch() const
+{
+    MatrixOptions options;
+    options.access.read_only = true;
+    options.root_ops = kRootOps;
+    Matrix watcher;
+    Segment &segment = actor_.matrix().segment();
+    must(watcher.adopt(segment.base(), segment.geometry(), options), "watch");
+    auto const opened = Router::attach(watcher, "r");
+    if (!opened.ok() && opened.status().code != -ENOENT)
+        fail("who only looks is told %d", opened.status().code);
+    if (!opened.ok())
+        return;
+    Status const looked = (*opened)->rules([](Rule const &, void *) { return 0; }, nullptr);
+    if (!looked.ok() && looked.code != -kRetired)
+        fail("who only looks at rules is told %d", looked.code);
+    (*opened)->unref();
+}
+
+} // namespace router_tables
+
+namespace {
+
+using namespace router_tables;
+
+constexpr RootOps const *kPostingOps[kRootKinds] = {nullptr, nullptr, &kChannelRootOps, nullptr,
+                                                    &kRouterRootOps};
+
+/// A router to the channel B, and a block for each of the first two.
+class PostingWorld : public RouterWorld {
+  public:
+    explicit PostingWorld(std::vector<RouterProgram> const &programs)
+        : RouterWorld(programs, plan_with_blocks())
+    {
+        root_ops = kPostingOps;
+        counts_exactly_ = false; // a post does not tell by which rule it went
+    }
+
+    void prepare() override
+    {
+        RouterWorld::prepare();
+        act_as(kOutsider);
+        Matrix &maker = handle(outsider());
+        ChannelOptions options;
+        options.capacity = 2;
+        Allocation block;
+        must(maker.alloc({Ring::bytes_for(options), kCacheLine, true, 0}, block), "channel block");
+        Ring::format(block.data, options);
+        must(maker.bind_object("B", RootKind::channel, block.ref), "bind");
+        auto const ring = Ring::of(maker, block.ref);
+        must(ring.status(), "ring");
+        cells_ = ring->cell_array();
+        count_ = ring->cells();
+        name(cells_, count_, sizeof(Cell), "cell");
+        act_as(kNoFibre);
+    }
+    void posted(int who) override { posted_.insert(who); }
+    Ref block_of(int who) const override
+    {
+        return piece(kSmall, static_cast<std::size_t>(who) + 1);
+    }
+
+  protected:
+    static MatrixPlan plan_with_blocks()
+    {
+        MatrixPlan plan = plan_of_memory();
+        plan.pieces[kSmall] = {used(1), used(1, 0), used(1, 1), used(1), open(32)};
+        plan.roots = 2;
+        return plan;
+    }
+    void begin_run() override
+    {
+        RouterWorld::begin_run();
+        posted_.clear();
+    }
+    void settle() override
+    {
+        RouterWorld::settle();
+        for (int who = 0; who < 2 && !has_failed(); who++)
+            check_message(who);
+        check_counts();
+    }
+
+  private:
+    void check_message(int who)
+    {
+        Ref const ref = block_of(who);
+        int found = 0;
+        for (uint64_t i = 0; i < count_; i++) {
+            CellWord const word{raw(cells_[i].word)};
+            if (!word.is(Phase::empty) && !word.is(Phase::full))
+                return fail("a cell is in somebody's hand at rest");
+            found += word.is(Phase::full) && raw(cells_[i].ref) == ref.value ? 1 : 0;
+        }
+        unsigned sector = 0;
+        Granule head = 0;
+        BlockWord const block =
+            place_of(ref, sector, head) ? monitor(sector).word(head) : BlockWord{0};
+        bool const nobodys = block.is(Kind::allocated) && block.owner() == weir::kNobody;
+        if (found > 1 || nobodys != (found == 1))
+            fail("the message of %c is there %d times, its block is %s", letter(who), found,
+                 nobodys ? "nobody's" : "not");
+        else if (posted_.count(who) != 0 && found != 1)
+            fail("the message of %c was posted and lost", letter(who));
+        else if (posted_.count(who) == 0 && found != 0 && !is_dead(who))
+            fail("the message of %c is there, and it was told that it is not", letter(who));
+        if (nobodys)
+            monitor(sector).make_known(head);
+    }
+    /// R2: only those that the posts fit.
+    void check_counts()
+    {
+        for (unsigned i = 0; i < kMaxRules; i++) {
+            Rule rule;
+            if (!rules_of(outsider()).at(i, rule).ok())
+                return;
+            if (rule.tag != 1 && rule.matched + rule.posted + rule.refused != 0)
+                fail("R2: rule %d counts what was posted by another one",
+                     static_cast<int>(rule.id));
+            if (rule.posted > 2 || rule.posted + rule.refused > rule.matched)
+                fail("R2: rule %d counts more than was posted", static_cast<int>(rule.id));
+        }
+    }
+
+    std::set<int> posted_; ///< whose post said so
+    Cell *cells_ = nullptr;
+    uint64_t count_ = 0;
+};
 
 void add(char const *name, char const *about, int deepest, std::vector<RouterProgram> programs)
 {
     scenarios().push_back(
         {"router", name, about, [=] { return std::make_unique<RouterWorld>(programs); }, deepest});
+}
+
+void add_posting(char const *name, char const *about, int deepest,
+                 std::vector<RouterProgram> programs)
+{
+    scenarios().push_back(
+        {"router", name, about, [=] { return std::make_unique<PostingWorld>(programs); }, deepest});
+}
+
+RouterProgram posts(uint64_t tag)
+{
+    return [=](Hand const &me) { me.post(tag); };
 }
 
 RouterProgram adds(uint64_t tag)
@@ -278,10 +254,27 @@ void register_router()
              me.add(2);
          },
          routes(1)});
+    add("rt_line", "a line of counters gets another rule while it is counted in", 1,
+        {[](Hand const &me) {
+             me.remove(1);
+             me.add(2);
+             me.add(3); // in the line of the first
+         },
+         routes(1)});
     add("rt_two", "one adds a rule and one removes another one, which is read", 1,
         {adds(2), removes(1), routes(1)});
     add("rt_remove", "two remove the same rule", 2, {removes(1), removes(1)});
     add("rt_count", "two are counted while a rule is added", 1, {adds(2), routes(1), routes(1)});
+    add_posting("rt_post", "two post by a rule that is removed and replaced", 1,
+                {posts(1), posts(1), [](Hand const &me) {
+                     me.remove(1);
+                     me.add(2);
+                     me.add(3); // in the line of the first
+                 }});
+    add_posting("rt_post_heal", "one posts while rules come and go, beside a heal", 1,
+                {posts(1), comes_and_goes, [](Hand const &me) { me.heal(); }});
+    add("rt_watch", "a read-only handle opens a router that is retired", 2,
+        {[](Hand const &me) { me.retire(); }, [](Hand const &me) { me.watch(); }});
     add("rt_heal", "a heal beside who changes the rules", 1,
         {removes(1), [](Hand const &me) { me.heal(); }, adds(2)});
 }

@@ -318,6 +318,49 @@ def test_a_file_that_leads_out_of_the_folder_is_refused(tool):
     assert not out.exists() and not (tool.folder / "evil").exists()
 
 
+def frame(path, content):
+    """A message of weir pub --files, as weir pub --frames reads it."""
+    message = struct.pack("<I", len(path)) + path + content
+    return struct.pack("<I", len(message)) + message
+
+
+def test_a_file_that_cannot_be_written_does_not_stop_the_others(tool):
+    bad = [frame(b"one/below", b"one is a file"), frame(b"../evil", b"evil"),
+           struct.pack("<I", 2) + b"no", frame(b"x" * 300, b"a long name")]
+    for mode in "queue", "broadcast":
+        matrix = tool.free_name()
+        out = tool.folder / f"out-{mode}"
+        if mode == "broadcast":
+            reader = start_sub(tool, matrix, "some", "--mode", mode, "--files", "--out", out)
+            wait_for_channel(tool, matrix, "some")
+        pub(tool, matrix, "some", "--frames", "--end", "--mode", mode,
+            data=frame(b"one", b"1") + b"".join(bad) + frame(b"two", b"2"))
+        if mode == "broadcast":
+            err = reader.communicate(timeout=30)[1].decode()
+            assert reader.returncode == 1, err
+        else:
+            _, err = sub(tool, matrix, "some", "--files", "--out", out, code=1)
+        assert read_tree(out) == {"one": b"1", "two": b"2"}
+        for what in "Not a directory", "not below a folder", "no file of weir pub", "too long":
+            assert err.count(what) == 1, err
+        assert "4 messages could not be written" in err, err
+        left = stat(tool, matrix, "some")
+        assert left["waiting"] == (4 if mode == "queue" else 0) and left["held"] == 0, left
+    assert not (tool.folder / "evil").exists()
+
+
+def test_two_readers_do_not_wait_for_what_the_other_cannot_write(tool):
+    matrix = tool.free_name()
+    pub(tool, matrix, "bad", "--frames", "--end",
+        data=b"".join(frame(b"../evil", b"evil") for _ in range(600)))
+    readers = [start_sub(tool, matrix, "bad", "--files", "--linger", "0", "--out",
+                         tool.folder / "out") for _ in range(2)]
+    for reader in readers:
+        finish(reader, code=1)
+    left = stat(tool, matrix, "bad")
+    assert left["waiting"] == 600 and left["held"] == 0, left
+
+
 def test_a_file_that_no_reader_would_take_is_not_posted(tool):
     matrix = tool.segment()
     good = tool.folder / "good"

@@ -15,6 +15,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <filesystem>
+#include <iterator>
 #include <system_error>
 #include <utility>
 
@@ -64,6 +65,28 @@ iovec piece_of(unsigned char const *data, std::size_t length)
     return {const_cast<unsigned char *>(data), length};
 }
 
+/// A message that can be written nowhere below this folder.
+class Unwritable : public Failure {
+  public:
+    using Failure::Failure;
+};
+
+/// Whether it would be the same with any other message.
+bool is_the_systems(int code)
+{
+    static constexpr int kCodes[] = {ENOSPC, EDQUOT, EIO, EROFS, EMFILE, ENFILE, ENOMEM};
+    return std::find(std::begin(kCodes), std::end(kCodes), code) != std::end(kCodes);
+}
+
+void make_folder(std::filesystem::path const &path)
+{
+    std::error_code problem;
+    std::filesystem::create_directories(path, problem);
+    if (problem)
+        throw SystemFailure(fmt::format("{}: {}", printable(path.string()), problem.message()),
+                            problem.value());
+}
+
 /// A file that nobody finds before it is whole; removed if it is not.
 class NewFile {
   public:
@@ -107,12 +130,34 @@ bool stays_below(std::string const &stored)
                         [](std::filesystem::path const &part) { return part == ".."; });
 }
 
-void Sink::write(std::vector<Payload> const &batch)
+std::vector<std::size_t> Sink::write(std::vector<Payload> const &batch)
 {
-    if (options_.framing != Framing::files)
-        return write_stream(batch);
-    for (Payload const &message : batch)
+    std::vector<std::size_t> refused;
+    if (options_.framing != Framing::files) {
+        write_stream(batch);
+        return refused;
+    }
+    for (std::size_t i = 0; i < batch.size(); ++i)
+        if (std::string const problem = try_file(batch[i]); !problem.empty()) {
+            fmt::print(stderr, "weir: {}\n", problem);
+            refused.push_back(i);
+        }
+    return refused;
+}
+
+/// Why it cannot be written, if that lies in the message.
+std::string Sink::try_file(Payload const &message) const
+{
+    try {
         write_file(message);
+    } catch (Unwritable const &failure) {
+        return failure.what();
+    } catch (SystemFailure const &failure) {
+        if (is_the_systems(failure.code()))
+            throw;
+        return failure.what();
+    }
+    return {};
 }
 
 void Sink::write_stream(std::vector<Payload> const &batch)
@@ -138,21 +183,28 @@ void Sink::write_stream(std::vector<Payload> const &batch)
     write_all(STDOUT_FILENO, pieces_.data(), pieces_.size(), "stdout");
 }
 
+/// The folder of all: a failure of every message.
+void Sink::make_out() const
+{
+    try {
+        make_folder(options_.out);
+    } catch (SystemFailure const &failure) {
+        throw Failure(failure.what());
+    }
+}
+
 void Sink::write_file(Payload const &message) const
 {
     std::size_t const length = message.length < kPrefixBytes ? SIZE_MAX : length_at(message.data);
     if (length > message.length - std::min(message.length, kPrefixBytes))
-        throw Failure("a message is no file of weir pub --files");
+        throw Unwritable("a message is no file of weir pub --files");
     std::string const stored(reinterpret_cast<char const *>(message.data) + kPrefixBytes, length);
     std::filesystem::path const path(stored);
     if (stored.find('\0') != std::string::npos || !stays_below(stored))
-        throw Failure(fmt::format("a file's path is not below a folder: {}", printable(stored)));
+        throw Unwritable(fmt::format("a file's path is not below a folder: {}", printable(stored)));
     std::filesystem::path const whole = std::filesystem::path(options_.out) / path;
-    std::error_code problem;
-    std::filesystem::create_directories(whole.parent_path(), problem);
-    if (problem)
-        throw Failure(
-            fmt::format("{}: {}", printable(whole.parent_path().string()), problem.message()));
+    make_out();
+    make_folder(whole.parent_path());
     std::size_t const head = kPrefixBytes + length;
     NewFile file(whole);
     iovec piece = piece_of(message.data + head, message.length - head);

@@ -25,11 +25,14 @@ class Sink {
   public:
     explicit Sink(SubscribeOptions const &options) : options_(options) {}
 
-    /// Returns when all of them are written; throws if one cannot be.
-    void write(std::vector<Payload> const &batch);
+    /// Returns when they are written; throws if one cannot be. Of files, those that cannot be, but
+    /// others can, are named on stderr and returned by their places.
+    std::vector<std::size_t> write(std::vector<Payload> const &batch);
 
   private:
     void write_stream(std::vector<Payload> const &batch);
+    std::string try_file(Payload const &message) const;
+    void make_out() const;
     void write_file(Payload const &message) const;
 
     SubscribeOptions const &options_;

@@ -3,6 +3,10 @@
 //
 // A message is acknowledged when it is written, so whoever is killed loses none: what he had in
 // hand, at most a batch, another reader gets, or he himself when he comes back.
+//
+// A file that cannot be written does not stop the others. In a queue its message is kept in hand to
+// the end, so that it is not read again and again; then it is in the channel as before, for whoever
+// can write it. A broadcast message is over, for nobody else would get it.
 #include "channels.hpp"
 
 #include "../error.hpp"
@@ -50,10 +54,19 @@ class Reading {
         }
         if (missed_ != 0)
             fmt::print(stderr, "weir: {} messages were lost before they could be read\n", missed_);
+        if (refused_ != 0)
+            throw Failure(fmt::format("{} messages could not be written{}", refused_,
+                                      is_queue() ? " and stay in the channel" : ""));
     }
 
   private:
-    bool has_enough() const { return options_.count != 0 && done_ >= options_.count; }
+    bool is_queue() const { return open_.info.mode == WEIR_CHANNEL_QUEUE; }
+    /// Also when the hand is full of what cannot be written.
+    bool has_enough() const
+    {
+        bool const full = is_queue() && refused_ >= hand_;
+        return full || (options_.count != 0 && done_ >= options_.count);
+    }
 
     int read()
     {
@@ -72,7 +85,17 @@ class Reading {
             payloads_.push_back({static_cast<unsigned char *>(data), message.length});
             missed_ += message.missed;
         }
-        sink_.write(payloads_);
+        auto const refused = sink_.write(payloads_);
+        refused_ += refused.size();
+        if (is_queue())
+            for (auto at = refused.rbegin(); at != refused.rend(); ++at)
+                messages_.erase(messages_.begin() + static_cast<std::ptrdiff_t>(*at));
+        acknowledge(messages_.size());
+        done_ += count - refused.size();
+    }
+
+    void acknowledge(std::size_t count)
+    {
         for (std::size_t acked = 0; acked < count;) {
             int const code =
                 weir_channel_ack_many(reader_.get(), messages_.data() + acked, count - acked);
@@ -81,11 +104,10 @@ class Reading {
             else
                 acked += static_cast<std::size_t>(must(code, "ack"));
         }
-        done_ += count;
     }
 
     /// Whether all has been read and no more is coming. What another reader has in hand may come
-    /// to us if he dies.
+    /// to us if he dies; but two who keep what they cannot write must not wait for each other.
     bool is_over()
     {
         if (!is_end(open_.matrix, options_.choice.channel)) {
@@ -96,7 +118,7 @@ class Reading {
             return false;
         weir_channel_info const info = inquire(open_.channel);
         std::uint64_t const unread =
-            info.mode == WEIR_CHANNEL_BROADCAST ? lag() : info.waiting + info.held;
+            is_queue() ? info.waiting + (refused_ == 0 ? info.held : 0) : lag();
         return unread + info.writing == 0;
     }
 
@@ -127,6 +149,7 @@ class Reading {
     std::vector<Payload> payloads_;
     std::uint64_t done_ = 0;
     std::uint64_t missed_ = 0;
+    std::uint64_t refused_ = 0; ///< could not be written
 };
 } // namespace
 

@@ -13,6 +13,8 @@ SUBSCRIBERS = "core/channel/ring_subscribers.cpp"
 DISCARD = "core/channel/ring_discard.cpp"
 TURNS = "core/channel/waiting_turns.hpp"
 WAITING = "core/base/waiting.hpp"
+LIFECYCLE = "core/matrix/lifecycle.cpp"
+POOL_SHARED = "core/pool/pool_shared.cpp"
 
 CHANNEL = [
     rule("C1: the block stays nobody's while HELD", "q_post_read", (1, 1, 0),
@@ -60,6 +62,14 @@ CHANNEL = [
     rule("C11: who is about to sleep looks whether it was retired", "w_retire", (2, 0, 0),
          (TURNS, "        WEIR_TRY(enter()); // [F] as below: who retired it may have woken us before "
           "we slept\n", ""), sees="C6"),
+    rule("C11: who retires the matrix wakes who sleeps on a channel", "w_matrix", (1, 0, 0),
+         (LIFECYCLE, "        Directory(*this).wake();\n", "        ;\n"), sees="C6"),
+    rule("P5: who retires the matrix wakes who sleeps on a pool", "pool_wait_matrix", (1, 0, 0),
+         (POOL_SHARED, "    if (slots.extents() != 0)\n        slots.gate().notice_always();\n", ""),
+         sees="P5"),
+    rule("C11: who retires the matrix wakes posters too", "w_matrix_room", (1, 0, 0),
+         (RING_HEAL, "        Waiting(levels_[level].room.word).wake_always();\n", "        ;\n"),
+         sees="C6"),
     rule("C11: the second look before the sleep", "w_one", (2, 0, 0),
          (TURNS,
           "        if (done = attempt(); done.code != -EAGAIN) // [F] after the announcement\n"
@@ -111,7 +121,7 @@ BROADCAST = [
          (DISCARD, "    CellWord const mine = full.to(how, matrix_->me().owner);\n"
           "    return !change",
           "    CellWord const mine = full.to(how, matrix_->me().owner);\n"
-          "    if (broadcast())\n        take_away(spot, losers(spot), how);\n"
+          "    if (broadcast())\n        take_away(spot, losers(spot, 0), how);\n"
           "    return !change")),
     rule("C14: who collects looks for holders after FREEING", "b_late1", (2, 0, 0),
          (CAST, "        if (is_held(spot)) {\n            change(spot, freeing, full);\n",
@@ -128,15 +138,30 @@ BROADCAST = [
          (RING, "        if (left || given == 0)\n", "        if (left)\n")),
     rule("the last holder collects", "b_last", (1, 0, 0),
          (CAST, "    if (last || may_lose())\n", "    if (false)\n"), sees="nobody holds"),
-    rule("the word before the holders", "b_drop", (3, 0, 0),
+    rule("the word before the holders", "b_ttl_race", (3, 0, 0),
          (CAST, "    bool const mine = load(spot).raw == full.raw && (at.holders.load(seq_cst) & bit) != 0;\n",
           "    bool const held = (at.holders.load(seq_cst) & bit) != 0;\n"
           "    bool const mine = held && load(spot).raw == full.raw;\n"), schedules=2000000),
-    rule("the pins before the holders", "b_drop", (2, 0, 0),
-         (DISCARD, "    uint64_t const pins = at.pins.load(seq_cst);\n"
-          "    return at.holders.load(seq_cst) & ~pins;\n",
-          "    uint64_t const holders = at.holders.load(seq_cst);\n"
-          "    return holders & ~at.pins.load(seq_cst);\n"), sees="C8|told"),
+    rule("the pins before the holders", "b_ttl_race", (2, 0, 0),
+         (DISCARD, "    return cell(spot).holders.load(seq_cst) & ~keepers;\n",
+          "    uint64_t const holders = cell(spot).holders.load(seq_cst);\n"
+          "    return holders & ~(cell(spot).pins.load(seq_cst) | keepers * 0);\n"),
+         sees="C8|told"),
+    rule("C7: who drops looks for pins after DROPPING", "b_hold", (2, 0, 0),
+         (DISCARD, "        if (sure && is_pinned(spot))\n", "        if (false)\n"), sees="C7"),
+    rule("what is in a hand is taken away from nobody", "b_hold", (2, 0, 0),
+         (DISCARD, "        if (sure && is_pinned(spot))\n            return put_back(spot, word);\n", ""),
+         (DISCARD, "how == Phase::dropping && is_pinned(spot))\n        return false;\n",
+          "false)\n        return false;\n"),
+         (DISCARD, "        if (sure ? cell(spot).holders.load(seq_cst) != 0 : is_held(spot))",
+          "        if (is_held(spot))"), sees="C8"),
+    rule("C11: who lets go tells who wants to drop", "w_cast_hold", (1, 0, 0),
+         (CAST, "    tell_dropper(spot.level);\n", ""), sees="C6"),
+    rule("C11: who gives back tells who wants to drop", "w_drop_nack", (1, 0, 0),
+         (RING_READ, "    tell_dropper(spot.level);\n", ""), sees="C6"),
+    rule("C11: who has dropped passes the wake-up on", "w_drop_two", (1, 0, 0),
+         (RING, "lap(next.position)) || options_.overflow == Overflow::drop_oldest)",
+          "lap(next.position)))"), sees="C6"),
     rule("who joins starts a lap back", "b_join", (2, 0, 0),
          (SUBSCRIBERS, "tail > capacity() ? tail - capacity() : 0;", "tail;"), sees="C2|C4|never|not"),
     rule("healing takes a dead subscriber's bits", "b_heal", (1, 1, 0),
@@ -209,6 +234,15 @@ ROUTER = [
     rule("rules: healing gives the ticket back", "rt_remove", (0, 1, 0),
          (ROUTES, "void RouteRules::heal(Owner dead) noexcept { Ticket(header_->writer).give_back(dead); }",
           "void RouteRules::heal(Owner) noexcept {}"), sees="ticket is somebody's|says -16"),
+    rule("rules: who is late does not count for another rule", "rt_line", (1, 0, 0),
+         (ROUTES, "i < kTries && RuleCount::is_of(seen, rule.id); ++i", "i < kTries; ++i"),
+         sees="R2"),
+    rule("rules: a post that is late does not count for another rule", "rt_post", (1, 0, 0),
+         (ROUTES, "i < kTries && RuleCount::is_of(seen, rule.id); ++i", "i < kTries; ++i"),
+         sees="R2"),
+    rule("rules: a post that handed its block over is finished", "rt_post", (0, 1, 0),
+         (RING_HEAL, "        publish(spot, word);\n", "        pass_on(spot, word);\n"),
+         sees="nobody's"),
     rule("rules: each has its own line of counters", "rt_count", (0, 0, 0),
          (ROUTES, "                !draft.has_line(line))\n", "                line == 0)\n"),
          sees="R2"),

@@ -16,6 +16,7 @@ RESIZE = "core/matrix/resize.cpp"
 WAIT = "core/matrix/wait.cpp"
 LIFECYCLE = "core/matrix/lifecycle.cpp"
 ROOTS = "core/matrix/roots.cpp"
+OPEN_HANDLE = "core/matrix/open_handle.hpp"
 
 GROWTH = [
     rule("growth: the room is measured by the ticket's holder", "grow_capacity", (2, 0, 0),
@@ -179,7 +180,7 @@ WAITING_FOR_SPACE = [
     rule("wait: healing wakes", "wait_death", (1, 1, 0),
          (HEAL, "    Waiting(segment_.header().memory).wake_always();\n", ""), sees="forgotten"),
     rule("wait: retirement wakes", "wait_retire", (1, 0, 0),
-         (LIFECYCLE, "    Waiting(segment_.header().memory).wake_always(); // who waits", "    // who waits"),
+         (LIFECYCLE, "    Waiting(segment_.header().memory).wake_always();\n", ""),
          sees="retired"),
 ]
 
@@ -204,6 +205,9 @@ RETIRING = [
 ]
 
 ROOT_DIRECTORY = [
+    rule("who opens without a mark looks whether it has gone", "rt_watch", (1, 0, 0),
+         (OPEN_HANDLE, "            return gone ? error(ENOENT) : fits;\n",
+          "            return gone ? fits : fits;\n"), sees="who only looks"),
     rule("bind: ref and name before BOUND", "bind", (1, 0, 0),
          (ROOTS, "    entry.ref.store(ref.value, release);\n", ""),
          (ROOTS, "    change(index, writing, writing.to(RootState::bound));\n    return kOk;\n",

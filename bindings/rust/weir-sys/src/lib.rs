@@ -597,7 +597,7 @@ pub const WEIR_CHANNEL_FAIL: weir_channel_overflow = 1;
 /// drops the message that is posted: its block is freed, it is counted, and the post says so
 pub const WEIR_CHANNEL_DROP_NEW: weir_channel_overflow = 2;
 /// drops the oldest message of the level, unless a reader has it in its hand, then as
-/// `WEIR_CHANNEL_BLOCK`
+/// `WEIR_CHANNEL_BLOCK`, and no other reader loses it
 pub const WEIR_CHANNEL_DROP_OLDEST: weir_channel_overflow = 3;
 
 /// Options of weir_channel_create(), weir_channel_attach() and weir_channel_open().

@@ -467,7 +467,7 @@ impl ChannelOverflow {
     /// drops the message that is posted: its block is freed, it is counted, and the post says so
     pub const DROP_NEW: Self = Self(2);
     /// drops the oldest message of the level, unless a reader has it in its hand, then as
-    /// `WEIR_CHANNEL_BLOCK`
+    /// `WEIR_CHANNEL_BLOCK`, and no other reader loses it
     pub const DROP_OLDEST: Self = Self(3);
 }
 
