@@ -181,6 +181,7 @@ WEIR_COLD Status Matrix::alloc_properly(AllocRequest const &request, Allocation 
     BlockWord const word = sector.hand_out(mine, self.owner(), request.state);
     window.close();
     remember(place, static_cast<unsigned>(&sector - sectors_), search.run.head);
+    relax(place, 1);
     self.count(self.counters().allocs, relaxed); // for people
     ret.ref = make_ref(sector, mine.head, word);
     ret.data = segment_.base() + sector.offset_of(mine.head);

@@ -64,6 +64,7 @@ void Matrix::heal_owner(Owner dead, HealReport &report) noexcept
         window.open();
         for (Sector &sector : sectors_)
             sector.forget_known(); // before the walks, which list what they see
+        full_fence();              // the walks load with acquire; pairs with [P] and [K]
         for (Sector &sector : sectors_)
             for (int i = 0; i < kHealWalks && !heal_sector(sector, dead, report); ++i)
                 ; // somebody scribbles: bounded

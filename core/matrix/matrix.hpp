@@ -382,7 +382,8 @@ class Matrix {
     Result<Granules> growth_step(unsigned sector, Need need) const noexcept;
     Status commit_at_start(uint64_t bytes) noexcept;
     uint64_t committed() const noexcept;
-    /// What helps a thread on the shared path. Hints of this process: no order, no truth.
+    /// What helps a thread on the shared path. All but `known`, which is relied upon, are hints of
+    /// this process: no order, no truth.
     struct alignas(kCacheLine) WorkPlace {
         Granule position[kSectors]; ///< the head that it last left there FREE, mostly
         uint32_t pressure;

@@ -102,6 +102,8 @@ void KnownSteps::add(void const *where, uint64_t before, Granules length) noexce
 WEIR_COLD void Sector::forget_step(unsigned step, uint64_t chunk, Window &window) noexcept
 {
     window.open(); // the bit may be missing for a moment
+    // Before the bit goes as well: while we are stopped behind that, nobody relies on it.
+    forgets_->fetch_add(1, seq_cst);
     steps_.clear(step, chunk);
     forgets_->fetch_add(1, seq_cst); // [F] pairs with [K] in set_hints()
     if (chunk_has(step, chunk))
@@ -111,9 +113,9 @@ WEIR_COLD void Sector::forget_step(unsigned step, uint64_t chunk, Window &window
 
 bool Sector::chunk_has(unsigned step, uint64_t chunk) const noexcept
 {
-    Granule bound = limit();
+    Granule bound = limit(seq_cst);
     // [R] all seq_cst: the bit was cleared before these loads; pairs with [P] in publish() and
-    // [H] in set_hints(), which store FREE and the hint before they load the bit
+    // [H] in set_hints(), which store FREE and the hint before they load the bit, or the count
     for (uint64_t bits = hints_[chunk].load(seq_cst); bits != 0; bits &= bits - 1) {
         Granule const at = static_cast<Granule>((chunk << kChunkShift) + lowest_bit(bits));
         if (at >= bound)

@@ -33,8 +33,9 @@ WEIR_HOT void Sector::drop_granule_hint(Granule at) noexcept
 /// `known` saves the look at the index. The proof: the step was set after the count was read, and
 /// the count is the same now, [K]. So whoever takes the bit away has not counted yet, [F], and looks
 /// at the chunk's heads after that, [R]: he sees ours, which was FREE [P] and had its hint before [K],
-/// or what others made of it, and sets the bit again. If he dies before, his healer counts too, and
-/// lists what it meets.
+/// and sets the bit again, unless it is FREE no more. The levels above are looked at again by who
+/// takes a bit of them away, for whichever chunk. If he dies before, his healer counts too, and lists
+/// what it meets.
 WEIR_HOT void Sector::set_hints(Run run, KnownSteps *known) noexcept
 {
     set_granule_hint(run.head); // first: who forgets a step looks at the heads with this hint

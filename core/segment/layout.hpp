@@ -47,7 +47,7 @@ struct alignas(kCacheLine) TicketWord {
     atomic<uint64_t> word;
 };
 
-/// What changes rarely, each on its own line.
+/// A sector's own line. It changes rarely, where few requests look in vain.
 struct alignas(kCacheLine) SectorLimit {
     /// Granules that exist. Writer: the holder of the growth ticket. Only ever grows.
     atomic<uint64_t> granules;
