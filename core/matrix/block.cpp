@@ -172,7 +172,8 @@ Status Matrix::free_owned(Ref ref, Owner from) noexcept
     BlockWord word = found->word;
     if (!word.is(Kind::allocated) || word.owner() != from)
         return error(EPERM);
-    if (Lane *const lane = lane_of(thread_number()); lane != nullptr) {
+    // Who joins, and heals others meanwhile, cannot have a lane yet.
+    if (Lane *const lane = is_joined() ? prepare_lane() : nullptr; lane != nullptr) {
         note_growth(*lane, *found);
         if (push(*lane, *found))
             return kOk;
