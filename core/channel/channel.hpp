@@ -146,6 +146,7 @@ class Channel : private OpenHandle {
     Status enter_to_look() noexcept;
     /// `now`: 0, to look at the clock.
     Status post_entered(Post const &what, Nanoseconds timeout, Nanoseconds now = 0) noexcept;
+    Status post_waiting(Post const &what, Nanoseconds timeout) noexcept;
 
     Ring ring_;
     SpinBudget spins_;

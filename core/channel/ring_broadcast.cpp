@@ -97,7 +97,7 @@ Ring::Look Ring::pick_up(Reader &reader, Spot spot, CellWord full, Message &ret)
         ring_items();         // who found us at the cell looks again
         return Look::again;
     }
-    describe(reader, spot, size, ret);
+    describe(reader, spot, at, size, ret);
     ret.redeliveries = deliveries;
     atomic<uint64_t> &missed = subscribers_[static_cast<unsigned>(reader.slot)].missed;
     if (missed.load(relaxed) != 0) // a count, told once
