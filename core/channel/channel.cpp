@@ -188,7 +188,7 @@ WEIR_COLD Status Channel::post_waiting(Post const &what, Nanoseconds timeout) no
         return error(EAGAIN);
     return wait_for(
         ring_.room(what.level).word, spins_, timeout, *matrix_, [this] { return enter(); },
-        [&] { return ring_.post(what.ref, what.length, what.tag, what.level); });
+        [&] { return ring_.post(what.ref, what.length, what.tag, what.level); }, kPausesForRoom);
 }
 
 /// Looking writes nothing, so a read-only handle may.
