@@ -165,13 +165,7 @@ Status Channel::retire() noexcept
 
 // ---- use
 
-Status Channel::post(Post const &what, Nanoseconds timeout) noexcept
-{
-    WEIR_TRY(enter());
-    return post_entered(what, timeout);
-}
-
-Status Channel::post_entered(Post const &what, Nanoseconds timeout, Nanoseconds now) noexcept
+WEIR_HOT Status Channel::post_hot(Post const &what, Nanoseconds timeout, Nanoseconds now) noexcept
 {
     if (what.level >= ring_.options().levels)
         return error(EINVAL);
@@ -180,6 +174,17 @@ Status Channel::post_entered(Post const &what, Nanoseconds timeout, Nanoseconds 
         done = post_waiting(what, timeout);
     ring_.pass_baton(what.level);
     return done;
+}
+
+Status Channel::post(Post const &what, Nanoseconds timeout) noexcept
+{
+    WEIR_TRY(enter());
+    return post_hot(what, timeout, 0);
+}
+
+Status Channel::post_entered(Post const &what, Nanoseconds timeout, Nanoseconds now) noexcept
+{
+    return post_hot(what, timeout, now);
 }
 
 WEIR_COLD Status Channel::post_waiting(Post const &what, Nanoseconds timeout) noexcept

@@ -145,6 +145,7 @@ class Channel : private OpenHandle {
                                       ChannelOptions const &options, Channel *&spare) noexcept;
     Status enter_to_look() noexcept;
     /// `now`: 0, to look at the clock.
+    Status post_hot(Post const &what, Nanoseconds timeout, Nanoseconds now) noexcept;
     Status post_entered(Post const &what, Nanoseconds timeout, Nanoseconds now = 0) noexcept;
     Status post_waiting(Post const &what, Nanoseconds timeout) noexcept;
 
