@@ -120,6 +120,8 @@ Result<Ring> Ring::of(Matrix &matrix, Ref ref) noexcept
     ring.shift_ = shift;
     ring.mask_ = (uint64_t{1} << shift) - 1;
     ring.options_ = options;
+    ring.plain_broadcast_ =
+        options.mode == ChannelMode::broadcast && options.levels == 1 && ring.tallies_ == nullptr;
     ring.plain_queue_ = options.mode == ChannelMode::queue && options.levels == 1;
     return ring;
 }

@@ -225,7 +225,6 @@ class Ring {
     bool grab(Reader &reader, Spot spot, CellWord full, Message &ret) noexcept;
     bool grab_hot(Reader &reader, Spot spot, Cell &at, CellWord full, Message &ret) noexcept;
     void unmark(Spot spot) noexcept;
-    Status free_posted(Ref ref) noexcept;
     void give_back(Spot spot, CellWord held) noexcept;
     Status answer_held(Reader &reader, Message const &message, Answer how) noexcept;
     unsigned most_urgent(Reader const &reader) noexcept;
@@ -249,18 +248,23 @@ class Ring {
     bool nobodys(Ref ref) noexcept;
     /// The block of a message: nobody's; and its size.
     bool find_posted(Ref ref, uint64_t &ret_size) noexcept;
+    // ring_hot.hpp
+    bool find_posted_quickly(Ref ref, uint64_t &ret_size) noexcept;
+    Status free_posted(Ref ref) noexcept;
 
     // ring_broadcast.cpp
     Look look_from_cursor(Reader &reader, unsigned level, Message &ret) noexcept;
+    Look look_at_cursor(Reader &reader, Message &ret) noexcept;
     Look pick_up(Reader &reader, Spot spot, CellWord full, Message &ret) noexcept;
     void step_over(Reader &reader, Spot spot) noexcept;
     void rewind(Reader &reader, Spot spot) noexcept;
-    void let_go(Spot spot, uint64_t bit) noexcept;
+    void put_back(Reader &reader, Spot spot, bool gone) noexcept;
+    void let_go(Cell &at, Spot spot, uint64_t bit) noexcept;
     Status answer_shared(Reader &reader, Message const &message, Answer how) noexcept;
     Status take_shared(Spot spot, CellWord full, uint64_t bit) noexcept;
     uint64_t next_possible(uint64_t position, CellWord found) const noexcept;
     bool find_first_of_mine(Reader const &reader, unsigned level, Spot &ret) noexcept;
-    bool is_held(Spot spot) const noexcept;
+    bool is_held(Cell const &at) const noexcept;
     bool is_retained(Spot spot) const noexcept;
     void collect(Spot spot, bool also_retained = false) noexcept;
     void tidy(unsigned level) noexcept;
@@ -295,9 +299,10 @@ class Ring {
     Tally *tallies_ = nullptr;          ///< one per cell, if messages may be lost
     BitTree redelivery_;                ///< of queues
     unsigned shift_ = 0;
-    uint64_t mask_ = 0;        ///< of a position in its level
-    bool plain_queue_ = false; ///< a queue of one level
-    ChannelOptions options_;   ///< as validated at attach
+    uint64_t mask_ = 0;            ///< of a position in its level
+    bool plain_queue_ = false;     ///< a queue of one level
+    bool plain_broadcast_ = false; ///< of one level, which loses nothing
+    ChannelOptions options_;       ///< as validated at attach
 };
 
 template <class Visit> int Ring::each_subscriber(Visit visit) const noexcept

@@ -46,7 +46,7 @@ bool Ring::finish_discard(Spot spot, CellWord word, bool healing) noexcept
     if (broadcast()) {
         bool const decided = healing && is_counted(spot, how);
         take_away(spot, decided ? tallies_[index(spot)].taking.load(relaxed) : losers(spot), how);
-        if (is_held(spot)) {
+        if (is_held(cell(spot))) {
             change(spot, word, word.to(Phase::full));
             ring_items(); // who looked meanwhile looks again
             collect(spot);

@@ -4,7 +4,7 @@
 
 #include "core/base/bits.hpp"
 #include "core/base/waiting.hpp"
-#include "core/matrix/lane_hot.hpp"
+#include "core/channel/ring_hot.hpp"
 
 namespace weir {
 
@@ -12,6 +12,13 @@ Status Ring::read(Reader &reader, Message &ret) noexcept
 {
     if (WEIR_LIKELY(plain_queue_)) {
         Look const seen = look_at_head(reader, ret);
+        if (WEIR_LIKELY(seen == Look::found))
+            return kOk;
+        if (WEIR_LIKELY(seen == Look::empty))
+            return error(EAGAIN);
+    }
+    if (plain_broadcast_) {
+        Look const seen = look_at_cursor(reader, ret);
         if (WEIR_LIKELY(seen == Look::found))
             return kOk;
         if (WEIR_LIKELY(seen == Look::empty))
@@ -300,14 +307,6 @@ WEIR_HOT Status Ring::answer_held(Reader &reader, Message const &message, Answer
     reader.hand.end_answer(i);
     pass_on(spot, held);
     return done;
-}
-
-WEIR_HOT Status Ring::free_posted(Ref ref) noexcept
-{
-    if (!WEIR_LIKELY(matrix_->has_lanes() && matrix_->free_fast(ref, kNobody)))
-        return matrix_->free_owned(ref, kNobody);
-    matrix_->tell_waiting();
-    return kOk;
 }
 
 /// To another reader: FULL first, then the mark; a mark that comes late or twice is only a hint.

@@ -491,8 +491,8 @@ BROADCAST = [
           "    if (broadcast())\n        take_away(spot, losers(spot), how);\n"
           "    return !change")),
     rule("C14: who collects looks for holders after FREEING", "b_late1", (2, 0, 0),
-         (CAST, "        if (is_held(spot)) {\n            change(spot, freeing, full);\n",
-          "        if (false) {\n            change(spot, freeing, full);\n")),
+         (CAST, "        if (is_held(at)) {\n            change(at, freeing, full);\n",
+          "        if (false) {\n            change(at, freeing, full);\n")),
     rule("C15: a place is FREE only after a sweep that met no WRITING", "b_leave", (2, 0, 0),
          (SUBSCRIBERS, "        all = all && !found.is(Phase::writing);\n", "        (void)found;\n")),
     rule("C16: only the sweeper named in the slot sweeps", "b_rejoin", (2, 0, 0),
@@ -506,9 +506,9 @@ BROADCAST = [
     rule("the last holder collects", "b_last", (1, 0, 0),
          (CAST, "    if (last || may_lose())\n", "    if (false)\n"), sees="nobody holds"),
     rule("the word before the holders", "b_drop", (3, 0, 0),
-         (CAST, "    bool const mine = load(spot).raw == full.raw && (at.holders.load(seq_cst) & bit) != 0;\n",
+         (CAST, "    bool const mine = load(at).raw == full.raw && (at.holders.load(seq_cst) & bit) != 0;\n",
           "    bool const held = (at.holders.load(seq_cst) & bit) != 0;\n"
-          "    bool const mine = held && load(spot).raw == full.raw;\n"), schedules=2000000),
+          "    bool const mine = held && load(at).raw == full.raw;\n"), schedules=2000000),
     rule("the pins before the holders", "b_drop", (2, 0, 0),
          (DISCARD, "    uint64_t const pins = at.pins.load(seq_cst);\n"
           "    return at.holders.load(seq_cst) & ~pins;\n",
@@ -539,7 +539,7 @@ BROADCAST = [
          (HAND, "        if ((found & kPositionMask) > position + 1)\n"
           "            return Grip::again; // the moment is over\n", ""), sees="C3"),
     rule("who puts a message back takes the cursor back", "b_threads_drop", (2, 0, 0),
-         (CAST, "        rewind(reader, spot); // a dropper", "        ; // a dropper"), sees="C2"),
+         (CAST, "    rewind(reader, spot); // a dropper", "    ; // a dropper"), sees="C2"),
 ]
 
 PASS = "    if (!nobodys(ref))\n        pass_on(spot, word);\n"
