@@ -7,7 +7,8 @@
 //     cell.hpp     the structs in the block, and their words
 //     ring.hpp     the protocol on the cells, for whoever has the matrix (also healers): ring.cpp
 //                  posts, ring_read.cpp reads, ring_broadcast.cpp, ring_subscribers.cpp,
-//                  ring_discard.cpp (what is lost on purpose), ring_heal.cpp
+//                  ring_discard.cpp (what is lost on purpose), ring_heal.cpp; ring_hot.hpp: inline
+//                  in those that read
 //     hand.hpp     what a subscription has read and not answered
 //     channel.hpp, subscription.hpp   the handles; waiting_turns.hpp, watcher.hpp: waiting;
 //                  open_handle.hpp: what all handles share

@@ -162,7 +162,7 @@ Ring::Look Ring::look_at_redelivery(Reader &reader, unsigned level, Message &ret
             return grab(reader, spot, found, ret) ? Look::found : Look::again;
         }
         if (!found.is(Phase::empty) && !found.is(Phase::full))
-            continue; // its holder clears the bit
+            continue; // its holder clears the bit, or who looks after him if it came late
         redelivery_.clear(own, i);
         if (load(first + i).redelivered()) { // it came back meanwhile
             redelivery_.set(own, i);
@@ -242,7 +242,8 @@ WEIR_HOT bool Ring::grab_hot(Reader &reader, Spot spot, Cell &at, CellWord full,
     CellWord const held = full.to(Phase::held, matrix_->me().owner);
     if (!change(at, full, held))
         return false;
-    if (full.deliveries() != 0) // while we hold it: nobody else sets it now
+    if (full.deliveries() !=
+        0) // while we hold it: nobody else sets it now. Else a bit is a late one
         unmark(spot);
     uint64_t size = 0;
     if (WEIR_LIKELY(placed && matrix_->is_at(ref, block, acquire) && // as in find()
