@@ -156,16 +156,6 @@ int to_core(weir_ids_options const &from, PoolOptions &into) noexcept
     return 0;
 }
 
-Message to_core(weir_message const &from) noexcept
-{
-    Message into;
-    into.ref = {from.block};
-    into.position = from.sequence;
-    into.redeliveries = from.redeliveries;
-    into.level = from.priority;
-    return into;
-}
-
 weir_pool_info from_core(PoolStats const &from) noexcept
 {
     weir_pool_info into{};
@@ -190,21 +180,6 @@ weir_pool_info from_core(PoolStats const &from) noexcept
 weir_slot_info from_core(PoolSlotInfo const &from) noexcept
 {
     return {from.slot.value, from.owner};
-}
-
-weir_message from_core(Message const &from) noexcept
-{
-    weir_message into{};
-    into.block = from.ref.value;
-    into.length = from.length;
-    into.tag = from.tag;
-    into.sequence = from.position;
-    into.sender = from.sender;
-    into.posted_at_ns = from.posted_at_ns;
-    into.missed = from.missed;
-    into.redeliveries = from.redeliveries;
-    into.priority = from.level;
-    return into;
 }
 
 weir_matrix_info from_core(MatrixStats const &from) noexcept

@@ -24,7 +24,17 @@ int to_core(weir_pool_options const &from, PoolOptions &into) noexcept;
 int to_core(weir_ids_options const &from, PoolOptions &into) noexcept;
 /// -EINVAL or -ENAMETOOLONG if it is no rule.
 int to_core(weir_router_rule const &from, Rule &into) noexcept;
-Message to_core(weir_message const &from) noexcept;
+
+// Inline: each message passes them.
+inline Message to_core(weir_message const &from) noexcept
+{
+    Message into;
+    into.ref = {from.block};
+    into.position = from.sequence;
+    into.redeliveries = from.redeliveries;
+    into.level = from.priority;
+    return into;
+}
 
 weir_matrix_info from_core(MatrixStats const &from) noexcept;
 weir_memory_info from_core(MemoryKind const &kind, MemoryUse const &use) noexcept;
@@ -36,7 +46,21 @@ weir_root_info from_core(RootInfo const &from) noexcept;
 weir_channel_info from_core(ChannelInfo const &from) noexcept;
 weir_pool_info from_core(PoolStats const &from) noexcept;
 weir_slot_info from_core(PoolSlotInfo const &from) noexcept;
-weir_message from_core(Message const &from) noexcept;
+inline weir_message from_core(Message const &from) noexcept
+{
+    weir_message into{};
+    into.block = from.ref.value;
+    into.length = from.length;
+    into.tag = from.tag;
+    into.sequence = from.position;
+    into.sender = from.sender;
+    into.posted_at_ns = from.posted_at_ns;
+    into.missed = from.missed;
+    into.redeliveries = from.redeliveries;
+    into.priority = from.level;
+    return into;
+}
+
 weir_subscriber_info from_core(SubscriberInfo const &from) noexcept;
 weir_rule_info from_core(Rule const &from) noexcept;
 

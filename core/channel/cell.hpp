@@ -49,7 +49,8 @@ struct CellWord {
 
     constexpr CellWord to(Phase next, Owner by = kNobody) const noexcept
     {
-        return of(next, lap(), by, deliveries());
+        constexpr uint64_t kStays = uint64_t{kMaxDeliveries} << 55 | kLapMask;
+        return {of(next, 0, by).raw | (raw & kStays)};
     }
     constexpr CellWord to_next_lap() const noexcept { return of(Phase::empty, lap() + 1); }
     /// FULL again for another reader.

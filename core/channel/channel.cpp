@@ -137,29 +137,35 @@ Status Channel::retire() noexcept
 
 // ---- use
 
+WEIR_HOT Status Channel::post_hot(Post const &what, Nanoseconds timeout, Nanoseconds now) noexcept
+{
+    if (what.level >= ring_.options().levels)
+        return error(EINVAL);
+    Status done = ring_.post(what.ref, what.length, what.tag, what.level, now);
+    if (!WEIR_LIKELY(done.code != -EAGAIN) && timeout != 0)
+        done = post_waiting(what, timeout);
+    ring_.pass_baton(what.level);
+    return done;
+}
+
 Status Channel::post(Post const &what, Nanoseconds timeout) noexcept
 {
     WEIR_TRY(enter());
-    return post_entered(what, timeout);
+    return post_hot(what, timeout, 0);
 }
 
 Status Channel::post_entered(Post const &what, Nanoseconds timeout, Nanoseconds now) noexcept
 {
-    if (what.level >= ring_.options().levels)
-        return error(EINVAL);
-    ring_.prefetch_post(what.ref, what.level); // before the clock, which takes as long
-    auto const attempt = [&] {
-        return ring_.post(what.ref, what.length, what.tag, what.level,
-                          now != 0 ? now : monotonic_now());
-    };
+    return post_hot(what, timeout, now);
+}
+
+WEIR_COLD Status Channel::post_waiting(Post const &what, Nanoseconds timeout) noexcept
+{
     if (ring_.options().overflow == Overflow::fail)
-        timeout = 0;
-    Status const done = timeout == 0 ? attempt()
-                                     : wait_for(
-                                           ring_.room(what.level).word, spins_, timeout, *matrix_,
-                                           [this] { return enter(); }, attempt);
-    ring_.pass_baton(what.level);
-    return done;
+        return error(EAGAIN);
+    return wait_for(
+        ring_.room(what.level).word, spins_, timeout, *matrix_, [this] { return enter(); },
+        [&] { return ring_.post(what.ref, what.length, what.tag, what.level); }, kPausesForRoom);
 }
 
 /// Looking writes nothing, so a read-only handle may.

@@ -7,7 +7,8 @@
 //     cell.hpp     the structs in the block, and their words
 //     ring.hpp     the protocol on the cells, for whoever has the matrix (also healers): ring.cpp
 //                  posts, ring_read.cpp reads, ring_broadcast.cpp, ring_subscribers.cpp,
-//                  ring_discard.cpp (what is lost on purpose), ring_heal.cpp
+//                  ring_discard.cpp (what is lost on purpose), ring_heal.cpp; ring_hot.hpp: inline
+//                  in those that read
 //     hand.hpp     what a subscription has read and not answered
 //     channel.hpp, subscription.hpp   the handles; waiting_turns.hpp, watcher.hpp: waiting
 //     router.hpp   a table of rules that says to which channels a message goes
@@ -145,7 +146,9 @@ class Channel : private OpenHandle {
     Status prepare(Matrix &matrix, Ref ref, ChannelOptions const &options) noexcept;
     Status enter_to_look() noexcept;
     /// `now`: 0, to look at the clock.
+    Status post_hot(Post const &what, Nanoseconds timeout, Nanoseconds now) noexcept;
     Status post_entered(Post const &what, Nanoseconds timeout, Nanoseconds now = 0) noexcept;
+    Status post_waiting(Post const &what, Nanoseconds timeout) noexcept;
 
     Ring ring_;
     SpinBudget spins_;

@@ -4,6 +4,7 @@
 
 #include "core/base/bits.hpp"
 #include "core/base/waiting.hpp"
+#include "core/matrix/lane_hot.hpp"
 
 namespace weir {
 namespace {
@@ -117,7 +118,10 @@ Result<Ring> Ring::of(Matrix &matrix, Ref ref) noexcept
         levels[i] = reinterpret_cast<atomic<uint64_t> *>(base + layout.level[i]);
     ring.redelivery_.init(layout.plan, options.levels, levels, header->redelivery_map);
     ring.shift_ = shift;
+    ring.mask_ = (uint64_t{1} << shift) - 1;
     ring.options_ = options;
+    ring.plain_broadcast_ =
+        options.mode == ChannelMode::broadcast && options.levels == 1 && ring.tallies_ == nullptr;
     ring.plain_queue_ = options.mode == ChannelMode::queue && options.levels == 1;
     return ring;
 }
@@ -144,38 +148,73 @@ bool Ring::nobodys(Ref ref) noexcept
 
 // ---- post
 
+/// While a cell is WRITING, readers who look take its line away. So all that can be done before it is
+/// taken is done before; and the lines that will be written come while we look at the clock.
 Status Ring::post(Ref ref, uint64_t length, uint64_t tag, unsigned level, Nanoseconds now) noexcept
 {
     if (level >= options_.levels)
         return error(EINVAL);
-    auto const block = matrix_->find(ref);
-    WEIR_TRY(block);
-    if (block->word.owner() != matrix_->me().owner)
+    Spot const spot{level, levels_[level].tail.load(relaxed)}; // a hint
+    Cell &at = *kept(&cell(spot));
+    prefetch_to_write(&at);
+    Place block;
+    bool const placed = matrix_->place_of(ref, block);
+    if (WEIR_LIKELY(placed))
+        block.sector->prefetch_word(block.head);
+    Nanoseconds const posted_at = now != 0 ? now : monotonic_now();
+    if (!WEIR_LIKELY(placed && matrix_->is_at(ref, block, acquire))) { // as in find()
+        auto const found = matrix_->find(ref);
+        WEIR_TRY(found);
+        block = *found;
+    }
+    Identity const me = matrix_->me();
+    if (block.word.owner() != me.owner)
         return error(EPERM);
-    if (length > block->sector->bytes_of(block->word.granules()))
+    if (length > block.sector->bytes_of(block.word.granules()))
         return error(EINVAL);
     if (options_.message_size != 0 && length != options_.message_size)
         return error(EMSGSIZE);
+    Letter const letter{ref, length, tag, posted_at, participant_id(me.owner, me.generation)};
+    CellWord const empty = CellWord::of(Phase::empty, lap(spot.position));
+    CellWord const writing = empty.to(Phase::writing, me.owner);
+    if (WEIR_LIKELY(load(at).raw == empty.raw && change(at, empty, writing)))
+        return post_into(at, spot, writing, block, letter);
+    return post_elsewhere(block, letter, level);
+}
 
-    Letter const letter{ref, length, tag, static_cast<uint64_t>(now)};
+Status Ring::post_elsewhere(Place const &block, Letter const &letter, unsigned level) noexcept
+{
     Spot spot;
     CellWord writing;
     Status const taken = take_cell(level, spot, writing);
     if (taken.code == -EAGAIN && options_.overflow == Overflow::drop_new)
-        return refuse(ref);
+        return refuse(letter.ref);
     WEIR_TRY(taken);
-    if (broadcast()) // what is retained counts from the tail
-        advance(levels_[level].tail, spot.position);
-    Status const filled = fill_cell(spot, writing, *block, letter);
-    if (!broadcast()) // late: posters who need it move it themselves
-        advance(levels_[level].tail, spot.position);
-    return filled;
+    return post_into(cell(spot), spot, writing, block, letter);
 }
 
-void Ring::prefetch_post(Ref ref, unsigned level) const noexcept
+/// The cell is ours. The order matters: ref, the block to nobody, FULL (channel.hpp).
+WEIR_HOT Status Ring::post_into(Cell &at, Spot spot, CellWord writing, Place const &block,
+                                Letter const &letter) noexcept
 {
-    prefetch_to_write(&cell({level, levels_[level].tail.load(relaxed)})); // a hint
-    matrix_->prefetch(ref);
+    atomic<uint64_t> &tail = levels_[spot.level].tail;
+    if (broadcast()) // what is retained counts from the tail
+        advance(tail, spot.position);
+    // relaxed: all of it is published by the block's change of owner (for healers) and by FULL
+    at.length.store(letter.length, relaxed);
+    at.tag.store(letter.tag, relaxed);
+    at.posted_at_ns.store(static_cast<uint64_t>(letter.posted_at), relaxed);
+    at.sender.store(letter.sender, relaxed);
+    at.ref.store(letter.ref.value, relaxed);
+    BlockWord word = block.word;
+    bool const allocated = word.is(Kind::allocated);
+    if (!WEIR_LIKELY(allocated && block.sector->change(block.head, word, word.with_owner(kNobody))))
+        WEIR_TRY(hand_over(spot, writing, letter.ref));
+    if (broadcast())
+        return publish_to_all(spot, writing) ? kOk : error(kCorrupt);
+    bool const posted = publish_to_one(at, writing);
+    advance(tail, spot.position); // late: posters who need it move it themselves
+    return posted ? kOk : error(kCorrupt);
 }
 
 /// Takes the next position: EMPTY(p) -> WRITING(p, me).
@@ -235,50 +274,45 @@ Status Ring::refuse(Ref ref) noexcept
     return Status{1};
 }
 
-/// The cell is ours. The order matters: ref, the block to nobody, FULL (channel.hpp).
-Status Ring::fill_cell(Spot spot, CellWord writing, Place const &block,
-                       Letter const &letter) noexcept
+/// The block's word has changed since it was found. If it is not ours any more, the cell goes back.
+WEIR_COLD Status Ring::hand_over(Spot spot, CellWord writing, Ref ref) noexcept
 {
-    Identity const me = matrix_->me();
-    Cell &at = cell(spot);
-    // relaxed: all of it is published by the block's change of owner (for healers) and by FULL
-    at.length.store(letter.length, relaxed);
-    at.tag.store(letter.tag, relaxed);
-    at.posted_at_ns.store(letter.posted_at_ns, relaxed);
-    at.sender.store(participant_id(me.owner, me.generation), relaxed);
-    at.ref.store(letter.ref.value, relaxed);
-    BlockWord word = block.word;
-    bool const allocated = word.is(Kind::allocated);
-    if (!allocated || !block.sector->change(block.head, word, word.with_owner(kNobody))) {
-        Status const handed = matrix_->move_owner(letter.ref, me.owner, kNobody);
-        if (!handed.ok()) { // another thread freed, gave or resizes it
-            pass_on(spot, writing);
-            if (broadcast())
-                ring_items(); // who waited at this message goes on to the next
-            return handed;
-        }
-    }
-    return publish(spot, writing) ? kOk : error(kCorrupt);
+    Status const handed = matrix_->move_owner(ref, matrix_->me().owner, kNobody);
+    if (handed.ok())
+        return handed;
+    pass_on(spot, writing); // another thread freed, gave or resizes it
+    if (broadcast())
+        ring_items(); // who waited at this message goes on to the next
+    return handed;
 }
 
 /// WRITING -> FULL: from here on it is posted. False: somebody scribbles.
 bool Ring::publish(Spot spot, CellWord writing) noexcept
 {
-    uint64_t given = 0;
-    if (broadcast()) {
-        given = header_->active.load(seq_cst);    // [J] after WRITING; pairs with sweep()
-        cell(spot).holders.store(given, relaxed); // published by FULL
-    }
-    if (!change(spot, writing, writing.to(Phase::full)))
+    return broadcast() ? publish_to_all(spot, writing) : publish_to_one(cell(spot), writing);
+}
+
+WEIR_HOT bool Ring::publish_to_one(Cell &at, CellWord writing) noexcept
+{
+    if (!change(at, writing, writing.to(Phase::full)))
         return false; // nobody else may change it while we live
-    if (broadcast()) {
-        bool const left = (given & ~header_->active.load(seq_cst)) != 0; // [J] somebody meanwhile
-        if (left)
-            sweep_leaving();
-        if (left || given == 0)
-            collect(spot);
-        tidy(spot.level);
-    }
+    ring_items();
+    return true;
+}
+
+bool Ring::publish_to_all(Spot spot, CellWord writing) noexcept
+{
+    Cell &at = *kept(&cell(spot));
+    uint64_t const given = header_->active.load(seq_cst); // [J] after WRITING; pairs with sweep()
+    at.holders.store(given, relaxed);                     // published by FULL
+    if (!change(at, writing, writing.to(Phase::full)))
+        return false; // nobody else may change it while we live
+    bool const left = (given & ~header_->active.load(seq_cst)) != 0; // [J] somebody meanwhile
+    if (left)
+        sweep_leaving();
+    if (left || given == 0)
+        collect(spot);
+    tidy(spot.level);
     ring_items();
     return true;
 }
@@ -286,20 +320,10 @@ bool Ring::publish(Spot spot, CellWord writing) noexcept
 /// A cell in our hand whose message is gone: the next lap may have it.
 void Ring::pass_on(Spot spot, CellWord from) noexcept
 {
-    cell(spot).ref.store(0, relaxed); // C1; published by the word
-    change(spot, from, from.to_next_lap());
+    Cell &at = *kept(&cell(spot));
+    at.ref.store(0, relaxed); // C1; published by the word
+    change(at, from, from.to_next_lap());
     Waiting(levels_[spot.level].room.word).wake_one();
-}
-
-/// One wake-up per message in a queue. A sleeper who was woken looks before he gives up, so no
-/// wake-up is spent on somebody who does not use it. In broadcast all want it.
-void Ring::ring_items() noexcept
-{
-    if (broadcast())
-        Waiting(header_->items.word).wake();
-    else
-        Waiting(header_->items.word).wake_one();
-    Waiting(header_->watchers.word).wake();
 }
 
 /// After a message came out of a hand and is FULL still: who sleeps because it was in a hand may drop
@@ -312,16 +336,13 @@ void Ring::tell_dropper(unsigned level) noexcept
 
 /// Room was made for one sleeper at a time, but several cells may be free behind each other, or may be
 /// dropped: who has posted, or has given up, wakes the next one.
-void Ring::pass_baton(unsigned level) noexcept
+WEIR_COLD void Ring::wake_if_room(unsigned level) noexcept
 {
     Level &own = levels_[level];
-    Waiting room(own.room.word);
-    if ((room.begin() & 1) == 0)
-        return;
     Spot const next{level, own.tail.load(relaxed)};
     CellWord const found = load(next);
     if (!behind(found.lap(), lap(next.position)) || options_.overflow == Overflow::drop_oldest)
-        room.wake_one();
+        Waiting(own.room.word).wake_one();
 }
 
 uint64_t Ring::fill(unsigned level) noexcept

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "core/base/clock.hpp"
+#include "core/base/waiting.hpp"
 #include "core/channel/cell.hpp"
 #include "core/channel/hand.hpp"
 #include "core/index/bit_tree.hpp"
@@ -89,14 +90,16 @@ class Ring {
     /// Validates the channel in a block. kCorrupt, kVersion.
     static Result<Ring> of(Matrix &matrix, Ref ref) noexcept;
 
-    /// Fetches what a post of this block will write; of a level that is there. Nothing is changed.
-    void prefetch_post(Ref ref, unsigned level) const noexcept;
-    /// EAGAIN: full. 1: refused by DROP_NEW, and the block is freed. `now`: the time of the post. It
-    /// is no part of it, because while a cell is WRITING, readers take its line away.
+    /// EAGAIN: full. 1: refused by DROP_NEW, and the block is freed. `now`: the time of the post, or
+    /// 0 to look at the clock.
     Status post(Ref ref, uint64_t length, uint64_t tag, unsigned level = 0,
-                Nanoseconds now = monotonic_now()) noexcept;
+                Nanoseconds now = 0) noexcept;
     /// After a post that may have slept: if there is more room, the next sleeper may have it.
-    void pass_baton(unsigned level) noexcept;
+    void pass_baton(unsigned level) noexcept
+    {
+        if (!WEIR_LIKELY((Waiting(levels_[level].room.word).begin() & 1) == 0))
+            wake_if_room(level);
+    }
     /// EAGAIN: nothing waits.
     Status read(Reader &reader, Message &ret) noexcept;
     /// Whether read() would find something; changes nothing.
@@ -136,7 +139,9 @@ class Ring {
     /// What a post writes into its cell.
     struct Letter {
         Ref ref;
-        uint64_t length, tag, posted_at_ns;
+        uint64_t length, tag;
+        Nanoseconds posted_at;
+        uint64_t sender;
     };
     /// Where a message is.
     struct Spot {
@@ -148,8 +153,9 @@ class Ring {
     bool may_lose() const noexcept { return tallies_ != nullptr; }
     uint64_t index(Spot spot) const noexcept
     {
-        return (uint64_t{spot.level} << shift_) + (spot.position & (capacity() - 1));
+        return (uint64_t{spot.level} << shift_) + (spot.position & mask_);
     }
+    /// Who uses it more than once keeps it: kept().
     Cell &cell(Spot spot) const noexcept { return cells_[index(spot)]; }
     uint64_t lap(uint64_t position) const noexcept
     {
@@ -160,16 +166,21 @@ class Ring {
     {
         return {static_cast<unsigned>(i >> shift_), word.lap() << shift_ | (i & (capacity() - 1))};
     }
-    CellWord load(Spot spot) const noexcept
+    static CellWord load(Cell const &at) noexcept
     {
         // [B] seq_cst, for the look before sleeping; pairs with change()
-        return {cell(spot).word.load(seq_cst)};
+        return {at.word.load(seq_cst)};
     }
+    CellWord load(Spot spot) const noexcept { return load(cell(spot)); }
     CellWord load(uint64_t i) const noexcept { return {cells_[i].word.load(seq_cst)}; } // [B]
-    bool change(Spot spot, CellWord from, CellWord to) noexcept
+    static bool change(Cell &at, CellWord from, CellWord to) noexcept
     {
         // [W] seq_cst; also: what was written into the cell before is visible after
-        return cell(spot).word.compare_exchange(from.raw, to.raw, seq_cst, relaxed);
+        return at.word.compare_exchange(from.raw, to.raw, seq_cst, relaxed);
+    }
+    bool change(Spot spot, CellWord from, CellWord to) noexcept
+    {
+        return change(cell(spot), from, to);
     }
     unsigned column(unsigned level) const noexcept { return options_.levels - 1 - level; }
     /// Modulo the lap's bits.
@@ -181,17 +192,32 @@ class Ring {
     static void advance(atomic<uint64_t> &hint, uint64_t from) noexcept;
 
     // ring.cpp: post
+    Status post_elsewhere(Place const &block, Letter const &letter, unsigned level) noexcept;
+    Status post_into(Cell &at, Spot spot, CellWord writing, Place const &block,
+                     Letter const &letter) noexcept;
     Status take_cell(unsigned level, Spot &ret_spot, CellWord &ret_writing) noexcept;
     bool make_room(Spot spot, CellWord found) noexcept;
     Status refuse(Ref ref) noexcept;
-    Status fill_cell(Spot spot, CellWord writing, Place const &block,
-                     Letter const &letter) noexcept;
+    Status hand_over(Spot spot, CellWord writing, Ref ref) noexcept;
     bool publish(Spot spot, CellWord writing) noexcept;
+    bool publish_to_one(Cell &at, CellWord writing) noexcept;
+    bool publish_to_all(Spot spot, CellWord writing) noexcept;
     void pass_on(Spot spot, CellWord from) noexcept;
-    void ring_items() noexcept;
     void tell_dropper(unsigned level) noexcept;
+    void wake_if_room(unsigned level) noexcept;
+    /// One wake-up per message in a queue. A sleeper who was woken looks before he gives up, so no
+    /// wake-up is spent on somebody who does not use it. In broadcast all want it.
+    void ring_items() noexcept
+    {
+        if (broadcast())
+            Waiting(header_->items.word).wake();
+        else
+            Waiting(header_->items.word).wake_one();
+        Waiting(header_->watchers.word).wake();
+    }
 
     // ring_read.cpp: queue
+    Status read_properly(Reader &reader, Message &ret) noexcept;
     Look look_at_head(Reader &reader, Message &ret) noexcept;
     Look look(Reader &reader, Message &ret) noexcept;
     Look look_at_level(Reader &reader, unsigned level, Message &ret) noexcept;
@@ -199,28 +225,49 @@ class Ring {
     Look look_from_head(Reader &reader, unsigned level, Message &ret) noexcept;
     bool filled_meanwhile(unsigned level, uint64_t from, uint64_t to) const noexcept;
     bool grab(Reader &reader, Spot spot, CellWord full, Message &ret) noexcept;
+    bool grab_hot(Reader &reader, Spot spot, Cell &at, CellWord full, Message &ret) noexcept;
+    void unmark(Spot spot) noexcept;
     void give_back(Spot spot, CellWord held) noexcept;
     Status answer_held(Reader &reader, Message const &message, Answer how) noexcept;
     unsigned most_urgent(Reader const &reader) noexcept;
     bool find_first(Reader const &reader, unsigned level, Spot &ret) noexcept;
     bool find_first_of_queue(unsigned level, Spot &ret) noexcept;
-    void describe(Reader &reader, Spot spot, uint64_t size, Message &ret) noexcept;
+    static void describe(Reader &reader, Spot spot, Cell const &at, uint64_t size,
+                         Message &ret) noexcept
+    {
+        // relaxed: published by FULL, which we have read
+        ret.ref = {at.ref.load(relaxed)};
+        ret.length = smaller(at.length.load(relaxed), size); // a scribbler may have been here
+        ret.tag = at.tag.load(relaxed);
+        ret.position = spot.position;
+        ret.sender = at.sender.load(relaxed);
+        ret.posted_at_ns = static_cast<int64_t>(at.posted_at_ns.load(relaxed));
+        ret.level = spot.level;
+        ret.missed = 0;
+        if (__atomic_load_n(&reader.missed, __ATOMIC_RELAXED) != 0) // a count, told once
+            ret.missed = __atomic_exchange_n(&reader.missed, 0, __ATOMIC_RELAXED);
+    }
     bool nobodys(Ref ref) noexcept;
     /// The block of a message: nobody's; and its size.
     bool find_posted(Ref ref, uint64_t &ret_size) noexcept;
+    // ring_hot.hpp
+    bool find_posted_quickly(Ref ref, uint64_t &ret_size) noexcept;
+    Status free_posted(Ref ref) noexcept;
 
     // ring_broadcast.cpp
     Look look_from_cursor(Reader &reader, unsigned level, Message &ret) noexcept;
+    Look look_at_cursor(Reader &reader, Message &ret) noexcept;
     Look pick_up(Reader &reader, Spot spot, CellWord full, Message &ret) noexcept;
     void step_over(Reader &reader, Spot spot) noexcept;
     void rewind(Reader &reader, Spot spot) noexcept;
-    void let_go(Spot spot, uint64_t bit) noexcept;
+    void hand_back(Reader &reader, Spot spot, bool gone) noexcept;
+    void let_go(Cell &at, Spot spot, uint64_t bit) noexcept;
     void unpin(Spot spot, uint64_t bit) noexcept;
     Status answer_shared(Reader &reader, Message const &message, Answer how) noexcept;
     Status take_shared(Spot spot, CellWord full, uint64_t bit) noexcept;
     uint64_t next_possible(uint64_t position, CellWord found) const noexcept;
     bool find_first_of_mine(Reader const &reader, unsigned level, Spot &ret) noexcept;
-    bool is_held(Spot spot) const noexcept;
+    bool is_held(Cell const &at) const noexcept;
     bool is_retained(Spot spot) const noexcept;
     void collect(Spot spot, bool also_retained = false) noexcept;
     void tidy(unsigned level) noexcept;
@@ -256,8 +303,10 @@ class Ring {
     Tally *tallies_ = nullptr;          ///< one per cell, if messages may be lost
     BitTree redelivery_;                ///< of queues
     unsigned shift_ = 0;
-    bool plain_queue_ = false; ///< a queue of one level
-    ChannelOptions options_;   ///< as validated at attach
+    uint64_t mask_ = 0;            ///< of a position in its level
+    bool plain_queue_ = false;     ///< a queue of one level
+    bool plain_broadcast_ = false; ///< of one level, which loses nothing
+    ChannelOptions options_;       ///< as validated at attach
 };
 
 template <class Visit> int Ring::each_subscriber(Visit visit) const noexcept

@@ -4,6 +4,7 @@
 
 #include "core/base/bits.hpp"
 #include "core/base/waiting.hpp"
+#include "core/channel/ring_hot.hpp"
 
 namespace weir {
 namespace {
@@ -26,6 +27,21 @@ void move_cursor(Reader &reader, unsigned level, uint64_t from, uint64_t to) noe
 } // namespace
 
 // ---- read
+
+/// What most looks at a channel of one level are that loses nothing: the message at the cursor is FULL
+/// and ours, or not there yet. Again: look() has to find out.
+Ring::Look Ring::look_at_cursor(Reader &reader, Message &ret) noexcept
+{
+    Spot const spot{0, cursor_of(reader, 0)};
+    Cell &at = *kept(&cell(spot));
+    CellWord const found = load(at);
+    if (found.raw == CellWord::of(Phase::empty, lap(spot.position)).raw)
+        return Look::empty;
+    // seq_cst: as in look_from_cursor()
+    bool const mine = found.raw == CellWord::of(Phase::full, lap(spot.position)).raw &&
+                      (at.holders.load(seq_cst) & bit_of(reader)) != 0;
+    return WEIR_LIKELY(mine) ? pick_up(reader, spot, found, ret) : Look::again;
+}
 
 Ring::Look Ring::look_from_cursor(Reader &reader, unsigned level, Message &ret) noexcept
 {
@@ -68,44 +84,54 @@ uint64_t Ring::next_possible(uint64_t position, CellWord found) const noexcept
 /// FULL(p) with our bit: ours, if no other thread of this process has it. Where messages may be
 /// taken away, a pin says that we have it in hand. Empty: a thread of ours that is at the cell's
 /// last message will read this one, or wake us.
-Ring::Look Ring::pick_up(Reader &reader, Spot spot, CellWord full, Message &ret) noexcept
+WEIR_HOT Ring::Look Ring::pick_up(Reader &reader, Spot spot, CellWord full, Message &ret) noexcept
 {
     uint64_t const bit = bit_of(reader);
-    Cell &at = cell(spot);
+    uint64_t const i = index(spot);
+    Cell &at = *kept(&cells_[i]);
     unsigned deliveries;
-    Grip const grip = reader.hand.pick_up(index(spot), spot.position, deliveries);
-    if (grip == Grip::theirs)
-        step_over(reader, spot);
-    if (grip != Grip::mine)
+    Grip const grip = reader.hand.pick_up(i, spot.position, deliveries);
+    if (!WEIR_LIKELY(grip == Grip::mine)) {
+        if (grip == Grip::theirs)
+            step_over(reader, spot);
         return grip == Grip::busy ? Look::empty : Look::again;
+    }
     if (may_lose())
         at.pins.fetch_or(bit, seq_cst); // [P] then a look; pairs with take_away(), collect()
     // The word first: it may have been DROPPING and be FULL again, but then our bit is gone.
-    bool const mine = load(spot).raw == full.raw && (at.holders.load(seq_cst) & bit) != 0;
+    bool const mine = load(at).raw == full.raw && (at.holders.load(seq_cst) & bit) != 0;
+    Ref const ref{at.ref.load(relaxed)}; // published by FULL
     uint64_t size;
-    if (!mine || !find_posted({at.ref.load(relaxed)}, size)) { // relaxed: published by FULL
-        bool const gone = mine; // somebody freed a block that was in the channel
-        if (gone) {
-            __atomic_fetch_add(&reader.missed, 1, __ATOMIC_RELAXED); // a count
-            at.holders.fetch_and(~bit, seq_cst);
+    if (!WEIR_LIKELY(mine && find_posted_quickly(ref, size)))
+        if (!mine || !find_posted(ref, size)) {
+            hand_back(reader, spot, mine);
+            return Look::again;
         }
-        if (may_lose())
-            unpin(spot, bit);
-        // Our pin may have stopped the collector. One of the next message, which a drop has let in
-        // meanwhile, is not stopped by it: that one is ours too, so we come to it.
-        collect(spot);
-        reader.hand.put_back(index(spot));
-        rewind(reader, spot); // a dropper may have it only until he finds another one's pin
-        ring_items();         // who found us at the cell looks again
-        return Look::again;
-    }
-    describe(reader, spot, size, ret);
+    describe(reader, spot, at, size, ret);
     ret.redeliveries = deliveries;
     atomic<uint64_t> &missed = subscribers_[static_cast<unsigned>(reader.slot)].missed;
     if (missed.load(relaxed) != 0) // a count, told once
         ret.missed += missed.exchange(0, relaxed);
     move_cursor(reader, spot.level, spot.position, spot.position + 1);
     return Look::found;
+}
+
+/// It was not ours after all, or it is `gone`: somebody freed a block that was in the channel.
+WEIR_COLD void Ring::hand_back(Reader &reader, Spot spot, bool gone) noexcept
+{
+    uint64_t const bit = bit_of(reader);
+    if (gone) {
+        __atomic_fetch_add(&reader.missed, 1, __ATOMIC_RELAXED); // a count
+        cell(spot).holders.fetch_and(~bit, seq_cst);
+    }
+    if (may_lose())
+        unpin(spot, bit);
+    // Our pin may have stopped the collector. One of the next message, which a drop has let in
+    // meanwhile, is not stopped by it: that one is ours too, so we come to it.
+    collect(spot);
+    reader.hand.put_back(index(spot));
+    rewind(reader, spot); // a dropper may have it only until he finds another one's pin
+    ring_items();         // who found us at the cell looks again
 }
 
 /// Another thread of ours has it. He may give it back between our look at his hand and our step.
@@ -154,38 +180,39 @@ bool Ring::find_first_of_mine(Reader const &reader, unsigned level, Spot &ret) n
 Status Ring::answer_shared(Reader &reader, Message const &message, Answer how) noexcept
 {
     Spot const spot{message.level, message.position};
-    CellWord const full = load(spot);
+    uint64_t const i = index(spot);
+    Cell &at = *kept(&cells_[i]);
+    CellWord const full = load(at);
     if (full.lap() != lap(spot.position) || full.is(Phase::empty) || full.is(Phase::writing))
         return error(kStale);
-    if (cell(spot).ref.load(relaxed) != message.ref.value) // counts only if it is in hand, below
+    if (at.ref.load(relaxed) != message.ref.value) // counts only if it is in hand, below
         return error(EINVAL);
     unsigned deliveries;
-    if (!reader.hand.begin_answer(index(spot), spot.position, deliveries))
+    if (!reader.hand.begin_answer(i, spot.position, deliveries))
         return error(kStale);
 
     uint64_t const bit = bit_of(reader);
+    if (WEIR_LIKELY(how == Answer::done)) {
+        let_go(at, spot, bit);
+        return kOk;
+    }
     if (how == Answer::again) {
         if (may_lose())
             unpin(spot, bit);
-        reader.hand.refuse(index(spot), spot.position, deliveries);
+        reader.hand.refuse(i, spot.position, deliveries);
         rewind(reader, spot);
         ring_items(); // other threads of ours
         return kOk;
     }
-    if (how == Answer::take) {
-        Status const done = take_shared(spot, full, bit);
-        if (load(spot).lap() == lap(spot.position)) // it is in the cell still, and our bit
-            reader.hand.keep(index(spot), spot.position, deliveries);
-        return done;
-    }
-    let_go(spot, bit);
-    return kOk;
+    Status const done = take_shared(spot, full, bit);
+    if (load(at).lap() == lap(spot.position)) // it is in the cell still, and our bit
+        reader.hand.keep(i, spot.position, deliveries);
+    return done;
 }
 
 /// Holder first, then pin: between them a dropper finds a message that it must not take away.
-void Ring::let_go(Spot spot, uint64_t bit) noexcept
+WEIR_HOT void Ring::let_go(Cell &at, Spot spot, uint64_t bit) noexcept
 {
-    Cell &at = cell(spot);
     bool const last = (at.holders.fetch_and(~bit, seq_cst) & ~bit) == 0;
     if (may_lose())
         unpin(spot, bit);
@@ -224,14 +251,13 @@ Status Ring::take_shared(Spot spot, CellWord full, uint64_t bit) noexcept
 
 // ---- who is the last
 
-bool Ring::is_held(Spot spot) const noexcept
+bool Ring::is_held(Cell const &at) const noexcept
 {
-    Cell const &at = cell(spot);
     // [P] seq_cst: FREEING or DROPPING, then this; pairs with pick_up() and hold_retained()
     return at.holders.load(seq_cst) != 0 || (may_lose() && at.pins.load(seq_cst) != 0);
 }
 
-bool Ring::is_retained(Spot spot) const noexcept
+WEIR_HOT bool Ring::is_retained(Spot spot) const noexcept
 {
     if (options_.retain_count != 0) {
         uint64_t const tail = levels_[spot.level].tail.load(relaxed); // a hint: a little late
@@ -251,21 +277,22 @@ bool Ring::is_retained(Spot spot) const noexcept
 void Ring::collect(Spot spot, bool also_retained) noexcept
 {
     constexpr int kTries = 1000; // each turn is a late joiner's; or a scribbler's
+    Cell &at = *kept(&cell(spot));
     for (int i = 0; i < kTries; ++i) {
-        CellWord const full = load(spot);
-        if (full.lap() != lap(spot.position) || !full.is(Phase::full) || is_held(spot) ||
+        CellWord const full = load(at);
+        if (full.lap() != lap(spot.position) || !full.is(Phase::full) || is_held(at) ||
             (!also_retained && is_retained(spot)))
             return;
         CellWord const freeing = full.to(Phase::freeing, matrix_->me().owner);
-        if (!change(spot, full, freeing))
+        if (!change(at, full, freeing))
             continue;
-        if (is_held(spot)) {
-            change(spot, freeing, full);
+        if (is_held(at)) {
+            change(at, freeing, full);
             ring_items(); // who looked meanwhile looks again
             continue;
         }
-        Ref const ref{cell(spot).ref.load(relaxed)};          // in our hand
-        static_cast<void>(matrix_->free_owned(ref, kNobody)); // gone already: as good
+        Ref const ref{at.ref.load(relaxed)}; // in our hand
+        static_cast<void>(free_posted(ref)); // gone already: as good
         pass_on(spot, freeing);
         return;
     }

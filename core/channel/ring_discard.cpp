@@ -57,7 +57,8 @@ bool Ring::finish_discard(Spot spot, CellWord word, bool healing) noexcept
         take_away(spot,
                   decided ? tallies_[index(spot)].taking.load(relaxed) : losers(spot, keepers),
                   how);
-        if (sure ? cell(spot).holders.load(seq_cst) != 0 : is_held(spot)) // [P] as in is_held()
+        if (sure ? cell(spot).holders.load(seq_cst) != 0
+                 : is_held(cell(spot))) // [P] as in is_held()
             return put_back(spot, word);
     }
     Ref const ref{cell(spot).ref.load(relaxed)};          // in our hand

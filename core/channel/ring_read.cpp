@@ -4,6 +4,7 @@
 
 #include "core/base/bits.hpp"
 #include "core/base/waiting.hpp"
+#include "core/channel/ring_hot.hpp"
 
 namespace weir {
 
@@ -16,6 +17,18 @@ Status Ring::read(Reader &reader, Message &ret) noexcept
         if (WEIR_LIKELY(seen == Look::empty))
             return error(EAGAIN);
     }
+    if (plain_broadcast_) {
+        Look const seen = look_at_cursor(reader, ret);
+        if (WEIR_LIKELY(seen == Look::found))
+            return kOk;
+        if (WEIR_LIKELY(seen == Look::empty))
+            return error(EAGAIN);
+    }
+    return read_properly(reader, ret);
+}
+
+Status Ring::read_properly(Reader &reader, Message &ret) noexcept
+{
     constexpr unsigned kFarLooks = 16; // the hint is never 64 rounds behind
     unsigned far = 0;
     // Each turn but the last lost to somebody, or moved the head hint on; the bounds are for
@@ -40,14 +53,16 @@ WEIR_HOT Ring::Look Ring::look_at_head(Reader &reader, Message &ret) noexcept
         return Look::again;
     uint64_t head = levels_[0].head.load(relaxed); // a hint
     for (int step = 0; step < 2; ++step, ++head) {
-        CellWord const found = load(Spot{0, head});
+        Cell &at = *kept(&cell({0, head}));
+        CellWord const found = load(at);
         if (found.raw == CellWord::of(Phase::full, lap(head)).raw)
-            return grab(reader, {0, head}, found, ret) ? Look::found : Look::again;
+            return grab_hot(reader, {0, head}, at, found, ret) ? Look::found : Look::again;
         if (found.raw == CellWord::of(Phase::empty, lap(head)).raw)
             return Look::empty;
-        if (found.raw != CellWord::of(Phase::empty, lap(head) + 1).raw)
+        bool const held = found.is(Phase::held) && found.lap() == lap(head);
+        if (!held && found.raw != CellWord::of(Phase::empty, lap(head) + 1).raw)
             return Look::again;
-        advance(levels_[0].head, head); // consumed: C5
+        advance(levels_[0].head, head); // in a hand, or consumed: C5
     }
     return Look::again;
 }
@@ -147,7 +162,7 @@ Ring::Look Ring::look_at_redelivery(Reader &reader, unsigned level, Message &ret
             return grab(reader, spot, found, ret) ? Look::found : Look::again;
         }
         if (!found.is(Phase::empty) && !found.is(Phase::full))
-            continue; // its holder clears the bit
+            continue; // its holder clears the bit, or who looks after him if it came late
         redelivery_.clear(own, i);
         if (load(first + i).redelivered()) { // it came back meanwhile
             redelivery_.set(own, i);
@@ -207,50 +222,52 @@ bool Ring::filled_meanwhile(unsigned level, uint64_t from, uint64_t to) const no
 
 bool Ring::grab(Reader &reader, Spot spot, CellWord full, Message &ret) noexcept
 {
-    if (is_expired(spot)) {
+    return grab_hot(reader, spot, cell(spot), full, ret);
+}
+
+WEIR_HOT bool Ring::grab_hot(Reader &reader, Spot spot, Cell &at, CellWord full,
+                             Message &ret) noexcept
+{
+    if (options_.ttl != 0 && is_expired(spot)) {
         discard(spot, full, Phase::expiring);
         return false;
     }
+    // A line from the poster's processor, fetched while the cell becomes ours. relaxed: published by
+    // FULL, which we have read; if the cell is another message's by now, it does not become ours
+    Ref const ref{at.ref.load(relaxed)};
+    Place block;
+    bool const placed = matrix_->place_of(ref, block);
+    if (WEIR_LIKELY(placed))
+        block.sector->prefetch_word(block.head);
     CellWord const held = full.to(Phase::held, matrix_->me().owner);
-    // Lines from the poster's processor, fetched while the cell becomes ours. relaxed: a hint
-    matrix_->prefetch({cell(spot).ref.load(relaxed)});
-    if (!change(spot, full, held))
+    if (!change(at, full, held))
         return false;
-    uint64_t const i = spot.position & (capacity() - 1);
-    if (redelivery_.test(column(spot.level), i))
-        redelivery_.clear(column(spot.level), i); // while we hold it: nobody else sets it now
-    // relaxed: published by FULL, which we have read
-    Ref const ref{cell(spot).ref.load(relaxed)};
-    uint64_t size;
-    if (!find_posted(ref, size)) { // somebody freed a block that was in the channel
+    if (full.deliveries() !=
+        0) // while we hold it: nobody else sets it now. Else a bit is a late one
+        unmark(spot);
+    uint64_t size = 0;
+    if (WEIR_LIKELY(placed && matrix_->is_at(ref, block, acquire) && // as in find()
+                    block.word.owner() == kNobody))
+        size = block.sector->bytes_of(block.word.granules());
+    else if (!find_posted(ref, size)) { // somebody freed a block that was in the channel
         pass_on(spot, held);
         __atomic_fetch_add(&reader.missed, 1, __ATOMIC_RELAXED); // a count
         return false;
     }
     reader.hand.put(index(spot), spot.position);
-    describe(reader, spot, size, ret);
+    describe(reader, spot, at, size, ret);
     ret.redeliveries = full.deliveries();
     // relaxed: counts; nothing is read through them
-    if (header_->untold.load(relaxed) != 0)
+    if (may_lose() && header_->untold.load(relaxed) != 0)
         ret.missed += header_->untold.exchange(0, relaxed);
     return true;
 }
 
-/// What the cell says of the message in our hand.
-void Ring::describe(Reader &reader, Spot spot, uint64_t size, Message &ret) noexcept
+void Ring::unmark(Spot spot) noexcept
 {
-    Cell const &at = cell(spot);
-    // relaxed: published by FULL, which we have read
-    ret.ref = {at.ref.load(relaxed)};
-    ret.length = smaller(at.length.load(relaxed), size); // a scribbler may have been here
-    ret.tag = at.tag.load(relaxed);
-    ret.position = spot.position;
-    ret.sender = at.sender.load(relaxed);
-    ret.posted_at_ns = static_cast<int64_t>(at.posted_at_ns.load(relaxed));
-    ret.level = spot.level;
-    ret.missed = 0;
-    if (__atomic_load_n(&reader.missed, __ATOMIC_RELAXED) != 0) // a count, told once
-        ret.missed = __atomic_exchange_n(&reader.missed, 0, __ATOMIC_RELAXED);
+    uint64_t const i = spot.position & mask_;
+    if (redelivery_.test(column(spot.level), i))
+        redelivery_.clear(column(spot.level), i);
 }
 
 // ---- answers
@@ -262,32 +279,33 @@ Status Ring::answer(Reader &reader, Message const &message, Answer how) noexcept
     return broadcast() ? answer_shared(reader, message, how) : answer_held(reader, message, how);
 }
 
-Status Ring::answer_held(Reader &reader, Message const &message, Answer how) noexcept
+WEIR_HOT Status Ring::answer_held(Reader &reader, Message const &message, Answer how) noexcept
 {
     Spot const spot{message.level, message.position};
-    CellWord const held = load(spot);
+    uint64_t const i = index(spot);
+    Cell &at = *kept(&cells_[i]);
+    CellWord const held = load(at);
     // The count tells a message from its next delivery, perhaps to another thread of ours.
-    bool const ours = held.lap() == lap(spot.position) && held.is(Phase::held) &&
-                      held.owner() == matrix_->me().owner &&
-                      held.deliveries() == message.redeliveries;
-    if (!ours)
+    CellWord const ours =
+        CellWord::of(Phase::held, lap(spot.position), matrix_->me().owner, message.redeliveries);
+    if (!WEIR_LIKELY(held.raw == ours.raw && message.redeliveries <= CellWord::kMaxDeliveries))
         return error(kStale);
-    if (cell(spot).ref.load(relaxed) != message.ref.value) // ours: nobody writes it
+    Ref const ref{at.ref.load(relaxed)}; // ours: nobody writes it
+    if (!(ref == message.ref))
         return error(EINVAL);
     unsigned deliveries;
-    if (!reader.hand.begin_answer(index(spot), spot.position, deliveries))
+    if (!reader.hand.begin_answer(i, spot.position, deliveries))
         return error(kStale);
 
-    Status done = kOk;
     if (how == Answer::again) {
-        reader.hand.end_answer(index(spot));
+        reader.hand.end_answer(i);
         give_back(spot, held);
-        return done;
+        return kOk;
     }
     // The block first: a death after it is healed as answered, one before as redelivery.
-    done = how == Answer::take ? matrix_->move_owner(message.ref, kNobody, matrix_->me().owner)
-                               : matrix_->free_owned(message.ref, kNobody);
-    reader.hand.end_answer(index(spot));
+    Status const done = how == Answer::take ? matrix_->move_owner(ref, kNobody, matrix_->me().owner)
+                                            : free_posted(ref);
+    reader.hand.end_answer(i);
     pass_on(spot, held);
     return done;
 }

@@ -20,10 +20,14 @@ void Subscription::close() noexcept
 Status Subscription::read(Nanoseconds timeout, Message &ret) noexcept
 {
     WEIR_TRY(enter(false));
+    Status const done = channel_->ring().read(reader_, ret);
+    return WEIR_LIKELY(done.ok()) ? done : read_waiting(done, timeout, ret);
+}
+
+/// After a first look that found nothing.
+Status Subscription::read_waiting(Status done, Nanoseconds timeout, Message &ret) noexcept
+{
     Ring &ring = channel_->ring();
-    Status done = ring.read(reader_, ret);
-    if (WEIR_LIKELY(done.ok()))
-        return done;
     if (done.code == -EAGAIN && timeout != 0)
         done = wait_for(
             ring.header().items.word, spins_, timeout, channel_->matrix(),

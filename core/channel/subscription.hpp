@@ -33,6 +33,7 @@ class Subscription {
         bool const lent = reader_.slot >= 0 && !(reader_.joined_as == channel_->matrix().me());
         return WEIR_LIKELY(!lent) ? kOk : error(kForked);
     }
+    Status read_waiting(Status done, Nanoseconds timeout, Message &ret) noexcept;
     Status answer(Message const &message, Answer how) noexcept;
 
     Channel *channel_;

@@ -13,6 +13,7 @@ namespace weir {
 /// per handle; threads share it. Relaxed: a guess.
 class SpinBudget {
   public:
+    /// Pauses, before it sleeps.
     int turns() const noexcept { return __atomic_load_n(&turns_, __ATOMIC_RELAXED); }
     void was_enough() noexcept { set(turns() * 2); }
     void was_not() noexcept { set(turns() / 2); }
@@ -38,24 +39,32 @@ inline constexpr Nanoseconds kBlindSlice = kMillisecond;
 /// Wake-ups in vain before a look for dead participants.
 inline constexpr unsigned kVainWakes = 1000;
 
+/// Between two looks of who waits for room. Each look takes away the line that the next reader
+/// needs, so who waits long looks seldom, and finds room for several messages then.
+inline constexpr int kPausesForRoom = 64;
+
 /// Tries `attempt` until it is not EAGAIN, sleeping on `word` in between. Who was woken always
-/// tries once more before he gives up.
+/// tries once more before he gives up. `most_pauses`: between two tries without sleep; it begins
+/// with one, and doubles.
 template <class Attempt, class Enter>
 Status wait_for(atomic<uint32_t> &word, SpinBudget &spins, Nanoseconds timeout, Matrix &matrix,
-                Enter enter, Attempt attempt) noexcept
+                Enter enter, Attempt attempt, int most_pauses = 1) noexcept
 {
     Status done = attempt();
     if (done.code != -EAGAIN || timeout == 0)
         return done;
     Deadline const deadline(timeout);
-    for (int i = spins.turns(); i > 0; --i) {
-        spin_pause();
+    int pauses = 1;
+    for (int i = spins.turns(); i > 0; i -= pauses) {
+        for (int k = 0; k < pauses; ++k)
+            spin_pause();
         if (done = attempt(); done.code != -EAGAIN) {
             spins.was_enough();
             return done;
         }
-        if ((i & 15) == 0 && deadline.passed())
+        if ((i & 15) < pauses && deadline.passed())
             break;
+        pauses = smaller(pauses * 2, most_pauses);
     }
     spins.was_not();
     Waiting waiting(word);

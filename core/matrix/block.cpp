@@ -72,17 +72,6 @@ Result<Place> Matrix::find(Ref ref) noexcept
     return place;
 }
 
-void Matrix::prefetch(Ref ref) const noexcept
-{
-    uint64_t const offset = ref.value & kOffsetMask;
-    unsigned const index = (offset >= sectors_[kMedium].data_offset() ? 1 : 0) +
-                           (offset >= sectors_[kLarge].data_offset() ? 1 : 0);
-    Sector const &sector = sectors_[index];
-    uint64_t const head = (offset - sector.data_offset()) >> sector.granule_shift();
-    if (head < sector.known_limit())
-        sector.prefetch_word(static_cast<Granule>(head));
-}
-
 /// Changes a block's word by `step(word, ret_next)`, which may refuse with a status.
 template <class Step> Status Matrix::change_block(Ref ref, Step step) noexcept
 {
@@ -172,7 +161,8 @@ Status Matrix::free_owned(Ref ref, Owner from) noexcept
     BlockWord word = found->word;
     if (!word.is(Kind::allocated) || word.owner() != from)
         return error(EPERM);
-    if (Lane *const lane = lane_of(thread_number()); lane != nullptr) {
+    // Who joins, and heals others meanwhile, cannot have a lane yet.
+    if (Lane *const lane = is_joined() ? prepare_lane() : nullptr; lane != nullptr) {
         note_growth(*lane, *found);
         if (push(*lane, *found))
             return kOk;
@@ -189,6 +179,9 @@ Status Matrix::free_owned(Ref ref, Owner from) noexcept
 
 Result<Extent> Matrix::data(Ref ref) noexcept
 {
+    if (Place here; WEIR_LIKELY(find_quickly(ref, here, acquire))) // as in locate()
+        return Extent{segment_.base() + here.sector->offset_of(here.head),
+                      here.sector->bytes_of(here.word.granules())};
     auto const found = find(ref);
     WEIR_TRY(found);
     return Extent{segment_.base() + found->sector->offset_of(found->head),

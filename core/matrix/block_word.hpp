@@ -124,7 +124,8 @@ struct BlockWord {
     }
     constexpr BlockWord with_owner(Owner next) const noexcept
     {
-        return of(kind(), user(), next, generation(), granules());
+        constexpr uint64_t kChanges = uint64_t{kOwnerMask} << 42;
+        return {(raw & ~kChanges) | uint64_t{next & kOwnerMask} << 42};
     }
     constexpr BlockWord with_user(uint8_t next) const noexcept
     {

@@ -127,7 +127,9 @@ WEIR_COLD bool Matrix::make_room(Lane &lane, Magazine &magazine) noexcept
     return magazine.count < magazine.most;
 }
 
-/// Releases the `count` oldest blocks of a magazine. Those that others have stolen are theirs.
+/// Releases the `count` oldest blocks of a magazine. Those that others have stolen are theirs. Blocks
+/// that were freed one after the other often lie side by side: they are merged while they are ours
+/// alone, because each publication costs several looks and CASes at words that others use.
 void Matrix::flush(Lane &lane, Magazine &magazine, unsigned count) noexcept
 {
     if (count == 0)
@@ -135,13 +137,22 @@ void Matrix::flush(Lane &lane, Magazine &magazine, unsigned count) noexcept
     Sector &into = sectors_[sector_index(magazine)];
     Owner const owner = me().owner;
     uint64_t const window = lane.open();
+    Run held{};
     for (unsigned i = 0; i < count; ++i) {
-        Granule const at = granule_of(magazine.entry[i]);
-        BlockWord found = into.word(at, relaxed); // the CAS orders
-        if ((found.raw & ~BlockWord::kGenerationBitsMask) == magazine.cached &&
-            into.change(at, found, found.as_claimed(owner, magazine.length)))
-            into.release_run({at, magazine.length}, owner);
+        Run const block{granule_of(magazine.entry[i]), magazine.length};
+        BlockWord found = into.word(block.head, relaxed); // the CAS orders
+        if ((found.raw & ~BlockWord::kGenerationBitsMask) != magazine.cached ||
+            !into.change(block.head, found, found.as_claimed(owner, block.length)))
+            continue;
+        if (held.length == 0)
+            held = block;
+        else if (!into.join(held, block, owner)) {
+            into.release_run(held, owner);
+            held = block;
+        }
     }
+    if (held.length != 0)
+        into.release_run(held, owner);
     lane.close(window);
     drop_oldest(magazine, count);
     Lane::bump(lane.counters->flushes);

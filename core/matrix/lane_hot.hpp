@@ -85,25 +85,35 @@ WEIR_HOT uint64_t granule_at(uint64_t inside, unsigned shift) noexcept
     return inside >> shift | inside << (64 - shift);
 }
 
+/// Where the word of a block would stand. False: only a proper look can tell.
+WEIR_HOT bool Matrix::place_of(Ref ref, Place &ret) noexcept
+{
+    uint64_t const offset = ref.value & kOffsetMask;
+    unsigned const index = (offset >= sectors_[kMedium].data_offset() ? 1 : 0) +
+                           (offset >= sectors_[kLarge].data_offset() ? 1 : 0);
+    Sector &sector = *kept(&sectors_[index]);
+    uint64_t const head = granule_at(offset - sector.data_offset(), sector.granule_shift());
+    ret.sector = &sector;
+    ret.index = index;
+    ret.head = static_cast<Granule>(head);
+    return WEIR_LIKELY(head < sector.known_limit());
+}
+
+/// Whether the block there, its word read in this order, is the ALLOCATED one of this ref.
+WEIR_HOT bool Matrix::is_at(Ref ref, Place &place, Order order) const noexcept
+{
+    place.word = place.sector->word(place.head, order);
+    uint64_t const generation = ref.value >> kRefGenerationShift ^ salt_;
+    uint64_t const expected = BlockWord::kAllocatedBits | generation << BlockWord::kGranulesBits;
+    return WEIR_LIKELY((place.word.raw & BlockWord::kIdentityMask) == expected &&
+                       place.word.granules() - 1 < place.sector->known_limit() - place.head);
+}
+
 /// An ALLOCATED block by its ref, its word read in this order. False: it is none, or only a proper
 /// look can tell.
 WEIR_HOT bool Matrix::find_quickly(Ref ref, Place &ret, Order order) noexcept
 {
-    uint64_t const offset = ref.value & kOffsetMask;
-    unsigned const index = offset < sectors_[kMedium].data_offset() ? kSmall : kMedium;
-    Sector &sector = *kept(&sectors_[index]);
-    uint64_t const head = granule_at(offset - sector.data_offset(), kGranuleShift[index]);
-    Granules const limit = sector.known_limit();
-    if (!WEIR_LIKELY(head < limit))
-        return false;
-    ret.sector = &sector;
-    ret.index = index;
-    ret.head = static_cast<Granule>(head);
-    ret.word = sector.word(ret.head, order);
-    uint64_t const generation = ref.value >> kRefGenerationShift ^ salt_;
-    uint64_t const expected = BlockWord::kAllocatedBits | generation << BlockWord::kGranulesBits;
-    return WEIR_LIKELY((ret.word.raw & BlockWord::kIdentityMask) == expected &&
-                       ret.word.granules() - 1 < limit - ret.head);
+    return place_of(ref, ret) && is_at(ref, ret, order);
 }
 
 /// What most frees are: find_quickly() and push() with what the lane knows. False: nothing was

@@ -191,6 +191,11 @@ class Matrix {
     bool has_lanes() const noexcept { return magazine_budget_ != 0; }
     bool alloc_fast(uint64_t size, Allocation &ret) noexcept;
     bool free_fast(Ref ref, Owner from = kAnybody) noexcept;
+    /// The first try of find(), in two steps: where the word of a block stands, and whether it says
+    /// that it is this block. Between them its line may be fetched.
+    bool place_of(Ref ref, Place &ret) noexcept;
+    bool is_at(Ref ref, Place &place, Order order) const noexcept;
+    bool find_quickly(Ref ref, Place &ret, Order order) noexcept;
     /// After memory became FREE or CACHED: who waits for it may look again. A load, if nobody waits.
     void tell_waiting() noexcept { Waiting(segment_.header().memory).wake(); }
     bool somebody_waits() const noexcept { return Waiting(segment_.header().memory).is_awaited(); }
@@ -288,8 +293,6 @@ class Matrix {
     Status free_owned(Ref ref, Owner from) noexcept;
     /// What the block word of a ref says; kStale if it is not this block any more.
     Result<Place> find(Ref ref) noexcept;
-    /// The block's word and its first bytes will be read soon. A hint, for any ref.
-    void prefetch(Ref ref) const noexcept;
     /// Heals whoever is dead. True if somebody was.
     bool heal_dead(HealReport *report = nullptr) noexcept;
     Participants &people() noexcept { return participants_; }
@@ -451,7 +454,6 @@ class Matrix {
         return make_ref(sector.offset_of(head), word);
     }
     static void note_growth(Lane &lane, Place const &place) noexcept;
-    bool find_quickly(Ref ref, Place &ret, Order order) noexcept;
     int locate(Ref ref, Place &ret) noexcept;
     int find_here(Ref ref, Place &ret) noexcept;
     unsigned sector_of(uint64_t offset) const noexcept;

@@ -27,6 +27,17 @@ void Sector::init(Segment &segment, unsigned index) noexcept
 
 Run Sector::release_run(Run run, Owner me) noexcept { return release_hot(run, me); }
 
+bool Sector::join(Run &run, Run other, Owner me) noexcept
+{
+    bool const before = other.end() == run.head;
+    if (!before && run.end() != other.head)
+        return false;
+    Granule const absorbed = before ? run.head : other.head;
+    run = {smaller(run.head, other.head), run.length + other.length};
+    write_merged(run, absorbed, me);
+    return true;
+}
+
 /// As publish(), but what is published was not ours: whoever was its owner is dead, and everybody
 /// else changes it by CAS too. The look at the neighbours comes after it, so two who publish side by
 /// side do not miss each other.

@@ -112,6 +112,9 @@ class Sector {
     /// Merges the block right of a run we hold into it, whatever it is, if its word is still this one.
     bool absorb(Run &run, BlockWord found, Owner me) noexcept;
 
+    /// Merges two runs that we hold, if they touch (M2). False: they do not.
+    bool join(Run &run, Run other, Owner me) noexcept;
+
     /// Gives a claimed run back: merges it with free neighbours and publishes it (rules.md M3).
     /// Returns the block that was published last: where a walk goes on behind it.
     Run release_run(Run run, Owner me) noexcept;

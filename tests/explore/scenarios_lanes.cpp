@@ -153,6 +153,22 @@ void register_flushes()
     add("overflow_two", "two lanes overflow side by side", 2,
         {used(1), used(1), used(1), used(1), used(1), used(1)},
         {frees({0, 2, 4}), frees({1, 3, 5})});
+    add("flush_left", "what is given back is merged, the last one freed is the first", 2,
+        {used(1), used(1), used(2)},
+        {[](Actor const &me) {
+             me.free_piece(1);
+             me.free_piece(0);
+             me.alloc(2);
+         },
+         frees({2}), [](Actor const &me) { me.heal(); }});
+    add("flush_apart", "what is given back does not touch, and another one frees what is between",
+        2, {used(1), used(1), used(1), used(1)},
+        {[](Actor const &me) {
+             me.free_piece(0);
+             me.free_piece(2);
+             me.alloc(2);
+         },
+         frees({1})});
     add("lane_heal", "healing while lanes work", 2, {used(1), used(1), open(2)},
         {frees_and_takes(0, 1), [](Actor const &me) { me.heal(); }, frees({1})});
     add("lane_check", "check while lanes work", 2, {used(1), open(2), used(1)},

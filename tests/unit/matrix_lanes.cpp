@@ -162,6 +162,18 @@ Test(matrix_lanes, a_block_freed_by_another_thread_goes_to_its_lane)
     });
 }
 
+Test(matrix_lanes, a_thread_that_only_frees_for_others_has_a_lane)
+{
+    Handle const matrix = make_matrix(with_lanes(kMiB));
+    Ref const ref = alloc(*matrix, 64).ref;
+    check_eq(matrix->give(ref, 0).code, 0);
+    uint64_t const before = stats_of(*matrix).cached_bytes;
+    // As who answers messages, and never allocates.
+    in_thread([&] { check_eq(matrix->free_owned(ref, kNobody).code, 0); });
+    check_eq(stats_of(*matrix).cached_bytes, before + 64);
+    assert_sound(*matrix);
+}
+
 Test(matrix_lanes, the_next_thread_takes_over_the_lane_of_an_ended_one)
 {
     Handle const matrix = make_matrix(with_lanes(kMiB));

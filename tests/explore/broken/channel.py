@@ -4,6 +4,7 @@
 from broken.rule import rule
 
 RING = "core/channel/ring.cpp"
+RING_HPP = "core/channel/ring.hpp"
 RING_HEAL = "core/channel/ring_heal.cpp"
 RING_READ = "core/channel/ring_read.cpp"
 CAST = "core/channel/ring_broadcast.cpp"
@@ -22,20 +23,21 @@ CHANNEL = [
           "    static_cast<void>(matrix_->move_owner(ref, kNobody, matrix_->me().owner));\n"
           "    reader.hand.put(index(spot), spot.position);\n")),
     rule("C2: ref is 0 in every EMPTY cell", "q_forward", (1, 0, 0),
-         (RING, "    cell(spot).ref.store(0, relaxed); // C1; published by the word\n", ""),
+         (RING, "    at.ref.store(0, relaxed); // C1; published by the word\n", ""),
          sees="C1"),
     rule("C3: WRITING(dead) is finished by what its block says", "q_post_read", (1, 1, 0),
          (RING_HEAL, "    if (!nobodys(ref))\n        pass_on(spot, word);\n    else if",
           "    if")),
     rule("C4: an ack frees the block before the cell", "q_post_read", (1, 1, 0),
-         (RING_READ, "    done = how == Answer::take ?", "    pass_on(spot, held);\n"
-          "    done = how == Answer::take ?"),
+         (RING_READ, "    Status const done = how == Answer::take ?",
+          "    pass_on(spot, held);\n    Status const done = how == Answer::take ?"),
          (RING_READ, "    pass_on(spot, held);\n    return done;\n", "    return done;\n")),
     rule("C5: the block is nobody's before FULL", "q_post_read", (1, 0, 0),
          (RING, "    BlockWord word = block.word;\n",
           "    if (!publish(spot, writing))\n        return error(kCorrupt);\n"
-          "    static_cast<void>(matrix_->move_owner(letter.ref, me.owner, kNobody));\n"
-          "    if (me.owner != kNobody)\n        return kOk;\n"
+          "    Owner const me = matrix_->me().owner;\n"
+          "    static_cast<void>(matrix_->move_owner(letter.ref, me, kNobody));\n"
+          "    if (me != kNobody)\n        return kOk;\n"
           "    BlockWord word = block.word;\n")),
     rule("C6: healing marks what was nacked", "q_wrap1", (1, 1, 0),
          (RING_HEAL, "        else if (word.redelivered())\n", "        else if (false)\n"),
@@ -52,13 +54,13 @@ CHANNEL = [
     rule("C5: a look at the head knows what waits for redelivery", "q_nack_order", (2, 0, 0),
          (RING_READ, "    if (redelivery_.find_column(0) == 0)\n        return Look::again;\n", "")),
     rule("C4: a look at the head passes only what is consumed", "q_order", (2, 0, 0),
-         (RING_READ, "        if (found.raw != CellWord::of(Phase::empty, lap(head) + 1).raw)\n"
+         (RING_READ, "        if (!held && found.raw != CellWord::of(Phase::empty, lap(head) + 1).raw)\n"
           "            return Look::again;\n", ""), sees="not EMPTY at rest"),
     rule("C10: healing wakes everybody", "w_death", (1, 1, 0),
          (RING_HEAL, "    wake_everybody();\n}\n\n/// The table", "}\n\n/// The table"),
          sees="C6"),
     rule("C11: who changes a cell looks for sleepers", "w_one", (2, 0, 0),
-         (RING, "    ring_items();\n    return true;\n", "    return true;\n"), sees="C6"),
+         (RING, "while we live\n    ring_items();\n", "while we live\n"), sees="C6"),
     rule("C11: who is about to sleep looks whether it was retired", "w_retire", (2, 0, 0),
          (TURNS, "        WEIR_TRY(enter()); // [F] as below: who retired it may have woken us before "
           "we slept\n", ""), sees="C6"),
@@ -85,8 +87,8 @@ CHANNEL = [
           "                continue;\n            seen = (seen + 2) & ~1u;\n"), sees="C6",
          within=[RING]),
     rule("in broadcast all are woken", "w_cast", (1, 0, 0),
-         (RING, "        Waiting(header_->items.word).wake();\n",
-          "        Waiting(header_->items.word).wake_one();\n"), sees="C6"),
+         (RING_HPP, "            Waiting(header_->items.word).wake();\n",
+          "            Waiting(header_->items.word).wake_one();\n"), sees="C6"),
     rule("healing gives a dead reader's message back", "q_post_read", (1, 1, 0),
          (RING_HEAL, "!word.is(Phase::empty) && !word.is(Phase::full);",
           "word.is(Phase::writing);")),
@@ -105,7 +107,7 @@ CHANNEL = [
           "    if (!found.is(Phase::full) && !found.is(Phase::held))\n"
           "        return false;\n    if (is_expired")),
     rule("who reads looks whether a message has expired", "t_read", (0, 0, 0),
-         (RING_READ, "    if (is_expired(spot)) {\n        discard(spot, full, Phase::expiring);\n"
+         (RING_READ, "    if (options_.ttl != 0 && is_expired(spot)) {\n        discard(spot, full, Phase::expiring);\n"
           "        return false;\n    }\n",
           "    if (is_expired(spot))\n        count_lost(spot, Phase::expiring);\n"), sees="C8"),
     rule("each level has its redelivery set", "l_nack", (1, 0, 0),
@@ -124,8 +126,8 @@ BROADCAST = [
           "    if (broadcast())\n        take_away(spot, losers(spot, 0), how);\n"
           "    return !change")),
     rule("C14: who collects looks for holders after FREEING", "b_late1", (2, 0, 0),
-         (CAST, "        if (is_held(spot)) {\n            change(spot, freeing, full);\n",
-          "        if (false) {\n            change(spot, freeing, full);\n")),
+         (CAST, "        if (is_held(at)) {\n            change(at, freeing, full);\n",
+          "        if (false) {\n            change(at, freeing, full);\n")),
     rule("C15: a place is FREE only after a sweep that met no WRITING", "b_leave", (2, 0, 0),
          (SUBSCRIBERS, "        all = all && !found.is(Phase::writing);\n", "        (void)found;\n")),
     rule("C16: only the sweeper named in the slot sweeps", "b_rejoin", (2, 0, 0),
@@ -133,15 +135,15 @@ BROADCAST = [
           "        if (!found.is(SubscriberState::leaving))\n            continue;\n"),
          schedules=1000000),
     rule("a poster sweeps after whom has left meanwhile", "b_leave", (2, 0, 0),
-         (RING, "        if (left || given == 0)\n", "        if (given == 0)\n")),
+         (RING, "    if (left || given == 0)\n", "    if (given == 0)\n")),
     rule("what nobody gets is collected by its poster", "b_nobody", (0, 0, 0),
-         (RING, "        if (left || given == 0)\n", "        if (left)\n")),
+         (RING, "    if (left || given == 0)\n", "    if (left)\n")),
     rule("the last holder collects", "b_last", (1, 0, 0),
          (CAST, "    if (last || may_lose())\n", "    if (false)\n"), sees="nobody holds"),
     rule("the word before the holders", "b_ttl_race", (3, 0, 0),
-         (CAST, "    bool const mine = load(spot).raw == full.raw && (at.holders.load(seq_cst) & bit) != 0;\n",
+         (CAST, "    bool const mine = load(at).raw == full.raw && (at.holders.load(seq_cst) & bit) != 0;\n",
           "    bool const held = (at.holders.load(seq_cst) & bit) != 0;\n"
-          "    bool const mine = held && load(spot).raw == full.raw;\n"), schedules=2000000),
+          "    bool const mine = held && load(at).raw == full.raw;\n"), schedules=2000000),
     rule("the pins before the holders", "b_ttl_race", (2, 0, 0),
          (DISCARD, "    return cell(spot).holders.load(seq_cst) & ~keepers;\n",
           "    uint64_t const holders = cell(spot).holders.load(seq_cst);\n"
@@ -153,8 +155,8 @@ BROADCAST = [
          (DISCARD, "        if (sure && is_pinned(spot))\n            return put_back(spot, word);\n", ""),
          (DISCARD, "how == Phase::dropping && is_pinned(spot))\n        return false;\n",
           "false)\n        return false;\n"),
-         (DISCARD, "        if (sure ? cell(spot).holders.load(seq_cst) != 0 : is_held(spot))",
-          "        if (is_held(spot))"), sees="C8"),
+         (DISCARD, "        if (sure ? cell(spot).holders.load(seq_cst) != 0 : is_held(cell(spot)))",
+          "        if (is_held(cell(spot)))"), sees="C8"),
     rule("C11: who lets go tells who wants to drop", "w_cast_hold", (1, 0, 0),
          (CAST, "    tell_dropper(spot.level);\n", ""), sees="C6"),
     rule("C11: who gives back tells who wants to drop", "w_drop_nack", (1, 0, 0),
@@ -172,8 +174,7 @@ BROADCAST = [
     rule("a dropper wakes who waits for the next", "w_cast_drop", (1, 0, 0),
          (DISCARD, "        ring_items(); // who waited at this message goes on to the next\n",
           "        ;\n"),
-         (RING, "    ring_items();\n    return true;\n",
-          "    if (!broadcast())\n        ring_items();\n    return true;\n"), sees="C6"),
+         (RING, "    tidy(spot.level);\n    ring_items();\n", "    tidy(spot.level);\n"), sees="C6"),
     rule("a late joiner holds what is retained", "b_late", (0, 0, 0),
          (CAST, "            cell(spot).holders.fetch_or(bit, seq_cst); // [H]",
           "            ; // [H]"), sees="late joiner"),
@@ -188,7 +189,7 @@ BROADCAST = [
          (HAND, "        if ((found & kPositionMask) > position + 1)\n"
           "            return Grip::again; // the moment is over\n", ""), sees="C3", within=[CAST]),
     rule("who puts a message back takes the cursor back", "b_threads_drop", (2, 0, 0),
-         (CAST, "        rewind(reader, spot); // a dropper", "        ; // a dropper"), sees="C2"),
+         (CAST, "    rewind(reader, spot); // a dropper", "    ; // a dropper"), sees="C2"),
 ]
 
 PASS = "    if (!nobodys(ref))\n        pass_on(spot, word);\n"
