@@ -53,31 +53,6 @@ MatrixProgram heals()
     return [](Actor const &me) { me.heal(); };
 }
 
-/// Looks for a block by the hints alone, and gives it back. `must`: it is there.
-void look(Actor const &me, Need need, bool must)
-{
-    Sector sector;
-    sector.init(me.matrix().segment(), kSmall);
-    Caller const self = me.matrix().caller();
-    Window window(self);
-    bool contended = false;
-    Run const run = sector.search(need, 0, window, contended);
-    if (run.length != 0)
-        sector.release_run(run, self.owner());
-    else if (must && !contended)
-        fail("a FREE block cannot be found while another fibre is stopped");
-}
-
-MatrixProgram finds(Granules granules)
-{
-    return [=](Actor const &me) { look(me, {granules, 1}, true); };
-}
-
-MatrixProgram looks(Granules granules, Granules align)
-{
-    return [=](Actor const &me) { look(me, {granules, align}, false); };
-}
-
 /// A world whose programs share a static variable, which each run sets anew.
 struct Starting : MatrixWorld {
     Starting(MatrixPlan plan, Programs programs, std::function<void()> start)
@@ -248,9 +223,7 @@ void register_hints()
     add("known", "a step that somebody knows is forgotten", 2, known,
         {then(alloc_free(1), allocs(1)), then(alloc_free(1), allocs(3, 8))});
     add("known_heal", "the same, and who forgets it dies", 2, known,
-        {then(alloc_free(1), then(heals(), allocs(1))), allocs(3, 8)});
-    add("known_stop", "the same, and who forgets it is stopped", 2, {used(1), open(4), used(1)},
-        {then(alloc_free(1), then(alloc_free(1), finds(4))), looks(4, 1)});
+        {then(alloc_free(1), then(heals(), allocs(1))), then(alloc_free(1), allocs(3, 8))});
     add("heal_listed", "what the dead one had not listed is in somebody's hand when he is healed",
         2, {used(7), used(1)}, {frees(0), allocs(1), heals()});
     add("late_clear", "the hint of a block that was made where an absorbed one had been", 3,

@@ -155,7 +155,8 @@ BROADCAST = [
          (DISCARD, "        if (sure && is_pinned(spot))\n            return put_back(spot, word);\n", ""),
          (DISCARD, "how == Phase::dropping && is_pinned(spot))\n        return false;\n",
           "false)\n        return false;\n"),
-         (DISCARD, "        if (sure ? cell(spot).holders.load(seq_cst) != 0 : is_held(cell(spot)))",
+         (DISCARD, "        if (sure ? cell(spot).holders.load(seq_cst) != 0\n"
+          "                 : is_held(cell(spot)))",
           "        if (is_held(cell(spot)))"), sees="C8"),
     rule("C11: who lets go tells who wants to drop", "w_cast_hold", (1, 0, 0),
          (CAST, "    tell_dropper(spot.level);\n", ""), sees="C6"),
@@ -188,8 +189,9 @@ BROADCAST = [
     rule("a late thread does not take the cell's next message", "b_threads_drop", (2, 0, 0),
          (HAND, "        if ((found & kPositionMask) > position + 1)\n"
           "            return Grip::again; // the moment is over\n", ""), sees="C3", within=[CAST]),
-    rule("who puts a message back takes the cursor back", "b_threads_drop", (2, 0, 0),
-         (CAST, "    rewind(reader, spot); // a dropper", "    ; // a dropper"), sees="C2"),
+    rule("who puts a message back takes the cursor back", "b_threads_drop", (3, 0, 0),
+         (CAST, "    rewind(reader, spot); // a dropper", "    ; // a dropper"), sees="C2",
+         schedules=2000000),
 ]
 
 PASS = "    if (!nobodys(ref))\n        pass_on(spot, word);\n"
