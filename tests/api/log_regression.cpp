@@ -80,9 +80,10 @@ Test(log_regression, who_polls_is_told_of_a_failure)
         child_must(weir_log_append(log, "x", 1, &lsn));
         child_must(weir_log_wait(log, lsn, -1));
         uint64_t count = 0;
+        pollfd waiting{fd, POLLIN, 0};
+        child_check(poll(&waiting, 1, 5000) == 1); // who waited may be told first
         child_check(read(fd, &count, sizeof count) == 8);
         child_refuse(-EIO, weir_log_truncate_before(log, lsn));
-        pollfd waiting{fd, POLLIN, 0};
         child_check(poll(&waiting, 1, 5000) == 1);
         child_check(weir_log_error(log) == EIO);
         weir_log_close(log);
