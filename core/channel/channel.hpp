@@ -69,8 +69,9 @@
 // Waiting
 //   Posters of a level sleep on its `room`, readers on `items`. In a queue a message wakes one
 //   reader and a free cell one poster, with DROP_OLDEST also one that comes out of a hand; a poster
-//   who has posted, or gives up, passes the wake-up on if there may be more room. In broadcast a message wakes all. Threads that watch for a descriptor
-//   sleep on `watchers` and are all woken: they take nothing.
+//   who has posted, or gives up, passes the wake-up on if there may be more room. In broadcast a
+//   message wakes all. Threads that watch for a descriptor sleep on `watchers` and are all woken:
+//   they take nothing.
 //
 // What it trusts and checks
 //   The header is validated and copied at attach. Cell words may hold anything; loops over them

@@ -242,8 +242,8 @@ WEIR_HOT bool Ring::grab_hot(Reader &reader, Spot spot, Cell &at, CellWord full,
     CellWord const held = full.to(Phase::held, matrix_->me().owner);
     if (!change(at, full, held))
         return false;
-    if (full.deliveries() !=
-        0) // while we hold it: nobody else sets it now. Else a bit is a late one
+    // While we hold it nobody else sets the bit. Of one that was never delivered it is a late one.
+    if (full.deliveries() != 0)
         unmark(spot);
     uint64_t size = 0;
     if (WEIR_LIKELY(placed && matrix_->is_at(ref, block, acquire) && // as in find()

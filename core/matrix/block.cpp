@@ -179,13 +179,12 @@ Status Matrix::free_owned(Ref ref, Owner from) noexcept
 
 Result<Extent> Matrix::data(Ref ref) noexcept
 {
-    if (Place here; WEIR_LIKELY(find_quickly(ref, here, acquire))) // as in locate()
-        return Extent{segment_.base() + here.sector->offset_of(here.head),
-                      here.sector->bytes_of(here.word.granules())};
-    auto const found = find(ref);
-    WEIR_TRY(found);
-    return Extent{segment_.base() + found->sector->offset_of(found->head),
-                  found->sector->bytes_of(found->word.granules())};
+    Place here; // as find(), whose result is put together in memory
+    if (!WEIR_LIKELY(find_quickly(ref, here, acquire))) // as in locate()
+        if (int const code = find_here(ref, here); code != 0)
+            return Status{code};
+    return Extent{segment_.base() + here.sector->offset_of(here.head),
+                  here.sector->bytes_of(here.word.granules())};
 }
 
 Result<Ref> Matrix::ref_of(void const *data, uint64_t size) noexcept

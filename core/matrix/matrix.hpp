@@ -199,8 +199,7 @@ class Matrix {
     /// After memory became FREE or CACHED: who waits for it may look again. A load, if nobody waits.
     void tell_waiting() noexcept { Waiting(segment_.header().memory).wake(); }
     bool somebody_waits() const noexcept { return Waiting(segment_.header().memory).is_awaited(); }
-    /// Past the lanes.
-    /// `ret_ref`: the ref's value. `ret_data` may be NULL.
+    // Past the lanes. `ret_ref`: the ref's value. `ret_data` may be NULL.
     Status alloc_shared(uint64_t size, uint64_t &ret_ref, void **ret_data) noexcept;
     Status free_shared(Ref ref) noexcept;
     /// Without options: the usual way.
