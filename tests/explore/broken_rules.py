@@ -91,9 +91,10 @@ def check(rule, options):
     folder.mkdir(parents=True)
     program = build(rule, options, folder)
     preemptions, deaths, stops = rule["bounds"]
-    command = [str(program), "run", rule["scenario"], "--preemptions", str(preemptions),
-               "--deaths", str(deaths), "--stops", str(stops),
-               "--max-schedules", str(rule.get("schedules", 200000))]
+    order = ["random", "--random-seed", str(rule["walk"])] if rule["walk"] else ["run"]
+    command = [str(program), *order, rule["scenario"], "--preemptions", str(preemptions),
+               "--deaths", str(deaths), "--stops", str(stops), "--seconds", "60",
+               "--max-schedules", str(rule["schedules"])]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120)
     lines = done.stdout.splitlines()
     if "Bail out!" in done.stdout:

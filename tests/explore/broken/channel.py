@@ -143,7 +143,7 @@ BROADCAST = [
     rule("the word before the holders", "b_ttl_race", (3, 0, 0),
          (CAST, "    bool const mine = load(at).raw == full.raw && (at.holders.load(seq_cst) & bit) != 0;\n",
           "    bool const held = (at.holders.load(seq_cst) & bit) != 0;\n"
-          "    bool const mine = held && load(at).raw == full.raw;\n"), schedules=2000000),
+          "    bool const mine = held && load(at).raw == full.raw;\n"), walk=2),
     rule("the pins before the holders", "b_ttl_race", (2, 0, 0),
          (DISCARD, "    return cell(spot).holders.load(seq_cst) & ~keepers;\n",
           "    uint64_t const holders = cell(spot).holders.load(seq_cst);\n"
