@@ -117,6 +117,8 @@ Status Matrix::alloc_shared(uint64_t size, uint64_t &ret_ref, void **ret_data) n
     Run const run = sector.search_quickly(length, position(place, home), self);
     if (!WEIR_LIKELY(run.length != 0))
         return alloc_shared_properly(size, ret_ref, ret_data);
+    if (!WEIR_LIKELY(run.length != length) && is_disturbed(place, sector, run))
+        return alloc_in_turn(size, sector, run, self, ret_ref, ret_data);
 
     Run const mine =
         sector.cut_right(run, length, run.length, self.owner(), known_steps(place, self));
@@ -130,6 +132,32 @@ Status Matrix::alloc_shared(uint64_t size, uint64_t &ret_ref, void **ret_data) n
     if (ret_data != nullptr)
         *ret_data = segment_.base() + offset;
     return kOk;
+}
+
+/// Whether this thread takes the same block again and again while somebody works right beside it.
+/// Then both cut nothing from the same block and never meet, but the line of their words goes to and
+/// fro with each operation. Hints of this process: relaxed, no truth.
+WEIR_COLD bool Matrix::is_disturbed(WorkPlace &place, Sector const &sector, Run run) const noexcept
+{
+    uint64_t const beside = sector.sides(run);
+    bool const again = run.head == place.exact_at && beside != place.beside;
+    place.exact_fits = again ? place.exact_fits + 1 : 0;
+    place.exact_at = run.head;
+    place.beside = beside;
+    return place.exact_fits >= kDisturbances;
+}
+
+/// Leaves the block to merge with what the neighbour frees, and waits as who finds it taken does:
+/// from then on both want the same block, and take turns.
+WEIR_COLD Status Matrix::alloc_in_turn(uint64_t size, Sector &sector, Run run, Caller const &self,
+                                       uint64_t &ret_ref, void **ret_data) noexcept
+{
+    WorkPlace &place = work_place(self);
+    sector.release_hot(run, self.owner(), known_steps(place, self));
+    self.close();
+    place.exact_fits = 0;
+    back_off(press(place));
+    return alloc_shared_properly(size, ret_ref, ret_data);
 }
 
 WEIR_COLD Status Matrix::alloc_shared_properly(uint64_t size, uint64_t &ret_ref,

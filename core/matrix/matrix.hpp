@@ -389,6 +389,9 @@ class Matrix {
     struct alignas(kCacheLine) WorkPlace {
         Granule position[kSectors]; ///< the head that it last left there FREE, mostly
         uint32_t pressure;
+        uint32_t exact_fits;  ///< in a row: a block of the right size was there, not cut from a larger one
+        Granule exact_at;     ///< where the last of them was,
+        uint64_t beside;      ///< and what lay at its sides then
         KnownSteps known; ///< of the first thread with this place alone; others may share the rest
     };
     static constexpr unsigned kWorkPlaces = 32;
@@ -419,6 +422,9 @@ class Matrix {
         __atomic_store_n(&place.pressure, now, __ATOMIC_RELAXED);
         return now / kPressureStep;
     }
+    bool is_disturbed(WorkPlace &place, Sector const &sector, Run run) const noexcept;
+    Status alloc_in_turn(uint64_t size, Sector &sector, Run run, Caller const &self,
+                         uint64_t &ret_ref, void **ret_data) noexcept;
     /// It got `count` blocks.
     static void relax(WorkPlace &place, uint32_t count) noexcept
     {
@@ -509,6 +515,11 @@ class Matrix {
     Mutex objects_mutex_;
     void *open_objects_ = nullptr; ///< what open_handle.hpp makes of it
     ForkHook fork_hook_;
+#ifdef WEIR_EXPLORE
+    static constexpr uint32_t kDisturbances = 1; // each more shows nothing new
+#else
+    static constexpr uint32_t kDisturbances = 4; // in a row: once is chance
+#endif
     static constexpr uint32_t kPressureStep = 64;
     static constexpr uint32_t kMaxPressure = 10 * kPressureStep;
     WorkPlace work_places_[kWorkPlaces] = {};

@@ -109,6 +109,14 @@ class Sector {
     /// A claimed run becomes a user's block.
     BlockWord hand_out(Run run, Owner me, uint8_t state) noexcept;
 
+    /// A number that changes when a block at the sides of a run does.
+    uint64_t sides(Run run) const noexcept
+    {
+        // relaxed: compared only
+        uint64_t const left = run.head == 0 ? 0 : word(run.head - 1, relaxed).raw;
+        return run.end() >= known_limit() ? left : left ^ word(run.end(), relaxed).raw;
+    }
+
     /// Merges the block right of a run we hold into it, whatever it is, if its word is still this one.
     bool absorb(Run &run, BlockWord found, Owner me) noexcept;
 

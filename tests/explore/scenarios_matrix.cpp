@@ -224,6 +224,12 @@ void register_hints()
         {then(alloc_free(1), allocs(1)), then(alloc_free(1), allocs(3, 8))});
     add("known_heal", "the same, and who forgets it dies", 2, known,
         {then(alloc_free(1), then(heals(), allocs(1))), then(alloc_free(1), allocs(3, 8))});
+    // Whose block was the right one twice, with another at its side each time, leaves it and waits.
+    add("disturbed", "a block that fits is left alone, because somebody works beside it", 2,
+        {used(1), open(1), used(1), used(1)},
+        {then(alloc_free(1), then(alloc_free(1), allocs(1))), then(frees(2), alloc_free(1))});
+    add("disturbed_heal", "the same, and somebody heals", 2, {used(1), open(1), used(1), used(1)},
+        {then(alloc_free(1), then(alloc_free(1), allocs(1))), then(frees(2), alloc_free(1)), heals()});
     add("heal_listed", "what the dead one had not listed is in somebody's hand when he is healed",
         2, {used(7), used(1)}, {frees(0), allocs(1), heals()});
     add("late_clear", "the hint of a block that was made where an absorbed one had been", 3,

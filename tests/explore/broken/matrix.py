@@ -79,6 +79,11 @@ MATRIX = [
     rule("healing counts a step that the dead one may have been forgetting", "known_heal", (2, 1, 0),
          (HEAL, "            sector.forget_known(); // before the walks, which list what they see\n",
           "            static_cast<void>(sector);\n"), sees="invariant 4", walk=3),
+    rule("a block that is left alone is FREE again", "disturbed", (2, 0, 0),
+         (ALLOC, "    sector.release_hot(run, self.owner(), known_steps(place, self));\n"
+          "    self.close();\n    place.exact_fits", "    self.close();\n    place.exact_fits")),
+    rule("a block that is left alone closes its window", "disturbed", (2, 0, 0),
+         (ALLOC, "    self.close();\n    place.exact_fits", "    place.exact_fits")),
     rule("M4: an absorbed head's hint is cleared before publishing", "late_clear", (1, 0, 0),
          (HOT, "    drop_granule_hint(right);\n", ""),
          (HOT, "    return give_back(run, listed, true, me, known);\n",
