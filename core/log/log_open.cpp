@@ -26,7 +26,7 @@ Status Log::open_on(Io const &io, LogOptions const &options, Log *&ret) noexcept
 Status Log::open_any(char const *folder, Io const &io, LogOptions const &options,
                      Log *&ret) noexcept
 {
-    NoCancel const to_the_end; // getrandom() is a cancellation point, and close() has one
+    NoCancel const to_the_end; // as close(), which a failure calls
     Log *const log = make<Log>();
     if (log == nullptr)
         return error(ENOMEM);
