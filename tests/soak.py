@@ -1,12 +1,16 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT OR Apache-2.0
-"""The long forms of what `./dev test` has short: `./dev soak [--minutes N]`.
+"""The long forms of what `./dev test` has short: `./dev soak [--minutes N] [--only PART]`.
 
-The minutes are shared out among the parts: kills under mixed load, kills of those who resize, two
-programs that damage the segment, crashes of logs on a disk in memory, kills of a log's writers, the
-explorer at higher bounds and at random, the programs under ThreadSanitizer, and the oracle. Two runs go on at a time at most, always of different parts; a part
-is run again with a new seed until its share is over. The first failure ends the soak: what was
-running ends by itself, and the command that repeats the failure is printed.
+The parts: kills under mixed load, kills of those who resize, two programs that damage the segment,
+crashes of logs on a disk in memory, kills of a log's writers, the explorer at higher bounds and at
+random, the programs under ThreadSanitizer, and the oracle. Some have an amount that is wanted
+(AMOUNTS). Without --minutes the soak ends when all of them are reached. Minutes are shared out among
+the parts, and the share of a part that has reached its amount goes to those that have not.
+
+Two runs go on at a time, of different parts as long as more than one has something to do; a part is
+run again with a new seed each time. The first failure ends the soak: what was running ends by
+itself, and the command that repeats the failure is printed.
 
 A run counts only if its program said what it did: output that is not understood is a failure. With
 --self-test every part is run once, briefly, and then its output is spoilt in several ways, each of
@@ -30,14 +34,10 @@ import sys
 import tempfile
 import time
 
-KILLS_WANTED = 10_000
-ORACLE_WANTED = 100_000_000
-STATES_WANTED = 10_000_000
-LOG_KILLS_WANTED = 10_000
 AT_A_TIME = 2
 LONGEST_RUN = 40.0  # seconds: long runs find more, short ones begin more often
 SHORTEST_RUN = 2.0
-COUNTS = ("kills", "operations", "schedules", "states")
+COUNTS = ("kills", "operations", "schedules", "states", "copies")
 
 
 class NotUnderstood(Exception):
@@ -81,6 +81,7 @@ class Command:
     words: list
     environment: dict
     size: float  # how much it does, in the part's own measure; rate × seconds
+    counts: dict = dataclasses.field(default_factory=dict)  # what it does and does not say
 
 
 class Part:
@@ -217,14 +218,15 @@ class Races(Part):
 class LogCrashes(Part):
     """Power cuts, kills and failing disks: the log that ships, and every fourth time the serial
     writer."""
-    name, share, rate = "log, crash states", 0.18, 2000.0
+    name, share, rate = "log, crash states", 0.18, 10_000.0
+    most = 200_000  # the memory under evicted writers stays
 
     def __init__(self):
         self.turn = 0
 
     def command(self, build, seconds, seed):
         self.turn += 1
-        states = max(1000, int(self.rate * seconds))
+        states = min(self.most, max(1000, int(self.rate * seconds)))
         ring = [] if self.turn % 4 == 0 else ["ring"]
         return Command([build / "tests/fault/fault_crashes", *ring, str(states), str(seed * 10**6)],
                        {}, states)
@@ -245,37 +247,54 @@ class LogKills(Part):
 
     def read(self, output):
         check_plan(output, may_skip=True)  # there may be no io_uring
-        return {"kills": numbers(r"^# (\d+) kills of log writers, \d+ records", output)[0]}
+        kills, copies = numbers(r"^# (\d+) kills of log writers, (\d+) copies of folders, ", output)
+        return {"kills": kills, "copies": copies}
 
 
 class Oracle(Part):
     name, share, rate, counts_bytes = "oracle", 0.16, 100_000.0, True
     tests = ("random_operations_match_an_interval_map", "lanes_change_nothing_that_users_see")
 
-    def __init__(self):
-        self.asked = 0
-
     def command(self, build, seconds, seed):
         # its second test does half as many as its first; from 100,000 on it wants to have seen a
         # full matrix, which only a long run is sure of
-        self.asked = int(self.rate * seconds / 1.5)
-        if self.asked < 1_000_000:
-            self.asked = min(self.asked, 99_999)
+        asked = int(self.rate * seconds / 1.5)
+        if asked < 1_000_000:
+            asked = min(asked, 99_999)
         return Command([build / "tests/unit/unit_matrix_oracle", "--tap", "-j1"],
-                       {"WEIR_ORACLE_OPERATIONS": self.asked, "WEIR_ORACLE_SEED": seed},
-                       self.asked * 1.5)
+                       {"WEIR_ORACLE_OPERATIONS": asked, "WEIR_ORACLE_SEED": seed},
+                       asked * 1.5, {"operations": asked + asked // 2})
 
     def read(self, output):
         check_plan(output)
         for test in self.tests:
             if not re.search(rf"^(?:not )?ok - matrix_oracle::{test}\b", output, re.MULTILINE):
                 raise NotUnderstood(f"no result of {test}")
-        return {"operations": self.asked + self.asked // 2}
+        return {}
 
 
 def all_parts():
     return [Oracle(), LogCrashes(), Kills(), Explorer(), Races(), LogKills(), Peer(), Scribble(),
             Resizes()]
+
+
+@dataclasses.dataclass
+class Amount:
+    what: str
+    part: str
+    count: str  # of COUNTS, or "seconds"
+    wanted: int
+
+
+AMOUNTS = [
+    Amount("kills under mixed load", Kills.name, "kills", 10_000),
+    Amount("oracle operations", Oracle.name, "operations", 1_000_000_000),
+    Amount("steps with a hostile writer", Scribble.name, "operations", 10_000_000),
+    Amount("crash states of logs", LogCrashes.name, "states", 10_000_000),
+    Amount("kills of log writers", LogKills.name, "kills", 10_000),
+    Amount("copies of stopped logs", LogKills.name, "copies", 1_000),
+    Amount("seconds under ThreadSanitizer", Races.name, "seconds", 600 * len(Races.programs)),
+]
 
 
 @dataclasses.dataclass
@@ -286,11 +305,11 @@ class Verdict:
     why: str = ""
 
 
-def judge(part, code, output):
-    """What a finished run has shown."""
+def judge(part, code, output, known=None):
+    """What a finished run has shown; `known`: its command's counts."""
     counts, why = {}, ""
     try:
-        counts = part.read(output)
+        counts = {**part.read(output), **(known or {})}
     except NotUnderstood as error:
         why = f"its output is not understood: {error}"
     wrong, bytes_lost = broken(output), leaked(output)
@@ -349,9 +368,13 @@ class Row:
     leaked: int = 0
     counts: dict = dataclasses.field(default_factory=lambda: dict.fromkeys(COUNTS, 0))
 
+    def done(self, count):
+        return int(self.seconds) if count == "seconds" else self.counts[count]
+
 
 class Soak:
-    """Keeps AT_A_TIME programs running, and the books: a row for each part."""
+    """Keeps AT_A_TIME programs running, and the books: a row for each part. `seconds` None: until
+    all amounts are reached."""
 
     def __init__(self, parts, build, seconds, seed, log):
         self.parts, self.build, self.log = parts, build, log
@@ -359,6 +382,7 @@ class Soak:
         self.seconds = seconds
         self.random = random.Random(seed)
         self.rows = {part.name: Row() for part in parts}
+        self.amounts = [amount for amount in AMOUNTS if amount.part in self.rows]
         self.running = []
         self.failed = False
 
@@ -367,22 +391,45 @@ class Soak:
 
     def share_left(self, part):
         """Seconds that the part may still run."""
-        row = self.rows[part.name]
-        return part.share * self.seconds * AT_A_TIME - row.seconds
+        whole = max(self.passed(), LONGEST_RUN) if self.seconds is None else self.seconds
+        under_way = sum(run.seconds() for run in self.running if run.part is part)
+        return part.share * whole * AT_A_TIME - self.rows[part.name].seconds - under_way
+
+    def reached(self, amount):
+        return self.rows[amount.part].done(amount.count) >= amount.wanted
+
+    def lacks(self, part):
+        """An amount of its own. A part without one lacks its share."""
+        own = [amount for amount in self.amounts if amount.part == part.name]
+        return any(not self.reached(x) for x in own) if own else self.share_left(part) > 0
 
     def next_part(self):
-        """The one that is furthest behind its share. One that has had it goes on as long as there
-        is time, when nothing else can be run."""
+        """The one that is furthest behind its share, of those that lack something; one that is
+        under way only when no other does."""
         busy = {run.part.name for run in self.running}
-        free = [part for part in self.parts if part.name not in busy]
-        return max(free, key=lambda part: self.share_left(part) / part.share, default=None)
+
+        def order(part):
+            return part.name not in busy, self.share_left(part) / part.share
+        lacking = [part for part in self.parts if self.lacks(part)]
+        if lacking:
+            return max(lacking, key=order)
+        return max(self.parts, key=order)
+
+    def is_over(self):
+        if self.seconds is None:
+            return all(self.reached(amount) for amount in self.amounts)
+        return self.seconds - self.passed() < SHORTEST_RUN
 
     def start(self):
-        left = self.seconds - self.passed()
-        part = self.next_part()
-        if part is None or left < SHORTEST_RUN:
+        if self.is_over():
             return False
-        planned = max(self.share_left(part) / 2, SHORTEST_RUN)
+        part = self.next_part()
+        left, planned = LONGEST_RUN, LONGEST_RUN
+        if self.seconds is not None:
+            left = self.seconds - self.passed()
+            share = self.share_left(part)
+            if share > 0 or not self.lacks(part):
+                planned = max(share / 2, SHORTEST_RUN)
         self.begin(part, min(left, LONGEST_RUN, planned))
         return True
 
@@ -393,7 +440,7 @@ class Soak:
     def finish(self, run):
         seconds, output = run.seconds(), run.text()
         self.running.remove(run)
-        verdict = judge(run.part, run.process.returncode, output)
+        verdict = judge(run.part, run.process.returncode, output, run.command.counts)
         row = self.rows[run.part.name]
         row.runs += 1
         row.seconds += seconds
@@ -458,13 +505,16 @@ class Soak:
     def total(self, name):
         return sum(row.counts[name] for row in self.rows.values())
 
-    def target(self, what, part, count, wanted):
-        row = self.rows.get(part)
-        reached = row.counts[count] if row else 0
-        line = f"{what} {reached} (>= {wanted}: {'yes' if reached >= wanted else 'no'}"
-        if 0 < reached < wanted:
-            minutes = self.passed() / 60 * wanted / reached
-            line += f"; at this pace with --minutes {minutes:.0f}"
+    def tell(self, amount):
+        row = self.rows[amount.part]
+        done = row.done(amount.count)
+        line = f"{amount.what} {done} (>= {amount.wanted}: "
+        if done >= amount.wanted:
+            line += "yes"
+        else:
+            line += "no"
+            if done > 0:
+                line += f"; {row.seconds * (amount.wanted / done - 1) / 60:.0f} more minutes of its own"
         print(line + ")")
 
     def table(self):
@@ -480,12 +530,8 @@ class Soak:
         wrong = sum(row.broken for row in self.rows.values())
         some = "at least " if wrong else ""  # not every failure says how many
         print()
-        self.target("kills under mixed load", Kills.name, "kills", KILLS_WANTED)
-        self.target("oracle operations", Oracle.name, "operations", ORACLE_WANTED)
-        self.target("crash states of logs", LogCrashes.name, "states", STATES_WANTED)
-        self.target("kills of log writers", LogKills.name, "kills", LOG_KILLS_WANTED)
-        races = self.rows.get(Races.name, Row())
-        print(f"minutes under ThreadSanitizer {races.seconds / 60:.1f}")
+        for amount in self.amounts:
+            self.tell(amount)
         print(f"kills {self.total('kills')}\noperations {self.total('operations')}\n"
               f"schedules explored {self.total('schedules')}\n"
               f"bytes leaked {some}{sum(row.leaked for row in self.rows.values())} "
@@ -493,6 +539,8 @@ class Soak:
               f"invariants broken {wrong}")
         if never:
             print("never run: " + ", ".join(never))
+        missed = [amount.what for amount in self.amounts if not self.reached(amount)]
+        print("not reached: " + ", ".join(missed) if missed else "all amounts are reached")
         return 1 if self.failed or wrong or never else 0
 
 
@@ -586,13 +634,18 @@ def self_test(build, seed):
 
 def main():
     parser = argparse.ArgumentParser(prog="./dev soak", description=__doc__.split("\n")[0])
-    parser.add_argument("--minutes", type=float, default=10.0,
-                        help="how long, for all programs together; 10 if not given")
+    parser.add_argument("--minutes", type=float,
+                        help="how long, for all programs together; without: until every amount "
+                             "that is wanted is reached, which takes hours")
+    parser.add_argument("--only", metavar="PART", action="append",
+                        choices=[part.name for part in all_parts()],
+                        help="this part alone, or these: " +
+                             "; ".join(part.name for part in all_parts()))
     parser.add_argument("--seed", type=int, help="of the seeds of all runs")
     parser.add_argument("--build", type=pathlib.Path, required=True, help=argparse.SUPPRESS)
     parser.add_argument("--self-test", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
-    if not 0 < options.minutes < 1e5:
+    if options.minutes is not None and not 0 < options.minutes < 1e5:
         parser.error("--minutes wants a positive number")
     missing = check_programs(options.build)
     if missing:
@@ -601,8 +654,13 @@ def main():
     seed = options.seed if options.seed is not None else random.SystemRandom().randrange(10**9)
     if options.self_test:
         return self_test(options.build, seed)
-    print(f"soak: {options.minutes:g} minutes, seed {seed}", flush=True)
-    soak = Soak(all_parts(), options.build, options.minutes * 60, seed, options.build / "soak.log")
+    parts = [part for part in all_parts() if not options.only or part.name in options.only]
+    seconds = None if options.minutes is None else options.minutes * 60
+    soak = Soak(parts, options.build, seconds, seed, options.build / "soak.log")
+    if seconds is None and not soak.amounts:
+        parser.error("no amount is wanted of these: --minutes says when they end")
+    how_long = "until all amounts are reached" if seconds is None else f"{options.minutes:g} minutes"
+    print(f"soak: {how_long}, seed {seed}", flush=True)
     soak.work()
     return soak.table()
 

@@ -4,6 +4,7 @@
 
 #include "clock.hpp"
 #include "command_line_parts.hpp"
+#include "error.hpp"
 #include "output.hpp"
 #include "units.hpp"
 #include "verbs.hpp"
@@ -22,7 +23,6 @@
 
 namespace tool {
 namespace {
-constexpr int kUsage = 2;
 constexpr int kMostWorkers = 64;
 constexpr unsigned kMostThreads = 64;
 constexpr double kShortestSeconds = 0.1; // shorter slices measure the clock and the scheduler
@@ -507,7 +507,7 @@ Request read_command_line(int argc, char **argv)
     Request request;
     app.set_version_flag("--version", std::string("weir ") + weir_version_string());
     app.require_subcommand(1);
-    app.footer("Exit codes: 0 fine, 1 failed or something is wrong, 2 bad usage.");
+    app.footer("Exit codes: 0 fine, 1 failed or something is wrong, 64 bad usage.");
     app.failure_message([](CLI::App const *, CLI::Error const &error) {
         return fmt::format("weir: {}\nRun with --help for more information.\n", error.what());
     });
@@ -518,7 +518,7 @@ Request read_command_line(int argc, char **argv)
         if (!is_verb(*group, argv[i])) {
             fmt::print(stderr, "weir: {} is not a verb; {} --help names them\n", printable(argv[i]),
                        path);
-            request.code = kUsage;
+            request.code = kBadUsage;
             return request;
         }
         group = group->get_subcommand(argv[i]);
@@ -528,7 +528,7 @@ Request read_command_line(int argc, char **argv)
         app.parse(argc, argv);
     } catch (CLI::ParseError const &error) {
         request.action = nullptr;
-        request.code = app.exit(error) == 0 ? 0 : kUsage; // --help and --version come here too
+        request.code = app.exit(error) == 0 ? 0 : kBadUsage; // --help and --version come here too
     }
     return request;
 }

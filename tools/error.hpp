@@ -13,7 +13,10 @@ class Failure : public std::runtime_error {
     using std::runtime_error::runtime_error;
 };
 
-/// The same with exit code 2: what was asked for makes no sense.
+/// The exit code of bad usage (EX_USAGE of sysexits.h): `weir log verify` needs the small ones.
+inline constexpr int kBadUsage = 64;
+
+/// The same with exit code kBadUsage: what was asked for makes no sense.
 class BadUsage : public Failure {
   public:
     using Failure::Failure;

@@ -15,7 +15,7 @@ int main(int argc, char **argv)
         return request.action ? request.action() : request.code;
     } catch (tool::BadUsage const &error) {
         fmt::print(stderr, "weir: {}\n", error.what());
-        return 2;
+        return tool::kBadUsage;
     } catch (tool::Unanswered const &error) {
         fmt::print(stderr, "weir: {}\n", error.what());
         return 3;

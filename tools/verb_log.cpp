@@ -2,12 +2,14 @@
 // weir log: looks into durable logs, verifies, follows and repairs them.
 #include "verbs.hpp"
 
+#include "error.hpp"
 #include "log_handle.hpp"
 #include "output.hpp"
 
 #include <algorithm>
 #include <cerrno>
 #include <deque>
+#include <exception>
 #include <string>
 #include <vector>
 
@@ -260,22 +262,21 @@ int dump_log(LogDumpOptions const &options)
     return 0;
 }
 
+/// Whatever fails here must not look like a verdict.
 int verify_log(LogTarget const &target)
 {
-    weir_log_report report = WEIR_LOG_REPORT_INIT;
-    int const verdict = weir_log_verify(target.folder.c_str(), &report);
-    if (verdict < 0) {
-        try {
-            must_log(verdict, target.folder);
-        } catch (Failure const &failure) {
-            throw Unanswered(failure.what());
-        }
+    try {
+        weir_log_report report = WEIR_LOG_REPORT_INIT;
+        int const verdict = weir_log_verify(target.folder.c_str(), &report);
+        must_log(verdict, target.folder);
+        if (target.json)
+            print_json(report_json(report));
+        else
+            print(report_text(target.folder, report));
+        return verdict;
+    } catch (std::exception const &failure) {
+        throw Unanswered(failure.what());
     }
-    if (target.json)
-        print_json(report_json(report));
-    else
-        print(report_text(target.folder, report));
-    return verdict;
 }
 
 int tail_log(LogTailOptions const &options)

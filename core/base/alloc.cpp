@@ -35,6 +35,11 @@ void *allocate_untouched(std::size_t size) noexcept
     return must_fail() ? nullptr : std::calloc(1, size);
 }
 
+void *allocate_unset(std::size_t size) noexcept
+{
+    return must_fail() ? nullptr : std::aligned_alloc(kPage, round_up(size, kPage));
+}
+
 void deallocate(void *pointer) noexcept { std::free(pointer); }
 
 void fail_allocation_after(int successes) noexcept

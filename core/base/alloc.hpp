@@ -15,6 +15,8 @@ namespace weir {
 void *allocate(std::size_t size) noexcept;
 /// The same for much memory, of which pages appear when they are used; aligned as by malloc.
 void *allocate_untouched(std::size_t size) noexcept;
+/// Aligned to a page, and what is in it is whatever was there before; or nullptr.
+void *allocate_unset(std::size_t size) noexcept;
 void deallocate(void *pointer) noexcept;
 
 /// Tests only: the allocation after `successes` more fails, once. A negative number: none.

@@ -2,8 +2,8 @@
 // Ids of new segments and new logs.
 #pragma once
 
-#include <sys/random.h>
-#include <sys/types.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "core/base/clock.hpp"
 
@@ -15,7 +15,8 @@ namespace weir {
 /// Version 4, as RFC 4122 says.
 inline void random_uuid(uint8_t (&ret)[16]) noexcept
 {
-    if (getrandom(ret, sizeof ret, 0) != static_cast<ssize_t>(sizeof ret)) {
+    // by number: getrandom() is a cancellation point
+    if (::syscall(SYS_getrandom, ret, sizeof ret, 0) != static_cast<long>(sizeof ret)) {
         // No source of random numbers: the clock is unique enough to tell two of them apart.
         Nanoseconds const now[2] = {real_now(), monotonic_now()};
         std::memcpy(ret, now, sizeof ret);

@@ -90,7 +90,7 @@ void signal_ready(Watch &watch) noexcept
     __atomic_store_n(&watch.signalled, 1, __ATOMIC_RELEASE); // pairs with rearm()
     uint64_t const one = 1;
     // It fails only if the counter is full, and then it is readable.
-    static_cast<void>(!write(watch.fd, &one, sizeof one));
+    syscall(SYS_write, watch.fd, &one, sizeof one);
 }
 
 /// Looks, says that somebody sleeps, looks again.
@@ -223,11 +223,11 @@ Status watch(Watch &watch, int &ret_fd) noexcept
     if (!ready.ok()) {
         g_first = watch.next;
         watch = before;
-        close(made);
+        syscall(SYS_close, made);
         return ready;
     }
     if (before.fd >= 0)
-        close(before.fd); // our copy of the parent's
+        syscall(SYS_close, before.fd); // our copy of the parent's
     tell_thread();
     ret_fd = made;
     return kOk;
@@ -244,7 +244,7 @@ void unwatch(Watch &watch) noexcept
             break;
         }
     await_heal(&matrix_of(watch)); // else it could be the last who keeps it
-    close(watch.fd);
+    syscall(SYS_close, watch.fd);
     watch.fd = -1;
     tell_thread();
 }
@@ -256,7 +256,7 @@ void rearm(Watch &watch) noexcept
     Guard const guard(g_mutex); // the thread sets it and writes to the descriptor, or neither
     uint64_t count;
     if (watch.epoch == g_epoch) // else it is the parent's too, who wants to find it readable
-        static_cast<void>(!read(watch.fd, &count, sizeof count));
+        syscall(SYS_read, watch.fd, &count, sizeof count);
     __atomic_store_n(&watch.signalled, 0, __ATOMIC_RELEASE); // pairs with look()
     tell_thread();
 }

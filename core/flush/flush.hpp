@@ -61,8 +61,11 @@
 //   committed                nothing is missing
 //   Eviction: seal the generation, mark it quarantined, CAS word 1 to EVICTED; batches of that
 //   generation are made in fresh memory from then on, with ABORTED for what was evicted.
-//   A thread that ends while it holds a lock of the ring, or within the few steps of a rotation, is
-//   not survived: no memory of users is touched there.
+//   Not survived: a thread that ends while it holds a lock of the ring, or from the claim of the
+//   duty to the exchange of the tail (claim() to open_next(), or back to NEEDED). No memory of users
+//   is touched there, so no fault handler jumps out of it, and no cancellation point is in it, nor
+//   in any other call of the log (system.hpp): it takes an asynchronous cancellation, or a signal
+//   handler that does not return, and both make a program undefined that was in a call.
 //
 // Where it differs from the specification, and why
 //   The size of a RESERVED unit stands in word 1: word 0 turns into {crc, length} before the commit,

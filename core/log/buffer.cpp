@@ -14,15 +14,12 @@ Status Buffer::reserve(size_t size, size_t keep) noexcept
         return kOk;
     if (size > SIZE_MAX - kPage)
         return error(ENOMEM);
-    void *const raw = allocate(size + kPage);
-    if (raw == nullptr)
+    auto *const data = static_cast<uint8_t *>(allocate_unset(size));
+    if (data == nullptr)
         return error(ENOMEM);
-    auto *const data =
-        reinterpret_cast<uint8_t *>(round_up(reinterpret_cast<uintptr_t>(raw), kPage));
     if (keep != 0)
         memcpy(data, data_, keep);
-    deallocate(raw_);
-    raw_ = raw;
+    deallocate(data_);
     data_ = data;
     size_ = size;
     return kOk;

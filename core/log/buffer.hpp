@@ -16,16 +16,16 @@ class Buffer {
     Buffer() noexcept = default;
     Buffer(Buffer const &) = delete;
     Buffer &operator=(Buffer const &) = delete;
-    ~Buffer() { deallocate(raw_); }
+    ~Buffer() { deallocate(data_); }
 
-    /// At least `size` bytes; what was in it is kept if `keep` says how much. -ENOMEM.
+    /// At least `size` bytes; what was in it is kept if `keep` says how much, the rest is unset.
+    /// -ENOMEM.
     Status reserve(size_t size, size_t keep = 0) noexcept;
     uint8_t *data() noexcept { return data_; }
     uint8_t const *data() const noexcept { return data_; }
     size_t size() const noexcept { return size_; }
 
   private:
-    void *raw_ = nullptr;
     uint8_t *data_ = nullptr;
     size_t size_ = 0;
 };

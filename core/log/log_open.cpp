@@ -4,6 +4,7 @@
 
 #include "core/base/alloc.hpp"
 #include "core/base/bits.hpp"
+#include "core/base/cancel.hpp"
 #include "core/base/futex.hpp"
 #include "core/base/uuid.hpp"
 #include "core/flush/system.hpp"
@@ -25,6 +26,7 @@ Status Log::open_on(Io const &io, LogOptions const &options, Log *&ret) noexcept
 Status Log::open_any(char const *folder, Io const &io, LogOptions const &options,
                      Log *&ret) noexcept
 {
+    NoCancel const to_the_end; // as close(), which a failure calls
     Log *const log = make<Log>();
     if (log == nullptr)
         return error(ENOMEM);
@@ -226,6 +228,7 @@ void Log::close(Log *log) noexcept
 {
     if (log == nullptr)
         return;
+    NoCancel const to_the_end; // pthread_join() is a cancellation point
     if (log->ring_ != nullptr && !log->forked_) {
         bool const drained = log->drain();
         log->stop_threads();

@@ -464,7 +464,7 @@ int main()
         weir_log_backend backend;
     } const backends[] = {{"pwritev2", WEIR_LOG_BACKEND_PWRITEV2},
                           {"io_uring", WEIR_LOG_BACKEND_IO_URING}};
-    uint64_t records = 0, done = 0;
+    uint64_t records = 0, done = 0, copied = 0;
     for (auto const &each : backends) {
         Test test(seed + static_cast<uint64_t>(each.backend));
         std::string const title = text("%s: all that was acknowledged survives kills", each.name);
@@ -479,9 +479,11 @@ int main()
         done += (kills + 1) / 2;
         wrong = wrong.empty() ? test.copies((copies + 1) / 2, each.backend) : "not tried";
         tap.ok(wrong.empty(), second.c_str(), wrong.c_str());
+        copied += wrong.empty() ? (copies + 1) / 2 : 0;
         records += test.records();
     }
-    std::printf("# %llu kills of log writers, %llu records read back\n",
-                static_cast<unsigned long long>(done), static_cast<unsigned long long>(records));
+    std::printf("# %llu kills of log writers, %llu copies of folders, %llu records read back\n",
+                static_cast<unsigned long long>(done), static_cast<unsigned long long>(copied),
+                static_cast<unsigned long long>(records));
     return tap.finish();
 }

@@ -111,8 +111,12 @@ std::string CrashRun::live(Recovered &recovered)
     std::unique_ptr<DrivenLog> log = make_(disk_, oracle_, options_);
     Status status = log->start(recovered);
     uint64_t const steps = random_.below(200);
-    for (uint64_t i = 0; i < steps && status.ok(); ++i)
+    for (uint64_t i = 0; i < steps && status.ok(); ++i) {
+        if (random_.one_in(40)) // what would be left if the power went now
+            if (std::string const why = other_outcomes(disk_, 1); !why.empty())
+                return why;
         status = log->random_step(random_);
+    }
     if (status.ok() && random_.one_in(4)) {
         status = log->close_cleanly();
         clean_ = status.ok();
@@ -125,7 +129,7 @@ std::string CrashRun::live(Recovered &recovered)
         say("failed with " + std::to_string(status.code));
     }
     // The other outcomes of the same moment, while requests are still in flight.
-    std::string const others = other_outcomes(disk_);
+    std::string const others = other_outcomes(disk_, 4);
     if (!others.empty())
         return others;
     bool const off = disk_.off();
@@ -190,12 +194,11 @@ std::string CrashRun::outcome(Disk &disk)
             return why == kTold ? "" : why;
     }
     uint64_t const nested = counts_.nested;
-    Oracle oracle = oracle_;
     Recovered recovered;
     std::string why = recover_cut_by_cuts(disk, recovered);
     if (!why.empty())
         return why;
-    why = oracle.check(disk.io());
+    why = oracle_.check(disk.io());
     if (clean_ && counts_.nested == nested && recovered.report.verdict != LogVerdict::whole)
         why = std::string("closed cleanly, but ") + log_finding_text(recovered.report.finding) +
               " at " + std::to_string(recovered.report.lsn);
@@ -203,9 +206,9 @@ std::string CrashRun::outcome(Disk &disk)
     return why;
 }
 
-std::string CrashRun::other_outcomes(Disk const &disk)
+std::string CrashRun::other_outcomes(Disk const &disk, unsigned count)
 {
-    for (unsigned i = 0; i < 4; ++i) {
+    for (unsigned i = 0; i < count; ++i) {
         Disk copy(disk);
         copy.power_cut(random_);
         ++counts_.states;
@@ -221,7 +224,7 @@ std::string CrashRun::round()
     Recovered recovered;
     std::string why = recover_cut_by_cuts(disk_, recovered);
     if (why.empty())
-        why = oracle_.check(disk_.io());
+        why = oracle_.check_and_go_on(disk_.io());
     if (!why.empty()) {
         release_recovered(disk_.io(), recovered);
         return why;

@@ -4,6 +4,9 @@
 //   create -> { append, cut, write, hint, truncate, close ... -> power cut or kill
 //               -> recovery, itself cut up to three times -> oracle } several times
 //
+// A copy of the disk costs little (pages.hpp): between the steps, and several times at the end, the
+// power goes for a copy, which is recovered and read; the run goes on.
+//
 // The log under test is an interface: the serial writer, or the whole log with its ring.
 #pragma once
 
@@ -60,7 +63,7 @@ class CrashRun {
     std::string round();
     std::string live(weir::Recovered &recovered);
     std::string recover_cut_by_cuts(Disk &disk, weir::Recovered &ret);
-    std::string other_outcomes(Disk const &disk);
+    std::string other_outcomes(Disk const &disk, unsigned count);
     std::string outcome(Disk &disk);
     std::string repair_cut_by_cuts(Disk &disk);
     void say(std::string const &what);

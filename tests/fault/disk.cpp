@@ -13,12 +13,27 @@ using weir::File;
 
 // ---- one file
 
+namespace {
+constexpr uint64_t kSectors = kPageBytes / kSector; ///< of a page: the bits of a byte
+
+/// Bits of the page's sectors in [begin, end) of the file.
+uint8_t sectors_in(size_t page, uint64_t begin, uint64_t end)
+{
+    uint64_t const base = page * kPageBytes;
+    uint64_t const first = begin <= base ? 0 : (begin - base) / kSector;
+    uint64_t const last = std::min(kSectors, (end - base + kSector - 1) / kSector);
+    return static_cast<uint8_t>((1u << last) - (1u << first));
+}
+} // namespace
+
 void Inode::resize(uint64_t size)
 {
     if (size == seen.size())
         return;
     seen.resize(size);
-    dirty.resize((size + kSector - 1) / kSector);
+    dirty.resize((size + kPageBytes - 1) / kPageBytes);
+    if (size % kPageBytes != 0)
+        dirty.back() &= sectors_in(dirty.size() - 1, 0, size);
     size_dirty = true;
 }
 
@@ -28,27 +43,31 @@ void Inode::write(uint64_t offset, void const *data, size_t length)
         return;
     if (offset + length > seen.size())
         resize(offset + length);
-    if (data == nullptr)
-        memset(seen.data() + offset, 0, length);
-    else
-        memcpy(seen.data() + offset, data, length);
-    for (uint64_t s = offset / kSector; s <= (offset + length - 1) / kSector; ++s)
-        dirty[s] = true;
+    seen.write(offset, data, length);
+    for (size_t p = offset / kPageBytes; p <= (offset + length - 1) / kPageBytes; ++p)
+        dirty[p] |= sectors_in(p, offset, offset + length);
+}
+
+/// As far as `to` goes.
+void Inode::copy_sectors(size_t page, uint8_t mask, Pages const &from, Pages &to)
+{
+    for (uint64_t s = 0; s < kSectors; ++s) {
+        uint64_t const at = page * kPageBytes + s * kSector;
+        if ((mask >> s & 1) != 0 && at < to.size())
+            to.copy(from, at, std::min(kSector, to.size() - at));
+    }
 }
 
 void Inode::flush()
 {
     if (apart) { // only what is dirty is written
         stable.resize(seen.size());
-        for (size_t s = 0; s < dirty.size(); ++s) {
-            uint64_t const from = s * kSector, to = std::min<uint64_t>(from + kSector, seen.size());
-            if (dirty[s] && from < to)
-                memcpy(stable.data() + from, seen.data() + from, to - from);
-        }
+        for (size_t p = 0; p < dirty.size(); ++p)
+            copy_sectors(p, dirty[p], seen, stable);
     } else {
         stable = seen;
     }
-    dirty.assign(dirty.size(), false);
+    dirty.assign(dirty.size(), 0);
     size_dirty = false;
 }
 
@@ -59,19 +78,21 @@ void Inode::flush_range(uint64_t offset, uint64_t length)
     if (size_dirty)
         stable.resize(seen.size());
     size_dirty = false;
-    for (uint64_t s = offset / kSector; s <= (offset + length - 1) / kSector; ++s) {
-        uint64_t const from = s * kSector, to = std::min<uint64_t>(from + kSector, seen.size());
-        if (from >= to)
-            break;
-        memcpy(stable.data() + from, seen.data() + from, to - from);
-        dirty[s] = false;
+    for (size_t p = offset / kPageBytes;
+         p <= (offset + length - 1) / kPageBytes && p < dirty.size(); ++p) {
+        uint8_t const mask = sectors_in(p, offset, offset + length);
+        if (mask == UINT8_MAX)
+            stable.copy(seen, p * kPageBytes, std::min(kPageBytes, seen.size() - p * kPageBytes));
+        else
+            copy_sectors(p, mask, seen, stable);
+        dirty[p] &= static_cast<uint8_t>(~mask);
     }
 }
 
 void Inode::lose_dirty()
 {
     apart = true;
-    dirty.assign(dirty.size(), false);
+    dirty.assign(dirty.size(), 0);
     stable.resize(seen.size());
     size_dirty = false;
 }
@@ -80,12 +101,28 @@ void Inode::drop_clean()
 {
     if (!apart)
         return;
-    for (size_t s = 0; s < dirty.size(); ++s) {
-        uint64_t const from = s * kSector;
-        uint64_t const to = std::min<uint64_t>({from + kSector, seen.size(), stable.size()});
-        if (!dirty[s] && from < to)
-            memcpy(seen.data() + from, stable.data() + from, to - from);
+    for (size_t p = 0; p < dirty.size(); ++p) {
+        uint64_t const base = p * kPageBytes;
+        for (uint64_t s = 0; s < kSectors; ++s) {
+            uint64_t const from = base + s * kSector;
+            uint64_t const to = std::min({from + kSector, seen.size(), stable.size()});
+            if ((dirty[p] >> s & 1) == 0 && from < to)
+                seen.copy(stable, from, to - from);
+        }
     }
+}
+
+void Inode::keep(uint64_t size, std::vector<uint8_t> const &kept)
+{
+    stable.resize(size);
+    for (size_t p = 0; p < kept.size() && p * kPageBytes < size; ++p)
+        if (kept[p] == dirty[p] && kept[p] != 0 && !apart) // what is clean is the same
+            stable.copy(seen, p * kPageBytes, std::min(kPageBytes, size - p * kPageBytes));
+        else
+            copy_sectors(p, kept[p], seen, stable);
+    seen = stable;
+    dirty.assign((size + kPageBytes - 1) / kPageBytes, 0);
+    size_dirty = apart = false;
 }
 
 // ---- names
@@ -194,17 +231,23 @@ std::vector<std::string> Disk::names() const
     return result;
 }
 
-std::vector<uint8_t> *Disk::content(std::string const &name)
+std::vector<uint8_t> Disk::content(std::string const &name) const
 {
-    auto const at = seen_.find(name);
-    return at == seen_.end() ? nullptr : &at->second->seen;
+    Pages const &bytes = seen_.at(name)->seen;
+    std::vector<uint8_t> result(bytes.size());
+    bytes.read(0, result.data(), result.size());
+    return result;
 }
 
 void Disk::rot(std::string const &name, uint64_t offset, uint8_t mask, uint64_t length)
 {
     Inode &inode = *seen_.at(name);
-    for (uint64_t i = offset; i < offset + length; ++i)
-        inode.seen[i] = inode.stable[i] = static_cast<uint8_t>(inode.stable[i] ^ mask);
+    std::vector<uint8_t> bytes(length);
+    inode.stable.read(offset, bytes.data(), length);
+    for (uint8_t &byte : bytes)
+        byte ^= mask;
+    inode.stable.write(offset, bytes.data(), length);
+    inode.seen.write(offset, bytes.data(), length);
 }
 
 void Disk::put(std::string const &name, std::vector<uint8_t> const &bytes)
@@ -213,7 +256,7 @@ void Disk::put(std::string const &name, std::vector<uint8_t> const &bytes)
     if (!inode)
         inode = std::make_shared<Inode>();
     inode->resize(bytes.size());
-    inode->seen = bytes;
+    inode->seen.write(0, bytes.data(), bytes.size());
     inode->flush();
     stable_[name] = inode;
 }
@@ -231,7 +274,7 @@ bool Disk::same_as(Disk const &other) const
     for (auto const &[name, inode] : seen_) {
         auto const at = other.seen_.find(name);
         if (at == other.seen_.end() || !inode != !at->second ||
-            (inode && inode->seen != at->second->seen))
+            (inode && !(inode->seen == at->second->seen)))
             return false;
     }
     return true;
@@ -270,18 +313,18 @@ void Disk::survive(Inode &inode, Random &random, unsigned strategy)
         }
     };
     uint64_t const size = inode.size_dirty && !survives() ? inode.stable.size() : inode.seen.size();
-    inode.stable.resize(size);
-    bool page = false;
-    for (size_t s = 0; s < inode.dirty.size(); ++s) {
-        if (strategy != 5 || s % 8 == 0)
-            page = inode.dirty[s] && survives();
-        uint64_t const from = s * kSector, to = std::min<uint64_t>(from + kSector, size);
-        if (inode.dirty[s] && page && from < to)
-            memcpy(inode.stable.data() + from, inode.seen.data() + from, to - from);
+    std::vector<uint8_t> kept(inode.dirty.size());
+    for (size_t p = 0; p < kept.size(); ++p) {
+        bool survived = false;
+        for (uint64_t s = 0; inode.dirty[p] >> s != 0; ++s) {
+            bool const dirty = (inode.dirty[p] >> s & 1) != 0;
+            if (strategy != 5 || s == 0)
+                survived = dirty && survives();
+            if (dirty && survived)
+                kept[p] |= static_cast<uint8_t>(1u << s);
+        }
     }
-    inode.seen = inode.stable;
-    inode.dirty.assign((size + kSector - 1) / kSector, false);
-    inode.size_dirty = false;
+    inode.keep(size, kept);
 }
 
 void Disk::power_cut(Random &random)

@@ -21,6 +21,7 @@
 #pragma once
 
 #include "core/flush/io.hpp"
+#include "tests/fault/pages.hpp"
 
 #include <cstdint>
 #include <functional>
@@ -52,8 +53,8 @@ class Random {
 inline constexpr uint64_t kSector = 512;
 
 struct Inode {
-    std::vector<uint8_t> seen, stable;
-    std::vector<bool> dirty; ///< of sectors
+    Pages seen, stable;
+    std::vector<uint8_t> dirty; ///< of each page: a bit for each sector
     bool size_dirty = false;
     bool apart = false; ///< something clean is not what is stored
     int64_t modified = 0;
@@ -63,6 +64,11 @@ struct Inode {
     void flush_range(uint64_t offset, uint64_t length);
     void lose_dirty(); ///< clean, and not written: what a failed flush leaves
     void drop_clean(); ///< what is clean is read from the disk again
+    /// The disk gets those of its sectors, and is what is seen.
+    void keep(uint64_t size, std::vector<uint8_t> const &kept);
+
+  private:
+    void copy_sectors(size_t page, uint8_t mask, Pages const &from, Pages &to);
 };
 
 enum class Bad {
@@ -111,7 +117,7 @@ class Disk {
     void forget_injections() { injections_.clear(), injected_ = false; }
 
     // ---- for tests that look at or change what is stored
-    std::vector<uint8_t> *content(std::string const &name); ///< stable and seen are set by put()
+    std::vector<uint8_t> content(std::string const &name) const; ///< as programs see it
     /// Rot: what is stored changes behind everybody's back. `length` bytes are XORed with `mask`.
     void rot(std::string const &name, uint64_t offset, uint8_t mask, uint64_t length = 1);
     void put(std::string const &name, std::vector<uint8_t> const &bytes);

@@ -153,11 +153,11 @@ struct Ops {
             return error(EINVAL);
         if (h->direct)
             h->inode->drop_clean();
-        auto const &bytes = h->inode->seen;
+        Pages const &bytes = h->inode->seen;
         if (at >= bytes.size())
             return size_t{0};
         size_t const got = std::min<uint64_t>(length, bytes.size() - at);
-        memcpy(data, bytes.data() + at, got);
+        bytes.read(at, data, got);
         return got;
     }
     static Status pwrite(void *self, File file, void const *data, size_t length, uint64_t offset)

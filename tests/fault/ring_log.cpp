@@ -52,7 +52,6 @@ class DrivenRingLog : public DrivenLog {
     };
     LogOptions log_options();
     void inject_something();
-    std::vector<uint8_t> content(uint64_t length);
     Status one_step(Random &random);
     Status append(uint64_t length);
     Status append_batch(std::vector<uint64_t> const &lengths);
@@ -219,24 +218,10 @@ Status DrivenRingLog::place_of(Status (*call)(DrivenRingLog &, void *, Lsn &), v
 
 // ---- appending
 
-std::vector<uint8_t> DrivenRingLog::content(uint64_t length)
-{
-    Random bytes_of(++content_);
-    uint64_t const value = bytes_of.next();
-    std::vector<uint8_t> result(length);
-    for (uint64_t i = 0; i < length; ++i)
-        result[i] = static_cast<uint8_t>((value >> (i % 8 * 8)) + i / 8);
-    return result;
-}
-
-Unit::Record record_of(Lsn lsn, void const *data, uint64_t length, uint16_t tag)
-{
-    return {lsn, length, Crc32c().add(data, length).value(), tag};
-}
-
 Status DrivenRingLog::append(uint64_t length)
 {
-    std::vector<uint8_t> const bytes = content(length);
+    Content const content(++content_);
+    std::vector<uint8_t> const bytes = content.bytes(length);
     auto const tag = static_cast<uint16_t>(random_.below(5));
     // In up to three pieces
     uint64_t const a = random_.below(length + 1), b = a + random_.below(length - a + 1);
@@ -259,7 +244,7 @@ Status DrivenRingLog::append(uint64_t length)
     if (lsn < tail_)
         return wrong("a place below the tail: " + std::to_string(lsn));
     Unit unit;
-    unit.records = {record_of(lsn, bytes.data(), length, tag)};
+    unit.records = {{lsn, length, content, tag}};
     unit.lsn = unit.last = lsn;
     oracle_.add(unit);
     return kOk;
@@ -271,10 +256,11 @@ Status DrivenRingLog::append_batch(std::vector<uint64_t> const &lengths)
     std::vector<Part> parts;
     Unit unit;
     for (uint64_t const length : lengths) {
-        bytes.push_back(content(length));
+        Content const content(++content_);
+        bytes.push_back(content.bytes(length));
         auto const tag = static_cast<uint16_t>(parts.size());
         parts.push_back({bytes.back().data(), length, tag});
-        unit.records.push_back(record_of(kUnknownLsn, bytes.back().data(), length, tag));
+        unit.records.push_back({kUnknownLsn, length, content, tag});
     }
     Lsn lsn = 0;
     WEIR_TRY(place_of(
@@ -337,8 +323,9 @@ Status DrivenRingLog::end_one()
     size_t const which = static_cast<size_t>(random_.below(open_.size()));
     Open const open = open_[which];
     open_.erase(open_.begin() + static_cast<long>(which));
+    Content const content(++content_);
     std::vector<uint8_t> const bytes =
-        content(random_.one_in(2) ? open.length : random_.below(open.length + 1));
+        content.bytes(random_.one_in(2) ? open.length : random_.below(open.length + 1));
     std::copy(bytes.begin(), bytes.end(), open.data);
     bool const aborts = random_.one_in(4);
     Status const status =
@@ -348,7 +335,7 @@ Status DrivenRingLog::end_one()
     if (aborts)
         return status;
     Unit unit;
-    unit.records = {record_of(open.lsn, bytes.data(), bytes.size(), open.tag)};
+    unit.records = {{open.lsn, bytes.size(), content, open.tag}};
     unit.lsn = unit.last = open.lsn;
     if (status.ok() || status.code == -kPoisoned)
         oracle_.add(unit);

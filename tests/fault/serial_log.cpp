@@ -32,17 +32,17 @@ void Oracle::add(Unit const &unit)
 
 /// What is known of a record that was never read: it lies behind the one before and below the last
 /// one. From now on it is known.
-bool Oracle::is_wanted_lsn(Unit &unit, size_t record, Lsn lsn) const
+bool Oracle::is_wanted_lsn(size_t unit, size_t record, Lsn lsn, Found &found) const
 {
-    Unit::Record &wanted = unit.records[record];
-    if (wanted.lsn != kUnknownLsn)
-        return wanted.lsn == lsn;
-    bool const behind = record == 0 ? lsn >= unit.lsn : lsn > unit.records[record - 1].lsn;
-    wanted.lsn = lsn;
-    return behind && lsn < unit.last;
+    Unit const &in = units_[unit];
+    if (in.records[record].lsn != kUnknownLsn)
+        return in.records[record].lsn == lsn;
+    found.places.push_back({unit, record, lsn});
+    bool const behind = record == 0 ? lsn >= in.lsn : lsn > lsn_of(in.records[record - 1], found);
+    return behind && lsn < in.last;
 }
 
-std::string Oracle::compare(Reader &reader, size_t &ret_units)
+std::string Oracle::compare(Reader &reader, Found &ret) const
 {
     RecordView view;
     size_t unit = 0, record = 0;
@@ -79,42 +79,54 @@ std::string Oracle::compare(Reader &reader, size_t &ret_units)
             break;
         if (unit == units_.size())
             return "a record nobody appended, or that was dropped, at " + std::to_string(view.lsn);
-        bool const here = is_wanted_lsn(units_[unit], record, view.lsn);
+        bool const here = is_wanted_lsn(unit, record, view.lsn, ret);
+        ret.last = view.lsn;
         Unit::Record const &wanted = units_[unit].records[record++];
-        uint32_t const sum = Crc32c().add(view.data, view.length).value();
-        if (!here || view.length != wanted.length || sum != wanted.sum || view.tag != wanted.tag)
+        auto const *const bytes = static_cast<uint8_t const *>(view.data);
+        if (!here || view.length != wanted.length || view.tag != wanted.tag ||
+            !wanted.content.is(bytes, view.length))
             return "wrong record at " + std::to_string(view.lsn) + ", expected " +
                    std::to_string(wanted.lsn) + " of " + std::to_string(wanted.length) +
                    " bytes, truncated " + std::to_string(truncated) + ", durable " +
                    std::to_string(durable_);
     }
-    if (record != 0 && units_[unit].records[record - 1].lsn >= truncated)
+    if (record != 0 && lsn_of(units_[unit].records[record - 1], ret) >= truncated)
         return "half an atomic batch at " + std::to_string(units_[unit].lsn);
-    ret_units = unit;
+    ret.units = unit;
     return "";
 }
 
-std::string Oracle::check(Io const &io)
+std::string Oracle::check(Io const &io, Found &ret) const
 {
     Reader *reader = nullptr;
     Status const opened = Reader::open(io, nullptr, 0, 0, reader);
     if (!opened.ok())
         return "reader cannot be opened: " + std::to_string(opened.code);
-    size_t there = 0;
-    std::string const wrong = compare(*reader, there);
+    std::string const wrong = compare(*reader, ret);
     Reader::close(reader);
     if (!wrong.empty())
         return wrong;
     // Units without visible records at the end say nothing; those before a visible one were skipped.
-    for (size_t i = there; i < units_.size(); ++i)
+    for (size_t i = ret.units; i < units_.size(); ++i)
         if (!units_[i].records.empty() && units_[i].last < durable_)
             return "acknowledged and lost: " + std::to_string(units_[i].lsn) + ".." +
                    std::to_string(units_[i].last) + " of " +
                    std::to_string(units_[i].records.size()) + " records, durable " +
-                   std::to_string(durable_) + ", " + std::to_string(there) + " of " +
+                   std::to_string(durable_) + ", " + std::to_string(ret.units) + " of " +
                    std::to_string(units_.size()) + " units are there";
-    units_.resize(there);
     return "";
+}
+
+std::string Oracle::check_and_go_on(Io const &io)
+{
+    Found found;
+    std::string const wrong = check(io, found);
+    if (wrong.empty()) {
+        for (Found::Place const &place : found.places)
+            units_[place.unit].records[place.record].lsn = place.lsn;
+        units_.resize(found.units);
+    }
+    return wrong;
 }
 
 // ---- the log
@@ -151,15 +163,6 @@ Status SerialLog::start(Recovered &recovered)
         {this, on_batch, [](void *self) { return static_cast<SerialLog *>(self)->durable_; }});
 }
 
-void SerialLog::fill(std::vector<uint8_t> &bytes, uint64_t length)
-{
-    Random bytes_of(++content_);
-    bytes.resize(length);
-    uint64_t const value = bytes_of.next();
-    for (uint64_t i = 0; i < length; ++i)
-        bytes[i] = static_cast<uint8_t>((value >> (i % 8 * 8)) + i / 8);
-}
-
 Status SerialLog::add(Unit unit, Status status)
 {
     // Also when it failed: it may have reached the disk.
@@ -169,15 +172,15 @@ Status SerialLog::add(Unit unit, Status status)
 
 Status SerialLog::append(uint64_t length, uint16_t tag)
 {
-    std::vector<uint8_t> bytes;
-    fill(bytes, length);
+    Content const content(++content_);
+    std::vector<uint8_t> const bytes = content.bytes(length);
     // As the ring: a small record never has fragments.
     if (length <= 4096 && packer_.room() < length)
         WEIR_TRY(cut());
     Lsn lsn = 0;
     Status const status = packer_.record({bytes.data(), length, tag}, lsn);
     Unit unit;
-    unit.records = {{lsn, length, Crc32c().add(bytes.data(), length).value(), tag}};
+    unit.records = {{lsn, length, content, tag}};
     unit.lsn = unit.last = lsn;
     // durable_ points behind a record of several fragments only when all are durable
     return lsn == 0 ? status : add(unit, status);
@@ -185,17 +188,16 @@ Status SerialLog::append(uint64_t length, uint16_t tag)
 
 Status SerialLog::append_group(std::vector<uint64_t> const &lengths)
 {
-    std::vector<std::vector<uint8_t>> bytes(lengths.size());
     Unit unit;
     for (size_t i = 0; i < lengths.size(); ++i) {
-        fill(bytes[i], lengths[i]);
-        Part const part{bytes[i].data(), lengths[i], static_cast<uint16_t>(i)};
+        Content const content(++content_);
+        std::vector<uint8_t> const bytes = content.bytes(lengths[i]);
+        Part const part{bytes.data(), lengths[i], static_cast<uint16_t>(i)};
         Lsn lsn = 0;
         Status const status = packer_.group_part(part, i == 0, i + 1 == lengths.size(), lsn);
         if (!status.ok())
             return lsn == 0 && i == 0 ? status : add({}, status);
-        unit.records.push_back({lsn, lengths[i], Crc32c().add(bytes[i].data(), lengths[i]).value(),
-                                static_cast<uint16_t>(i)});
+        unit.records.push_back({lsn, lengths[i], content, static_cast<uint16_t>(i)});
     }
     unit.lsn = unit.records.front().lsn;
     unit.last = unit.records.back().lsn;

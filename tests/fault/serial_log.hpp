@@ -6,7 +6,7 @@
 #include "core/log/packer.hpp"
 #include "core/log/reader.hpp"
 #include "core/log/recovery.hpp"
-#include "tests/fault/disk.hpp"
+#include "tests/fault/content.hpp"
 
 #include <deque>
 #include <memory>
@@ -23,7 +23,7 @@ struct Unit {
     struct Record {
         weir::Lsn lsn; ///< perhaps kUnknownLsn, but of the last one
         uint64_t length;
-        uint32_t sum;
+        Content content;
         uint16_t tag;
     };
     std::vector<Record> records; ///< none: ABORTED, or a void chain
@@ -44,13 +44,33 @@ class Oracle {
     Unit const &unit(size_t i) const { return units_[i]; }
 
     /// Reads the whole log and compares: a prefix of whole units, all that was acknowledged, no
-    /// other byte. What is missing at the end never comes back: it is forgotten. "" or what is
-    /// wrong.
-    std::string check(weir::Io const &io);
+    /// other byte. "" or what is wrong.
+    std::string check(weir::Io const &io) const
+    {
+        Found ignored;
+        return check(io, ignored);
+    }
+    /// The same for the log that goes on: what is missing at the end never comes back, it is
+    /// forgotten; where a record of an atomic batch lies is known from now on.
+    std::string check_and_go_on(weir::Io const &io);
 
   private:
-    std::string compare(weir::Reader &reader, size_t &ret_units);
-    bool is_wanted_lsn(Unit &unit, size_t record, weir::Lsn lsn) const;
+    struct Found {
+        struct Place {
+            size_t unit, record;
+            weir::Lsn lsn;
+        };
+        size_t units = 0; ///< that are there
+        std::vector<Place> places;
+        weir::Lsn last = 0; ///< of the last record that was read
+    };
+    std::string check(weir::Io const &io, Found &ret) const;
+    std::string compare(weir::Reader &reader, Found &ret) const;
+    weir::Lsn lsn_of(Unit::Record const &record, Found const &found) const
+    {
+        return record.lsn == kUnknownLsn ? found.last : record.lsn;
+    }
+    bool is_wanted_lsn(size_t unit, size_t record, weir::Lsn lsn, Found &found) const;
 
     std::vector<Unit> units_;
     weir::Lsn durable_ = 0, truncated_ = 0;
@@ -104,7 +124,6 @@ class SerialLog {
     weir::Result<weir::File> segment(uint64_t number);
     weir::Status flush_all();
     void advance();
-    void fill(std::vector<uint8_t> &bytes, uint64_t length);
     weir::Status add(Unit unit, weir::Status status);
 
     Disk &disk_;

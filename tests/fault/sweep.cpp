@@ -229,7 +229,7 @@ class Sweep {
 
     void flips(std::string const &file, Lsn base)
     {
-        uint64_t const size = log_.disk.content(file)->size();
+        uint64_t const size = log_.disk.content(file).size();
         for (uint64_t i = 0; i < size; ++i) {
             auto const mask = static_cast<uint8_t>(1u << (i * 5 % 8));
             log_.disk.rot(file, i, mask);
@@ -240,7 +240,7 @@ class Sweep {
 
     void zeros(std::string const &file, Lsn base)
     {
-        std::vector<uint8_t> const whole = *log_.disk.content(file);
+        std::vector<uint8_t> const whole = log_.disk.content(file);
         for (uint64_t i = 0; i < whole.size(); i += kSector) {
             std::vector<uint8_t> damaged = whole;
             memset(damaged.data() + i, 0, kSector);
@@ -255,7 +255,7 @@ class Sweep {
 
     void cuts(std::string const &file, Lsn base)
     {
-        std::vector<uint8_t> const whole = *log_.disk.content(file);
+        std::vector<uint8_t> const whole = log_.disk.content(file);
         for (uint64_t size = 0; size < whole.size(); ++size) {
             log_.disk.put(file, {whole.begin(), whole.begin() + static_cast<long>(size)});
             Lsn const first = base + kBlock;
@@ -305,7 +305,7 @@ class Sweep {
     {
         std::vector<std::vector<uint8_t>> result;
         for (std::string const &file : files)
-            result.push_back(*log_.disk.content(file));
+            result.push_back(log_.disk.content(file));
         return result;
     }
 
@@ -323,7 +323,7 @@ class Sweep {
 
     void meta()
     {
-        std::vector<uint8_t> const whole = *log_.disk.content("META");
+        std::vector<uint8_t> const whole = log_.disk.content("META");
         for (uint64_t copy : {uint64_t{0}, kMetaSecondCopy}) {
             for (uint64_t i = 0; i < 4096; ++i) {
                 log_.disk.rot("META", copy + i, 0x10);
@@ -345,7 +345,7 @@ class Sweep {
     void cursors()
     {
         std::string const file = "cursors/reader";
-        std::vector<uint8_t> const whole = *log_.disk.content(file);
+        std::vector<uint8_t> const whole = log_.disk.content(file);
         CursorView view;
         for (uint64_t i = 0; i < kCursorBytes; ++i) {
             log_.disk.rot(file, i, 0x80);
@@ -551,7 +551,7 @@ struct Mending {
     void run()
     {
         for (std::string const &file : log.segments()) {
-            uint64_t const size = log.disk.content(file)->size();
+            uint64_t const size = log.disk.content(file).size();
             for (uint64_t i = 3; i < size; i += 331) {
                 Disk damaged(log.disk);
                 damaged.rot(file, i, 4);
@@ -559,7 +559,7 @@ struct Mending {
             }
             for (uint64_t cut = 0; cut < size; cut += 1777) {
                 Disk damaged(log.disk);
-                std::vector<uint8_t> bytes = *damaged.content(file);
+                std::vector<uint8_t> bytes = damaged.content(file);
                 bytes.resize(cut);
                 damaged.put(file, bytes);
                 all(damaged, file + " cut at " + std::to_string(cut));

@@ -8,7 +8,7 @@ import subprocess
 import time
 from collections import Counter
 
-from support import read_tree, wait_for
+from support import BAD_USAGE, read_tree, wait_for
 
 LINES = 100000
 HAND = 256  # messages that a reader holds at most
@@ -366,7 +366,7 @@ def test_a_file_that_no_reader_would_take_is_not_posted(tool):
     good = tool.folder / "good"
     good.write_bytes(b"bytes")
     _, err = pub(tool, matrix, "files", "--files", good, tool.folder / ".." / tool.folder.name /
-                 "good", code=2)
+                 "good", code=BAD_USAGE)
     assert "below a folder" in err, err
     assert stat(tool, matrix, "files")["waiting"] == 0
 
@@ -484,7 +484,7 @@ def test_priorities_tags_types_and_times(tool):
     assert "TYPE" in err, err
     _, err = pub(tool, matrix, "c", data=b"four\n", code=1)
     assert "EMSGSIZE" in err, err
-    pub(tool, matrix, "c", "--priority", 3, data=b"", code=2)
+    pub(tool, matrix, "c", "--priority", 3, data=b"", code=BAD_USAGE)
     pub(tool, matrix, "c", "--end")
     assert sub(tool, matrix, "c")[0] == b"top\nlow\n"
     pub(tool, matrix, "short", "--ttl", "10ms", "--end", data=b"gone\n")
@@ -509,13 +509,13 @@ def test_what_a_channel_is_cannot_be_wished(tool):
         _, err = tool.run(verb, "--matrix", matrix, "--channel", "c", "--mode", "broadcast",
                           code=1, input=b"")
         assert "is a queue channel" in err, err
-    _, err = pub(tool, matrix, "c", "--subscribers", 2, code=2)
+    _, err = pub(tool, matrix, "c", "--subscribers", 2, code=BAD_USAGE)
     assert "no subscribers" in err, err
     _, err = pub(tool, matrix, "n" * 60, code=1)
     assert "ENAMETOOLONG" in err, err
 
 
-def test_bad_usage_is_exit_code_2(tool):
+def test_bad_usage_is_exit_code_64(tool):
     for words in [["pub"], ["sub", "--matrix", "m"], ["pub", "--matrix", "m", "--channel", "c", "x"],
                   ["pub", "--matrix", "m", "--channel", "c", "--mode", "pipe"],
                   ["sub", "--matrix", "m", "--channel", "c", "--lines", "--frames"],
@@ -526,4 +526,4 @@ def test_bad_usage_is_exit_code_2(tool):
                   ["router", "add", "m", "r", "--to", "a", "b"],
                   ["router", "add", "m", "r", "--mask", "1", "--to", "a"],
                   ["router", "set", "m", "r", "0", "--drop"]]:
-        tool.run(*words, code=2)
+        tool.run(*words, code=BAD_USAGE)

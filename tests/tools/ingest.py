@@ -9,7 +9,7 @@ import subprocess
 import time
 from pathlib import Path
 
-from support import Skip, make_tree, read_tree, shm_file, wait_for
+from support import BAD_USAGE, Skip, make_tree, read_tree, shm_file, wait_for
 
 NOBODY = 65534
 
@@ -232,7 +232,8 @@ def test_the_files_that_are_read_are_never_written(tool):
     (tool.folder / "link").symlink_to("in")
     before = program.stat()
     for out in ["in", "link", "in/new", "in/deep", "link/deep/new/er", "in/../in", "."]:
-        _, err = tool.run("ingest", "--from", tool.folder / "in", "--out", tool.folder / out, code=2)
+        _, err = tool.run("ingest", "--from", tool.folder / "in", "--out", tool.folder / out,
+                          code=BAD_USAGE)
         assert "must not be in one another" in err, err
     after = program.stat()
     assert (after.st_ino, after.st_mode) == (before.st_ino, before.st_mode)

@@ -5,9 +5,10 @@ import json
 import os
 import signal
 import struct
+import subprocess
 import time
 
-from support import Skip, make_tree, wait_for
+from support import BAD_USAGE, Skip, make_tree, wait_for
 
 HEAD = struct.Struct("<QQII")  # index, length, mode, length of the path: of a record of an ingest
 
@@ -112,7 +113,7 @@ def test_ingest_finds_that_the_log_differs(tool):
 def test_only_one_consumer_writes_a_log(tool):
     make_tree(tool.folder / "in", files=1)
     tool.run("ingest", "--from", tool.folder / "in", "--log", tool.folder / "log",
-             "--consumers", 2, code=2)
+             "--consumers", 2, code=BAD_USAGE)
 
 
 def test_info_and_verify_of_a_whole_log(tool):
@@ -233,14 +234,24 @@ def test_repair_names_the_ways_out_of_damage(tool):
     assert (log / "quarantine").is_dir()
 
 
-def test_bad_usage_is_exit_code_2(tool):
+def test_bad_usage_is_exit_code_64(tool):
     log, _ = make_log(tool)
-    for words in [["log"], ["log", "verify"], ["log", "unknown", log], ["log", "dump", ""],
+    for words in [["log"], ["log", "verify"], ["log", "verify", ""], ["log", "verify", log, "more"],
+                  ["log", "verify", log, "--unknown"], ["log", "unknown", log], ["log", "dump", ""],
                   ["log", "dump", log, "--from", "x"], ["log", "tail", log, "-n", "-1"],
                   ["log", "repair", log, "--point-in-time", "--salvage-to", "x"],
-                  ["log", "tail", log, "-n", 1 << 64], ["log", "info", log, "more"], ["record", "a", "b"], ["replay", "a", "b"],
+                  ["log", "tail", log, "-n", 1 << 64], ["log", "info", log, "more"],
+                  ["record", "a", "b"], ["replay", "a", "b"],
                   ["record", "--matrix", "m", "channel"]]:
-        tool.run(*words, code=2)
+        tool.run(*words, code=BAD_USAGE)
+
+
+def test_a_verdict_that_cannot_be_told_is_none(tool):
+    log, _ = make_log(tool)
+    with open("/dev/full", "w") as full:
+        done = subprocess.run([tool.weir, "log", "verify", log], stdout=full,
+                              stderr=subprocess.PIPE, timeout=20)
+    assert done.returncode == 3 and b"stdout" in done.stderr, done
 
 
 def test_a_log_that_is_not_there_is_an_error(tool):

@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 TIMEOUT = 60
+BAD_USAGE = 64
 
 
 class Skip(Exception):

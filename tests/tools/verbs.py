@@ -14,7 +14,7 @@ import time
 import xml.etree.ElementTree
 from pathlib import Path
 
-from support import Skip, shm_file, wait_for, wait_for_line
+from support import BAD_USAGE, Skip, shm_file, wait_for, wait_for_line
 
 ON_A_NAME = ["stat", "map", "blocks", "participants", "check", "heal", "trim", "top"]
 HEADER_BYTES = 64 << 10
@@ -62,7 +62,7 @@ def test_hidden_verbs_are_not_in_the_help(tool):
     assert "ingest-worker" not in out and "fixture" not in out, out
 
 
-def test_bad_usage_exits_with_2(tool):
+def test_bad_usage_exits_with_64(tool):
     bad = [[], ["no-such-verb"], ["stat"], ["stat", "a", "b"], ["map", "x", "--rows", "0"],
            ["create", "x", "--capacity", "64X"], ["create", "x", "--capacity", "-1"],
            ["create", "x", "--mode", "9"], ["ingest"],
@@ -80,9 +80,9 @@ def test_bad_usage_exits_with_2(tool):
            ["create", "x", "--capacity", "1M", "--prefault", "2M"],
            ["top", "x", "--interval", "1ms"], ["top", "x", "--interval", "2000m"]]
     for arguments in bad:
-        out, err = tool.run(*arguments, code=2)
+        out, err = tool.run(*arguments, code=BAD_USAGE)
         assert out == "" and err.startswith("weir: "), (arguments, out, err)
-    _, err = tool.run("no-such-verb", code=2)
+    _, err = tool.run("no-such-verb", code=BAD_USAGE)
     assert "no-such-verb is not a verb" in err, err
 
 

@@ -44,7 +44,7 @@ struct MetaOnDisk {
     uint64_t sequence(unsigned copy)
     {
         Superblock s;
-        memcpy(&s, disk.content("META")->data() + copy * kMetaSecondCopy, sizeof s);
+        memcpy(&s, disk.content("META").data() + copy * kMetaSecondCopy, sizeof s);
         return s.crc == page_crc(s) ? s.sequence : 0;
     }
 };
@@ -113,7 +113,9 @@ Test(log_meta, a_newer_version_is_not_corrupt)
         Superblock s = some_superblock(9);
         change(s);
         s.crc = page_crc(s);
-        memcpy(on.disk.content("META")->data(), &s, sizeof s);
+        std::vector<uint8_t> bytes = on.disk.content("META");
+        memcpy(bytes.data(), &s, sizeof s);
+        on.disk.put("META", bytes);
         Meta other;
         MetaCopies copies;
         check_eq(other.open(on.io, copies).code, -kVersion);

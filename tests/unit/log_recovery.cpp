@@ -103,7 +103,7 @@ Test(log_recovery, rows_behind_the_durable_lsn)
     Row const rows[] = {
         {LogFinding::zeros, LogVerdict::whole,
          [](ThreeBatches &log, Lsn at) {
-             auto bytes = *log.world.disk.content(segment_of(log.world, at));
+             auto bytes = log.world.disk.content(segment_of(log.world, at));
              memset(&bytes[at % log.world.options.segment_size], 0, 4096);
              log.world.disk.put(segment_of(log.world, at), bytes);
          }},
@@ -113,7 +113,7 @@ Test(log_recovery, rows_behind_the_durable_lsn)
          [](ThreeBatches &log, Lsn at) { rot(log.world, at + 100); }},
         {LogFinding::misdirected, LogVerdict::torn,
          [](ThreeBatches &log, Lsn at) {
-             auto bytes = *log.world.disk.content(segment_of(log.world, at));
+             auto bytes = log.world.disk.content(segment_of(log.world, at));
              memcpy(&bytes[at % log.world.options.segment_size],
                     &bytes[log.begin[0] % log.world.options.segment_size], 4096);
              log.world.disk.put(segment_of(log.world, at), bytes);
@@ -146,7 +146,7 @@ namespace {
 void forge(World &world, Lsn batch, bool whole_batch)
 {
     std::string const name = segment_of(world, batch);
-    auto bytes = *world.disk.content(name);
+    auto bytes = world.disk.content(name);
     uint8_t *const at = &bytes[batch % world.options.segment_size];
     BatchHeader header;
     memcpy(&header, at, sizeof header);
@@ -227,7 +227,7 @@ Test(log_recovery, what_was_dropped_never_comes_back)
         world.disk.settle();
     }
     std::string const name = segment_of(world, hole);
-    std::vector<uint8_t> const whole = *world.disk.content(name);
+    std::vector<uint8_t> const whole = world.disk.content(name);
     rot(world, hole);
     Oracle prefix = world.oracle; // the rot is a torn write: it was not acknowledged by evidence
     check_eq(world.open(), 0);
@@ -249,7 +249,7 @@ Test(log_recovery, an_older_superblock_is_noticed_by_a_batch_of_a_higher_epoch)
         life.batch();
         world.disk.settle();
     }
-    std::vector<uint8_t> const old = *world.disk.content("META");
+    std::vector<uint8_t> const old = world.disk.content("META");
     {
         Life life(world);
         life.batch();
@@ -273,7 +273,7 @@ Test(log_recovery, a_clean_end_is_exact)
         Life life(world);
         life.batch();
         life.must(life.log->close_cleanly());
-        closed = *world.disk.content("META");
+        closed = world.disk.content("META");
     }
     check_eq(world.report().verdict, LogVerdict::whole);
     {

@@ -21,7 +21,7 @@ Test(log_recovery, point_in_time_ends_the_log_and_keeps_the_rest_aside)
     }
     rot(world, damage + 200);
     check_eq(world.open(), -kCorrupt);
-    std::vector<uint8_t> const before = *world.disk.content(segment_of(world, damage));
+    std::vector<uint8_t> const before = world.disk.content(segment_of(world, damage));
     RecoverOptions how = world.recover_options();
     how.mode = RecoveryMode::point_in_time;
     how.verify_all = true;
@@ -40,7 +40,7 @@ Test(log_recovery, point_in_time_ends_the_log_and_keeps_the_rest_aside)
         if (name.rfind("quarantine/", 0) != 0)
             continue;
         ++kept;
-        auto const &bytes = *world.disk.content(name);
+        auto const bytes = world.disk.content(name);
         uint64_t const offset = damage % world.options.segment_size;
         tail |= bytes.size() == before.size() - offset &&
                 memcmp(bytes.data(), before.data() + offset, bytes.size()) == 0;

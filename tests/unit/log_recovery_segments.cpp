@@ -39,12 +39,12 @@ Test(log_recovery, a_file_cut_behind_the_end_gets_its_length_back)
 {
     ThreeBatches log;
     std::string const name = segment_of(log.world, 0);
-    std::vector<uint8_t> bytes = *log.world.disk.content(name);
+    std::vector<uint8_t> bytes = log.world.disk.content(name);
     bytes.resize(log.begin[3] + 100);
     log.world.disk.put(name, bytes);
     check_eq(log.world.report().verdict, LogVerdict::torn);
     check_eq(log.world.open(), 0);
-    check_eq(log.world.disk.content(name)->size(), log.world.options.segment_size);
+    check_eq(log.world.disk.content(name).size(), log.world.options.segment_size);
     log.world.expect_whole();
 }
 

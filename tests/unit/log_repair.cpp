@@ -106,7 +106,7 @@ Test(log_repair, segments_of_two_logs_are_no_log)
     World world, other;
     make_log(world);
     make_log(other);
-    auto bytes = *other.disk.content("seg-00000000000000000000.log");
+    auto bytes = other.disk.content("seg-00000000000000000000.log");
     SegmentHeader header;
     memcpy(&header, bytes.data(), sizeof header);
     header.uuid[0] ^= 1;
