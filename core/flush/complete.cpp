@@ -7,7 +7,6 @@
 #include <cstring>
 
 namespace weir {
-
 /// READY becomes WRITING for exactly one thread.
 bool FlushRing::begin_write(Batch &batch) noexcept
 {
@@ -26,7 +25,6 @@ bool FlushRing::begin_write(Batch &batch) noexcept
 void FlushRing::make_request(Batch &batch) noexcept
 {
     batch.request.file = host_.file_at(host_.self, batch.start);
-    batch.request.durable = options_.durability == Durability::sync;
     batch.request.offset = batch.start % options_.segment_size;
     batch.request.result = 0;
 }
@@ -70,8 +68,7 @@ void FlushRing::complete(Batch &batch, int result) noexcept
     // Batches that are written and not durable: who waits there may have to flush, or to cut the
     // rest of a chain.
     wake_passed(durable_sequence_.load(seq_cst) + 1, written_sequence_.load(seq_cst));
-    if (by_waiter && options_.durability != Durability::sync &&
-        flush_upto_.load(seq_cst) > durable())
+    if (by_waiter && wants_flush_.load(seq_cst) != 0 && flush_upto_.load(seq_cst) > durable())
         kick(); // the flush that somebody asked for is possible now
     wake_leader();
     for (uint64_t g = first; !early && g < end; ++g)
@@ -96,6 +93,8 @@ void FlushRing::pass_written(uint64_t &ret_first, uint64_t &ret_end) noexcept
             break;
         batch.word.store(BatchWord::of(++sequence, BatchState::free).raw, relaxed);
         now = batch.end.load(relaxed);
+        if (!batch.request.durable)
+            plain_end_ = now;
         if (batch.safe != 0)
             safe_.lsn = batch.safe;
         if (batch.safe != 0)
@@ -108,8 +107,18 @@ void FlushRing::pass_written(uint64_t &ret_first, uint64_t &ret_end) noexcept
     ret_end = generation_of(now);
     written_.store(now, release);               // pairs with written()
     written_sequence_.store(sequence, seq_cst); // before the wake-up of who waits for a slot
-    if (options_.durability == Durability::sync)
+    prove();
+}
+
+/// Under mark_: all that is written is on disk, unless a plain write lacks its flush.
+void FlushRing::prove() noexcept
+{
+    bool const all = plain_end_ <= flushed_;
+    if (all) {
+        flushed_ = written_.load(relaxed); // under mark_
         provable_ = safe_;
+    }
+    wants_flush_.store(all ? 0 : 1, seq_cst); // before the wake-up of who would flush
 }
 
 /// All batches of the generation are written: its buffer is the next one's, when it is zeroed. That
@@ -232,7 +241,7 @@ void FlushRing::wake_everybody() noexcept
     room_.wake_all();
 }
 
-// ---- flushes (not Durability::sync)
+// ---- flushes, of what was written without RWF_DSYNC
 
 /// One flush at a time; the others wait for it. False: somebody else is at it.
 bool FlushRing::flush_now() noexcept
@@ -240,18 +249,22 @@ bool FlushRing::flush_now() noexcept
     if (!flushing_.try_lock())
         return false;
     Mark proven;
-    Lsn upto = 0;
+    Lsn from = 0, upto = 0;
     {
         Locked const guard(mark_); // what the flush proves is what was written before it began
         proven = safe_;
+        from = flushed_;
         upto = written_.load(relaxed); // under mark_
     }
-    int const failed = upto > flushed_ && !is_poisoned() ? flush_files(flushed_, upto) : 0;
+    int const failed = upto > from && !is_poisoned() ? flush_files(from, upto) : 0;
     if (failed == 0) {
         Locked const guard(mark_);
-        flushed_ = upto;
-        if (!is_poisoned())
-            provable_ = proven;
+        if (!is_poisoned()) {
+            flushed_ = larger(flushed_, upto);
+            if (proven.lsn >= provable_.lsn)
+                provable_ = proven;
+            prove();
+        }
     }
     flushing_.unlock();
     if (failed != 0)
