@@ -7,6 +7,11 @@
 #include <cstring>
 
 namespace weir {
+namespace {
+/// What is zeroed between two looks at what else there is to do; half a buffer at most.
+constexpr uint64_t kCleaned = 64 << 10;
+} // namespace
+
 /// READY becomes WRITING for exactly one thread.
 bool FlushRing::begin_write(Batch &batch) noexcept
 {
@@ -73,8 +78,8 @@ void FlushRing::complete(Batch &batch, int result) noexcept
     wake_leader();
     for (uint64_t g = first; !early && g < end; ++g)
         recycle(g);
-    while (by_waiter && clean_one()) { // the I/O thread has other things to do first
-    }
+    if (by_waiter && first != end)
+        kick(); // to zero what we have freed: our caller has waited long enough
     if (host_.advanced != nullptr && !is_poisoned())
         host_.advanced(host_.self, written(), durable());
 }
@@ -141,15 +146,15 @@ void FlushRing::recycle(uint64_t generation) noexcept
     room_.wake_all();                      // who waits for room may zero it
 }
 
-/// Zeroes the first buffer that wants it. False: none does. The I/O thread comes here after all else,
-/// so nobody has to.
+/// Zeroes a piece of the first buffer that wants it. False: none does. The I/O thread comes here after
+/// all else, so nobody has to.
 bool FlushRing::clean_one() noexcept
 {
     uint64_t const first = DutyWord{duty_.load(relaxed)}.generation() + 1; // a hint: wanted first
     for (uint64_t i = 0; i < options_.buffer_count; ++i) {
         Buffer &buffer = buffer_of(first + i);
         uint64_t generation = buffer.dirty_for.load(relaxed); // the CAS orders
-        // acquire: pairs with recycle(); `mem` is what it left
+        // acquire: pairs with recycle() and clean(); `mem` and `zeroed` are what they left
         if (generation != 0 && buffer.dirty_for.compare_exchange(generation, 0, acquire, relaxed)) {
             clean(buffer, generation);
             return true;
@@ -161,7 +166,15 @@ bool FlushRing::clean_one() noexcept
 void FlushRing::clean(Buffer &buffer, uint64_t generation) noexcept
 {
     // relaxed: nobody changes it before the generation is written
-    std::memset(reinterpret_cast<void *>(buffer.mem.load(relaxed)), 0, options_.buffer_size);
+    auto *const mem = reinterpret_cast<std::byte *>(buffer.mem.load(relaxed));
+    uint64_t const piece = smaller(kCleaned, options_.buffer_size / 2);
+    std::memset(mem + buffer.zeroed, 0, piece);
+    buffer.zeroed += piece;
+    if (buffer.zeroed != options_.buffer_size) {
+        buffer.dirty_for.store(generation, release); // pairs with clean_one()
+        return;
+    }
+    buffer.zeroed = 0;
     buffer.gen.store(generation, release); // pairs with locate()
     // [D] pairs with can_open(), after decline()'s store
     buffer.free_for.store(generation, seq_cst);

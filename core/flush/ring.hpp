@@ -162,6 +162,7 @@ class FlushRing {
         /// For which generation the bytes have still to be zeroed, 0: for none. Writers: the
         /// recycler; by CAS to 0 whoever takes that work. Protects `mem`.
         atomic<uint64_t> dirty_for;
+        uint64_t zeroed; ///< so many of them are. Writer: who has taken the work
         /// Which generation may open next. Writer: who zeroed the bytes. Protects them.
         atomic<uint64_t> free_for;
         /// 1 + the highest generation of which something was evicted; never falls. Writer: the

@@ -36,8 +36,7 @@ RULES = [
          (EVICT, "    buffer.quarantined.store(generation + 1, seq_cst); // [Q] before any CAS of "
           "evict_unit()\n", ""), sees="invariant 13"),
     rule("flush: a buffer opens zeroed", "f_full", (1, 0, 0),
-         (COMPLETE, "    std::memset(reinterpret_cast<void *>(buffer.mem.load(relaxed)), 0, "
-          "options_.buffer_size);\n", ""), sees="invariant 7"),
+         (COMPLETE, "    std::memset(mem + buffer.zeroed, 0, piece);\n", ""), sees="invariant 7"),
     rule("flush: one thread zeroes a buffer", "f_full", (2, 0, 0),
          (COMPLETE, "        if (generation != 0 && buffer.dirty_for.compare_exchange(generation, 0, "
           "acquire, relaxed)) {\n",
