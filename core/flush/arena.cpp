@@ -4,13 +4,39 @@
 
 #include <sys/mman.h>
 
-namespace weir {
+#include <cstdint>
 
-void *map_pages(std::size_t size) noexcept
+namespace weir {
+namespace {
+constexpr std::size_t kHugePage = 2 << 20;
+
+void *map(std::size_t size) noexcept
 {
     void *const pages =
         mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (pages == MAP_FAILED)
+    return pages == MAP_FAILED ? nullptr : pages;
+}
+
+/// Aligned to huge pages, which a write to a device takes as one piece instead of 512. Best effort:
+/// where the kernel gives none, they are pages.
+void *map_huge(std::size_t size) noexcept
+{
+    auto *const room = static_cast<std::byte *>(map(size + kHugePage));
+    if (room == nullptr)
+        return nullptr;
+    std::size_t const before = -reinterpret_cast<uintptr_t>(room) % kHugePage;
+    if (before != 0)
+        munmap(room, before);
+    munmap(room + before + size, kHugePage - before);
+    static_cast<void>(madvise(room + before, size, MADV_HUGEPAGE));
+    return room + before;
+}
+} // namespace
+
+void *map_pages(std::size_t size) noexcept
+{
+    void *const pages = size % kHugePage == 0 ? map_huge(size) : map(size);
+    if (pages == nullptr)
         return nullptr;
     // A child that wrote into them would copy what the kernel reads; it must not have them at all.
     if (madvise(pages, size, MADV_DONTFORK) != 0) {

@@ -7,6 +7,10 @@
 #include <cstring>
 
 namespace weir {
+namespace {
+/// What is zeroed between two looks at what else there is to do; half a buffer at most.
+constexpr uint64_t kCleaned = 64 << 10;
+} // namespace
 
 /// READY becomes WRITING for exactly one thread.
 bool FlushRing::begin_write(Batch &batch) noexcept
@@ -26,7 +30,6 @@ bool FlushRing::begin_write(Batch &batch) noexcept
 void FlushRing::make_request(Batch &batch) noexcept
 {
     batch.request.file = host_.file_at(host_.self, batch.start);
-    batch.request.durable = options_.durability == Durability::sync;
     batch.request.offset = batch.start % options_.segment_size;
     batch.request.result = 0;
 }
@@ -70,14 +73,13 @@ void FlushRing::complete(Batch &batch, int result) noexcept
     // Batches that are written and not durable: who waits there may have to flush, or to cut the
     // rest of a chain.
     wake_passed(durable_sequence_.load(seq_cst) + 1, written_sequence_.load(seq_cst));
-    if (by_waiter && options_.durability != Durability::sync &&
-        flush_upto_.load(seq_cst) > durable())
+    if (by_waiter && wants_flush_.load(seq_cst) != 0 && flush_upto_.load(seq_cst) > durable())
         kick(); // the flush that somebody asked for is possible now
     wake_leader();
     for (uint64_t g = first; !early && g < end; ++g)
         recycle(g);
-    while (by_waiter && clean_one()) { // the I/O thread has other things to do first
-    }
+    if (by_waiter && first != end)
+        kick(); // to zero what we have freed: our caller has waited long enough
     if (host_.advanced != nullptr && !is_poisoned())
         host_.advanced(host_.self, written(), durable());
 }
@@ -96,6 +98,8 @@ void FlushRing::pass_written(uint64_t &ret_first, uint64_t &ret_end) noexcept
             break;
         batch.word.store(BatchWord::of(++sequence, BatchState::free).raw, relaxed);
         now = batch.end.load(relaxed);
+        if (!batch.request.durable)
+            plain_end_ = now;
         if (batch.safe != 0)
             safe_.lsn = batch.safe;
         if (batch.safe != 0)
@@ -108,8 +112,18 @@ void FlushRing::pass_written(uint64_t &ret_first, uint64_t &ret_end) noexcept
     ret_end = generation_of(now);
     written_.store(now, release);               // pairs with written()
     written_sequence_.store(sequence, seq_cst); // before the wake-up of who waits for a slot
-    if (options_.durability == Durability::sync)
+    prove();
+}
+
+/// Under mark_: all that is written is on disk, unless a plain write lacks its flush.
+void FlushRing::prove() noexcept
+{
+    bool const all = plain_end_ <= flushed_;
+    if (all) {
+        flushed_ = written_.load(relaxed); // under mark_
         provable_ = safe_;
+    }
+    wants_flush_.store(all ? 0 : 1, seq_cst); // before the wake-up of who would flush
 }
 
 /// All batches of the generation are written: its buffer is the next one's, when it is zeroed. That
@@ -132,15 +146,15 @@ void FlushRing::recycle(uint64_t generation) noexcept
     room_.wake_all();                      // who waits for room may zero it
 }
 
-/// Zeroes the first buffer that wants it. False: none does. The I/O thread comes here after all else,
-/// so nobody has to.
+/// Zeroes a piece of the first buffer that wants it. False: none does. The I/O thread comes here after
+/// all else, so nobody has to.
 bool FlushRing::clean_one() noexcept
 {
     uint64_t const first = DutyWord{duty_.load(relaxed)}.generation() + 1; // a hint: wanted first
     for (uint64_t i = 0; i < options_.buffer_count; ++i) {
         Buffer &buffer = buffer_of(first + i);
         uint64_t generation = buffer.dirty_for.load(relaxed); // the CAS orders
-        // acquire: pairs with recycle(); `mem` is what it left
+        // acquire: pairs with recycle() and clean(); `mem` and `zeroed` are what they left
         if (generation != 0 && buffer.dirty_for.compare_exchange(generation, 0, acquire, relaxed)) {
             clean(buffer, generation);
             return true;
@@ -152,7 +166,15 @@ bool FlushRing::clean_one() noexcept
 void FlushRing::clean(Buffer &buffer, uint64_t generation) noexcept
 {
     // relaxed: nobody changes it before the generation is written
-    std::memset(reinterpret_cast<void *>(buffer.mem.load(relaxed)), 0, options_.buffer_size);
+    auto *const mem = reinterpret_cast<std::byte *>(buffer.mem.load(relaxed));
+    uint64_t const piece = smaller(kCleaned, options_.buffer_size / 2);
+    std::memset(mem + buffer.zeroed, 0, piece);
+    buffer.zeroed += piece;
+    if (buffer.zeroed != options_.buffer_size) {
+        buffer.dirty_for.store(generation, release); // pairs with clean_one()
+        return;
+    }
+    buffer.zeroed = 0;
     buffer.gen.store(generation, release); // pairs with locate()
     // [D] pairs with can_open(), after decline()'s store
     buffer.free_for.store(generation, seq_cst);
@@ -232,7 +254,7 @@ void FlushRing::wake_everybody() noexcept
     room_.wake_all();
 }
 
-// ---- flushes (not Durability::sync)
+// ---- flushes, of what was written without RWF_DSYNC
 
 /// One flush at a time; the others wait for it. False: somebody else is at it.
 bool FlushRing::flush_now() noexcept
@@ -240,18 +262,22 @@ bool FlushRing::flush_now() noexcept
     if (!flushing_.try_lock())
         return false;
     Mark proven;
-    Lsn upto = 0;
+    Lsn from = 0, upto = 0;
     {
         Locked const guard(mark_); // what the flush proves is what was written before it began
         proven = safe_;
+        from = flushed_;
         upto = written_.load(relaxed); // under mark_
     }
-    int const failed = upto > flushed_ && !is_poisoned() ? flush_files(flushed_, upto) : 0;
+    int const failed = upto > from && !is_poisoned() ? flush_files(from, upto) : 0;
     if (failed == 0) {
         Locked const guard(mark_);
-        flushed_ = upto;
-        if (!is_poisoned())
-            provable_ = proven;
+        if (!is_poisoned()) {
+            flushed_ = larger(flushed_, upto);
+            if (proven.lsn >= provable_.lsn)
+                provable_ = proven;
+            prove();
+        }
     }
     flushing_.unlock();
     if (failed != 0)

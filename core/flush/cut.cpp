@@ -217,6 +217,7 @@ FlushRing::Batch &FlushRing::finalise() noexcept
     batch.request = WriteRequest{};
     batch.request.data = data;
     batch.request.length = static_cast<uint32_t>(c.end - c.start);
+    batch.request.durable = writes_through();
     batch.end.store(c.end, relaxed);      // published by next_sequence_ and by the state
     count_.batches.fetch_add(1, relaxed); // for people
     count_.batch_bytes.fetch_add(c.end - c.start, relaxed);
@@ -233,6 +234,17 @@ FlushRing::Batch &FlushRing::finalise() noexcept
     batch.word.store(BatchWord::of(c.sequence, BatchState::ready).raw, release);
     next_sequence_.store(++c.sequence, seq_cst); // after READY: the I/O thread looks once
     return batch;
+}
+
+/// Whether the batch goes with RWF_DSYNC. What ends inside a chain proves no more than what lies
+/// before that: one flush for the whole of it is less work for the device than one for each piece.
+/// The batch that ends the chain then needs that flush, too.
+bool FlushRing::writes_through() noexcept
+{
+    Cutter &c = cutter_;
+    if (c.inside)
+        c.plain_end = c.end;
+    return options_.durability == Durability::sync && c.plain_end <= durable();
 }
 
 void FlushRing::fill_header(BatchHeader &header) noexcept

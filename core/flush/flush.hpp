@@ -29,6 +29,9 @@
 //   A cut: tail CAS (g, off) -> (g, block behind off + 80); the gap is PAD; headers are read one
 //   after the other; the header of the batch; READY -> WRITING by CAS -> WRITTEN; watermarks;
 //   gates; a generation that is written is freed for g + N, and opens when somebody has zeroed it.
+//   With SYNC a batch goes with RWF_DSYNC. One that ends inside a chain, and those after it until
+//   that chain is durable, go without: then `wants_flush` is set until a flush has proven them, by
+//   who waits for one of them, or by the I/O thread when it has no write under way.
 //
 // Invariants (the explorer's flush scenarios assert them, or the tests that are named)
 //    1  Reservations are disjoint and cover all from the first LSN to the tail.
@@ -74,6 +77,7 @@
 //   a chain that is written in part: durable cannot come to it otherwise. A buffer is free when it
 //   is written, in every mode (with SYNC that is on disk): a chain may be longer than the ring.
 //   Waiters with a time limit sleep at gates of their own, or they would take a leader's wake-up.
+//   Pieces of a chain share one flush also with SYNC: each acknowledges nothing by itself.
 //
 // What it trusts and checks
 //   Process memory is trusted, arguments are checked. The caller's bytes may change while they are

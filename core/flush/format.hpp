@@ -99,14 +99,10 @@ inline uint32_t epoch_seed(uint8_t const (&uuid)[16], uint64_t epoch) noexcept
 /// The sum of a record up to its payload; the payload and its padding are added to it.
 inline Crc32c begin_record_crc(uint32_t seed, Lsn lsn, uint32_t length, uint64_t word1) noexcept
 {
-    struct {
-        uint32_t seed;
-        uint32_t lsn_low, lsn_high;
-        uint32_t length;
-        uint64_t word1;
-    } const head{seed, static_cast<uint32_t>(lsn), static_cast<uint32_t>(lsn >> 32), length, word1};
-    static_assert(sizeof head == 24);
-    return Crc32c().add(&head, sizeof head);
+    // Whole words: a word that is loaded from the stack where halves of it were just stored waits
+    // until they have left the store buffer.
+    uint64_t const head[] = {seed | lsn << 32, lsn >> 32 | uint64_t{length} << 32, word1};
+    return Crc32c().add(head, sizeof head);
 }
 
 inline uint32_t batch_crc(uint32_t seed, BatchHeader const &header) noexcept

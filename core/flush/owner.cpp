@@ -148,11 +148,12 @@ bool FlushRing::submit(Batch &batch) noexcept
     return true;
 }
 
-/// PERIODIC by its interval; and what a waiter with a time limit asked for. As far as it is safe: of
-/// those who asked only the highest is known, and who asks on and on must not hold the others up.
+/// PERIODIC by its interval, SYNC when nothing of ours is under way, which a flush would hold up; and
+/// what a waiter with a time limit asked for. As far as it is safe: of those who asked only the
+/// highest is known, and who asks on and on must not hold the others up.
 bool FlushRing::flush_due() noexcept
 {
-    if (options_.durability == Durability::sync || is_poisoned())
+    if (wants_flush_.load(seq_cst) == 0 || is_poisoned())
         return false;
     Lsn const asked = flush_upto_.load(seq_cst);
     bool is_wanted = false, is_old = false;
@@ -161,7 +162,9 @@ bool FlushRing::flush_due() noexcept
         Nanoseconds const age = monotonic_now() - owner_.last_flush;
         bool const is_news = safe_.lsn > provable_.lsn;
         bool const closing = state_.load(seq_cst) != static_cast<uint32_t>(State::open);
-        is_wanted = is_news && (closing || eager_.load(relaxed) != 0 || asked > provable_.lsn);
+        bool const idle = options_.durability == Durability::sync && owner_.in_flight == 0;
+        is_wanted =
+            is_news && (closing || idle || eager_.load(relaxed) != 0 || asked > provable_.lsn);
         is_old =
             is_news && options_.durability == Durability::periodic && age >= options_.sync_interval;
     }

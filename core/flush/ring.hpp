@@ -162,6 +162,7 @@ class FlushRing {
         /// For which generation the bytes have still to be zeroed, 0: for none. Writers: the
         /// recycler; by CAS to 0 whoever takes that work. Protects `mem`.
         atomic<uint64_t> dirty_for;
+        uint64_t zeroed; ///< so many of them are. Writer: who has taken the work
         /// Which generation may open next. Writer: who zeroed the bytes. Protects them.
         atomic<uint64_t> free_for;
         /// 1 + the highest generation of which something was evicted; never falls. Writer: the
@@ -223,6 +224,7 @@ class FlushRing {
         uint32_t records, first_outside, flags;
         Nanoseconds stuck_for, last_look; ///< at `scan`
         Nanoseconds poll;                 ///< until the next look
+        Lsn plain_end; ///< of the last batch that ended inside a chain, so without RWF_DSYNC
         // eviction
         uint64_t evicting; ///< 1 + the generation that is copied, 0: none
         std::byte *out;    ///< where to
@@ -338,6 +340,7 @@ class FlushRing {
     void take_in(Lsn lsn, uint64_t word0, uint64_t word1) noexcept;
     void follow_chain(Lsn lsn, uint64_t word1) noexcept;
     Batch &finalise() noexcept;
+    bool writes_through() noexcept;
     void fill_header(BatchHeader &header) noexcept;
     bool has_free_slot() const noexcept;
     bool has_uncut() const noexcept;
@@ -358,6 +361,7 @@ class FlushRing {
     void wake_leader() noexcept;
     void wake_everybody() noexcept;
     bool flush_now() noexcept;
+    void prove() noexcept;
     int flush_files(Lsn from, Lsn to) noexcept;
 
     // wait.cpp
@@ -461,10 +465,12 @@ class FlushRing {
     atomic<uint32_t> commits_; ///< writes of waiters in flight. Writers: up under the token
     atomic<uint32_t> poison_;  ///< errno. Writer: under mark_, once
     atomic<uint64_t> poison_lsn_;
-    Mark safe_;     ///< of what is written
-    Mark provable_; ///< of what is on disk for sure
-    bool proving_;  ///< somebody is in RingHost::evidence
-    Lsn flushed_;   ///< files are flushed up to here (not Durability::sync)
+    Mark safe_;                    ///< of what is written
+    Mark provable_;                ///< of what is on disk for sure
+    bool proving_;                 ///< somebody is in RingHost::evidence
+    Lsn flushed_;                  ///< all below is on disk, written with RWF_DSYNC or flushed
+    Lsn plain_end_;                ///< of the last batch below written_ that went without RWF_DSYNC
+    atomic<uint32_t> wants_flush_; ///< plain_end_ > flushed_. Writer: under mark_
     Nanoseconds last_write_;
     Lock flushing_; ///< one flush at a time
     Gate flush_gate_;

@@ -110,7 +110,7 @@ unsigned FlushRing::gate_of(Lsn lsn) const noexcept
 /// It is written, and only a flush is missing.
 bool FlushRing::needs_flush(Lsn lsn) const noexcept
 {
-    if (options_.durability == Durability::sync)
+    if (wants_flush_.load(seq_cst) == 0) // pairs with prove(), as durable_ in is_settled()
         return false;
     Locked const guard(mark_);
     return safe_.lsn > lsn && provable_.lsn <= lsn;

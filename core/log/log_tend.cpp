@@ -79,13 +79,12 @@ Nanoseconds Log::make_segments() noexcept
     return 0;
 }
 
-/// Without SYNC nobody may wait for long: what is written is flushed some segments behind, so that
-/// few are open at a time.
+/// Nobody may wait for long: what is written is flushed some segments behind, so that few are open
+/// at a time.
 void Log::flush_behind() noexcept
 {
     Lsn const written = ring_->written();
-    if (options_.ring.durability != Durability::sync &&
-        written >= ring_->durable() + kUnflushedSegments * segments_.size())
+    if (written >= ring_->durable() + kUnflushedSegments * segments_.size())
         (void)ring_->wait(written - 1, 0); // asks for it; -EAGAIN
 }
 

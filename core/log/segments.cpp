@@ -163,6 +163,9 @@ Status Segments::take_spare() noexcept
     --spare_count_;
     preparing_ = true;
     zeroed_ = size_; // was written before: old content fails position and sum
+    // What readers left in the cache would have to go before each write, which io_uring then hands
+    // to a thread.
+    io_.files->drop_cache(io_.files_self, file_);
     return kOk;
 }
 

@@ -93,7 +93,7 @@ void FlushWorld::prepare()
         std::abort();
     }
     ring_->ready_upto_.store(plan_.space, relaxed); // nobody runs yet
-    state_.durable = state_.written = state_.cut = state_.flushed = plan_.start.at;
+    state_.durable = state_.written = state_.cut = plan_.start.at;
     state_.generation = ring_->generation_of(plan_.start.at);
 
     name(&ring_->tail_, 1, 8, "tail");
@@ -177,7 +177,7 @@ unsigned FlushWorld::begin_write(WriteRequest const &request, bool own)
             fail("invariant 6: LSN %llu is written twice", static_cast<unsigned long long>(lsn));
     uint32_t const crc = Crc32c().add(request.data, request.length).value();
     state_.writes[state_.write_count] = {
-        const_cast<WriteRequest *>(&request), lsn, request.length, crc, false, own};
+        const_cast<WriteRequest *>(&request), lsn, request.length, crc, false, own, false};
     return state_.write_count++;
 }
 
@@ -188,6 +188,7 @@ int FlushWorld::end_write(unsigned index)
         fail("invariant 5: bytes changed under a write at LSN %llu",
              static_cast<unsigned long long>(write.lsn));
     write.done = true;
+    write.on_disk = write.request->durable;
     if (state_.failing >= 0 && state_.failing-- == 0) {
         write.length = 0;
         return -EIO;
@@ -254,16 +255,19 @@ int FlushWorld::flush(void *self, File)
 {
     auto &world = *static_cast<FlushWorld *>(self);
     system_call(self, "fdatasync begins");
-    Lsn const upto = world.contiguous();
+    unsigned done = 0; // a bit for each write
+    for (unsigned i = 0; i < world.state_.write_count; i++)
+        done |= world.state_.writes[i].done ? 1u << i : 0;
     system_call(self, "fdatasync ends");
     if (world.plan_.fail_flush >= 0)
         return -EIO;
-    world.state_.flushed = std::max(world.state_.flushed, upto);
+    for (unsigned i = 0; i < world.state_.write_count; i++)
+        world.state_.writes[i].on_disk |= (done >> i & 1) != 0;
     return 0;
 }
 
-/// Up to where all is on the disk.
-Lsn FlushWorld::contiguous() const
+/// Up to where all is written, or on the disk.
+Lsn FlushWorld::contiguous(bool on_disk) const
 {
     Lsn at = plan_.start.at;
     for (bool more = true; more;) {
@@ -274,7 +278,8 @@ Lsn FlushWorld::contiguous() const
                 w.lsn - ((w.lsn - plan_.options.block) % plan_.options.segment_size == 0
                              ? plan_.options.block
                              : 0);
-            if (w.done && w.length != 0 && begin <= at && at < w.lsn + w.length) {
+            bool const counts = on_disk ? w.on_disk : w.done;
+            if (counts && w.length != 0 && begin <= at && at < w.lsn + w.length) {
                 at = w.lsn + w.length;
                 more = true;
             }
@@ -296,7 +301,7 @@ void FlushWorld::changed(void const *address, int who)
         fail("invariant 9: a watermark falls");
     if (written > cut && address == ring_->written_.address())
         fail("invariant 9: written above cut");
-    if (written > contiguous())
+    if (written > contiguous(false))
         fail("invariant 10: written above what was completed");
     state_.written = written;
     state_.cut = cut;
@@ -328,7 +333,7 @@ void FlushWorld::tail_changed(int who)
         return fail("invariant 7: a buffer opens with old bytes");
     uint64_t const count = plan_.options.buffer_count;
     if (now >= count + ring_->generation_of(plan_.start.at) &&
-        contiguous() < (now - count + 1) * size)
+        contiguous(false) < (now - count + 1) * size)
         return fail("invariant 7: a buffer opens before its old bytes are on disk");
     if (now * size % plan_.options.segment_size == 0 && peek(ring_->ready_upto_) <= now * size)
         return fail("invariant 14: a generation opens in a segment that is not ready");
@@ -338,10 +343,9 @@ void FlushWorld::tail_changed(int who)
 void FlushWorld::durable_changed()
 {
     Lsn const durable = peek(ring_->durable_);
-    bool const sync = plan_.options.durability == Durability::sync;
     if (durable < state_.durable || durable > peek(ring_->written_))
         fail("invariant 9: durable falls, or is above written");
-    if (durable > (sync ? contiguous() : state_.flushed))
+    if (durable > contiguous(true))
         fail("invariant 10: durable above what is on disk");
     if (peek(ring_->poison_) != 0)
         fail("invariant 15: durable moves after poison");

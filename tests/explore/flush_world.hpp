@@ -84,6 +84,7 @@ class FlushWorld : public Scenario {
         uint64_t lsn;
         uint32_t length, crc;
         bool done, own;
+        bool on_disk; ///< done with RWF_DSYNC, or before a flush began that has ended
     };
     /// All that changes and is not in the image.
     struct State {
@@ -94,7 +95,7 @@ class FlushWorld : public Scenario {
         unsigned unit_count;
         Lsn durable_seen[kSeen];
         unsigned durable_count;
-        Lsn durable, written, cut, flushed;
+        Lsn durable, written, cut;
         uint64_t generation;
         bool woken, poison_returned, refuses_more;
         Nanoseconds owner_sleeps;
@@ -111,7 +112,7 @@ class FlushWorld : public Scenario {
 
     unsigned begin_write(WriteRequest const &request, bool own);
     int end_write(unsigned index);
-    Lsn contiguous() const;
+    Lsn contiguous(bool on_disk) const;
     void tail_changed(int who);
     void durable_changed();
     void be_owner(bool until_closed);

@@ -70,6 +70,15 @@ void register_appending()
     add("f_order", "writes that end in the wrong order", 1, reversed, {appends(8), commits(1)});
     add("f_large", "a record larger than a buffer, beside small ones", 1, plan,
         {appends(1, 900), commits(2)});
+    add("f_large_wait", "a record larger than a buffer is waited for: its pieces share a flush", 1,
+        plan, {commits(1, 900), commits(1)});
+    add("f_split_wait", "a record in two pieces is waited for, beside one that is written through",
+        2, plan,
+        {[](Appender &me) {
+             me.append(kHalf);
+             commits(1, kHalf)(me);
+         },
+         commits(1)});
     add("f_place", "a reservation in place, beside a record", 2, plan,
         {[](Appender &me) {
              if (me.reserve(kThird) == 0)

@@ -36,8 +36,7 @@ RULES = [
          (EVICT, "    buffer.quarantined.store(generation + 1, seq_cst); // [Q] before any CAS of "
           "evict_unit()\n", ""), sees="invariant 13"),
     rule("flush: a buffer opens zeroed", "f_full", (1, 0, 0),
-         (COMPLETE, "    std::memset(reinterpret_cast<void *>(buffer.mem.load(relaxed)), 0, "
-          "options_.buffer_size);\n", ""), sees="invariant 7"),
+         (COMPLETE, "    std::memset(mem + buffer.zeroed, 0, piece);\n", ""), sees="invariant 7"),
     rule("flush: one thread zeroes a buffer", "f_full", (2, 0, 0),
          (COMPLETE, "        if (generation != 0 && buffer.dirty_for.compare_exchange(generation, 0, "
           "acquire, relaxed)) {\n",
@@ -53,8 +52,16 @@ RULES = [
          (CUT, "        if (!now.is_in(generation) || now.offset() > options_.buffer_size) {",
           "        if (now.offset() > options_.buffer_size) {"), sees="invariant"),
     rule("flush: a flush proves what was written before it", "f_flush2", (2, 0, 0),
-         (COMPLETE, "            provable_ = proven;\n", "            provable_ = safe_;\n"),
+         (COMPLETE, "                provable_ = proven;\n", "                provable_ = safe_;\n"),
          sees="invariant 10"),
+    rule("flush: a plain write is proven by a flush alone", "f_large_wait", (1, 0, 0),
+         (COMPLETE, "    bool const all = plain_end_ <= flushed_;\n", "    bool const all = true;\n"),
+         sees="invariant 10"),
+    rule("flush: a write through proves no plain write before it", "f_split_wait", (2, 0, 0),
+         (CUT, "    return options_.durability == Durability::sync && c.plain_end <= durable();\n",
+          "    return options_.durability == Durability::sync && !c.inside;\n"),
+         (COMPLETE, "        if (!batch.request.durable)\n            plain_end_ = now;\n",
+          "        plain_end_ = batch.request.durable ? 0 : now;\n"), sees="invariant 10"),
     rule("flush: durable does not point into a chain", "f_sync", (1, 0, 0),
          (CUT, "    batch.safe = !c.inside ? c.end : c.chain >= c.start ? c.chain : 0;\n",
           "    batch.safe = c.end;\n"), sees="into a chain"),
