@@ -218,7 +218,7 @@ class Races(Part):
 class LogCrashes(Part):
     """Power cuts, kills and failing disks: the log that ships, and every fourth time the serial
     writer."""
-    name, share, rate = "log, crash states", 0.18, 10_000.0
+    name, share, rate = "log, crash states", 0.22, 10_000.0
     most = 200_000  # the memory under evicted writers stays
 
     def __init__(self):
@@ -252,7 +252,7 @@ class LogKills(Part):
 
 
 class Oracle(Part):
-    name, share, rate, counts_bytes = "oracle", 0.16, 100_000.0, True
+    name, share, rate, counts_bytes = "oracle", 0.12, 100_000.0, True
     tests = ("random_operations_match_an_interval_map", "lanes_change_nothing_that_users_see")
 
     def command(self, build, seconds, seed):
