@@ -218,7 +218,7 @@ class Races(Part):
 class LogCrashes(Part):
     """Power cuts, kills and failing disks: the log that ships, and every fourth time the serial
     writer."""
-    name, share, rate = "log, crash states", 0.18, 10_000.0
+    name, share, rate = "log, crash states", 0.22, 10_000.0
     most = 200_000  # the memory under evicted writers stays
 
     def __init__(self):
@@ -252,7 +252,7 @@ class LogKills(Part):
 
 
 class Oracle(Part):
-    name, share, rate, counts_bytes = "oracle", 0.16, 100_000.0, True
+    name, share, rate, counts_bytes = "oracle", 0.12, 100_000.0, True
     tests = ("random_operations_match_an_interval_map", "lanes_change_nothing_that_users_see")
 
     def command(self, build, seconds, seed):
@@ -581,6 +581,15 @@ class Endless(Part):
         return {"kills": 1}
 
 
+class Idle(Endless):
+    """Another one."""
+    name = "idle"
+
+    def read(self, output):
+        check_plan(output)
+        return {"operations": 1}
+
+
 def spoilt(part, output):
     """Ways in which a run can go wrong: name, exit code, output."""
     yield "a bad exit code", 1, output
@@ -629,6 +638,26 @@ def self_test(build, seed):
                and f"seed {found.group(2)};" in said.getvalue()
                and log.read_text().startswith("not ok"),
                "the first failure ends it, with the seed and the command", said.getvalue())
+        soak = Soak([Endless(), Idle()], build, None, seed, log)
+        soak.amounts = [Amount("kills", Endless.name, "kills", 3)]
+        said = io.StringIO()
+        with contextlib.redirect_stdout(said):
+            soak.work()
+            code = soak.table()
+        done = soak.rows[Endless.name].runs, soak.rows[Idle.name].runs
+        tap.ok(code == 0 and 3 <= done[0] <= 4 and done[1] > 0
+               and "kills 3" in said.getvalue() and "all amounts are reached" in said.getvalue(),
+               "without minutes it ends when all amounts are reached", said.getvalue())
+        soak = Soak([Endless(), Idle()], build, SHORTEST_RUN + 2, seed, log)
+        soak.amounts = [Amount("kills", Endless.name, "kills", 10**6),
+                        Amount("operations", Idle.name, "operations", 1)]
+        said = io.StringIO()
+        with contextlib.redirect_stdout(said):
+            soak.work()
+            code = soak.table()
+        done = soak.rows[Endless.name].runs, soak.rows[Idle.name].runs
+        tap.ok(code == 0 and done[0] > 2 >= done[1] > 0 and "not reached: kills\n" in said.getvalue(),
+               "who has reached its amount gives way, and what is missed is told", said.getvalue())
     tap.finish()
 
 

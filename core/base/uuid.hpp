@@ -15,7 +15,7 @@ namespace weir {
 /// Version 4, as RFC 4122 says.
 inline void random_uuid(uint8_t (&ret)[16]) noexcept
 {
-    // by number: getrandom() is a cancellation point
+    // by number: the function of the C library is a cancellation point
     if (::syscall(SYS_getrandom, ret, sizeof ret, 0) != static_cast<long>(sizeof ret)) {
         // No source of random numbers: the clock is unique enough to tell two of them apart.
         Nanoseconds const now[2] = {real_now(), monotonic_now()};
