@@ -51,8 +51,8 @@
 //   CLAIMED(dead): in the middle of a split or merge. The head tells the whole run; healing writes
 //     its TAIL and releases it.
 //   CLAIMED(dead, without memory): the same, but it becomes TRIMMED.
-//   FREE without hints, or beside a FREE neighbour: published, then died; a healer may leave all of
-//     a chunk, whose hints it sets together. Healing ensures hints of all FREE heads and merges
+//   FREE without hints, or beside a FREE neighbour: published, then died; a healer may leave those
+//     of kRadix chunks, whose hints it sets together. Healing ensures hints of all FREE heads and merges
 //     pairs; such a block names nobody, so all are looked at.
 //   ALLOCATED(dead): by policy released, or given to nobody. RESIZING(dead): the same, and its TAIL
 //     is written first; each step is in resize.cpp.
@@ -91,6 +91,7 @@
 namespace weir {
 
 class Depot;
+class Healing;
 
 /// A public ref (layout above).
 struct Ref {
@@ -472,9 +473,7 @@ class Matrix {
     bool keep_block(Sector &sector, Run run, BlockWord word) noexcept;
     void heal_owner(Owner dead, HealReport &report) noexcept;
     bool heal_sector(Sector &sector, Owner dead, HealReport &report) noexcept;
-    Granule heal_head(Sector &sector, Run run, BlockWord word, Owner dead, LateHints &hints,
-                      HealReport &report) noexcept;
-    static bool is_alone(Sector const &sector, Run run, BlockWord word, Owner dead) noexcept;
+    Granule heal_head(Sector &sector, Run run, BlockWord word, Healing &healing) noexcept;
     bool is_left(Owner owner) const noexcept;
     Granule merge_if_pair(Sector &sector, Run run, BlockWord word) noexcept;
 
