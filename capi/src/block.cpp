@@ -45,6 +45,17 @@ __attribute__((noinline)) int alloc_slowly(weir_matrix *matrix, size_t size, wei
 
 // These end a call, so that the usual way needs no stack.
 
+__attribute__((noinline)) int alloc_without_lanes(weir_matrix *matrix, size_t size,
+                                                  weir_ref *ret_block, void **ret_data) noexcept
+{
+    return core(matrix)->alloc_shared(size, *ret_block, ret_data).code;
+}
+
+__attribute__((noinline)) int free_without_lanes(weir_matrix *matrix, weir::Ref block) noexcept
+{
+    return core(matrix)->free_shared(block).code;
+}
+
 __attribute__((noinline)) int free_slowly(weir_matrix *matrix, weir::Ref block) noexcept
 {
     return core(matrix)->free(block).code;
@@ -111,7 +122,7 @@ WEIR_API int weir_matrix_alloc(struct weir_matrix *matrix, size_t size,
     if (options != nullptr)
         return alloc_with(matrix, size, *options, ret_block, ret_data);
     if (!core(matrix)->has_lanes())
-        return core(matrix)->alloc_shared(size, *ret_block, ret_data).code;
+        return alloc_without_lanes(matrix, size, ret_block, ret_data);
     weir::Allocation made;
     if (!WEIR_LIKELY(core(matrix)->alloc_fast(size, made)))
         return alloc_slowly(matrix, size, ret_block, ret_data);
@@ -151,7 +162,7 @@ WEIR_API int weir_matrix_free(struct weir_matrix *matrix, weir_ref block) noexce
         return -EINVAL;
     weir::Ref const ref{block};
     if (!core(matrix)->has_lanes())
-        return core(matrix)->free_shared(ref).code;
+        return free_without_lanes(matrix, ref);
     if (!WEIR_LIKELY(core(matrix)->free_fast(ref)))
         return free_slowly(matrix, ref);
     return WEIR_LIKELY(!core(matrix)->somebody_waits()) ? 0 : wake(matrix);

@@ -13,7 +13,7 @@
 //     waiting.hpp    the same without losing a wake-up: a count and a bit in one word
 //     fork.hpp       telling a fork child from its parent
 //     mutex.hpp      a small lock for threads of one process (never in shared memory)
-//     thread_id.hpp  a small number per thread, to keep threads apart
+//     thread_id.hpp  a small number per thread, to keep threads apart; who is told that one ends
 //     uuid.hpp       ids of new segments and logs
 //
 // Glossary

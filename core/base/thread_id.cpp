@@ -16,6 +16,7 @@ Mutex g_mutex; // protects what follows; a thread passes here when it begins and
 uint64_t g_taken[kWords] = {};
 pthread_key_t g_key;
 bool g_has_key = false;
+ThreadHook *g_first_hook = nullptr;
 ForkHook g_fork_hook;
 
 // Plain data without a destructor, so that no run-time support of C++ is needed. 0: none yet.
@@ -48,7 +49,10 @@ void at_thread_exit(void *) noexcept
     if (t_number_plus_one == 0)
         return;
     Guard const guard(g_mutex);
-    give_back(t_number_plus_one - 1);
+    uint32_t const number = t_number_plus_one - 1;
+    for (ThreadHook *hook = g_first_hook; hook != nullptr; hook = hook->next)
+        hook->ended(hook->handle, number);
+    give_back(number);
     t_number_plus_one = 0;
 }
 
@@ -94,7 +98,33 @@ uint32_t take_number() noexcept
 }
 } // namespace
 
-uint64_t g_thread_cache[kThreadCache] = {};
+uint64_t g_thread_cache[kThreadPlaces] = {};
+
+// No fork in between: the child would find the list half changed.
+
+void register_thread_hook(ThreadHook &hook) noexcept
+{
+    NoFork const whole;
+    Guard const guard(g_mutex);
+    hook.next = g_first_hook;
+    hook.previous = nullptr;
+    if (g_first_hook != nullptr)
+        g_first_hook->previous = &hook;
+    g_first_hook = &hook;
+}
+
+void unregister_thread_hook(ThreadHook &hook) noexcept
+{
+    NoFork const whole;
+    Guard const guard(g_mutex);
+    if (hook.previous != nullptr)
+        hook.previous->next = hook.next;
+    else if (g_first_hook == &hook)
+        g_first_hook = hook.next;
+    if (hook.next != nullptr)
+        hook.next->previous = hook.previous;
+    hook.next = hook.previous = nullptr;
+}
 
 uint32_t look_up_thread_number() noexcept
 {

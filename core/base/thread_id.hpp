@@ -12,9 +12,26 @@ namespace weir {
 inline constexpr uint32_t kThreadNumbers = 1024;
 inline constexpr uint32_t kNoThreadNumber = 0xffff;
 
+/// Tables by thread_place() have so many entries.
+inline constexpr unsigned kThreadPlaceShift = 6;
+inline constexpr unsigned kThreadPlaces = 1u << kThreadPlaceShift;
+
+/// What has to know that a thread ends. Lives inside its handle, in an intrusive list.
+struct ThreadHook {
+    /// By the thread that ends, before another one can have its number.
+    void (*ended)(void *handle, uint32_t number) noexcept = nullptr;
+    void *handle = nullptr;
+    ThreadHook *next = nullptr;
+    ThreadHook *previous = nullptr;
+};
+void register_thread_hook(ThreadHook &hook) noexcept;
+void unregister_thread_hook(ThreadHook &hook) noexcept;
+
 #ifdef WEIR_EXPLORE
 /// The explorer's fibres are the threads.
 uint32_t thread_number() noexcept;
+inline uint64_t thread_pointer() noexcept { return uint64_t{thread_number()} + 1; }
+inline unsigned thread_place(uint64_t pointer) noexcept { return pointer % kThreadPlaces; }
 inline uint64_t cached_thread_number() noexcept { return thread_number(); }
 inline uint32_t known_thread_number() noexcept { return thread_number(); }
 #else
@@ -28,9 +45,7 @@ uint32_t look_up_thread_number() noexcept;
 /// believes only what stands beside its own thread pointer, which no other live thread has.
 inline constexpr unsigned kCachedNumberBits = 7;
 inline constexpr uint32_t kCachedNumbers = 1u << kCachedNumberBits;
-inline constexpr unsigned kThreadCacheShift = 6;
-inline constexpr unsigned kThreadCache = 1u << kThreadCacheShift;
-extern uint64_t g_thread_cache[kThreadCache];
+extern uint64_t g_thread_cache[kThreadPlaces];
 
 #if defined(__x86_64__) || defined(__aarch64__)
 inline constexpr bool kHasThreadPointer = true;
@@ -38,7 +53,7 @@ inline constexpr bool kHasThreadPointer = true;
 inline constexpr bool kHasThreadPointer = false;
 #endif
 
-/// Not 0, if there is one.
+/// Not 0, if there is one: no two live threads have the same.
 inline uint64_t thread_pointer() noexcept
 {
     uint64_t value;
@@ -52,10 +67,16 @@ inline uint64_t thread_pointer() noexcept
     return value;
 }
 
-inline uint64_t &thread_cache_entry(uint64_t pointer) noexcept
+/// Of 0 … kThreadPlaces - 1; threads may share it.
+inline unsigned thread_place(uint64_t pointer) noexcept
 {
     // Fibonacci hashing (Knuth, The Art of Computer Programming 3, 6.4)
-    return g_thread_cache[pointer * 0x9e3779b97f4a7c15 >> (64 - kThreadCacheShift)];
+    return static_cast<unsigned>(pointer * 0x9e3779b97f4a7c15 >> (64 - kThreadPlaceShift));
+}
+
+inline uint64_t &thread_cache_entry(uint64_t pointer) noexcept
+{
+    return g_thread_cache[thread_place(pointer)];
 }
 
 /// What the cache knows: the number, or something that is at least kCachedNumbers. No call.

@@ -39,6 +39,13 @@ class BitTree {
     /// one of two who do this at the same time sees the other.
     void set(unsigned column, uint64_t member) noexcept { ensure(0, column, member); }
 
+    /// The same for members of one word, the first of which is `first`, by a bit each.
+    void set_group(unsigned column, uint64_t first, uint64_t members) noexcept
+    {
+        ensure_bits(word(0, column, first), members);
+        ensure(1, column, first >> kRadixShift);
+    }
+
     /// Rule 2.
     void clear(unsigned column, uint64_t member) noexcept { clear_from(0, column, member); }
 
@@ -63,6 +70,12 @@ class BitTree {
     }
     static uint64_t mask_of(uint64_t index) noexcept { return uint64_t{1} << (index & kRadixMask); }
 
+    static void ensure_bits(atomic<uint64_t> &at, uint64_t mask) noexcept
+    {
+        // [S] pairs with [C]. The load comes first because bits are mostly there already.
+        if (!WEIR_LIKELY((at.load(seq_cst) & mask) == mask))
+            at.fetch_or(mask, seq_cst);
+    }
     void ensure(unsigned level, unsigned column, uint64_t index) noexcept;
     void clear_from(unsigned level, unsigned column, uint64_t index) noexcept;
 
@@ -76,15 +89,10 @@ class BitTree {
 
 inline void BitTree::ensure(unsigned level, unsigned column, uint64_t index) noexcept
 {
-    // [S] pairs with [C]. The load comes first because bits are mostly there already.
-    auto const ensure_bit = [](atomic<uint64_t> &at, uint64_t mask) {
-        if (!WEIR_LIKELY((at.load(seq_cst) & mask) != 0))
-            at.fetch_or(mask, seq_cst);
-    };
     unsigned const levels = plan_.levels; // once: the compiler must assume that stores change it
     for (; level < levels; ++level, index >>= kRadixShift)
-        ensure_bit(word(level, column, index), mask_of(index));
-    ensure_bit(map_[column / 64], bit(column % 64)); // the map is one more level
+        ensure_bits(word(level, column, index), mask_of(index));
+    ensure_bits(map_[column / 64], bit(column % 64)); // the map is one more level
 }
 
 inline uint64_t BitTree::find(unsigned column, uint64_t from) const noexcept

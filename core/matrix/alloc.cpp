@@ -363,8 +363,8 @@ uint64_t Matrix::missing_for(Sector const &sector, Need need) noexcept
     return end > limit ? end - limit : 1; // somebody was faster in taking what was free
 }
 
-/// How far a sector grows for a need: a 64th of what there is, so that many small growths do
-/// not become many system calls; ENOMEM at the capacity or at the sector's end.
+/// How far a sector grows for a need: a 256th of what there is, so that many small growths do not
+/// become many system calls, and hardly more than the need is committed; ENOMEM at the capacity or at the sector's end.
 Result<Granules> Matrix::growth_step(unsigned index, Need need) const noexcept
 {
     Sector const &sector = sectors_[index];
@@ -376,7 +376,7 @@ Result<Granules> Matrix::growth_step(unsigned index, Need need) const noexcept
     if (wanted > room)
         return error(ENOMEM);
     uint64_t const step =
-        smaller(larger(wanted, round_down(total / 64, kGrowthUnit)), larger(wanted, kLargestStep));
+        smaller(larger(wanted, round_down(total / 256, kGrowthUnit)), larger(wanted, kLargestStep));
     return static_cast<Granules>(smaller(step, round_down(room, kGrowthUnit)) >>
                                  sector.granule_shift());
 }

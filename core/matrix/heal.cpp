@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 // Giving back what a dead participant had. Every step may be done twice.
 #include "core/base/clock.hpp"
+#include "core/matrix/healing.hpp"
 #include "core/matrix/matrix.hpp"
 #include "core/matrix/roots.hpp"
 #include "core/matrix/sector_hot.hpp"
@@ -10,14 +11,6 @@
 namespace weir {
 namespace {
 constexpr int kHealWalks = 4;
-constexpr int kHealedAtOnce = 256; ///< blocks; some microseconds
-
-void count_healed(Sector const &sector, BlockWord word, HealReport &report) noexcept
-{
-    report.interrupted += word.is(Kind::claimed) ? 1 : 0;
-    report.blocks_reclaimed += word.is_users() ? 1 : 0;
-    report.reclaimed_bytes += word.is_users() ? sector.bytes_of(word.granules()) : 0;
-}
 } // namespace
 
 Status Matrix::heal(HealReport &ret) noexcept
@@ -82,33 +75,30 @@ void Matrix::heal_owner(Owner dead, HealReport &report) noexcept
 bool Matrix::heal_sector(Sector &sector, Owner dead, HealReport &report) noexcept
 {
     Walker walk(sector);
-    LateHints hints; // if we die before they are set, the blocks are as after a death in publish()
+    Healing healing(dead, me().owner, segment_.geometry().request.keep_blocks, report);
+    bool after_free = false;
     Granule at;
     BlockWord word;
     while (walk.next(at, word)) {
         Run const run{at, word.granules()};
-        if (word.is(Kind::free))
+        bool const pair = after_free; // likely: the walk may have gone back
+        after_free = false;
+        if (healing.takes(word)) {
+            Run const freed = sector.free_dead(run, word, pair, healing);
+            after_free = freed.length != 0;
+            walk.resume_at(freed.length != 0 ? freed.end() : at);
+        } else if (word.is(Kind::free)) {
+            after_free = true;
             walk.resume_at(merge_if_pair(sector, run, word));
-        else if (word.owner() == dead || (word.is_users() && is_left(word.owner())))
-            walk.resume_at(heal_head(sector, run, word, dead, hints, report));
-        else if (word.is(Kind::claimed)) // it may be published without a look at the index
+        } else if (healing.names_dead(word) || (word.is_users() && is_left(word.owner()))) {
+            walk.resume_at(heal_head(sector, run, word, healing));
+        } else if (word.is(Kind::claimed)) { // it may be published without a look at the index
             sector.ensure_hints(run);
+        }
     }
-    sector.set_late(hints);
+    // If we die before they are set, the blocks are as after a death in publish().
+    sector.set_late(healing.hints);
     return !walk.blocked();
-}
-
-/// Whether a head is a dead one's block with nothing beside it that should be free together with it.
-/// What is on its left is seen after its publication, which is enough.
-bool Matrix::is_alone(Sector const &sector, Run run, BlockWord word, Owner dead) noexcept
-{
-    bool const whole = word.is(Kind::allocated) || word.is(Kind::cached);
-    if (!whole || word.owner() != dead || !sector.has_tail(run))
-        return false;
-    if (run.end() >= sector.limit())
-        return true;
-    BlockWord const next = sector.word(run.end(), acquire); // as for a hop
-    return next.owner() != dead && !next.is(Kind::free);
 }
 
 /// Whether an owner id belongs to nobody now. A block can name one if it was given to a participant
@@ -146,49 +136,29 @@ bool Matrix::keep_block(Sector &sector, Run run, BlockWord word) noexcept
     return sector.change(run.head, word, word.with_owner(kNobody).as_settled(run.length));
 }
 
-/// A head that names a dead one. Returns where the walk goes on: behind the block, or at the head
-/// again if somebody else changed it meanwhile.
-Granule Matrix::heal_head(Sector &sector, Run run, BlockWord word, Owner dead, LateHints &hints,
-                          HealReport &report) noexcept
+/// A head that names a dead one, and is not to be freed together with others: without memory, or
+/// kept, or of who left before. His owner id may be a living one's by now, so his blocks are freed one
+/// by one. Returns where the walk goes on: behind the block, or at the head again if somebody else
+/// changed it meanwhile.
+Granule Matrix::heal_head(Sector &sector, Run run, BlockWord word, Healing &healing) noexcept
 {
-    bool const users = word.is_users();
-    bool const keep = segment_.geometry().request.keep_blocks;
-    Owner const self = me().owner;
+    Owner const self = healing.self;
     if (word.is_claimed_without_memory()) { // trim.cpp
         if (!sector.change(run.head, word, word.as_claimed_without_memory(self, run.length)))
             return run.head;
         sector.publish_trimmed(run);
-        ++report.interrupted;
+        ++healing.report.interrupted;
         return run.end();
     }
-    if (users && keep) {
+    if (healing.keeps()) {
         if (!keep_block(sector, run, word))
             return run.head;
-        ++report.blocks_kept;
+        ++healing.report.blocks_kept;
         return run.end();
-    }
-    if (is_alone(sector, run, word, dead)) {
-        Run const freed = sector.free_alone(run, word, self, hints);
-        if (freed.length == 0)
-            return run.head;
-        count_healed(sector, word, report);
-        return freed.end();
     }
     if (!sector.change(run.head, word, word.as_claimed(self, run.length)))
         return run.head;
-    count_healed(sector, word, report);
-    // What else of his has to go right of it goes with it: one publication for all. Not for who left
-    // before: his owner id may be a living one's by now.
-    // Bounded: nobody else gets any of it until it is published.
-    Granule bound = sector.limit();
-    for (int i = 0; i < kHealedAtOnce && word.owner() == dead && run.end() < bound; ++i) {
-        BlockWord const next = sector.word(run.end(), acquire); // as for a hop
-        bool const goes =
-            next.owner() == dead && !next.is_claimed_without_memory() && !(keep && next.is_users());
-        if (!goes || !sector.plausible(run.end(), next, bound) || !sector.absorb(run, next, self))
-            break;
-        count_healed(sector, next, report);
-    }
+    healing.count(word, sector.bytes_of(run.length));
     // writes the TAIL, which the dead one may not have
     return sector.release_run(run, self).end();
 }

@@ -136,7 +136,7 @@ void Matrix::flush(Lane &lane, Magazine &magazine, unsigned count) noexcept
         return;
     Sector &into = sectors_[sector_index(magazine)];
     Owner const owner = me().owner;
-    uint64_t const window = lane.open();
+    uint64_t const window = Lane::open(*lane.counters);
     Run held{};
     for (unsigned i = 0; i < count; ++i) {
         Run const block{granule_of(magazine.entry[i]), magazine.length};
@@ -153,7 +153,7 @@ void Matrix::flush(Lane &lane, Magazine &magazine, unsigned count) noexcept
     }
     if (held.length != 0)
         into.release_run(held, owner);
-    lane.close(window);
+    Lane::close(*lane.counters, window);
     drop_oldest(magazine, count);
     Lane::bump(lane.counters->flushes);
 }
@@ -191,7 +191,7 @@ WEIR_COLD Lane *Matrix::prepare_lane() noexcept
 {
     uint32_t const number = thread_number(); // from now on, lane_here() knows it mostly
     if (Lane *const lane = lane_of(number); lane != nullptr)
-        return lane;
+        return put_in_place(*lane, number);
     if (magazine_budget_ == 0 || number >= kLanes || !enter().ok())
         return nullptr;
     if (lanes_[number] == nullptr) {
@@ -215,7 +215,27 @@ WEIR_COLD Lane *Matrix::prepare_lane() noexcept
                            &lane->magazine[i * kLaneGranules], sectors_[i].known_limit(),
                            static_cast<uint8_t>(kGranuleShift[i])};
     lane->identity = __atomic_load_n(&me_, __ATOMIC_RELAXED); // enter() has ordered it
-    return lane;
+    return put_in_place(*lane, number);
+}
+
+/// Where lane_here() looks. The first thread's has a place of its own, which takes no time to work out.
+Lane *Matrix::put_in_place(Lane &lane, uint32_t number) noexcept
+{
+    uint64_t const me = thread_pointer();
+    if (me == 0)
+        return &lane; // this machine has none
+    lane.belong_to(me);
+    Lane **const place = number == 0 ? &first_lane_ : &lane_at_[thread_place(me)];
+    __atomic_store_n(place, &lane, __ATOMIC_RELEASE); // pairs with lane_here()
+    return &lane;
+}
+
+/// Its lane stays, for the next thread with this number.
+void Matrix::thread_ended(void *handle, uint32_t number) noexcept
+{
+    auto *const matrix = static_cast<Matrix *>(handle);
+    if (number < kLanes && matrix->lanes_[number] != nullptr)
+        matrix->lanes_[number]->belong_to(0);
 }
 
 void Matrix::begin_magazine(Magazine &magazine, unsigned sector, Granules length) const noexcept

@@ -5,7 +5,9 @@
 //   Magazines, one per small block size, of blocks whose word says CACHED(participant, size). They
 //   save the shared path: an allocation pops (one uncontended CAS of a word), a free pushes.
 //   Threads find their lane by their number (thread_id.hpp); a thread that ends leaves its lane to
-//   the next one with its number; threads beyond kLanes use the shared path.
+//   the next one with its number; threads beyond kLanes use the shared path. The usual way is
+//   shorter: first_lane_ and lane_at_ of the handle lead to lanes of who the handle is now, and a
+//   lane whose thread pointer is ours is ours: it is taken out when its thread ends.
 //
 //   The magazines are process memory, and an entry is a hint: it says where a CACHED block may be,
 //   and the word decides. So nobody but the lane's thread touches entries (what threads pass to each
@@ -131,6 +133,7 @@ struct alignas(kCacheLine) Lane {
     /// Matrix::me_ when it was begun; another one: nothing in it is ours. Not 0: that is a fork
     /// child that has not joined.
     uint64_t identity = UINT64_MAX;
+    uint64_t thread = 0;                ///< thread pointer of whose it is; 0: he has ended
     WindowCounters *counters = nullptr; ///< of this thread alone
     std::byte *base = nullptr;          ///< of the mapping
     uint64_t salt_in_ref = 0;
@@ -139,6 +142,15 @@ struct alignas(kCacheLine) Lane {
     LaneSector sector[2];
     Magazine magazine[kMagazines];
 
+    // Relaxed: in another thread's lane any value will do but our own pointer, which only we write.
+    bool is_of(uint64_t pointer) const noexcept
+    {
+        return __atomic_load_n(&thread, __ATOMIC_RELAXED) == pointer;
+    }
+    void belong_to(uint64_t pointer) noexcept
+    {
+        __atomic_store_n(&thread, pointer, __ATOMIC_RELAXED);
+    }
     Header const &header() const noexcept { return *reinterpret_cast<Header const *>(base); }
     bool retired() const noexcept
     {
@@ -147,13 +159,16 @@ struct alignas(kCacheLine) Lane {
 
     /// As Caller::open() and close(). No other window of this thread is open: both counters are equal
     /// before and after.
-    uint64_t open() noexcept
+    static uint64_t open(WindowCounters &counters) noexcept
     {
-        uint64_t const window = counters->begun.load(relaxed) + 1;
-        counters->begun.store(window, relaxed);
+        uint64_t const window = counters.begun.load(relaxed) + 1;
+        counters.begun.store(window, relaxed);
         return window;
     }
-    void close(uint64_t window) noexcept { counters->ended.store(window, release); }
+    static void close(WindowCounters &counters, uint64_t window) noexcept
+    {
+        counters.ended.store(window, release);
+    }
     /// Only this thread writes its counters.
     static void bump(atomic<uint64_t> &counter) noexcept
     {

@@ -54,14 +54,15 @@ WEIR_HOT bool Matrix::keep(Lane &lane, atomic<BlockWord> &word, Magazine &magazi
 {
     constexpr uint64_t kStays = BlockWord::kGenerationBitsMask | BlockWord::kGranulesMask;
     BlockWord const mine{(found.raw & kStays) | lane.cached};
-    uint64_t const window = lane.open(); // memory appears
+    WindowCounters &counters = *kept(lane.counters);
+    uint64_t const window = Lane::open(counters); // memory appears
     // seq_cst: before the look for sleepers in tell_waiting()
     bool const ours = word.compare_exchange(found, mine, seq_cst, relaxed);
     if (WEIR_LIKELY(ours)) {
         magazine.entry[magazine.count++] = kept_of(head, mine);
-        Lane::bump(lane.counters->frees);
+        Lane::bump(counters.frees);
     }
-    lane.close(window);
+    Lane::close(counters, window);
     return ours;
 }
 

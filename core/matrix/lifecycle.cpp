@@ -24,6 +24,7 @@ uint16_t salt_of(Uuid const &uuid) noexcept
 void Matrix::discard(Matrix *matrix) noexcept
 {
     unregister_fork_hook(matrix->fork_hook_);
+    unregister_thread_hook(matrix->thread_hook_);
     matrix->drop_lanes();
     deallocate(matrix->name_);
     destroy(matrix);
@@ -70,6 +71,9 @@ Result<Matrix *> Matrix::make_handle(char const *name) noexcept
     made->fork_hook_.in_child = &Matrix::in_fork_child;
     made->fork_hook_.handle = made;
     WEIR_TRY(register_fork_hook(made->fork_hook_));
+    made->thread_hook_.ended = &Matrix::thread_ended;
+    made->thread_hook_.handle = made;
+    register_thread_hook(made->thread_hook_);
     undo.cancel();
     return made;
 }

@@ -6,6 +6,7 @@
 //   the death of any process at any instruction.
 //     block_word.hpp  the word of a granule: the truth
 //     sector.hpp      one sector: search, split, merge, publish
+//     healing.hpp     what a walk that heals a sector has in hand (sector_heal.cpp)
 //     walker.hpp      hopping from head to head while others work
 //     lane.hpp        what a thread keeps for its next allocations
 //     depot.hpp       what the threads of a process pass to each other
@@ -51,8 +52,8 @@
 //   CLAIMED(dead): in the middle of a split or merge. The head tells the whole run; healing writes
 //     its TAIL and releases it.
 //   CLAIMED(dead, without memory): the same, but it becomes TRIMMED.
-//   FREE without hints, or beside a FREE neighbour: published, then died; a healer may leave all of
-//     a chunk, whose hints it sets together. Healing ensures hints of all FREE heads and merges
+//   FREE without hints, or beside a FREE neighbour: published, then died; a healer may leave those
+//     of kRadix chunks, whose hints it sets together. Healing ensures hints of all FREE heads and merges
 //     pairs; such a block names nobody, so all are looked at.
 //   ALLOCATED(dead): by policy released, or given to nobody. RESIZING(dead): the same, and its TAIL
 //     is written first; each step is in resize.cpp.
@@ -91,6 +92,7 @@
 namespace weir {
 
 class Depot;
+class Healing;
 
 /// A public ref (layout above).
 struct Ref {
@@ -314,7 +316,16 @@ class Matrix {
   private:
     // lane.cpp
     /// The calling thread's lane; nullptr: it has none, or none yet, or only a lookup can tell.
-    Lane *lane_here() const noexcept { return lane_of(cached_thread_number()); }
+    Lane *lane_here() const noexcept
+    {
+        uint64_t const pointer = thread_pointer();
+        // acquire, both: pairs with put_in_place(); its thread is written
+        if (Lane *const lane = __atomic_load_n(&first_lane_, __ATOMIC_ACQUIRE);
+            WEIR_LIKELY(lane != nullptr && lane->is_of(pointer)))
+            return lane;
+        Lane *const lane = __atomic_load_n(&lane_at_[thread_place(pointer)], __ATOMIC_ACQUIRE);
+        return WEIR_LIKELY(lane != nullptr && lane->is_of(pointer)) ? lane : nullptr;
+    }
     /// That of the thread with this number, for this thread alone.
     Lane *lane_of(uint64_t number) const noexcept
     {
@@ -323,6 +334,8 @@ class Matrix {
             lane != nullptr && lane->identity == __atomic_load_n(&me_, __ATOMIC_RELAXED);
         return WEIR_LIKELY(ours) ? lane : nullptr; // relaxed: the thread made its lane itself
     }
+    Lane *put_in_place(Lane &lane, uint32_t number) noexcept;
+    static void thread_ended(void *handle, uint32_t number) noexcept;
     void begin_magazine(Magazine &magazine, unsigned sector, Granules length) const noexcept;
     bool alloc_laned(uint64_t size, uint8_t state, Allocation &ret) noexcept;
     bool pop_one(Lane &lane, Magazine &magazine, uint8_t state, Allocation &ret) noexcept;
@@ -352,6 +365,10 @@ class Matrix {
     Status keep_name(char const *name) noexcept;
     void set_me(Identity me, bool joining = false) noexcept
     {
+        // Before it: who has passed enter() then may put his lane there.
+        __atomic_store_n(&first_lane_, nullptr, __ATOMIC_RELAXED);
+        for (Lane *&lane : lane_at_)
+            __atomic_store_n(&lane, nullptr, __ATOMIC_RELAXED);
         __atomic_store_n(&me_, (joining ? kJoining : 0) | uint64_t{me.generation} << 16 | me.owner,
                          __ATOMIC_RELEASE); // pairs with enter()
     }
@@ -478,9 +495,7 @@ class Matrix {
     bool keep_block(Sector &sector, Run run, BlockWord word) noexcept;
     void heal_owner(Owner dead, HealReport &report) noexcept;
     bool heal_sector(Sector &sector, Owner dead, HealReport &report) noexcept;
-    Granule heal_head(Sector &sector, Run run, BlockWord word, Owner dead, LateHints &hints,
-                      HealReport &report) noexcept;
-    static bool is_alone(Sector const &sector, Run run, BlockWord word, Owner dead) noexcept;
+    Granule heal_head(Sector &sector, Run run, BlockWord word, Healing &healing) noexcept;
     bool is_left(Owner owner) const noexcept;
     Granule merge_if_pair(Sector &sector, Run run, BlockWord word) noexcept;
 
@@ -506,7 +521,11 @@ class Matrix {
     uint64_t magazine_budget_ = 0; ///< 0: no lanes
     Lane *lanes_[kLanes] = {};     ///< by thread number; each is its thread's alone
     unsigned lane_count_ = 0;      ///< of lanes_, those that are there
-    Depot *depot_ = nullptr;       ///< what they pass to each other; nullptr: nothing
+    /// Those of them that belong to who we are now: of the first thread, and by thread_place() one of
+    /// the others'. Not to be believed without a look at whose it is.
+    Lane *first_lane_ = nullptr;
+    Lane *lane_at_[kThreadPlaces] = {};
+    Depot *depot_ = nullptr; ///< what they pass to each other; nullptr: nothing
     uint32_t references_ = 1;
     char *name_ = nullptr;
     char participant_name_[16] = {};
@@ -515,6 +534,7 @@ class Matrix {
     Mutex objects_mutex_;
     void *open_objects_ = nullptr; ///< what open_handle.hpp makes of it
     ForkHook fork_hook_;
+    ThreadHook thread_hook_;
 #ifdef WEIR_EXPLORE
     static constexpr uint32_t kDisturbances = 1; // each more shows nothing new
 #else

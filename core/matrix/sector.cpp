@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-// A sector's rarer operations: the walk, the index's rule 3, growth, healing.
+// A sector's rarer operations: the walk, the index's rule 3, growth.
 #include "core/matrix/sector.hpp"
 
 #include "core/matrix/sector_hot.hpp"
@@ -36,46 +36,6 @@ bool Sector::join(Run &run, Run other, Owner me) noexcept
     run = {smaller(run.head, other.head), run.length + other.length};
     write_merged(run, absorbed, me);
     return true;
-}
-
-/// As publish(), but what is published was not ours: whoever was its owner is dead, and everybody
-/// else changes it by CAS too. The look at the neighbours comes after it, so two who publish side by
-/// side do not miss each other.
-Run Sector::free_alone(Run run, BlockWord found, Owner me, LateHints &hints) noexcept
-{
-    BlockWord published = found.as_free(run.length);
-    // [P] seq_cst; acquire: pairs with the store or CAS that made it the dead one's
-    if (!words_[run.head].compare_exchange(found, published, seq_cst, relaxed))
-        return {};
-    if (is_free_at(run.end())) {
-        if (change(run.head, published, published.as_claimed(me, run.length)))
-            return release_run(run, me);
-        return run; // somebody has it: he lists what he leaves
-    }
-    Neighbour const left = left_of(run.head);
-    if (left.length != 0 && claim_free(left.head, left.word, me))
-        return release_run({left.head, left.length}, me);
-    if (hints.chunk != chunk_of(run.head)) {
-        set_late(hints);
-        hints.chunk = chunk_of(run.head);
-    }
-    hints.heads |= bit(run.head & (kChunk - 1));
-    unsigned const step = size_step(run.length);
-    hints.steps[step / 64] |= bit(step % 64);
-    return run;
-}
-
-/// In the order of set_hints(): first the heads, which who forgets a step looks at. A block that
-/// somebody has taken meanwhile leaves a stale hint, which costs a look.
-void Sector::set_late(LateHints &hints) noexcept
-{
-    if (hints.heads == 0)
-        return;
-    hints_[hints.chunk].fetch_or(hints.heads, seq_cst); // [H] pairs with [R]
-    for (unsigned i = 0; i < BitTree::kMapWords; ++i)
-        for (uint64_t bits = hints.steps[i]; bits != 0; bits &= bits - 1)
-            steps_.set(i * 64 + lowest_bit(bits), hints.chunk);
-    hints = {};
 }
 
 /// A neighbour became free while we published: not the usual way.

@@ -12,6 +12,9 @@
 
 namespace weir {
 
+class Healing;
+struct LateHints;
+
 /// What a walk that found nothing has seen.
 struct WalkFindings {
     bool withheld = false; ///< runs that others hold, with their neighbours, could have served
@@ -23,13 +26,6 @@ struct Opening {
     Granule from = 0; ///< a head at or before it, from which hops lead there
     Run place{};
     uint64_t lack = 0; ///< granules, in whole units, that have no memory now
-};
-
-/// Hints of FREE blocks that are not set yet, of one chunk: healing sets them together.
-struct LateHints {
-    uint64_t chunk = UINT64_MAX;
-    uint64_t heads = 0;
-    uint64_t steps[BitTree::kMapWords] = {};
 };
 
 /// The steps of one chunk that a thread has lately found or put in the index, as lengths in a row:
@@ -117,9 +113,6 @@ class Sector {
         return run.end() >= known_limit() ? left : left ^ word(run.end(), relaxed).raw;
     }
 
-    /// Merges the block right of a run we hold into it, whatever it is, if its word is still this one.
-    bool absorb(Run &run, BlockWord found, Owner me) noexcept;
-
     /// Merges two runs that we hold, if they touch (M2). False: they do not.
     bool join(Run &run, Run other, Owner me) noexcept;
 
@@ -129,17 +122,17 @@ class Sector {
     /// The same inline (sector_hot.hpp).
     Run release_hot(Run run, Owner me, KnownSteps *known = nullptr) noexcept;
 
-    /// For healing: a dead one's block whose neighbours are others' becomes FREE by one CAS from
-    /// `found`. Its TAIL is right (has_tail()); its hints are late. Returns the block that is FREE
-    /// then; empty: somebody else changed it.
-    Run free_alone(Run run, BlockWord found, Owner me, LateHints &hints) noexcept;
+    // Healing (sector_heal.cpp).
+    /// Frees a dead one's block, and what else of his there is behind it. `pair`: a FREE block ends
+    /// where it begins. Returns the block that is FREE then; empty: somebody else changed it.
+    Run free_dead(Run run, BlockWord word, bool pair, Healing &healing) noexcept;
+    void set_late(LateHints &late) noexcept;
     bool has_tail(Run run) const noexcept
     {
         // relaxed: written before the head that the caller has seen
         BlockWord const last = word(run.end() - 1, relaxed);
         return run.length < 2 || (last.is(Kind::tail) && last.granules() == run.length);
     }
-    void set_late(LateHints &hints) noexcept;
     /// Nobody shall rely on the steps that he knows: somebody who was forgetting one died.
     void forget_known() noexcept { forgets_->fetch_add(1, seq_cst); } // [F], as in forget_step()
 
@@ -295,6 +288,12 @@ class Sector {
     Run give_back(Run run, Granules listed, bool look_right, Owner me,
                   KnownSteps *known = nullptr) noexcept;
     Run merge_again(Run run, Owner me) noexcept;
+
+    BlockWord head_at(Granule at, Granule bound) const noexcept;
+    BlockWord absorb_dead(Run &run, BlockWord head, BlockWord next, Granule bound,
+                          Healing &healing) noexcept;
+    Run free_alone(Run run, BlockWord found, Healing &healing) noexcept;
+    Run list_late(Run run, BlockWord published, Healing &healing) noexcept;
 
     void set_hints(Run run, KnownSteps *known = nullptr) noexcept;
     void set_granule_hint(Granule at) noexcept;

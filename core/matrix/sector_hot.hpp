@@ -77,21 +77,6 @@ WEIR_HOT Sector::Neighbour Sector::left_of(Granule head) const noexcept
     return {head - length, found, length};
 }
 
-/// For healing: M3.1 with another's block.
-WEIR_HOT bool Sector::absorb(Run &run, BlockWord found, Owner me) noexcept
-{
-    Granule const right = run.end();
-    if (!change(right, found, found.as_claimed(me, found.granules())))
-        return false;
-    drop_granule_hint(right); // M4
-    bool const had_tail = run.length > 1;
-    run.length += found.granules();
-    write_merged(run, right, me);
-    if (had_tail) // no head and no end any more: what write_merged() left out the last time
-        words_[right - 1].store(own(right - 1).as_interior(), relaxed); // inside our block
-    return true;
-}
-
 /// M3.1. Claims go right first, then leftwards only: no cycles, no waiting. One neighbour each: free
 /// neighbours of a free block are rare, and publish() finds them.
 WEIR_HOT Run Sector::absorb_right(Run run, Owner me) noexcept

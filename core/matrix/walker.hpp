@@ -32,11 +32,8 @@ class Walker {
             // acquire: pairs with the release of a split or merge, so that the head we hop to
             // from here is visible
             BlockWord const found = sector_.word(at_, acquire);
-            Granule const before = limit_;
-            bool const plausible = sector_.plausible(at_, found, limit_);
-            if (limit_ != before)
-                allow_hops();
-            if (!plausible) {
+            bool const plain = found.is_head() && found.granules() - 1 < limit_ - at_;
+            if (!WEIR_LIKELY(plain) && !is_plausible(found)) {
                 go_back();
                 continue;
             }
@@ -67,6 +64,15 @@ class Walker {
         limit_ = now;
         allow_hops();
         return at_ < limit_;
+    }
+
+    bool is_plausible(BlockWord found) noexcept
+    {
+        Granule const before = limit_;
+        bool const plausible = sector_.plausible(at_, found, limit_);
+        if (limit_ != before)
+            allow_hops();
+        return plausible;
     }
 
     /// More hops for a sector that has grown; a limit that goes up and down gives none.

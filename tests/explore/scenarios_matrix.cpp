@@ -337,6 +337,17 @@ void register_healing()
         {frees(1), heals(), frees(3)});
     add("heal_left", "a heal of a block right of a free one", 2, {used(1), used(2, 0), used(1)},
         {frees(0), heals()});
+    add("heal_run", "a heal of a run of blocks, the middle one of which somebody else frees", 2,
+        {used(1), used(1, 0), used(2, 0), used(1, 0), used(1)},
+        {frees(1), heals(), [](Actor const &me) {
+             Status const status = me.matrix().free(me.piece(2));
+             if (!status.ok() && !anybody_died())
+                 fail("free says %d", status.code);
+         }});
+    add("heal_groups", "a heal of blocks whose hints stand in two words of the index", 2,
+        {used(2, 0), used(1), used(4, 0), used(2), used(1), used(1, 0), used(1), used(2, 0),
+         used(2)},
+        {frees(0), heals(), alloc_free(1)});
     add("heal_split", "a heal beside a split", 2, {open(6), used(2)},
         {allocs(2), heals(), frees(1)});
     add("heal_alloc", "an allocation that must heal", 2, {open(2), used(2), used(2), used(2)},

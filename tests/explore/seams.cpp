@@ -40,6 +40,10 @@ uint32_t thread_number() noexcept
     return fibre < 0 || !g_by_fibre ? 0 : static_cast<uint32_t>(fibre);
 }
 
+// The explorer's threads end with their world.
+void register_thread_hook(ThreadHook &) noexcept {}
+void unregister_thread_hook(ThreadHook &) noexcept {}
+
 ProcessInfo describe_process(char const *) noexcept
 {
     ProcessInfo info;

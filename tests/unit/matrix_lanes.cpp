@@ -190,6 +190,45 @@ Test(matrix_lanes, the_next_thread_takes_over_the_lane_of_an_ended_one)
     check_lt(stats_of(*matrix).cached_bytes, most, "each thread leaves something behind");
 }
 
+/// The C library gives a new thread the stack of an ended one, and with it its thread pointer.
+Test(matrix_lanes, who_has_an_ended_threads_stack_has_not_its_lane, .timeout = 60)
+{
+    Handle const matrix = make_matrix(with_lanes(kMiB));
+    std::atomic<int> step{0};
+    auto const wait_for = [&](int wanted) {
+        while (step.load() < wanted)
+            weir::sleep_for(kMillisecond);
+    };
+    uint32_t heir = 0;
+    std::thread other([&] { // there before the stack is free
+        wait_for(1);
+        heir = weir::thread_number();
+        step.store(2);
+        wait_for(3);
+    });
+    uint32_t number = 0;
+    uint64_t pointer = 0;
+    in_thread([&] {
+        number = weir::thread_number();
+        pointer = weir::thread_pointer();
+        free_block(*matrix, alloc(*matrix, 64).ref); // a block in its lane
+        free_block(*matrix, alloc(*matrix, 64).ref);
+    });
+    step.store(1);
+    wait_for(2);
+    check_eq(heir, number);
+    auto &hits = matrix->people().windows(matrix->me().owner)[number].hits;
+    uint64_t const before = hits.load(weir::relaxed);
+    in_thread([&] {
+        check_eq(weir::thread_pointer(), pointer, "the stack was not used again");
+        check_ne(weir::thread_number(), number);
+        free_block(*matrix, alloc(*matrix, 64).ref);
+    });
+    check_eq(hits.load(weir::relaxed), before, "the lane is another thread's now");
+    step.store(3);
+    other.join();
+}
+
 Test(matrix_lanes, what_one_thread_has_too_much_of_another_one_gets)
 {
     Handle const matrix = make_matrix(with_lanes(64 * kMiB));

@@ -8,6 +8,7 @@ BITS_HOT = "core/index/bit_tree.hpp"
 SECTOR = "core/matrix/sector.cpp"
 LANE = "core/matrix/lane.cpp"
 LANE_HOT = "core/matrix/lane_hot.hpp"
+SECTOR_HEAL = "core/matrix/sector_heal.cpp"
 SECTOR_H = "core/matrix/sector.hpp"
 HOT = "core/matrix/sector_hot.hpp"
 WALKER = "core/matrix/walker.hpp"
@@ -19,13 +20,13 @@ PEOPLE = "core/segment/participants.cpp"
 
 INDEX = [
     rule("bitset rule 1 (set ensures every level)", "bits_rule1", (1, 0, 0),
-         (BITS_HOT, "        ensure_bit(word(level, column, index), mask_of(index));\n",
+         (BITS_HOT, "        ensure_bits(word(level, column, index), mask_of(index));\n",
           "        if (word(level, column, index).fetch_or(mask_of(index), seq_cst) & mask_of(index))\n"
           "            return;\n"),
          also=["tests/explore/scenarios_index.cpp"],
          within=["tests/explore/scenarios_index.cpp"]),
     rule("bitset rule 1, in the matrix", "rule1now", (1, 0, 0),
-         (BITS_HOT, "        ensure_bit(word(level, column, index), mask_of(index));\n",
+         (BITS_HOT, "        ensure_bits(word(level, column, index), mask_of(index));\n",
           "        if (word(level, column, index).fetch_or(mask_of(index), seq_cst) & mask_of(index))\n"
           "            return;\n"),
          sees="cannot be found", within=[BLOCK]),
@@ -145,8 +146,8 @@ LANES = [
          (LANE, "    if (count > 1)\n        from.cut_evenly(",
           "    if (count > 9)\n        from.cut_evenly(")),
     rule("M6: a push opens a window", "mag_swap", (3, 0, 0),
-         (LANE_HOT, "    uint64_t const window = lane.open(); // memory appears\n", ""),
-         (LANE_HOT, "    lane.close(window);\n", ""),
+         (LANE_HOT, "    uint64_t const window = Lane::open(counters); // memory appears\n", ""),
+         (LANE_HOT, "    Lane::close(counters, window);\n", ""),
          sees="invariant 5"),
     rule("M6: a theft opens a window", "steal_two", (2, 0, 0),
          (SECTOR, "    window.open();\n    bool const stolen", "    bool const stolen"),
@@ -196,27 +197,44 @@ HEALING = [
          (CHECK, "        if (before.quiet() && Snapshot::take(people).begun == before.begun)\n",
           "        if (true)\n"), sees="check finds"),
     rule("what healing frees at once is looked at from the right", "heal_alone", (1, 1, 0),
-         (SECTOR, "    if (is_free_at(run.end())) {\n        if (change(run.head, published",
-          "    if (false) {\n        if (change(run.head, published"), sees="two FREE neighbours",
-         schedules=1000000),
-    rule("what healing frees at once is looked at from the left", "heal_left", (0, 1, 0),
-         (SECTOR, "    if (left.length != 0 && claim_free(left.head, left.word, me))\n        return rel",
-          "    if (false)\n        return rel"), sees="two FREE neighbours"),
+         (SECTOR_HEAL, "    if (is_free_at(run.end())) {\n", "    if (false) {\n"),
+         sees="two FREE neighbours", schedules=1000000),
+    rule("what healing frees at once is looked at from the left", "heal_run", (2, 1, 0),
+         (SECTOR_HEAL, "    if (left.length != 0 && claim_free(left.head, left.word, self))\n",
+          "    if (false)\n"), sees="two FREE neighbours", schedules=1000000),
     rule("what healing frees at once, it frees by a CAS", "heal_vs_free", (3, 1, 0),
-         (SECTOR, "    if (!words_[run.head].compare_exchange(found, published, seq_cst, relaxed))\n"
-          "        return {};\n    if (is_free", "    words_[run.head].store(published, seq_cst);\n"
-          "    if (is_free"), schedules=1000000),
+         (SECTOR_HEAL, "    if (!words_[run.head].compare_exchange(found, published, seq_cst, relaxed))\n"
+          "        return {};\n", "    words_[run.head].store(published, seq_cst);\n"),
+         schedules=1000000),
+    rule("what healing takes with a block's left neighbour, it takes by a CAS", "heal_run", (3, 1, 0),
+         (SECTOR_HEAL, "            !words[at].compare_exchange(expected, {claimed.raw | generation | "
+          "length}, acq_rel,\n                                        relaxed)) // as change()\n",
+          "            !(words[at].store({claimed.raw | generation | length}, seq_cst), true))\n"),
+         schedules=1000000),
+    rule("M2: healing merges from the head on", "heal_run", (0, 1, 0),
+         (SECTOR_HEAL, "        words[run.head].store({ours.raw | (at + length - run.head)}, release);\n"
+          "        // relaxed: inside our block. Also where the TAIL will stand, until it is written\n"
+          "        words[at].store({generation}, relaxed);\n",
+          "        words[at].store({generation}, relaxed);\n"
+          "        words[run.head].store({ours.raw | (at + length - run.head)}, release);\n"),
+         sees="invariant 1"),
+    rule("healing writes the TAIL of what it merged", "heal_run", (0, 1, 0),
+         (SECTOR_HEAL, "    write_tail(run); // the dead one may not have\n", ""),
+         sees="invariant 3"),
     rule("healing sets late hints at its end", "heal_alone", (0, 1, 0),
-         (HEAL, "    sector.set_late(hints);\n", ""), sees="invariant 4"),
-    rule("healing sets late hints before those of another chunk", "heal_alone", (0, 1, 0),
-         (SECTOR, "        set_late(hints);\n        hints.chunk", "        hints = {};\n        hints.chunk"),
+         (HEAL, "    sector.set_late(healing.hints);\n", ""), sees="invariant 4"),
+    rule("healing sets late hints before those of another word", "heal_groups", (0, 1, 0),
+         (SECTOR_HEAL, "        set_late(healing.hints);\n", "        healing.hints = {};\n"),
          sees="invariant 4"),
+    rule("late hints go up all levels", "heal_groups", (0, 1, 0),
+         (BITS_HOT, "        ensure(1, column, first >> kRadixShift);\n", ""), sees="invariant 4",
+         within=[SECTOR_HEAL]),
     rule("healing ensures hints", "heal_conc", (0, 1, 0),
          (HEAL, "    sector.ensure_hints(run);\n    if (run.end()", "    if (run.end()"),
          sees="invariant 4"),
     rule("healing lists what is in somebody's hand", "heal_listed", (2, 1, 0),
-         (HEAL, "        else if (word.is(Kind::claimed)) // it may be published without a look at the "
-          "index\n            sector.ensure_hints(run);\n", ""), sees="invariant 4",
+         (HEAL, "        } else if (word.is(Kind::claimed)) { // it may be published without a look at "
+          "the index\n            sector.ensure_hints(run);\n", ""), sees="invariant 4",
          schedules=1000000),
     rule("healing merges pairs", "heal_two", (1, 1, 0),
          (HEAL, "    if (run.end() >= sector.limit() || !", "    if (true || !"),
@@ -237,16 +255,16 @@ HEALING = [
          (HEAL, "void Matrix::heal_owner(Owner dead, HealReport &report) noexcept\n{\n",
           "void Matrix::heal_owner(Owner dead, HealReport &report) noexcept\n{\n"
           "    participants_.close_windows(dead);\n"), sees="invariant 5", schedules=1000000),
-    rule("healing is a CAS of the word that names the dead", "heal_vs_free", (2, 1, 0),
-         (HEAL, "    if (!sector.change(run.head, word, word.as_claimed(self, run.length)))\n"
-          "        return run.head;\n    count", "    sector.change(run.head, word, "
-          "word.as_claimed(self, run.length));\n    count"), schedules=1000000),
+    rule("healing is a CAS of the word that names the dead", "heal_run", (3, 1, 0),
+         (SECTOR_HEAL, "    if (!change(run.head, word, word.as_claimed(self, run.length)))\n"
+          "        return {};\n", "    change(run.head, word, word.as_claimed(self, run.length));\n"),
+         schedules=1000000),
     rule("give looks at the slot again", "give_to", (2, 1, 0),
          (BLOCK, "    if (participants_.word_of(to) == live)\n        return kOk;\n",
           "    return kOk;\n"), schedules=1000000),
     rule("healing takes what names an id that left", "give_to", (1, 2, 0),
-         (HEAL, "word.owner() == dead || (word.is_users() && is_left(word.owner()))",
-          "word.owner() == dead"), schedules=1000000),
+         (HEAL, "healing.names_dead(word) || (word.is_users() && is_left(word.owner()))",
+          "healing.names_dead(word)"), schedules=1000000),
 ]
 
 PARTICIPANTS = [
