@@ -14,7 +14,6 @@ class Workload {
     Workload(VolatileDisk &disk, std::string const &root, weir_log_backend backend, uint64_t seed,
              uint64_t number, Life &life);
     Finding run();
-    uint64_t acknowledged() const { return acknowledged_; }
 
   private:
     Finding open_first();
@@ -28,7 +27,6 @@ class Workload {
     uint64_t next_id_;
     Life &life_;
     weir_log *log_ = nullptr;
-    uint64_t acknowledged_ = 0;
 };
 
 /// Looks at the log as its user would after a power cut at that position, and goes on using it.
