@@ -24,6 +24,7 @@ constexpr FileSystem kSystems[] = {
     {"btrfs", uint64_t{160} << 20, "nodiscard", "mkfs.btrfs -q -f -K -m single -d single"},
 };
 
+constexpr char kTop[] = "/mnt";  ///< covered, in our name space alone
 constexpr int kTries = 100;      ///< others may take the free loop device before us
 constexpr int kUnmounts = 10000; ///< 5 s
 
@@ -35,6 +36,16 @@ FileSystem const *file_system(std::string const &name)
         if (name == each.name)
             return &each;
     return nullptr;
+}
+
+std::string missing(FileSystem const &system)
+{
+    if (std::system(text("command -v mkfs.%s >/dev/null", system.name).c_str()) != 0)
+        return text("no mkfs.%s", system.name);
+    // A module is not listed before it is loaded.
+    std::string const known =
+        text("grep -qw %s /proc/filesystems || modprobe -q %s", system.name, system.name);
+    return std::system((known + " 2>/dev/null").c_str()) == 0 ? "" : "the kernel does not know it";
 }
 
 std::string Device::missing()
@@ -50,12 +61,10 @@ std::string Device::open(VolatileDisk &disk, uint64_t seed)
 {
     if (unshare(CLONE_NEWNS) != 0 || ::mount("", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0)
         return text("no mount name space of our own: %s", strerror(errno));
-    char const *const base = std::getenv("TMPDIR");
-    top_ = std::string(base == nullptr ? "/tmp" : base) + "/weir-disk-XXXXXX";
-    if (mkdtemp(top_.data()) == nullptr)
-        return text("%s: %s", top_.c_str(), strerror(errno));
-    file_ = top_ + "/disk";
-    folder_ = top_ + "/mounted";
+    if (::mount("weir-disk", kTop, "tmpfs", 0, nullptr) != 0)
+        return text("%s: %s", kTop, strerror(errno));
+    file_ = kTop + std::string("/disk");
+    folder_ = kTop + std::string("/mounted");
     mkdir(folder_.c_str(), 0700);
     close(::open(file_.c_str(), O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
     server_ = serve(disk, file_.c_str(), seed);
@@ -95,7 +104,7 @@ int Device::attach()
 
 std::string Device::format(FileSystem const &system)
 {
-    std::string const said = top_ + "/said";
+    std::string const said = std::string(kTop) + "/said";
     std::string const command =
         text("%s %s >%s 2>&1 </dev/null", system.make, loop_.c_str(), said.c_str());
     ioctl(device_, BLKFLSBUF, 0);
@@ -142,10 +151,6 @@ Device::~Device()
         kill(server_, SIGKILL);
         waitpid(server_, nullptr, 0);
     }
-    unlink((top_ + "/said").c_str());
-    unlink(file_.c_str());
-    rmdir(folder_.c_str());
-    rmdir(top_.c_str());
 }
 
 } // namespace disk

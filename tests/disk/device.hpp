@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-// A volatile disk as a block device with a file system. All mounts are in a name space of our own
-// and the loop device lets go by itself: whatever becomes of this process, nothing stays behind.
+// A volatile disk as a block device with a file system. All mounts are in a name space of our own,
+// over a tmpfs there, and the loop device lets go by itself: whatever becomes of this process,
+// nothing stays behind.
 #pragma once
 
 #include "tests/disk/fuse_file.hpp"
@@ -14,6 +15,8 @@ struct FileSystem {
     char const *make; ///< a command of the shell; the device comes behind it
 };
 FileSystem const *file_system(std::string const &name);
+/// Empty, or why it cannot be used here.
+std::string missing(FileSystem const &system);
 
 class Device {
   public:
@@ -37,7 +40,7 @@ class Device {
   private:
     int attach();
 
-    std::string top_, file_, folder_, loop_;
+    std::string file_, folder_, loop_;
     int device_ = -1;
     pid_t server_ = 0;
 };

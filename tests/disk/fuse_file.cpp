@@ -43,6 +43,7 @@ class Server {
     static constexpr size_t kHeader = sizeof(fuse_in_header);
 
     bool receive();
+    void wait();
     void answer();
     void answer(Request const &request);
     void answer_init(Request const &request);
@@ -64,19 +65,24 @@ bool Server::receive()
 {
     waiting_.clear();
     while (waiting_.size() < kAtOnce) {
-        pollfd look{fuse_, POLLIN, 0};
-        if (waiting_.empty())
-            poll(&look, 1, -1);
         char *const buffer = buffers_.get() + waiting_.size() * kRequestBytes;
         ssize_t const got = read(fuse_, buffer, kRequestBytes);
         if (got >= static_cast<ssize_t>(kHeader))
             waiting_.push_back(reinterpret_cast<Request const *>(buffer));
-        else if (got < 0 && errno == EAGAIN && !waiting_.empty())
+        else if (errno == EAGAIN && !waiting_.empty())
             return true;
-        else if (got < 0 && errno != EAGAIN && errno != EINTR && errno != ENOENT)
+        else if (errno == EAGAIN)
+            wait();
+        else if (errno != EINTR && errno != ENOENT) // taken back before we had it
             return false;
     }
     return true;
+}
+
+void Server::wait()
+{
+    pollfd look{fuse_, POLLIN, 0};
+    poll(&look, 1, -1);
 }
 
 void Server::answer()

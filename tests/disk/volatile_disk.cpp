@@ -205,12 +205,11 @@ bool VolatileDisk::save(char const *path) const
     return good;
 }
 
-uint64_t VolatileDisk::any_place(Random &random) const
+uint64_t VolatileDisk::any_place(Random &random, uint64_t limit) const
 {
-    uint64_t const count = behind_;
-    uint64_t place = random.below(count + 1);
+    uint64_t place = random.below(limit + 1);
     if (random.below(2) == 0)
-        while (place < count && entries_[place].kind != Kind::flush)
+        while (place < limit && entries_[place].kind != Kind::flush)
             ++place;
     return place;
 }

@@ -64,8 +64,8 @@ class VolatileDisk {
     void show(Cut const &cut);
     void hide();                       ///< and takes away what was written to it
     bool save(char const *path) const; ///< the image, as a sparse file
-    /// A place just before a flush, where most can be lost, or any other.
-    uint64_t any_place(Random &random) const;
+    /// A place up to there: just before a flush, where most can be lost, or any other.
+    uint64_t any_place(Random &random, uint64_t limit) const;
     uint64_t open_writes(uint64_t at) const; ///< that no flush covers, `at` a cut
 
   private:
