@@ -20,7 +20,7 @@ using crash::text;
 namespace {
 
 constexpr uint64_t kLives = 4;          ///< of one file system
-constexpr uint64_t kImagesOfALife = 60; ///< at most
+constexpr uint64_t kImagesOfALife = 40; ///< at most
 constexpr unsigned kLifeSeconds = 120;  ///< of a life or an image: whatever hangs ends
 constexpr uint64_t kMostJobs = 64;
 constexpr uint32_t kLies = 3; ///< one flush in so many, with --lying-flush
@@ -36,7 +36,7 @@ struct Options {
 };
 
 struct Counts {
-    uint64_t images, lives, acknowledged, truncations, cursors, flushes, unmountable, nested;
+    uint64_t images, lives, acknowledged, truncations, cursors, flushes, unmountable, nested, kills;
     uint64_t kept[kKeeps];
     uint64_t verdicts[kVerdicts];
     void add(Counts const &other);
@@ -129,6 +129,7 @@ std::string Chain::live()
     counts_.acknowledged += life_.durable.size();
     counts_.truncations += life_.truncations.size();
     counts_.cursors += life_.cursors.size();
+    counts_.kills += life_.kills;
     int const code = device_.unmount();
     if (!found.fine())
         return text("life %llu: %s", static_cast<unsigned long long>(number_), found.what.c_str());
@@ -232,6 +233,7 @@ void Counts::add(Counts const &other)
     flushes += other.flushes;
     unmountable += other.unmountable;
     nested += other.nested;
+    kills += other.kills;
     for (unsigned i = 0; i < kKeeps; ++i)
         kept[i] += other.kept[i];
     for (unsigned i = 0; i < kVerdicts; ++i)
@@ -319,9 +321,10 @@ void run(Options const &options, std::string const &name, Backend const &backend
         wrong = "the disk lied, and nothing was lost";
     double const seconds = static_cast<double>(crash::now_ns() - begun) / 1e9;
     tap.ok(wrong.empty(), title.c_str(), wrong.c_str());
-    printf("# %llu images, %llu lives (%llu after a cut), %llu acknowledgements, %llu truncations, "
+    printf("# %llu images, %llu lives (%llu after a cut), %llu kills, %llu acknowledgements, %llu "
+           "truncations, "
            "%llu cursors, %llu flushes, %.0f images/s\n",
-           shown(counts.images), shown(counts.lives), shown(counts.nested),
+           shown(counts.images), shown(counts.lives), shown(counts.nested), shown(counts.kills),
            shown(counts.acknowledged), shown(counts.truncations), shown(counts.cursors),
            shown(counts.flushes), static_cast<double>(counts.images) / seconds);
     printf("# fine %llu, lost %llu, reported %llu, refused %llu, wrong %llu, not mountable %llu\n",

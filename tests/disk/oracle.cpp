@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-#include "tests/disk/oracle.hpp"
+#include "tests/disk/workload.hpp"
 
 #include <algorithm>
 
@@ -11,13 +11,6 @@ using crash::text;
 unsigned long long shown(uint64_t number) { return number; }
 
 Finding finding(Verdict verdict, std::string what) { return {verdict, std::move(what)}; }
-
-/// The error of a reader or of open.
-Finding of_error(char const *call, int code)
-{
-    return finding(code == -WEIR_E_CORRUPT ? Verdict::reported : Verdict::refused,
-                   text("%s gave %d, %s", call, code, weir_strerror(code)));
-}
 
 class Reader {
   public:
@@ -35,7 +28,7 @@ class Reader {
     bool begun_ = false;
 };
 
-Finding Reader::read(char const *folder)
+template <class Each> Finding read_all(char const *folder, Each each)
 {
     weir_log_reader *reader = nullptr;
     int const code = weir_log_reader_open(folder, 0, 0, &reader);
@@ -53,12 +46,18 @@ Finding Reader::read(char const *folder)
         if (next < 0)
             found = of_error("weir_log_reader_next", next);
         if (next == 1)
-            found = compare(static_cast<unsigned char const *>(data), length, lsn, tag);
+            found = each(static_cast<unsigned char const *>(data), length, lsn, tag);
         if (next != 1 || !found.fine())
             break;
     }
     weir_log_reader_close(reader);
     return found;
+}
+
+Finding Reader::read(char const *folder)
+{
+    return read_all(folder, [this](unsigned char const *data, size_t length, uint64_t lsn,
+                                   uint32_t tag) { return compare(data, length, lsn, tag); });
 }
 
 /// The first that was delivered: truncation decides where the log begins.
@@ -147,6 +146,19 @@ Finding read_back(char const *folder, Expected const &expected, bool all, Delive
     return found.fine() ? reader.check_end(all) : found;
 }
 
+Finding read_ids(char const *folder, std::vector<Found> &ret)
+{
+    return read_all(
+        folder, [&ret](unsigned char const *data, size_t length, uint64_t lsn, uint32_t /*tag*/) {
+            Found found{0, lsn};
+            if (length >= kIdBytes) {
+                memcpy(&found.id, data, sizeof found.id);
+                ret.push_back(found);
+            }
+            return Finding{};
+        });
+}
+
 Expected Life::at(uint64_t position) const
 {
     Expected known;
@@ -163,7 +175,8 @@ bool Life::is_cursor(uint64_t position, uint64_t lsn) const
     if (lsn == least)
         return true;
     return std::any_of(cursors.begin(), cursors.end(), [&](Told const &each) {
-        return each.asked <= position && each.done > position && each.lsn == lsn;
+        return each.asked <= position && each.done > position && each.lsn > least &&
+               each.lsn == lsn;
     });
 }
 

@@ -63,6 +63,13 @@ struct Delivered {
 /// without a writer shows only what the files prove.
 Finding read_back(char const *folder, Expected const &expected, bool all, Delivered &ret);
 
+/// A record that the log delivers.
+struct Found {
+    uint64_t id, lsn;
+};
+/// Those that can be recognised.
+Finding read_ids(char const *folder, std::vector<Found> &ret);
+
 /// One life of a log on a disk: from what the last power cut left to the last of its journal.
 class Life {
   public:
@@ -74,6 +81,7 @@ class Life {
     uint64_t opened = UINT64_MAX; ///< position when weir_log_open() returned for the first time
     std::vector<Told> durable, truncations, cursors;
     uint64_t cursor_before = 0;
+    uint64_t kills = 0; ///< of processes that had the log open
 
     Expected at(uint64_t position) const;
     /// Is this what a cursor may say after a cut there?
