@@ -77,6 +77,7 @@ class Chain {
     Finding ask_child(Cut const &cut);
     std::string explain(Cut const &cut, Finding const &found);
     Cut any_cut();
+    uint64_t any_of(std::vector<Told> const &told);
     void go_on_from(Cut const &cut);
 
     Device &device_;
@@ -136,13 +137,33 @@ std::string Chain::live()
     return code == 0 ? "" : text("unmount: %s", strerror(-code));
 }
 
-/// Anywhere, or while the log was being opened: most of the journal lies behind that.
+/// Anywhere, or where a promise is youngest: right after an acknowledgement, while the log was
+/// opened, or right after that.
 Cut Chain::any_cut()
 {
     uint64_t const end = disk_.position();
-    uint64_t const limit = random_.below(4) == 0 ? std::min(end, life_.opened) : end;
-    uint64_t const at = disk_.any_place(random_, limit);
-    return {at, static_cast<Keep>(random_.below(kKeeps)), random_.next()};
+    uint64_t at = 0;
+    switch (random_.below(8)) {
+    case 0:
+        at = disk_.any_place(random_, std::min(end, life_.opened));
+        break;
+    case 1:
+        at = any_of(life_.openings) + random_.below(3);
+        break;
+    case 2:
+    case 3:
+        at = any_of(life_.durable);
+        break;
+    default:
+        at = disk_.any_place(random_, end);
+    }
+    return {std::min(at, end), static_cast<Keep>(random_.below(kKeeps)), random_.next()};
+}
+
+/// When one of these was over.
+uint64_t Chain::any_of(std::vector<Told> const &told)
+{
+    return told.empty() ? 0 : told[random_.below(told.size())].done;
 }
 
 std::string Chain::look_at_images(uint64_t count)

@@ -79,7 +79,7 @@ class Life {
 
     std::vector<Record> records;  ///< what recovery found, and what was appended since
     uint64_t opened = UINT64_MAX; ///< position when weir_log_open() returned for the first time
-    std::vector<Told> durable, truncations, cursors;
+    std::vector<Told> durable, openings, truncations, cursors;
     uint64_t cursor_before = 0;
     uint64_t kills = 0; ///< of processes that had the log open
 

@@ -162,7 +162,7 @@ Finding Workload::run()
     (void)weir_log_cursor_load(folder_.c_str(), kCursor, &life_.cursor_before);
     Finding found = session();
     for (uint64_t i = random_.below(4); i > 0 && found.fine(); --i) {
-        if (random_.below(2) == 0)
+        if (random_.below(4) != 0)
             found = killed_session();
         if (found.fine())
             found = session();
@@ -170,9 +170,11 @@ Finding Workload::run()
     return found;
 }
 
-int Workload::open(Session &session)
+int Workload::open(Session &session, bool lazy)
 {
-    weir_log_options const options = any_options(random_, backend_);
+    weir_log_options options = any_options(random_, backend_);
+    if (lazy)
+        options.durability = static_cast<uint32_t>(random_.below(3));
     int const code = weir_log_open(folder_.c_str(), &options, &log_);
     if (code == 0)
         session.opened.add({weir_log_durable(log_), 0, disk_.position()});
@@ -182,7 +184,7 @@ int Workload::open(Session &session)
 Finding Workload::session()
 {
     Session *const session = crash::shared_page<Session>();
-    int const code = open(*session);
+    int const code = open(*session, false);
     Finding found = code == 0 ? look_back(*session) : of_error("weir_log_open", code);
     if (found.fine()) {
         append(*session, true);
@@ -223,7 +225,7 @@ Finding Workload::killed_session()
     pid_t const child = fork();
     if (child == 0) {
         prctl(PR_SET_PDEATHSIG, SIGKILL);
-        if (open(*session) != 0)
+        if (open(*session, true) != 0)
             _exit(10);
         append(*session, false);
         _exit(0);
@@ -261,6 +263,7 @@ void Workload::append(Session &session, bool short_too)
 Finding Workload::note(Session const &session)
 {
     session.opened.append_to(life_.durable);
+    session.opened.append_to(life_.openings);
     Finding found;
     for (Notes const &notes : session.notes) {
         add_notes(notes, life_.records);

@@ -20,7 +20,8 @@ class Workload {
   private:
     struct Session;
 
-    int open(Session &session);
+    /// `lazy`: more is left unflushed when the process is killed.
+    int open(Session &session, bool lazy);
     Finding session();
     Finding killed_session();
     Finding look_back(Session const &session);
