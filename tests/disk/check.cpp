@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
+// An image: verify, the cursor, readers, recovery, and the log in use again.
 #include "tests/disk/workload.hpp"
 
 namespace disk {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-#include "tests/disk/workload.hpp"
+#include "tests/disk/oracle.hpp"
 
 #include <algorithm>
 
@@ -125,6 +125,12 @@ uint64_t highest(std::vector<Told> const &told, uint64_t Told::*when, uint64_t p
 }
 
 } // namespace
+
+Finding of_error(char const *call, int code)
+{
+    return {code == -WEIR_E_CORRUPT ? Verdict::reported : Verdict::refused,
+            text("%s gave %d, %s", call, code, weir_strerror(code))};
+}
 
 std::vector<unsigned char> bytes_of(Record const &record)
 {

@@ -54,6 +54,9 @@ struct Finding {
     bool fine() const { return verdict == Verdict::fine; }
 };
 
+/// What a failed call means.
+Finding of_error(char const *call, int code);
+
 /// Which of the expected records a log delivered: a piece without a gap.
 struct Delivered {
     uint64_t first = 0, end = 0;

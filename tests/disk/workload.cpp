@@ -12,7 +12,6 @@ namespace disk {
 namespace {
 
 using crash::kMillisecond;
-using crash::text;
 
 constexpr uint64_t kSegment = 1 << 20;
 
@@ -134,12 +133,6 @@ weir_log_options any_options(Random &random, weir_log_backend backend)
     options.group_window_ns = random.below(3) == 0 ? kMillisecond : 0;
     options.spare_segments = static_cast<uint32_t>(1 + random.below(2));
     return options;
-}
-
-Finding of_error(char const *call, int code)
-{
-    return {code == -WEIR_E_CORRUPT ? Verdict::reported : Verdict::refused,
-            text("%s gave %d, %s", call, code, weir_strerror(code))};
 }
 
 /// The notes of all threads of one session.

@@ -42,9 +42,6 @@ class Workload {
 Finding check_image(std::string const &root, Life const &life, uint64_t position,
                     weir_log_backend backend, uint64_t seed);
 
-/// What a failed call means.
-Finding of_error(char const *call, int code);
-
 /// Any options under which the guarantees are the same.
 weir_log_options any_options(Random &random, weir_log_backend backend);
 
