@@ -13,6 +13,7 @@
 #include <getopt.h>
 
 #include <algorithm>
+#include <thread>
 
 using namespace disk;
 using crash::text;
@@ -35,7 +36,7 @@ struct Options {
     uint64_t seed = static_cast<uint64_t>(crash::now_ns());
     bool lies = false;
     std::string keep = "/var/tmp";
-    uint64_t jobs = 4;
+    uint64_t jobs = std::min<uint64_t>(2 * std::thread::hardware_concurrency(), kMostJobs);
 };
 
 struct Counts {
@@ -224,8 +225,8 @@ std::string Chain::explain(Cut const &cut, Finding const &found)
     constexpr char const *kNames[kVerdicts] = {"fine", "lost", "damage reported", "refused",
                                                "wrong"};
     disk_.show(cut);
-    std::string const file =
-        text("%s/weir-disk-%s-%s.image", options_.keep.c_str(), system_.name, backend_.name);
+    std::string const file = text("%s/weir-disk-%s-%s-%d.image", options_.keep.c_str(),
+                                  system_.name, backend_.name, getpid());
     std::string const kept = disk_.save(file.c_str()) ? "; the image is in " + file : "";
     disk_.hide();
     return text("%s: %s; life %llu, cut at %llu of %llu, kept %s of %llu writes",
