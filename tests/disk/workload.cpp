@@ -15,19 +15,23 @@ using crash::kMillisecond;
 
 constexpr uint64_t kSegment = 1 << 20;
 
-/// What else goes on in the file system: its own journal is not written by the log alone.
+/// What else goes on in the file system: its own journal is not written by the log alone. Not always,
+/// and not always with flushes: they would make durable what the log forgot to.
 class Noise {
   public:
     Noise(std::string const &root, uint64_t seed)
-        : folder_(root + "/noise"), random_(seed), thread_([this] { run(); })
+        : folder_(root + "/noise"), random_(seed), flushes_(random_.below(2) == 0)
     {
+        if (random_.below(3) != 0)
+            thread_ = std::thread([this] { run(); });
     }
     Noise(Noise const &) = delete;
     Noise &operator=(Noise const &) = delete;
     ~Noise()
     {
         ends_.store(true);
-        thread_.join();
+        if (thread_.joinable())
+            thread_.join();
     }
 
   private:
@@ -41,9 +45,9 @@ class Noise {
             (void)!pwrite(fd, bytes, random_.below(sizeof bytes),
                           static_cast<off_t>(random_.below(20000)));
             uint64_t const then = random_.below(8);
-            if (then == 0)
+            if (then == 0 && flushes_)
                 fsync(fd);
-            else if (then == 1)
+            else if (then == 1 && flushes_)
                 syncfs(fd);
             else if (then == 2)
                 rename(name.c_str(), (folder_ + "/renamed").c_str());
@@ -56,6 +60,7 @@ class Noise {
 
     std::string folder_;
     Random random_;
+    bool flushes_;
     std::atomic<bool> ends_{false};
     std::thread thread_;
 };
@@ -241,10 +246,11 @@ void Workload::append(Session &session, bool short_too)
     std::vector<std::unique_ptr<Appender>> appenders;
     std::vector<std::thread> threads;
     uint64_t const count = 1 + random_.below(kMostThreads);
+    bool const keeps_house = random_.below(2) == 0;
     for (uint64_t i = 0; i < count; ++i) {
         appenders.push_back(std::make_unique<Appender>(Place{disk_, folder_, log_},
                                                        session.notes[i], random_.next(), next_id_,
-                                                       i == 0, short_too));
+                                                       keeps_house && i == 0, short_too));
         next_id_ += uint64_t{1} << 32;
     }
     for (auto &each : appenders)
