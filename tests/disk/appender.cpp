@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
+// What a thread does with a log.
 #include "tests/disk/appender.hpp"
 
 #include <algorithm>

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
+// A loop device, mkfs, mount and unmount.
 #include "tests/disk/device.hpp"
 
 #include <linux/loop.h>
@@ -128,7 +129,8 @@ int Device::mount(FileSystem const &system)
     return done == 0 ? 0 : -errno;
 }
 
-/// Who has ended may have files open for a moment longer: io_uring lets go of them in the background.
+/// Who has ended may have files open for a moment longer: io_uring lets go of them in the
+/// background.
 int Device::unmount()
 {
     int code = -EBUSY;

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
+// The requests of the FUSE protocol that one file needs.
 #include "tests/disk/fuse_file.hpp"
 
 #include <linux/falloc.h>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-// A process that offers a volatile disk as one file, by the kernel's FUSE protocol. A loop device on
-// it makes it a block device.
+// A process that offers a volatile disk as one file, by the kernel's FUSE protocol. A loop device
+// on it makes it a block device.
 #pragma once
 
 #include "tests/disk/volatile_disk.hpp"

@@ -23,8 +23,8 @@ namespace {
 constexpr uint64_t kLives = 4;          ///< of one file system
 constexpr uint64_t kImagesOfALife = 40; ///< at most
 constexpr unsigned kLifeSeconds = 120;  ///< of a life or an image: whatever hangs ends
-/// File systems have their own limits: they write superblocks in place and take that for atomic, and
-/// btrfs sometimes cannot replay its log tree (Linux 6.18). One image in a hundred, or a few.
+/// File systems have their own limits: they write superblocks in place and take that for atomic,
+/// and btrfs sometimes cannot replay its log tree (Linux 6.18). One image in a hundred, or a few.
 constexpr uint64_t kUnmountable = 3;
 constexpr uint64_t kMostJobs = 64;
 constexpr uint32_t kLies = 3; ///< one flush in so many, with --lying-flush

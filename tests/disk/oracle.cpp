@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
+// Reading a log back and comparing it with what was noted.
 #include "tests/disk/oracle.hpp"
 
 #include <algorithm>

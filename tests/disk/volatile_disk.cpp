@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
+// The journal, and images of power cuts.
 #include "tests/disk/volatile_disk.hpp"
 
 #include <fcntl.h>

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
+// Sessions of a log, some of them killed, and what is noted of them.
 #include "tests/disk/workload.hpp"
 
 #include <fcntl.h>
@@ -15,8 +16,8 @@ using crash::kMillisecond;
 
 constexpr uint64_t kSegment = 1 << 20;
 
-/// What else goes on in the file system: its own journal is not written by the log alone. Not always,
-/// and not always with flushes: they would make durable what the log forgot to.
+/// What else goes on in the file system: its own journal is not written by the log alone. Not
+/// always, and not always with flushes: they would make durable what the log forgot to.
 class Noise {
   public:
     Noise(std::string const &root, uint64_t seed)
