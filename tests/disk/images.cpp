@@ -156,8 +156,10 @@ Cut Chain::any_cut()
         at = any_of(life_.openings) + random_.below(3);
         break;
     case 2:
-    case 3:
         at = any_of(life_.durable);
+        break;
+    case 3:
+        at = any_of(life_.first_in_segments());
         break;
     default:
         at = disk_.any_place(random_, end);

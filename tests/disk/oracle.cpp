@@ -187,6 +187,20 @@ bool Life::is_cursor(uint64_t position, uint64_t lsn) const
     });
 }
 
+std::vector<Told> Life::first_in_segments() const
+{
+    std::vector<Told> firsts = durable;
+    std::sort(firsts.begin(), firsts.end(), [](Told const &a, Told const &b) {
+        uint64_t const left = a.lsn / kSegment, right = b.lsn / kSegment;
+        return left != right ? left < right : a.done < b.done;
+    });
+    auto const same = [](Told const &a, Told const &b) {
+        return a.lsn / kSegment == b.lsn / kSegment;
+    };
+    firsts.erase(std::unique(firsts.begin(), firsts.end(), same), firsts.end());
+    return firsts;
+}
+
 Life Life::after(uint64_t position) const
 {
     Life next;

@@ -21,7 +21,8 @@ struct Record {
     bool ends_batch; ///< the last record of its call
     bool alone;      ///< and the first: its LSN is known
 };
-constexpr uint32_t kIdBytes = 16; ///< records from this length on can be recognised
+constexpr uint64_t kSegment = 1 << 20; ///< of the logs here
+constexpr uint32_t kIdBytes = 16;      ///< records from this length on can be recognised
 
 std::vector<unsigned char> bytes_of(Record const &record);
 
@@ -87,6 +88,8 @@ class Life {
     uint64_t kills = 0; ///< of processes that had the log open
 
     Expected at(uint64_t position) const;
+    /// The first acknowledgement in each segment: the file's name is young then.
+    std::vector<Told> first_in_segments() const;
     /// Is this what a cursor may say after a cut there?
     bool is_cursor(uint64_t position, uint64_t lsn) const;
     /// The life after a cut there.

@@ -14,8 +14,6 @@ namespace {
 
 using crash::kMillisecond;
 
-constexpr uint64_t kSegment = 1 << 20;
-
 /// What else goes on in the file system: its own journal is not written by the log alone. Not
 /// always, and not always with flushes: they would make durable what the log forgot to.
 class Noise {
