@@ -60,6 +60,8 @@ std::string Device::missing()
 
 std::string Device::open(VolatileDisk &disk, uint64_t seed)
 {
+    if (int const code = serving_.start(disk, seed); code != 0)
+        return text("FUSE: %s", strerror(-code));
     if (unshare(CLONE_NEWNS) != 0 || ::mount("", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0)
         return text("no mount name space of our own: %s", strerror(errno));
     if (::mount("weir-disk", kTop, "tmpfs", 0, nullptr) != 0)
@@ -68,9 +70,8 @@ std::string Device::open(VolatileDisk &disk, uint64_t seed)
     folder_ = kTop + std::string("/mounted");
     mkdir(folder_.c_str(), 0700);
     close(::open(file_.c_str(), O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
-    server_ = serve(disk, file_.c_str(), seed);
-    if (server_ < 0)
-        return text("FUSE: %s", strerror(-server_));
+    if (int const code = serving_.mount_at(file_.c_str()); code != 0)
+        return text("FUSE: %s", strerror(-code));
     int const code = attach();
     return code == 0 ? "" : text("loop device: %s", strerror(-code));
 }
@@ -147,12 +148,7 @@ Device::~Device()
     umount2(folder_.c_str(), MNT_DETACH);
     if (device_ >= 0)
         close(device_); // the last one: the loop device lets go of the file
-    for (int i = 0; i < kTries && umount2(file_.c_str(), 0) != 0 && errno == EBUSY; ++i)
-        crash::sleep_us(10000);
-    if (server_ > 0) {
-        kill(server_, SIGKILL);
-        waitpid(server_, nullptr, 0);
-    }
+    umount2(file_.c_str(), MNT_DETACH);
 }
 
 } // namespace disk

@@ -42,7 +42,7 @@ class Device {
 
     std::string file_, folder_, loop_;
     int device_ = -1;
-    pid_t server_ = 0;
+    Serving serving_;
 };
 
 } // namespace disk

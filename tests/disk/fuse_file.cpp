@@ -191,50 +191,43 @@ void Server::answer_fallocate(Request const &request)
     reply(request, disk_.zero(in.offset, in.length) ? 0 : EIO);
 }
 
-int mount_on(char const *path)
+int mount_on(char const *path, int fuse)
 {
-    int const fuse = open("/dev/fuse", O_RDWR | O_NONBLOCK | O_CLOEXEC);
-    if (fuse < 0)
-        return -errno;
     // The root of this file system is a regular file: there is nothing else in it.
     std::string const options =
         crash::text("fd=%d,rootmode=%o,user_id=0,group_id=0", fuse, static_cast<unsigned>(S_IFREG));
-    if (mount("weir-disk", path, "fuse", MS_NOSUID | MS_NODEV, options.c_str()) != 0) {
-        int const code = -errno;
-        close(fuse);
-        return code;
-    }
-    return fuse;
+    bool const done = mount("weir-disk", path, "fuse", MS_NOSUID | MS_NODEV, options.c_str()) == 0;
+    return done ? 0 : -errno;
 }
 
 } // namespace
 
-pid_t serve(VolatileDisk &disk, char const *path, uint64_t seed)
+int Serving::start(VolatileDisk &disk, uint64_t seed)
 {
     int ready[2];
-    if (pipe(ready) != 0)
+    fuse_ = open("/dev/fuse", O_RDWR | O_NONBLOCK | O_CLOEXEC);
+    if (fuse_ < 0 || pipe2(ready, O_CLOEXEC) != 0)
         return -errno;
-    pid_t const child = fork();
-    if (child < 0)
-        return -errno;
-    if (child == 0) {
-        prctl(PR_SET_PDEATHSIG, SIGKILL);
-        int const fuse = mount_on(path);
-        int const code = fuse < 0 ? fuse : 0;
-        (void)!write(ready[1], &code, sizeof code);
-        close(ready[0]);
+    pid_t const server = fork();
+    if (server == 0) {
         close(ready[1]);
-        if (fuse >= 0)
-            Server(disk, fuse, seed).run();
+        char mounted = 0; // before that there is nothing to read
+        if (read(ready[0], &mounted, 1) == 1)
+            Server(disk, fuse_, seed).run();
         _exit(0);
     }
-    close(ready[1]);
-    int code = -EIO;
-    (void)!read(ready[0], &code, sizeof code);
     close(ready[0]);
+    ready_ = ready[1];
+    return server < 0 ? -errno : 0;
+}
+
+int Serving::mount_at(char const *path)
+{
+    int const code = mount_on(path, fuse_);
+    close(fuse_); // the server's alone: it learns of the end
     if (code == 0)
-        return child;
-    waitpid(child, nullptr, 0);
+        (void)!write(ready_, "", 1);
+    close(ready_);
     return code;
 }
 

@@ -7,9 +7,18 @@
 
 namespace disk {
 
-/// Serves until the file is unmounted, or the caller is dead. `path` is a file to be covered.
-/// Returns the process, or a negative error. What is in flight at the same time is done in an order
-/// that `seed` decides, flushes first: they need not cover it.
-pid_t serve(VolatileDisk &disk, char const *path, uint64_t seed);
+/// The process lives until its file is unmounted, whatever becomes of who started it: a file system
+/// that loses its disk would never come to its end.
+class Serving {
+  public:
+    /// 0 or a negative error. What is in flight at the same time is done in an order that `seed`
+    /// decides, flushes first: they need not cover it.
+    int start(VolatileDisk &disk, uint64_t seed);
+    /// Covers a file. Perhaps in another mount name space, which the process does not keep alive.
+    int mount_at(char const *path);
+
+  private:
+    int fuse_ = -1, ready_ = -1;
+};
 
 } // namespace disk

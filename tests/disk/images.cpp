@@ -210,6 +210,7 @@ Finding Chain::ask_child(Cut const &cut)
     *said_ = {Verdict::refused, "the process that looked has died"};
     pid_t const child = fork();
     if (child == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
         alarm(kLifeSeconds);
         Finding const found =
             check_image(device_.folder(), life_, cut.at, backend_.backend, cut.seed);
