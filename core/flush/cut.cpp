@@ -213,7 +213,8 @@ FlushRing::Batch &FlushRing::finalise() noexcept
     Batch &batch = batches_[c.sequence % kBatches];
     batch.start = c.start;
     batch.whole = !c.inside;
-    batch.safe = !c.inside ? c.end : c.chain >= c.start ? c.chain : 0;
+    // A chain that begins with the batch leaves nothing before it to be proven.
+    batch.safe = !c.inside ? c.end : c.chain > c.start + kBatchHeader ? c.chain : 0;
     batch.by_waiter = false;
     batch.request = WriteRequest{};
     batch.request.data = data;
