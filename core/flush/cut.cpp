@@ -125,6 +125,7 @@ void FlushRing::begin_scan(Lsn start, Lsn end) noexcept
     c.mem = memory_of(c.generation);
     c.digest = Crc32c();
     c.records = c.first_outside = 0;
+    c.data_records = c.data_bytes = c.padding = 0;
     c.flags = c.inside ? uint32_t{kBeginsInsideChain} : 0;
     c.stuck_for = 0;
     c.poll = 0;
@@ -174,10 +175,10 @@ void FlushRing::take_in(Lsn lsn, uint64_t word0, uint64_t word1) noexcept
         c.first_outside = static_cast<uint32_t>(lsn - c.start);
     follow_chain(lsn, word1);
     if (record_type(word1) == kData) {
-        count_.records.fetch_add(1, relaxed); // for people, as those below
-        count_.record_bytes.fetch_add(word0_length(word0), relaxed);
+        ++c.data_records;
+        c.data_bytes += word0_length(word0);
     } else {
-        count_.padding.fetch_add(committed_bytes(word0), relaxed);
+        c.padding += committed_bytes(word0);
     }
 }
 
@@ -212,14 +213,18 @@ FlushRing::Batch &FlushRing::finalise() noexcept
     Batch &batch = batches_[c.sequence % kBatches];
     batch.start = c.start;
     batch.whole = !c.inside;
-    batch.safe = !c.inside ? c.end : c.chain >= c.start ? c.chain : 0;
+    // A chain that begins with the batch leaves nothing before it to be proven.
+    batch.safe = !c.inside ? c.end : c.chain > c.start + kBatchHeader ? c.chain : 0;
     batch.by_waiter = false;
     batch.request = WriteRequest{};
     batch.request.data = data;
     batch.request.length = static_cast<uint32_t>(c.end - c.start);
     batch.request.durable = writes_through();
-    batch.end.store(c.end, relaxed);      // published by next_sequence_ and by the state
-    count_.batches.fetch_add(1, relaxed); // for people
+    batch.end.store(c.end, relaxed); // published by next_sequence_ and by the state
+    count_.records.fetch_add(c.data_records, relaxed); // for people, as those below
+    count_.record_bytes.fetch_add(c.data_bytes, relaxed);
+    count_.padding.fetch_add(c.padding, relaxed);
+    count_.batches.fetch_add(1, relaxed);
     count_.batch_bytes.fetch_add(c.end - c.start, relaxed);
 
     c.closed = false;

@@ -222,6 +222,7 @@ class FlushRing {
         std::byte *mem;
         Crc32c digest;
         uint32_t records, first_outside, flags;
+        uint64_t data_records, data_bytes, padding; ///< for people
         Nanoseconds stuck_for, last_look; ///< at `scan`
         Nanoseconds poll;                 ///< until the next look
         Lsn plain_end; ///< of the last batch that ended inside a chain, so without RWF_DSYNC

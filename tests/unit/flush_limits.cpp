@@ -227,6 +227,28 @@ Test(flush_limits, periodic_flushes_by_itself)
     check_eq(log.ring->durable(), 8192);
 }
 
+Test(flush_limits, pieces_of_a_record_share_one_flush)
+{
+    Setup setup;
+    Log log(setup);
+    Lsn const lsn = log.append(pattern(1, 3 * setup.options.buffer_size));
+    check_eq(log.last, 0);
+    check_eq(log.ring->wait(lsn, -1).code, 0);
+    check_eq(log.ring->durable(), log.ring->tail());
+    check_eq(log.disk.flushes(), 1);
+}
+
+Test(flush_limits, pieces_of_a_record_become_durable_though_nobody_waits)
+{
+    Setup setup;
+    setup.options.idle_flush = 2 * kMillisecond;
+    Log log(setup);
+    log.append(pattern(1, 3 * setup.options.buffer_size));
+    for (int i = 0; i < 1000 && log.ring->durable() != log.ring->tail(); ++i)
+        std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    check_eq(log.ring->durable(), log.ring->tail());
+}
+
 // Only the highest LSN that anybody asked for is known: who asks on and on hid the others.
 Test(flush_limits, a_flush_that_was_asked_for_does_not_wait_for_later_ones)
 {

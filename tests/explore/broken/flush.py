@@ -63,7 +63,7 @@ RULES = [
          (COMPLETE, "        if (!batch.request.durable)\n            plain_end_ = now;\n",
           "        plain_end_ = batch.request.durable ? 0 : now;\n"), sees="invariant 10"),
     rule("flush: durable does not point into a chain", "f_sync", (1, 0, 0),
-         (CUT, "    batch.safe = !c.inside ? c.end : c.chain >= c.start ? c.chain : 0;\n",
+         (CUT, "    batch.safe = !c.inside ? c.end : c.chain > c.start + kBatchHeader ? c.chain : 0;\n",
           "    batch.safe = c.end;\n"), sees="into a chain"),
     rule("flush: who waits for a flush is woken by the write", "f_flush", (2, 0, 0),
          (COMPLETE, "    wake_passed(durable_sequence_.load(seq_cst) + 1, "
