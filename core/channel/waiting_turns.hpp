@@ -44,6 +44,9 @@ class YieldBudget {
 #else
     static constexpr int kTimes = 4;
 #endif
+    /// Alone: nobody waited for the processor. Too long: not once more.
+    enum class Outcome { alone, used, too_long };
+
     /// Of a wait that begins.
     bool pays() noexcept
     {
@@ -52,15 +55,15 @@ class YieldBudget {
             __atomic_store_n(&waits_without_, left - 1, __ATOMIC_RELAXED);
         return left == 0;
     }
-    /// False: it was too long to be done once more. `well_used()`: whether a long one was for others of
-    /// the channel.
-    template <class WellUsed> bool yield(WellUsed well_used) noexcept
+    /// `well_used()`: whether a long one was for others of the channel.
+    template <class WellUsed> Outcome yield(WellUsed well_used) noexcept
     {
         Nanoseconds const began = monotonic_now();
         yield_processor();
-        bool const was_long = monotonic_now() - began > kLong && !well_used();
+        Nanoseconds const took = monotonic_now() - began;
+        bool const was_long = took > kLong && !well_used();
         learn(was_long);
-        return !was_long;
+        return was_long ? Outcome::too_long : took < kAlone ? Outcome::alone : Outcome::used;
     }
     void learn(bool was_long) noexcept
     {
@@ -74,6 +77,8 @@ class YieldBudget {
     static constexpr int kLeast = 16, kMost = 4096; ///< waits without, after a long one
 
   private:
+    /// Less than it takes to go to another thread and back.
+    static constexpr Nanoseconds kAlone = kMicrosecond;
     /// Less than a slice, and enough for the others to empty or to fill a ring.
     static constexpr Nanoseconds kLong = 500 * kMicrosecond;
 
@@ -99,6 +104,26 @@ inline constexpr unsigned kVainWakes = 1000;
 inline constexpr int kPausesForRoom = 64;
 inline constexpr int kPausesForMessage = 1;
 
+/// After the spinning. EAGAIN: it is time to sleep.
+template <class Attempt, class WellUsed>
+WEIR_COLD Status try_yielding(WaitBudget &budget, Deadline const &deadline, Attempt &attempt,
+                              WellUsed &well_used) noexcept
+{
+    for (int i = budget.yields.pays() ? YieldBudget::kTimes : 0; i > 0 && !deadline.passed(); --i) {
+        auto const yielded = budget.yields.yield(well_used);
+        if (Status const done = attempt(); done.code != -EAGAIN) {
+            if (yielded == YieldBudget::Outcome::alone)
+                budget.spins.was_enough(); // nearly
+            else
+                budget.spins.was_not(); // others need the processor
+            return done;
+        }
+        if (yielded == YieldBudget::Outcome::too_long)
+            break;
+    }
+    return error(EAGAIN);
+}
+
 /// Tries `attempt` until it is not EAGAIN, sleeping on `word` in between. Who was woken always
 /// tries once more before he gives up. `most_pauses`: between two tries without sleep; it begins
 /// with one, and doubles. `well_used`: see YieldBudget.
@@ -122,14 +147,9 @@ Status wait_for(atomic<uint32_t> &word, WaitBudget &budget, Nanoseconds timeout,
             break;
         pauses = smaller(pauses * 2, most_pauses);
     }
-    budget.spins.was_not(); // also if a yield is: then the processor was needed elsewhere
-    for (int i = budget.yields.pays() ? YieldBudget::kTimes : 0; i > 0 && !deadline.passed(); --i) {
-        bool const again = budget.yields.yield(well_used);
-        if (done = attempt(); done.code != -EAGAIN)
-            return done;
-        if (!again)
-            break;
-    }
+    if (done = try_yielding(budget, deadline, attempt, well_used); done.code != -EAGAIN)
+        return done;
+    budget.spins.was_not();
     Waiting waiting(word);
     for (unsigned turn = 1;; ++turn) {
         WEIR_TRY(enter());
