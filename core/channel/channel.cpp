@@ -164,8 +164,9 @@ WEIR_COLD Status Channel::post_waiting(Post const &what, Nanoseconds timeout) no
     if (ring_.options().overflow == Overflow::fail)
         return error(EAGAIN);
     return wait_for(
-        ring_.room(what.level).word, spins_, timeout, *matrix_, [this] { return enter(); },
-        [&] { return ring_.post(what.ref, what.length, what.tag, what.level); }, kPausesForRoom);
+        ring_.room(what.level).word, budget_, timeout, *matrix_, [this] { return enter(); },
+        [&] { return ring_.post(what.ref, what.length, what.tag, what.level); }, kPausesForRoom,
+        [&] { return ring_.fill(what.level) > ring_.capacity() / 2; }); // by other posters
 }
 
 /// Looking writes nothing, so a read-only handle may.

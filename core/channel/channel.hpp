@@ -67,11 +67,12 @@
 //   wait words                                      counted up and all woken, always
 //
 // Waiting
-//   Posters of a level sleep on its `room`, readers on `items`. In a queue a message wakes one
-//   reader and a free cell one poster, with DROP_OLDEST also one that comes out of a hand; a poster
-//   who has posted, or gives up, passes the wake-up on if there may be more room. In broadcast a
-//   message wakes all. Threads that watch for a descriptor sleep on `watchers` and are all woken:
-//   they take nothing.
+//   Who waits spins, then gives the processor to others a few times, then sleeps; until he sleeps
+//   he only looks, so his death leaves nothing. Posters of a level sleep on its `room`, readers on
+//   `items`. In a queue a message wakes one reader and a free cell one poster, with DROP_OLDEST
+//   also one that comes out of a hand; a poster who has posted, or gives up, passes the wake-up on
+//   if there may be more room. In broadcast a message wakes all. Threads that watch for a
+//   descriptor sleep on `watchers` and are all woken: they take nothing.
 //
 // What it trusts and checks
 //   The header is validated and copied at attach. Cell words may hold anything; loops over them
@@ -152,7 +153,7 @@ class Channel : private OpenHandle {
     Status post_waiting(Post const &what, Nanoseconds timeout) noexcept;
 
     Ring ring_;
-    SpinBudget spins_;
+    WaitBudget budget_;
 };
 
 template <class PostAt>

@@ -30,8 +30,9 @@ Status Subscription::read_waiting(Status done, Nanoseconds timeout, Message &ret
     Ring &ring = channel_->ring();
     if (done.code == -EAGAIN && timeout != 0)
         done = wait_for(
-            ring.header().items.word, spins_, timeout, channel_->matrix(),
-            [this] { return enter(false); }, [&] { return ring.read(reader_, ret); });
+            ring.header().items.word, budget_, timeout, channel_->matrix(),
+            [this] { return enter(false); }, [&] { return ring.read(reader_, ret); },
+            kPausesForMessage, [] { return false; }); // what came meanwhile is late
     if (done.code == -EAGAIN || done.code == -ETIMEDOUT)
         rearm(watch_);
     return done;

@@ -38,7 +38,7 @@ class Subscription {
 
     Channel *channel_;
     Reader reader_;
-    SpinBudget spins_;
+    WaitBudget budget_;
     Watch watch_;
 };
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-// How a poster waits for room, and a reader for a message: spinning a little, then asleep.
+// How a poster waits for room, and a reader for a message: spinning a little, then giving the
+// processor to others, then asleep.
 #pragma once
 
 #include "core/base/bits.hpp"
@@ -32,6 +33,65 @@ class SpinBudget {
     int turns_ = kFirst;
 };
 
+/// Whether to let others run before falling asleep. If the other side waits for our processor, it goes
+/// on at once, and has nobody to wake afterwards. But if a stranger waits for it, we may get it back
+/// after a whole slice of the scheduler's; after such a yield some waits go without, twice as many each
+/// time. One per handle; threads share it. Relaxed: a guess.
+class YieldBudget {
+  public:
+#ifdef WEIR_EXPLORE
+    static constexpr int kTimes = 0; // a look more, as each turn of the spinning is one
+#else
+    static constexpr int kTimes = 4;
+#endif
+    /// Alone: nobody waited for the processor. Too long: not once more.
+    enum class Outcome { alone, used, too_long };
+
+    /// Of a wait that begins.
+    bool pays() noexcept
+    {
+        int const left = __atomic_load_n(&waits_without_, __ATOMIC_RELAXED);
+        if (left != 0)
+            __atomic_store_n(&waits_without_, left - 1, __ATOMIC_RELAXED);
+        return left == 0;
+    }
+    /// `well_used()`: whether a long one was for others of the channel.
+    template <class WellUsed> Outcome yield(WellUsed well_used) noexcept
+    {
+        Nanoseconds const began = monotonic_now();
+        yield_processor();
+        Nanoseconds const took = monotonic_now() - began;
+        bool const was_long = took > kLong && !well_used();
+        learn(was_long);
+        return was_long ? Outcome::too_long : took < kAlone ? Outcome::alone : Outcome::used;
+    }
+    void learn(bool was_long) noexcept
+    {
+        int const penalty = __atomic_load_n(&penalty_, __ATOMIC_RELAXED);
+        if (was_long)
+            __atomic_store_n(&waits_without_, penalty, __ATOMIC_RELAXED);
+        int const next = was_long ? smaller(penalty * 2, kMost) : larger(penalty / 2, kLeast);
+        __atomic_store_n(&penalty_, next, __ATOMIC_RELAXED);
+    }
+
+    static constexpr int kLeast = 16, kMost = 4096; ///< waits without, after a long one
+
+  private:
+    /// Less than it takes to go to another thread and back.
+    static constexpr Nanoseconds kAlone = kMicrosecond;
+    /// Less than a slice, and enough for the others to empty or to fill a ring.
+    static constexpr Nanoseconds kLong = 500 * kMicrosecond;
+
+    int waits_without_ = 0;
+    int penalty_ = kLeast; ///< waits without, after the next long one
+};
+
+/// What a handle has learnt about its waits.
+struct WaitBudget {
+    SpinBudget spins;
+    YieldBudget yields;
+};
+
 /// The longest sleep before a look for dead participants.
 inline constexpr Nanoseconds kSlice = 250 * kMillisecond;
 /// While a peer scribbles over the word to sleep on.
@@ -42,31 +102,54 @@ inline constexpr unsigned kVainWakes = 1000;
 /// Between two looks of who waits for room. Each look takes away the line that the next reader
 /// needs, so who waits long looks seldom, and finds room for several messages then.
 inline constexpr int kPausesForRoom = 64;
+inline constexpr int kPausesForMessage = 1;
+
+/// After the spinning. EAGAIN: it is time to sleep.
+template <class Attempt, class WellUsed>
+WEIR_COLD Status try_yielding(WaitBudget &budget, Deadline const &deadline, Attempt &attempt,
+                              WellUsed &well_used) noexcept
+{
+    for (int i = budget.yields.pays() ? YieldBudget::kTimes : 0; i > 0 && !deadline.passed(); --i) {
+        auto const yielded = budget.yields.yield(well_used);
+        if (Status const done = attempt(); done.code != -EAGAIN) {
+            if (yielded == YieldBudget::Outcome::alone)
+                budget.spins.was_enough(); // nearly
+            else
+                budget.spins.was_not(); // others need the processor
+            return done;
+        }
+        if (yielded == YieldBudget::Outcome::too_long)
+            break;
+    }
+    return error(EAGAIN);
+}
 
 /// Tries `attempt` until it is not EAGAIN, sleeping on `word` in between. Who was woken always
 /// tries once more before he gives up. `most_pauses`: between two tries without sleep; it begins
-/// with one, and doubles.
-template <class Attempt, class Enter>
-Status wait_for(atomic<uint32_t> &word, SpinBudget &spins, Nanoseconds timeout, Matrix &matrix,
-                Enter enter, Attempt attempt, int most_pauses = 1) noexcept
+/// with one, and doubles. `well_used`: see YieldBudget.
+template <class Attempt, class Enter, class WellUsed>
+Status wait_for(atomic<uint32_t> &word, WaitBudget &budget, Nanoseconds timeout, Matrix &matrix,
+                Enter enter, Attempt attempt, int most_pauses, WellUsed well_used) noexcept
 {
     Status done = attempt();
     if (done.code != -EAGAIN || timeout == 0)
         return done;
     Deadline const deadline(timeout);
     int pauses = 1;
-    for (int i = spins.turns(); i > 0; i -= pauses) {
+    for (int i = budget.spins.turns(); i > 0; i -= pauses) {
         for (int k = 0; k < pauses; ++k)
             spin_pause();
         if (done = attempt(); done.code != -EAGAIN) {
-            spins.was_enough();
+            budget.spins.was_enough();
             return done;
         }
         if ((i & 15) < pauses && deadline.passed())
             break;
         pauses = smaller(pauses * 2, most_pauses);
     }
-    spins.was_not();
+    if (done = try_yielding(budget, deadline, attempt, well_used); done.code != -EAGAIN)
+        return done;
+    budget.spins.was_not();
     Waiting waiting(word);
     for (unsigned turn = 1;; ++turn) {
         WEIR_TRY(enter());

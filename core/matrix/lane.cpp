@@ -22,6 +22,31 @@ unsigned index_in(Lane const &lane, Magazine const &magazine) noexcept
     return static_cast<unsigned>(&magazine - lane.magazine);
 }
 
+/// Blocks of this length whose words stand in one cache line.
+unsigned heads_in_line(Granules length) noexcept
+{
+    return larger<unsigned>(kCacheLine / sizeof(BlockWord) / length, 1);
+}
+
+/// Chunks of the index whose blocks a flush puts in order: most blocks come from few refills.
+constexpr unsigned kChunksInOrder = 4;
+
+/// Takes those blocks out of the list that begin in the same chunk as the first: a bit for each.
+uint64_t take_chunk(Granule *heads, unsigned &count) noexcept
+{
+    uint64_t const chunk = heads[0] / kChunk;
+    uint64_t bits = 0;
+    unsigned others = 0;
+    for (unsigned i = 0; i < count; ++i) {
+        bool const here = heads[i] / kChunk == chunk;
+        bits |= uint64_t{here} << heads[i] % kChunk;
+        heads[others] = heads[i];
+        others += here ? 0 : 1;
+    }
+    count = others;
+    return bits;
+}
+
 void drop_oldest(Magazine &magazine, unsigned count) noexcept
 {
     magazine.count -= count;
@@ -83,7 +108,9 @@ bool Matrix::put_batch(Lane const &lane, Magazine &magazine, unsigned count) noe
 }
 
 /// Takes a FREE block that serves the request, as the shared path would, and cuts as many blocks
-/// from it as it gives, up to the batch. The first is the caller's, the others are kept.
+/// from it as it gives, up to the batch. The first is the caller's, the others are kept, and handed
+/// out so that words of one cache line do not follow each other: the block before may be another
+/// processor's by then, which changes its word when we take ours.
 WEIR_COLD bool Matrix::refill(Lane &lane, Magazine &magazine, uint8_t state,
                               Allocation &ret) noexcept
 {
@@ -101,11 +128,14 @@ WEIR_COLD bool Matrix::refill(Lane &lane, Magazine &magazine, uint8_t state,
         from.cut_right(run, count * length, run.length, self.owner(), known_steps(place, self));
     if (count > 1)
         from.cut_evenly(mine, length, self.owner());
-    for (Granule at = mine.end() - length; at > mine.head; at -= length) {
-        BlockWord const word =
-            from.cache({at, length}, self.owner()); // L1: a head of its own by now
-        magazine.entry[magazine.count++] = kept_of(at, word);
-    }
+    unsigned const apart = heads_in_line(length);
+    for (unsigned column = 0; column < apart; ++column)
+        for (unsigned i = column != 0 ? column : apart; i < count; i += apart) {
+            Granule const at = mine.head + i * length;
+            BlockWord const word =
+                from.cache({at, length}, self.owner()); // L1: a head of its own by now
+            magazine.entry[magazine.count++] = kept_of(at, word);
+        }
     magazine.batch = static_cast<uint16_t>(smaller(magazine.batch * 2u, kMostBatch));
     BlockWord const word = from.hand_out({mine.head, length}, self.owner(), state);
     self.close();
@@ -128,29 +158,41 @@ WEIR_COLD bool Matrix::make_room(Lane &lane, Magazine &magazine) noexcept
 }
 
 /// Releases the `count` oldest blocks of a magazine. Those that others have stolen are theirs. Blocks
-/// that were freed one after the other often lie side by side: they are merged while they are ours
-/// alone, because each publication costs several looks and CASes at words that others use.
+/// that were freed one after the other often lie near each other: they are put in order, from the right
+/// to the left, and merged while they are ours alone, because each publication costs several looks and
+/// CASes at words that others use.
 void Matrix::flush(Lane &lane, Magazine &magazine, unsigned count) noexcept
 {
     if (count == 0)
         return;
     Sector &into = sectors_[sector_index(magazine)];
     Owner const owner = me().owner;
+    Granule heads[kLaneDepth];
+    for (unsigned i = 0; i < count; ++i)
+        heads[i] = granule_of(magazine.entry[i]);
     uint64_t const window = Lane::open(*lane.counters);
     Run held{};
-    for (unsigned i = 0; i < count; ++i) {
-        Run const block{granule_of(magazine.entry[i]), magazine.length};
+    auto const give_up = [&](Granule head) {
+        Run const block{head, magazine.length};
         BlockWord found = into.word(block.head, relaxed); // the CAS orders
         if ((found.raw & ~BlockWord::kGenerationBitsMask) != magazine.cached ||
             !into.change(block.head, found, found.as_claimed(owner, block.length)))
-            continue;
+            return;
         if (held.length == 0)
             held = block;
         else if (!into.join(held, block, owner)) {
             into.release_run(held, owner);
             held = block;
         }
+    };
+    unsigned left = count;
+    for (unsigned turn = 0; turn < kChunksInOrder && left != 0; ++turn) {
+        Granule const first = heads[0] - heads[0] % kChunk;
+        for (uint64_t bits = take_chunk(heads, left); bits != 0; bits -= bit(floor_log2(bits)))
+            give_up(first + floor_log2(bits));
     }
+    for (unsigned i = 0; i < left; ++i)
+        give_up(heads[i]);
     if (held.length != 0)
         into.release_run(held, owner);
     Lane::close(*lane.counters, window);

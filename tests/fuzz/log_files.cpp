@@ -131,7 +131,7 @@ void apply_edits(Disk &disk, uint8_t const *data, size_t size)
         size_t const offset = data[1] | data[2] << 8 | (data[3] & 1) << 16;
         bool const resize = data[3] == 0xff;
         size_t const length = std::min<size_t>(data[4], size - 5);
-        auto bytes = *disk.content(name);
+        auto bytes = disk.content(name);
         if (resize)
             bytes.resize(std::min<size_t>(offset, 2 * kMetaBytes));
         for (size_t i = 0; i < length && offset + i < bytes.size(); ++i)
@@ -175,8 +175,8 @@ int LLVMFuzzerTestOneInput(uint8_t const *data, size_t size)
     LogReport report;
     int const verdict = verify(io, report).code;
     LivePage live;
-    memcpy(static_cast<void *>(&live), disk.content("LIVE")->data(),
-           std::min<size_t>(sizeof live, disk.content("LIVE")->size()));
+    auto const bytes = disk.content("LIVE");
+    memcpy(static_cast<void *>(&live), bytes.data(), std::min<size_t>(sizeof live, bytes.size()));
     for (unsigned flags = 0; flags <= kKnownReaderFlags; ++flags)
         read(io, flags, flags == kReadWritten ? &live : nullptr);
     CursorView cursor;

@@ -46,6 +46,25 @@ Test(matrix_lanes, the_block_freed_last_comes_first)
     assert_sound(*matrix);
 }
 
+// Else who passes blocks on would share each line of words with who got the block before.
+Test(matrix_lanes, blocks_in_a_row_have_their_words_in_different_lines)
+{
+    constexpr uint64_t kBlocksOfALine = 64 / 8;
+    Handle const matrix = make_matrix(with_lanes(64 * kMiB));
+    for (uint64_t const size : {64u, 128u, 192u}) {
+        for (int i = 0; i < 128; ++i) // refills become larger
+            alloc(*matrix, size);
+        uint64_t last = offset_of(alloc(*matrix, size).ref);
+        for (int i = 0; i < 128; ++i) {
+            uint64_t const next = offset_of(alloc(*matrix, size).ref);
+            check_ge(larger(next, last) - smaller(next, last), (kBlocksOfALine - 2) * 64,
+                     "size %lu, block %d", size, i);
+            last = next;
+        }
+    }
+    assert_sound(*matrix);
+}
+
 Test(matrix_lanes, a_kept_block_is_nobodys)
 {
     Handle const matrix = make_matrix(with_lanes(kMiB));
