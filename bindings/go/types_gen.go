@@ -1018,7 +1018,7 @@ type LogDurability uint32
 
 // Values of LogDurability.
 const (
-	// every write is
+	// every write is; the pieces of a record that fills several buffers soon after, by one flush
 	LogDurabilitySync LogDurability = 0
 	// what was written, every `sync_interval_ns`
 	LogDurabilityPeriodic LogDurability = 1

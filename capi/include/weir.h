@@ -2887,7 +2887,8 @@ enum {
  */
 typedef uint32_t weir_log_durability;
 enum {
-    /** every write is */
+    /** every write is; the pieces of a record that fills several buffers
+     *  soon after, by one flush */
     WEIR_LOG_DURABILITY_SYNC = 0,
     /** what was written, every `sync_interval_ns` */
     WEIR_LOG_DURABILITY_PERIODIC = 1,

@@ -56,7 +56,7 @@ WEIR_ENUM(weir_log_recovery) {
  * @since 0.1
  */
 WEIR_ENUM(weir_log_durability) {
-    /** every write is */
+    /** every write is; the pieces of a record that fills several buffers soon after, by one flush */
     WEIR_LOG_DURABILITY_SYNC = 0,
     /** what was written, every `sync_interval_ns` */
     WEIR_LOG_DURABILITY_PERIODIC = 1,

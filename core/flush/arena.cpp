@@ -23,7 +23,7 @@ void *map_huge(std::size_t size) noexcept
 {
     auto *const room = static_cast<std::byte *>(map(size + kHugePage));
     if (room == nullptr)
-        return nullptr;
+        return map(size); // a limit on memory may have room for that
     std::size_t const before = -reinterpret_cast<uintptr_t>(room) % kHugePage;
     if (before != 0)
         munmap(room, before);

@@ -51,6 +51,7 @@ void FlushRing::complete(Batch &batch, int result) noexcept
     bool const by_waiter = batch.by_waiter;
     Lsn const start = batch.start;
     uint64_t first = 0, end = 0;
+    bool ended = false;
     {
         Locked const guard(mark_);
         last_write_ = monotonic_now() - batch.began;
@@ -59,10 +60,12 @@ void FlushRing::complete(Batch &batch, int result) noexcept
         batch.word.store(BatchWord::of(seen.sequence(), state).raw, relaxed); // under mark_
         if (result == 0 && !is_poisoned())
             pass_written(first, end);
+        else if (result != 0)
+            ended = condemn(-result, start); // before a flush that comes after it is believed
     }
     (by_waiter ? count_.by_waiters : count_.by_owner).fetch_add(1, relaxed); // for people
-    if (result != 0)
-        poison(-result, start);
+    if (ended)
+        tell_poison();
     if (by_waiter)
         commits_.fetch_sub(1, seq_cst); // before the wake-up of a leader
     // Who waits comes first, unless evidence takes a write of its own.
@@ -270,9 +273,14 @@ bool FlushRing::flush_now() noexcept
         upto = written_.load(relaxed); // under mark_
     }
     int const failed = upto > from && !is_poisoned() ? flush_files(from, upto) : 0;
-    if (failed == 0) {
+    bool ended = false;
+    {
+        // Before flushing_ is free: the kernel tells of a failure once, and the next flush, which
+        // succeeds, must not be believed.
         Locked const guard(mark_);
-        if (!is_poisoned()) {
+        if (failed != 0) {
+            ended = condemn(failed < 0 ? -failed : failed, upto);
+        } else if (!is_poisoned()) {
             flushed_ = larger(flushed_, upto);
             if (proven.lsn >= provable_.lsn)
                 provable_ = proven;
@@ -280,12 +288,13 @@ bool FlushRing::flush_now() noexcept
         }
     }
     flushing_.unlock();
-    if (failed != 0)
-        poison(failed < 0 ? -failed : failed, upto);
+    if (ended)
+        tell_poison();
     raise_durable();
     flush_gate_.wake_all();
     // The I/O thread may have come meanwhile, and gone because we were at it.
-    if (flush_upto_.load(seq_cst) > durable() || eager_.load(seq_cst) != 0)
+    bool const left = options_.durability == Durability::sync && wants_flush_.load(seq_cst) != 0;
+    if (left || flush_upto_.load(seq_cst) > durable() || eager_.load(seq_cst) != 0)
         kick();
     if (host_.advanced != nullptr && !is_poisoned())
         host_.advanced(host_.self, written(), durable());

@@ -31,7 +31,9 @@
 //   gates; a generation that is written is freed for g + N, and opens when somebody has zeroed it.
 //   With SYNC a batch goes with RWF_DSYNC. One that ends inside a chain, and those after it until
 //   that chain is durable, go without: then `wants_flush` is set until a flush has proven them, by
-//   who waits for one of them, or by the I/O thread when it has no write under way.
+//   who waits for one of them, or by the I/O thread when it has no write under way, or when as much
+//   as the ring holds is not proven. A flush that fails poisons before another one can begin: the
+//   kernel tells of a failure once.
 //
 // Invariants (the explorer's flush scenarios assert them, or the tests that are named)
 //    1  Reservations are disjoint and cover all from the first LSN to the tail.

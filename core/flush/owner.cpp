@@ -162,9 +162,12 @@ bool FlushRing::flush_due() noexcept
         Nanoseconds const age = monotonic_now() - owner_.last_flush;
         bool const is_news = safe_.lsn > provable_.lsn;
         bool const closing = state_.load(seq_cst) != static_cast<uint32_t>(State::open);
-        bool const idle = options_.durability == Durability::sync && owner_.in_flight == 0;
-        is_wanted =
-            is_news && (closing || idle || eager_.load(relaxed) != 0 || asked > provable_.lsn);
+        bool const sync = options_.durability == Durability::sync;
+        bool const idle = sync && owner_.in_flight == 0;
+        // who streams is never idle; a ring full is what may be lost when each write goes through
+        bool const far = sync && safe_.lsn - provable_.lsn >= arena_size_;
+        is_wanted = is_news &&
+                    (closing || idle || far || eager_.load(relaxed) != 0 || asked > provable_.lsn);
         is_old =
             is_news && options_.durability == Durability::periodic && age >= options_.sync_interval;
     }

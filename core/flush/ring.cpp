@@ -189,14 +189,28 @@ void FlushRing::kick() noexcept { io_.data->wake(io_.data_self); }
 
 void FlushRing::poison(int code, Lsn lsn) noexcept
 {
+    bool ended = false;
     {
         Locked const guard(mark_);
-        if (is_poisoned())
-            return;
-        poison_lsn_.store(lsn, relaxed); // published by poison_
-        // seq_cst: who publishes durable_, sleeps or opens a generation looks at it afterwards
-        poison_.store(static_cast<uint32_t>(code == 0 ? EIO : code), seq_cst);
+        ended = condemn(code, lsn);
     }
+    if (ended)
+        tell_poison();
+}
+
+/// Under mark_. False: the log is poisoned already.
+bool FlushRing::condemn(int code, Lsn lsn) noexcept
+{
+    if (is_poisoned())
+        return false;
+    poison_lsn_.store(lsn, relaxed); // published by poison_
+    // seq_cst: who publishes durable_, sleeps or opens a generation looks at it afterwards
+    poison_.store(static_cast<uint32_t>(code == 0 ? EIO : code), seq_cst);
+    return true;
+}
+
+void FlushRing::tell_poison() noexcept
+{
     attention_.fetch_or(kPoison, seq_cst);    // [A] an append that reserves after it sees it
     tail_.fetch_or(TailWord::kSeal, seq_cst); // [P] pairs with the look in open_next()
     wake_everybody();

@@ -223,8 +223,8 @@ class FlushRing {
         Crc32c digest;
         uint32_t records, first_outside, flags;
         uint64_t data_records, data_bytes, padding; ///< for people
-        Nanoseconds stuck_for, last_look; ///< at `scan`
-        Nanoseconds poll;                 ///< until the next look
+        Nanoseconds stuck_for, last_look;           ///< at `scan`
+        Nanoseconds poll;                           ///< until the next look
         Lsn plain_end; ///< of the last batch that ended inside a chain, so without RWF_DSYNC
         // eviction
         uint64_t evicting; ///< 1 + the generation that is copied, 0: none
@@ -265,6 +265,8 @@ class FlushRing {
         return buffers_[generation & buffer_mask_];
     }
     void kick() noexcept;
+    bool condemn(int code, Lsn lsn) noexcept; ///< the first half of poison()
+    void tell_poison() noexcept;              ///< the second
 
     // ring_hot.hpp
     bool is_full() const noexcept

@@ -406,9 +406,9 @@ class Matrix {
     struct alignas(kCacheLine) WorkPlace {
         Granule position[kSectors]; ///< the head that it last left there FREE, mostly
         uint32_t pressure;
-        uint32_t exact_fits;  ///< in a row: a block of the right size was there, not cut from a larger one
-        Granule exact_at;     ///< where the last of them was,
-        uint64_t beside;      ///< and what lay at its sides then
+        uint32_t exact_fits; ///< in a row: a FREE block was as long as it wanted
+        Granule exact_at;    ///< where the last of them was,
+        uint64_t beside;     ///< and what lay at its sides then
         KnownSteps known; ///< of the first thread with this place alone; others may share the rest
     };
     static constexpr unsigned kWorkPlaces = 32;

@@ -177,7 +177,7 @@ unsigned FlushWorld::begin_write(WriteRequest const &request, bool own)
             fail("invariant 6: LSN %llu is written twice", static_cast<unsigned long long>(lsn));
     uint32_t const crc = Crc32c().add(request.data, request.length).value();
     state_.writes[state_.write_count] = {
-        const_cast<WriteRequest *>(&request), lsn, request.length, crc, false, own, false};
+        const_cast<WriteRequest *>(&request), lsn, request.length, crc, false, own, false, false};
     return state_.write_count++;
 }
 
@@ -261,8 +261,15 @@ int FlushWorld::flush(void *self, File)
     system_call(self, "fdatasync ends");
     if (world.plan_.fail_flush >= 0)
         return -EIO;
+    if (world.plan_.flush_fails_once && !world.state_.flush_failed) {
+        world.state_.flush_failed = true;
+        for (unsigned i = 0; i < world.state_.write_count; i++)
+            if (!world.state_.writes[i].on_disk)
+                world.state_.writes[i].lost = true;
+        return -EIO;
+    }
     for (unsigned i = 0; i < world.state_.write_count; i++)
-        world.state_.writes[i].on_disk |= (done >> i & 1) != 0;
+        world.state_.writes[i].on_disk |= (done >> i & 1) != 0 && !world.state_.writes[i].lost;
     return 0;
 }
 
@@ -364,6 +371,9 @@ void FlushWorld::overslept(int who)
                     name_of(slept_on(who)).c_str());
     if (state_.owner_sleeps < kLongestSleep)
         return;
+    if (plan_.options.durability == Durability::sync && peek(ring_->poison_) == 0 &&
+        ring_->safe_.lsn > ring_->provable_.lsn)
+        return fail("the I/O thread sleeps for ever, and what is written lacks its flush");
     for (int i = 0; i < fibres(); i++)
         if (i != owner_ && is_asleep(i))
             return fail("invariants 11, 12: %c sleeps on %s, and the I/O thread for ever",

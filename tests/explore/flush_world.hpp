@@ -19,9 +19,10 @@ struct FlushPlan {
     bool newest_first = false; ///< the device completes the last request first
     int fail_write = -1;       ///< which write fails
     int fail_flush = -1;
-    bool has_owner = true; ///< the last fibre is the I/O thread
-    int poison = 0;        ///< with what the log may end poisoned
-    bool deaths = false;   ///< the killable fibres may die
+    bool flush_fails_once = false; ///< the first one, and what it covered is lost
+    bool has_owner = true;         ///< the last fibre is the I/O thread
+    int poison = 0;                ///< with what the log may end poisoned
+    bool deaths = false;           ///< the killable fibres may die
 
     FlushPlan();
 };
@@ -85,6 +86,7 @@ class FlushWorld : public Scenario {
         uint32_t length, crc;
         bool done, own;
         bool on_disk; ///< done with RWF_DSYNC, or before a flush began that has ended
+        bool lost;    ///< by the flush that failed
     };
     /// All that changes and is not in the image.
     struct State {
@@ -97,7 +99,7 @@ class FlushWorld : public Scenario {
         unsigned durable_count;
         Lsn durable, written, cut;
         uint64_t generation;
-        bool woken, poison_returned, refuses_more;
+        bool woken, poison_returned, refuses_more, flush_failed;
         Nanoseconds owner_sleeps;
         int failing;
         uint32_t sleep_word;

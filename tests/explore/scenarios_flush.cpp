@@ -144,6 +144,27 @@ void register_ends()
         {appends(4), [](Appender &me) { me.ring().poison(5, 0); }});
 }
 
+/// Flushes of what was written without RWF_DSYNC: pieces of one record, or another durability.
+void register_flushes()
+{
+    FlushPlan once;
+    once.poison = EIO;
+    once.flush_fails_once = true;
+    add("f_flush_once", "a flush fails, the next one would not, and what it covered is lost", 2,
+        once, {commits(1, 900), commits(1)});
+    once.options.durability = Durability::none;
+    add("f_flush_once_none", "the same with Durability::none", 2, once, {commits(1), commits(1)});
+    FlushPlan plan;
+    add("f_behind", "a piece is written while others are flushed, and nobody waits for it", 2, plan,
+        {commits(1, 900), appends(4)});
+    add("f_mixed_large", "with a time limit, and one who leads, for records in pieces", 2, plan,
+        {commits(1, 600), commits(1, kHalf, kSecond), commits(1)});
+    plan.options.commit_depth = 2;
+    plan.options.segment_size = 1024;
+    add("f_segments", "one flush for pieces in several segments", 2, plan,
+        {commits(1, 900), commits(2, kHalf)});
+}
+
 void register_evictions()
 {
     FlushPlan plan;
@@ -178,6 +199,7 @@ void register_flush()
     register_appending();
     register_waiting();
     register_ends();
+    register_flushes();
     register_evictions();
 }
 

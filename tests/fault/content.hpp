@@ -24,7 +24,8 @@ class Content {
             memcpy(result.data() + k * kWord, &word, kWord);
         }
         uint64_t const last = word_at(words);
-        memcpy(result.data() + words * kWord, &last, first % kWord);
+        if (first % kWord != 0) // nothing may have no address
+            memcpy(result.data() + words * kWord, &last, first % kWord);
         for (uint64_t i = kPeriod; i < length; i += kPeriod)
             memcpy(result.data() + i, result.data(), std::min(kPeriod, length - i));
         return result;
@@ -39,7 +40,8 @@ class Content {
             differ |= word ^ word_at(k);
         }
         uint64_t const last = word_at(words);
-        return differ == 0 && memcmp(bytes + words * kWord, &last, first % kWord) == 0 &&
+        return differ == 0 &&
+               (first % kWord == 0 || memcmp(bytes + words * kWord, &last, first % kWord) == 0) &&
                (length == first || memcmp(bytes, bytes + kPeriod, length - kPeriod) == 0);
     }
 

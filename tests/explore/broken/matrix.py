@@ -32,7 +32,7 @@ INDEX = [
          sees="cannot be found", within=[BLOCK]),
     rule("bitset rule 2 (clear looks again)", "bits_set_clear", (1, 0, 0),
          (BITS, "    if (at.load(seq_cst) != 0) // [C]", "    if (false) // [C]"), sees="I1"),
-    rule("bitset rule 2, in the matrix", "hints_other", (1, 0, 0),
+    rule("bitset rule 2, in the matrix", "hints_other", (2, 0, 0),
          (BITS, "    if (at.load(seq_cst) != 0) // [C]", "    if (false) // [C]"),
          sees="invariant 4"),
     rule("bitset rule 3 (who clears a class bit looks again)", "hintsdeep", (1, 0, 0),

@@ -834,7 +834,7 @@ pub const WEIR_LOG_RECOVERY_POINT_IN_TIME: weir_log_recovery = 1;
 
 /// What becomes durable while nobody waits.
 pub type weir_log_durability = u32;
-/// every write is
+/// every write is; the pieces of a record that fills several buffers soon after, by one flush
 pub const WEIR_LOG_DURABILITY_SYNC: weir_log_durability = 0;
 /// what was written, every `sync_interval_ns`
 pub const WEIR_LOG_DURABILITY_PERIODIC: weir_log_durability = 1;

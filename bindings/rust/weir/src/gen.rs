@@ -666,7 +666,7 @@ impl LogRecovery {
 pub struct LogDurability(pub u32);
 
 impl LogDurability {
-    /// every write is
+    /// every write is; the pieces of a record that fills several buffers soon after, by one flush
     pub const SYNC: Self = Self(0);
     /// what was written, every `sync_interval_ns`
     pub const PERIODIC: Self = Self(1);
