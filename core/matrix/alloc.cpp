@@ -15,6 +15,7 @@ namespace {
 /// Quick searches before a contended sector is grown: a split takes well under a microsecond.
 constexpr int kContendedTries = 8;
 constexpr unsigned kLongestBackOff = 10; // powers of two of pauses
+constexpr uint32_t kMostVainTurns = 16;
 constexpr uint64_t kLargestStep = uint64_t{64} << 20;
 /// Rounds in which others may be faster in taking what was healed or grown.
 constexpr int kHealTries = 1000;
@@ -42,6 +43,16 @@ void back_off(unsigned exponent) noexcept
 {
     for (unsigned i = 0; i < 1u << smaller(exponent, kLongestBackOff); ++i)
         spin_pause();
+}
+
+// Hints of a WorkPlace, which threads may share.
+template <class T> T guess(T const &hint) noexcept
+{
+    return __atomic_load_n(&hint, __ATOMIC_RELAXED);
+}
+template <class T> void note(T &hint, T value) noexcept
+{
+    __atomic_store_n(&hint, value, __ATOMIC_RELAXED);
 }
 
 /// Waiting for somebody who may be stopped: spin, yield, sleep; at most the matrix's stall.
@@ -140,23 +151,28 @@ Status Matrix::alloc_shared(uint64_t size, uint64_t &ret_ref, void **ret_data) n
 WEIR_COLD bool Matrix::is_disturbed(WorkPlace &place, Sector const &sector, Run run) const noexcept
 {
     uint64_t const beside = sector.sides(run);
-    bool const again = run.head == place.exact_at && beside != place.beside;
-    place.exact_fits = again ? place.exact_fits + 1 : 0;
-    place.exact_at = run.head;
-    place.beside = beside;
-    return place.exact_fits >= kDisturbances;
+    bool const again = run.head == guess(place.exact_at) && beside != guess(place.beside);
+    uint32_t const fits = again ? guess(place.exact_fits) + 1 : 0;
+    note(place.exact_fits, fits);
+    note(place.exact_at, run.head);
+    note(place.beside, beside);
+    return fits >= kDisturbances << smaller(guess(place.vain_turns), kMostVainTurns);
 }
 
 /// Leaves the block to merge with what the neighbour frees, and waits as who finds it taken does:
-/// from then on both want the same block, and take turns.
+/// from then on both want the same block, and take turns. If it stays as it was, perhaps the caller
+/// himself changes what lies beside it: the next time it takes twice as many disturbances.
 WEIR_COLD Status Matrix::alloc_in_turn(uint64_t size, Sector &sector, Run run, Caller const &self,
                                        uint64_t &ret_ref, void **ret_data) noexcept
 {
     WorkPlace &place = work_place(self);
     sector.release_hot(run, self.owner(), known_steps(place, self));
     self.close();
-    place.exact_fits = 0;
+    note(place.exact_fits, uint32_t{0});
     back_off(press(place));
+    BlockWord const now = sector.word(run.head, relaxed);
+    bool const vain = now.is(Kind::free) && now.granules() == run.length;
+    note(place.vain_turns, vain ? smaller(guess(place.vain_turns) + 1, kMostVainTurns) : 0);
     return alloc_shared_properly(size, ret_ref, ret_data);
 }
 
@@ -364,7 +380,8 @@ uint64_t Matrix::missing_for(Sector const &sector, Need need) noexcept
 }
 
 /// How far a sector grows for a need: a 256th of what there is, so that many small growths do not
-/// become many system calls, and hardly more than the need is committed; ENOMEM at the capacity or at the sector's end.
+/// become many system calls, and hardly more than the need is committed; ENOMEM at the capacity or
+/// at the sector's end.
 Result<Granules> Matrix::growth_step(unsigned index, Need need) const noexcept
 {
     Sector const &sector = sectors_[index];

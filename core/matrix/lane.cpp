@@ -266,9 +266,12 @@ Lane *Matrix::put_in_place(Lane &lane, uint32_t number) noexcept
     uint64_t const me = thread_pointer();
     if (me == 0)
         return &lane; // this machine has none
-    lane.belong_to(me);
+    if (!lane.is_of(me))
+        lane.belong_to(me);
     Lane **const place = number == 0 ? &first_lane_ : &lane_at_[thread_place(me)];
-    __atomic_store_n(place, &lane, __ATOMIC_RELEASE); // pairs with lane_here()
+    // The look first: others read that line in each call, and mostly nothing is new.
+    if (__atomic_load_n(place, __ATOMIC_RELAXED) != &lane)
+        __atomic_store_n(place, &lane, __ATOMIC_RELEASE); // pairs with lane_here()
     return &lane;
 }
 

@@ -11,8 +11,9 @@
 //
 //   The magazines are process memory, and an entry is a hint: it says where a CACHED block may be,
 //   and the word decides. So nobody but the lane's thread touches entries (what threads pass to each
-//   other goes through depot.hpp), a dead process's lane needs no emptying (healing meets its CACHED words on its walk), a fork child forgets its copies
-//   (their identity is the parent's), and a scribbling peer cannot lead us outside the segment.
+//   other goes through depot.hpp), a dead process's lane needs no emptying (healing meets its CACHED
+//   words on its walk), a fork child forgets its copies (their identity is the parent's), and a
+//   scribbling peer cannot lead us outside the segment.
 //
 // States of a head, besides those of matrix.hpp
 //   ALLOCATED --push--> CACHED(me, k) --pop--> ALLOCATED(me, k)

@@ -409,6 +409,7 @@ class Matrix {
         uint32_t exact_fits; ///< in a row: a FREE block was as long as it wanted
         Granule exact_at;    ///< where the last of them was,
         uint64_t beside;     ///< and what lay at its sides then
+        uint32_t vain_turns; ///< in a row: nobody took or merged what it left
         KnownSteps known; ///< of the first thread with this place alone; others may share the rest
     };
     static constexpr unsigned kWorkPlaces = 32;

@@ -98,21 +98,23 @@ WEIR_HOT Run Sector::free_alone(Run run, BlockWord found, Healing &healing) noex
 /// comes after its publication, so two who publish side by side do not miss each other.
 WEIR_HOT Run Sector::list_late(Run run, BlockWord published, Healing &healing) noexcept
 {
-    Owner const self = healing.self;
-    if (is_free_at(run.end())) {
-        if (change(run.head, published, published.as_claimed(self, run.length)))
-            return release_run(run, self);
-        return run; // somebody has it: he lists what he leaves
-    }
-    Neighbour const left = left_of(run.head);
-    if (left.length != 0 && claim_free(left.head, left.word, self))
-        return release_run({left.head, left.length}, self);
+    // First, also if it does not stay: who takes it now relies on us for what he leaves (publish()).
     uint64_t const chunk = chunk_of(run.head);
     if (healing.hints.group != chunk >> kRadixShift) {
         set_late(healing.hints);
         healing.hints.group = chunk >> kRadixShift;
     }
     healing.hints.add(chunk, bit(run.head & (kChunk - 1)), size_step(run.length));
+
+    Owner const self = healing.self;
+    if (is_free_at(run.end())) {
+        if (change(run.head, published, published.as_claimed(self, run.length)))
+            return release_run(run, self);
+        return run; // somebody has it, and looks
+    }
+    Neighbour const left = left_of(run.head);
+    if (left.length != 0 && claim_free(left.head, left.word, self))
+        return release_run({left.head, left.length}, self);
     return run;
 }
 

@@ -229,7 +229,8 @@ void register_hints()
         {used(1), open(1), used(1), used(1)},
         {then(alloc_free(1), then(alloc_free(1), allocs(1))), then(frees(2), alloc_free(1))});
     add("disturbed_heal", "the same, and somebody heals", 2, {used(1), open(1), used(1), used(1)},
-        {then(alloc_free(1), then(alloc_free(1), allocs(1))), then(frees(2), alloc_free(1)), heals()});
+        {then(alloc_free(1), then(alloc_free(1), allocs(1))), then(frees(2), alloc_free(1)),
+         heals()});
     add("heal_listed", "what the dead one had not listed is in somebody's hand when he is healed",
         2, {used(7), used(1)}, {frees(0), allocs(1), heals()});
     add("late_clear", "the hint of a block that was made where an absorbed one had been", 3,
@@ -348,6 +349,8 @@ void register_healing()
         {used(2, 0), used(1), used(4, 0), used(2), used(1), used(1, 0), used(1), used(2, 0),
          used(2)},
         {frees(0), heals(), alloc_free(1)});
+    add("heal_taken", "what healing published is taken before its look at the right", 2,
+        {used(1), used(11, 0), used(1), used(3)}, {frees(1), heals(), frees(2), allocs(3)});
     add("heal_split", "a heal beside a split", 2, {open(6), used(2)},
         {allocs(2), heals(), frees(1)});
     add("heal_alloc", "an allocation that must heal", 2, {open(2), used(2), used(2), used(2)},
