@@ -128,14 +128,22 @@ Status Matrix::alloc_shared(uint64_t size, uint64_t &ret_ref, void **ret_data) n
     Run const run = sector.search_quickly(length, position(place, home), self);
     if (!WEIR_LIKELY(run.length != 0))
         return alloc_shared_properly(size, ret_ref, ret_data);
-    if (!WEIR_LIKELY(run.length != length) && is_disturbed(place, sector, run))
-        return alloc_in_turn(size, sector, run, self, ret_ref, ret_data);
+    if (!WEIR_LIKELY(run.length != length))
+        return alloc_whole(size, run, ret_ref, ret_data);
+    return hand_out_shared(sector, place, run, length, self, ret_ref, ret_data);
+}
 
+/// The end of a block that was found: our window is open.
+WEIR_HOT Status Matrix::hand_out_shared(Sector &sector, WorkPlace &place, Run run, Granules length,
+                                        Caller const &self, uint64_t &ret_ref,
+                                        void **ret_data) noexcept
+{
     Run const mine =
         sector.cut_right(run, length, run.length, self.owner(), known_steps(place, self));
     BlockWord const word = sector.hand_out(mine, self.owner(), 0);
     self.close();
-    remember(place, home, run.head); // there the rest of the free block stays
+    remember(place, static_cast<unsigned>(&sector - sectors_),
+             run.head); // there the rest of the free block stays
     relax(place, 1);
     self.count(self.counters().allocs, relaxed); // for people
     uint64_t const offset = sector.offset_of(mine.head);
@@ -159,6 +167,19 @@ WEIR_COLD bool Matrix::is_disturbed(WorkPlace &place, Sector const &sector, Run 
     return fits >= kDisturbances << smaller(guess(place.vain_turns), kMostVainTurns);
 }
 
+/// The block that was found is as long as what is wanted. Apart from the usual way, which keeps
+/// nothing over a call.
+WEIR_COLD Status Matrix::alloc_whole(uint64_t size, Run run, uint64_t &ret_ref,
+                                     void **ret_data) noexcept
+{
+    Caller const self = caller();
+    Sector &sector = sectors_[sector_for(size)];
+    WorkPlace &place = work_place(self);
+    if (is_disturbed(place, sector, run))
+        return alloc_in_turn(size, sector, run, self, ret_ref, ret_data);
+    return hand_out_shared(sector, place, run, run.length, self, ret_ref, ret_data);
+}
+
 /// Leaves the block to merge with what the neighbour frees, and waits as who finds it taken does:
 /// from then on both want the same block, and take turns. If it stays as it was, perhaps the caller
 /// himself changes what lies beside it: the next time it takes twice as many disturbances.
@@ -170,7 +191,7 @@ WEIR_COLD Status Matrix::alloc_in_turn(uint64_t size, Sector &sector, Run run, C
     self.close();
     note(place.exact_fits, uint32_t{0});
     back_off(press(place));
-    BlockWord const now = sector.word(run.head, relaxed);
+    BlockWord const now = sector.word(run.head, relaxed); // compared only
     bool const vain = now.is(Kind::free) && now.granules() == run.length;
     note(place.vain_turns, vain ? smaller(guess(place.vain_turns) + 1, kMostVainTurns) : 0);
     return alloc_shared_properly(size, ret_ref, ret_data);

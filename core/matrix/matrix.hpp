@@ -440,6 +440,9 @@ class Matrix {
         __atomic_store_n(&place.pressure, now, __ATOMIC_RELAXED);
         return now / kPressureStep;
     }
+    Status hand_out_shared(Sector &sector, WorkPlace &place, Run run, Granules length,
+                           Caller const &self, uint64_t &ret_ref, void **ret_data) noexcept;
+    Status alloc_whole(uint64_t size, Run run, uint64_t &ret_ref, void **ret_data) noexcept;
     bool is_disturbed(WorkPlace &place, Sector const &sector, Run run) const noexcept;
     Status alloc_in_turn(uint64_t size, Sector &sector, Run run, Caller const &self,
                          uint64_t &ret_ref, void **ret_data) noexcept;
