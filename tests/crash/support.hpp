@@ -10,6 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <cctype>
 #include <cerrno>
 #include <csignal>
 #include <cstdarg>
@@ -106,13 +107,16 @@ inline std::string segment_name(char const *test)
     return std::string("crash-") + test + "-" + std::to_string(getpid());
 }
 
-/// How many files in /dev/shm have this text in their name.
-inline int files_with(std::string const &part)
+/// How many files in /dev/shm have this name, or it and something behind it in theirs. It ends with
+/// the number of a process, and no longer number is meant.
+inline int files_with(std::string const &name)
 {
     DIR *const folder = opendir("/dev/shm");
     int count = 0;
-    while (dirent const *const entry = readdir(folder))
-        count += std::strstr(entry->d_name, part.c_str()) != nullptr ? 1 : 0;
+    while (dirent const *const entry = readdir(folder)) {
+        char const *const found = std::strstr(entry->d_name, name.c_str());
+        count += found != nullptr && std::isdigit(found[name.size()]) == 0 ? 1 : 0;
+    }
     closedir(folder);
     return count;
 }
