@@ -243,11 +243,11 @@ FlushRing::Batch &FlushRing::finalise() noexcept
 
 /// Whether the batch goes with RWF_DSYNC. What ends inside a chain proves no more than what lies
 /// before that: one flush for the whole of it is less work for the device than one for each piece.
-/// The batch that ends the chain then needs that flush, too.
+/// The batch that ends the chain then needs that flush, too. Where errors are shared, none goes so.
 bool FlushRing::writes_through() noexcept
 {
     Cutter &c = cutter_;
-    if (c.inside)
+    if (c.inside || options_.shares_errors)
         c.plain_end = c.end;
     return options_.durability == Durability::sync && c.plain_end <= durable();
 }

@@ -33,7 +33,9 @@
 //   that chain is durable, go without: then `wants_flush` is set until a flush has proven them, by
 //   who waits for one of them, or by the I/O thread when it has no write under way, or when as much
 //   as the ring holds is not proven. A flush that fails poisons before another one can begin: the
-//   kernel tells of a failure once.
+//   kernel tells of a failure once. For the same reason nothing goes with RWF_DSYNC where the page
+//   cache holds the bytes: of two such writes one may be told of the other's failure, and the other
+//   of success (the kernel keeps one error for a file and forgets it when it has told it).
 //
 // Invariants (the explorer's flush scenarios assert them, or the tests that are named)
 //    1  Reservations are disjoint and cover all from the first LSN to the tail.
@@ -80,6 +82,7 @@
 //   is written, in every mode (with SYNC that is on disk): a chain may be longer than the ring.
 //   Waiters with a time limit sleep at gates of their own, or they would take a leader's wake-up.
 //   Pieces of a chain share one flush also with SYNC: each acknowledges nothing by itself.
+//   Neither is RWF_DSYNC used without O_DIRECT, see above.
 //
 // What it trusts and checks
 //   Process memory is trusted, arguments are checked. The caller's bytes may change while they are

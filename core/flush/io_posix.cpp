@@ -495,7 +495,8 @@ FileOps const PosixFiles::kOps = {
 };
 
 namespace {
-/// The new folder's name lies in its parent.
+/// The folder's name lies in its parent. Perhaps it is new: made by us, or by somebody who died before
+/// this.
 Status make_name_durable(int folder) noexcept
 {
     int const parent = sys::open_at(folder, "..", O_RDONLY | O_DIRECTORY, 0);
@@ -508,17 +509,16 @@ Status make_name_durable(int folder) noexcept
 
 Status open_top(char const *folder, bool create, uint32_t mode, int &ret) noexcept
 {
-    long made = -EEXIST;
     if (create) {
         unsigned const enter = (mode & 0444) >> 2;
-        made = sys::call(SYS_mkdirat, AT_FDCWD, folder, (mode & 0777) | enter);
+        long const made = sys::call(SYS_mkdirat, AT_FDCWD, folder, (mode & 0777) | enter);
         if (made < 0 && made != -EEXIST)
             return from(made);
     }
     ret = sys::open_at(AT_FDCWD, folder, O_RDONLY | O_DIRECTORY, 0);
     if (ret < 0)
         return from(ret);
-    return made == 0 ? make_name_durable(ret) : kOk;
+    return create ? make_name_durable(ret) : kOk;
 }
 } // namespace
 

@@ -23,6 +23,9 @@ struct RingOptions {
     uint32_t buffer_count = 8;        ///< N; power of two, at least 2
     uint32_t block = 4096;
     Durability durability = Durability::sync;
+    /// The page cache: of two syncs of a file under way, one may be told of what befell the other's
+    /// bytes, and the other of nothing. SYNC then flushes, one flush at a time.
+    bool shares_errors = false;
     uint32_t commit_depth = 2;                      ///< writes of waiters in flight
     uint32_t write_depth = 4;                       ///< writes of the I/O thread in flight
     Nanoseconds group_window = 0;                   ///< a cut on request may wait so long
@@ -225,7 +228,7 @@ class FlushRing {
         uint64_t data_records, data_bytes, padding; ///< for people
         Nanoseconds stuck_for, last_look;           ///< at `scan`
         Nanoseconds poll;                           ///< until the next look
-        Lsn plain_end; ///< of the last batch that ended inside a chain, so without RWF_DSYNC
+        Lsn plain_end; ///< of the last batch that made plain writes necessary: writes_through()
         // eviction
         uint64_t evicting; ///< 1 + the generation that is copied, 0: none
         std::byte *out;    ///< where to

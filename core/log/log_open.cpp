@@ -136,6 +136,7 @@ Status Log::make_ring() noexcept
     with.buffer_size = smaller(with.buffer_size, with.segment_size / 4);
     if (with.buffer_size < with.block)
         return error(EINVAL);
+    with.shares_errors = !limits_.direct;
     RingHost host;
     host.self = this;
     host.file_at = [](void *self, Lsn lsn) {

@@ -43,9 +43,12 @@ struct OpenHandle {
             return allocated.code == -EINVAL ? error(ENOMEM) : allocated;
         format(block.data);
         Status const bound = matrix.bind_object(name, kind, block.ref);
-        if (!bound.ok())
-            static_cast<void>(matrix.free(block.ref)); // ours still
-        return bound;
+        if (bound.ok())
+            return bound;
+        static_cast<void>(matrix.free(block.ref)); // ours still
+        // Nobody but us had a right to the block: somebody has written over its word.
+        bool const lost = bound.code == -kStale || bound.code == -EPERM;
+        return lost ? error(kCorrupt) : bound;
     }
     /// Opens an object: the handle that this matrix handle has of it, else `spare`, which is then
     /// taken. `prepare(handle, ref)` looks whether the object is what is wanted, and fills the spare.

@@ -226,6 +226,27 @@ Test(log_basics, a_limit_of_zero_starts_the_flush_and_does_not_wait)
     weir_log_close(log);
 }
 
+// Of two writes through the page cache that are synced at once, one may be told of the other's failure.
+Test(log_basics, what_goes_through_the_page_cache_is_durable_by_flushes_alone)
+{
+    constexpr unsigned kCommits = 5;
+    for (uint32_t backend : {WEIR_LOG_BACKEND_AUTO, WEIR_LOG_BACKEND_PWRITEV2}) {
+        LogFolder const folder;
+        weir_log_options options = small_log();
+        options.direct = WEIR_LOG_DIRECT_NEVER;
+        options.backend = backend;
+        weir_log *const log = open_log(folder, options);
+        for (unsigned i = 0; i < kCommits; ++i)
+            must(weir_log_wait(log, append(log, "committed"),
+                               i % 2 == 0 ? -1 : 10000 * kMillisecond));
+        weir_log_info const stats = info_of(log);
+        check_eq(stats.direct, 0);
+        check_ge(stats.flushes, kCommits);
+        weir_log_close(log);
+        check_eq(read_all(folder).size(), kCommits);
+    }
+}
+
 Test(log_basics, each_durability_makes_durable_what_is_waited_for)
 {
     for (uint32_t durability :

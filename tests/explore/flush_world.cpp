@@ -188,13 +188,32 @@ int FlushWorld::end_write(unsigned index)
         fail("invariant 5: bytes changed under a write at LSN %llu",
              static_cast<unsigned long long>(write.lsn));
     write.done = true;
-    write.on_disk = write.request->durable;
+    write.on_disk = write.request->durable && plan_.fail_writeback < 0;
     if (state_.failing >= 0 && state_.failing-- == 0) {
         write.length = 0;
         return -EIO;
     }
     std::memcpy(state_.disk + write.lsn, write.request->data, write.length);
     return 0;
+}
+
+/// The page cache brings a write to the disk, or fails and remembers that.
+void FlushWorld::write_back(unsigned index)
+{
+    Write &write = state_.writes[index];
+    if (write.on_disk || write.lost)
+        return;
+    write.lost = static_cast<int>(index) == plan_.fail_writeback;
+    write.on_disk = !write.lost;
+    state_.cache_failed |= write.lost;
+}
+
+/// Who asks next is told of a failure, whosever it was; nobody is told again.
+int FlushWorld::take_error()
+{
+    int const code = state_.cache_failed ? -EIO : 0;
+    state_.cache_failed = false;
+    return code;
 }
 
 Status FlushWorld::submit(void *self, WriteRequest *request)
@@ -211,7 +230,12 @@ int FlushWorld::write_now(void *self, WriteRequest const *request)
     system_call(request, "pwritev2 begins");
     unsigned const index = world.begin_write(*request, true);
     system_call(request, "pwritev2 ends");
-    return world.end_write(index);
+    int const code = world.end_write(index);
+    if (world.plan_.fail_writeback < 0 || !request->durable)
+        return code;
+    world.write_back(index);
+    system_call(request, "pwritev2 looks for errors");
+    return world.take_error();
 }
 
 unsigned FlushWorld::reap(void *self, WriteRequest **ret, unsigned most, Nanoseconds timeout)
@@ -237,6 +261,10 @@ unsigned FlushWorld::reap(void *self, WriteRequest **ret, unsigned most, Nanosec
         return 0;
     WriteRequest *const request = s.writes[found].request;
     request->result = world.end_write(found);
+    if (world.plan_.fail_writeback >= 0 && request->durable) {
+        world.write_back(found);
+        request->result = world.take_error();
+    }
     note_change();
     ret[0] = request;
     return 1;
@@ -259,6 +287,13 @@ int FlushWorld::flush(void *self, File)
     for (unsigned i = 0; i < world.state_.write_count; i++)
         done |= world.state_.writes[i].done ? 1u << i : 0;
     system_call(self, "fdatasync ends");
+    if (world.plan_.fail_writeback >= 0) {
+        for (unsigned i = 0; i < world.state_.write_count; i++)
+            if ((done >> i & 1) != 0)
+                world.write_back(i);
+        system_call(self, "fdatasync looks for errors");
+        return world.take_error();
+    }
     if (world.plan_.fail_flush >= 0)
         return -EIO;
     if (world.plan_.flush_fails_once && !world.state_.flush_failed) {

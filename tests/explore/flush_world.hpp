@@ -20,6 +20,7 @@ struct FlushPlan {
     int fail_write = -1;       ///< which write fails
     int fail_flush = -1;
     bool flush_fails_once = false; ///< the first one, and what it covered is lost
+    int fail_writeback = -1;       ///< which write's bytes the page cache cannot write to the disk
     bool has_owner = true;         ///< the last fibre is the I/O thread
     int poison = 0;                ///< with what the log may end poisoned
     bool deaths = false;           ///< the killable fibres may die
@@ -100,6 +101,7 @@ class FlushWorld : public Scenario {
         Lsn durable, written, cut;
         uint64_t generation;
         bool woken, poison_returned, refuses_more, flush_failed;
+        bool cache_failed; ///< the page cache knows of a failure that it has not told
         Nanoseconds owner_sleeps;
         int failing;
         uint32_t sleep_word;
@@ -114,6 +116,8 @@ class FlushWorld : public Scenario {
 
     unsigned begin_write(WriteRequest const &request, bool own);
     int end_write(unsigned index);
+    void write_back(unsigned index);
+    int take_error();
     Lsn contiguous(bool on_disk) const;
     void tail_changed(int who);
     void durable_changed();

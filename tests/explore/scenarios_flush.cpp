@@ -154,6 +154,14 @@ void register_flushes()
         once, {commits(1, 900), commits(1)});
     once.options.durability = Durability::none;
     add("f_flush_once_none", "the same with Durability::none", 2, once, {commits(1), commits(1)});
+    FlushPlan cache;
+    cache.poison = EIO;
+    cache.options.shares_errors = true;
+    cache.options.commit_depth = 2;
+    for (cache.fail_writeback = 0; cache.fail_writeback < 2; cache.fail_writeback++)
+        add(cache.fail_writeback == 0 ? "f_cache" : "f_cache_later",
+            "the page cache fails to write, and tells one of two", 2, cache,
+            {commits(1), commits(1)});
     FlushPlan plan;
     add("f_behind", "a piece is written while others are flushed, and nobody waits for it", 2, plan,
         {commits(1, 900), appends(4)});
