@@ -70,7 +70,7 @@ struct SubscriberInfo {
 };
 
 /// What one subscription keeps in its process.
-struct Reader {
+struct ReaderState {
     Hand hand;
     int slot = -1;                    ///< broadcast: its place in the table of subscribers
     SubscriberWord joined{};          ///< what it wrote there
@@ -101,14 +101,14 @@ class Ring {
             wake_if_room(level);
     }
     /// EAGAIN: nothing waits.
-    Status read(Reader &reader, Message &ret) noexcept;
+    Status read(ReaderState &reader, Message &ret) noexcept;
     /// Whether read() would find something; changes nothing.
-    bool has_message(Reader const &reader) noexcept;
-    Status answer(Reader &reader, Message const &message, Answer how) noexcept;
+    bool has_message(ReaderState const &reader) noexcept;
+    Status answer(ReaderState &reader, Message const &message, Answer how) noexcept;
     /// Broadcast: ENOSPC if there are 64. Queue: nothing to do in the ring.
-    Status join(Reader &reader) noexcept;
+    Status join(ReaderState &reader) noexcept;
     /// Gives back what is in its hand.
-    void leave(Reader &reader) noexcept;
+    void leave(ReaderState &reader) noexcept;
     void inquire(ChannelInfo &ret) const noexcept;
     /// Of broadcast. Calls `visit(info)` for each; stops at anything but 0 and returns it.
     template <class Visit> int each_subscriber(Visit visit) const noexcept;
@@ -217,22 +217,22 @@ class Ring {
     }
 
     // ring_read.cpp: queue
-    Status read_properly(Reader &reader, Message &ret) noexcept;
-    Look look_at_head(Reader &reader, Message &ret) noexcept;
-    Look look(Reader &reader, Message &ret) noexcept;
-    Look look_at_level(Reader &reader, unsigned level, Message &ret) noexcept;
-    Look look_at_redelivery(Reader &reader, unsigned level, Message &ret) noexcept;
-    Look look_from_head(Reader &reader, unsigned level, Message &ret) noexcept;
+    Status read_properly(ReaderState &reader, Message &ret) noexcept;
+    Look look_at_head(ReaderState &reader, Message &ret) noexcept;
+    Look look(ReaderState &reader, Message &ret) noexcept;
+    Look look_at_level(ReaderState &reader, unsigned level, Message &ret) noexcept;
+    Look look_at_redelivery(ReaderState &reader, unsigned level, Message &ret) noexcept;
+    Look look_from_head(ReaderState &reader, unsigned level, Message &ret) noexcept;
     bool filled_meanwhile(unsigned level, uint64_t from, uint64_t to) const noexcept;
-    bool grab(Reader &reader, Spot spot, CellWord full, Message &ret) noexcept;
-    bool grab_hot(Reader &reader, Spot spot, Cell &at, CellWord full, Message &ret) noexcept;
+    bool grab(ReaderState &reader, Spot spot, CellWord full, Message &ret) noexcept;
+    bool grab_hot(ReaderState &reader, Spot spot, Cell &at, CellWord full, Message &ret) noexcept;
     void unmark(Spot spot) noexcept;
     void give_back(Spot spot, CellWord held) noexcept;
-    Status answer_held(Reader &reader, Message const &message, Answer how) noexcept;
-    unsigned most_urgent(Reader const &reader) noexcept;
-    bool find_first(Reader const &reader, unsigned level, Spot &ret) noexcept;
+    Status answer_held(ReaderState &reader, Message const &message, Answer how) noexcept;
+    unsigned most_urgent(ReaderState const &reader) noexcept;
+    bool find_first(ReaderState const &reader, unsigned level, Spot &ret) noexcept;
     bool find_first_of_queue(unsigned level, Spot &ret) noexcept;
-    static void describe(Reader &reader, Spot spot, Cell const &at, uint64_t size,
+    static void describe(ReaderState &reader, Spot spot, Cell const &at, uint64_t size,
                          Message &ret) noexcept
     {
         // relaxed: published by FULL, which we have read
@@ -255,18 +255,18 @@ class Ring {
     Status free_posted(Ref ref) noexcept;
 
     // ring_broadcast.cpp
-    Look look_from_cursor(Reader &reader, unsigned level, Message &ret) noexcept;
-    Look look_at_cursor(Reader &reader, Message &ret) noexcept;
-    Look pick_up(Reader &reader, Spot spot, CellWord full, Message &ret) noexcept;
-    void step_over(Reader &reader, Spot spot) noexcept;
-    void rewind(Reader &reader, Spot spot) noexcept;
-    void hand_back(Reader &reader, Spot spot, bool gone) noexcept;
+    Look look_from_cursor(ReaderState &reader, unsigned level, Message &ret) noexcept;
+    Look look_at_cursor(ReaderState &reader, Message &ret) noexcept;
+    Look pick_up(ReaderState &reader, Spot spot, CellWord full, Message &ret) noexcept;
+    void step_over(ReaderState &reader, Spot spot) noexcept;
+    void rewind(ReaderState &reader, Spot spot) noexcept;
+    void hand_back(ReaderState &reader, Spot spot, bool gone) noexcept;
     void let_go(Cell &at, Spot spot, uint64_t bit) noexcept;
     void unpin(Spot spot, uint64_t bit) noexcept;
-    Status answer_shared(Reader &reader, Message const &message, Answer how) noexcept;
+    Status answer_shared(ReaderState &reader, Message const &message, Answer how) noexcept;
     Status take_shared(Spot spot, CellWord full, uint64_t bit) noexcept;
     uint64_t next_possible(uint64_t position, CellWord found) const noexcept;
-    bool find_first_of_mine(Reader const &reader, unsigned level, Spot &ret) noexcept;
+    bool find_first_of_mine(ReaderState const &reader, unsigned level, Spot &ret) noexcept;
     bool is_held(Cell const &at) const noexcept;
     bool is_retained(Spot spot) const noexcept;
     void collect(Spot spot, bool also_retained = false) noexcept;
@@ -274,7 +274,7 @@ class Ring {
     void hold_retained(unsigned level, uint64_t bit) noexcept;
 
     // ring_subscribers.cpp
-    bool take_slot(Reader &reader) noexcept;
+    bool take_slot(ReaderState &reader) noexcept;
     bool sweep(uint64_t bit) noexcept;
     void finish_leave(unsigned slot, SubscriberWord leaving) noexcept;
     void sweep_leaving() noexcept;

@@ -8,18 +8,18 @@
 
 namespace weir {
 namespace {
-uint64_t bit_of(Reader const &reader) noexcept
+uint64_t bit_of(ReaderState const &reader) noexcept
 {
     return uint64_t{1} << static_cast<unsigned>(reader.slot);
 }
 
 // Threads share a subscription's cursor. Relaxed: a hint, as whose the message is its hand and its
 // bit decide; it only must not be left behind one that was refused.
-uint64_t cursor_of(Reader const &reader, unsigned level) noexcept
+uint64_t cursor_of(ReaderState const &reader, unsigned level) noexcept
 {
     return __atomic_load_n(&reader.cursor[level], __ATOMIC_RELAXED);
 }
-void move_cursor(Reader &reader, unsigned level, uint64_t from, uint64_t to) noexcept
+void move_cursor(ReaderState &reader, unsigned level, uint64_t from, uint64_t to) noexcept
 {
     __atomic_compare_exchange_n(&reader.cursor[level], &from, to, false, __ATOMIC_RELAXED,
                                 __ATOMIC_RELAXED);
@@ -30,7 +30,7 @@ void move_cursor(Reader &reader, unsigned level, uint64_t from, uint64_t to) noe
 
 /// What most looks at a channel of one level are that loses nothing: the message at the cursor is FULL
 /// and ours, or not there yet. Again: look() has to find out.
-Ring::Look Ring::look_at_cursor(Reader &reader, Message &ret) noexcept
+Ring::Look Ring::look_at_cursor(ReaderState &reader, Message &ret) noexcept
 {
     Spot const spot{0, cursor_of(reader, 0)};
     Cell &at = *kept(&cell(spot));
@@ -43,7 +43,7 @@ Ring::Look Ring::look_at_cursor(Reader &reader, Message &ret) noexcept
     return WEIR_LIKELY(mine) ? pick_up(reader, spot, found, ret) : Look::again;
 }
 
-Ring::Look Ring::look_from_cursor(Reader &reader, unsigned level, Message &ret) noexcept
+Ring::Look Ring::look_from_cursor(ReaderState &reader, unsigned level, Message &ret) noexcept
 {
     uint64_t const bit = bit_of(reader);
     // Ends: each turn moves the cursor on, or another thread of ours has; the bound is for
@@ -84,7 +84,8 @@ uint64_t Ring::next_possible(uint64_t position, CellWord found) const noexcept
 /// FULL(p) with our bit: ours, if no other thread of this process has it. Where messages may be
 /// taken away, a pin says that we have it in hand. Empty: a thread of ours that is at the cell's
 /// last message will read this one, or wake us.
-WEIR_HOT Ring::Look Ring::pick_up(Reader &reader, Spot spot, CellWord full, Message &ret) noexcept
+WEIR_HOT Ring::Look Ring::pick_up(ReaderState &reader, Spot spot, CellWord full,
+                                  Message &ret) noexcept
 {
     uint64_t const bit = bit_of(reader);
     uint64_t const i = index(spot);
@@ -117,7 +118,7 @@ WEIR_HOT Ring::Look Ring::pick_up(Reader &reader, Spot spot, CellWord full, Mess
 }
 
 /// It was not ours after all, or it is `gone`: somebody freed a block that was in the channel.
-WEIR_COLD void Ring::hand_back(Reader &reader, Spot spot, bool gone) noexcept
+WEIR_COLD void Ring::hand_back(ReaderState &reader, Spot spot, bool gone) noexcept
 {
     uint64_t const bit = bit_of(reader);
     if (gone) {
@@ -135,7 +136,7 @@ WEIR_COLD void Ring::hand_back(Reader &reader, Spot spot, bool gone) noexcept
 }
 
 /// Another thread of ours has it. He may give it back between our look at his hand and our step.
-void Ring::step_over(Reader &reader, Spot spot) noexcept
+void Ring::step_over(ReaderState &reader, Spot spot) noexcept
 {
     move_cursor(reader, spot.level, spot.position, spot.position + 1);
     full_fence(); // the cursor, then the hand; pairs with rewind()
@@ -144,7 +145,7 @@ void Ring::step_over(Reader &reader, Spot spot) noexcept
 }
 
 /// After it was given back: whoever has stepped over it comes again.
-void Ring::rewind(Reader &reader, Spot spot) noexcept
+void Ring::rewind(ReaderState &reader, Spot spot) noexcept
 {
     full_fence(); // the hand, then the cursor; pairs with step_over()
     for (uint64_t at = cursor_of(reader, spot.level); at > spot.position;
@@ -152,7 +153,7 @@ void Ring::rewind(Reader &reader, Spot spot) noexcept
         move_cursor(reader, spot.level, at, spot.position);
 }
 
-bool Ring::find_first_of_mine(Reader const &reader, unsigned level, Spot &ret) noexcept
+bool Ring::find_first_of_mine(ReaderState const &reader, unsigned level, Spot &ret) noexcept
 {
     if (reader.slot < 0)
         return false;
@@ -177,7 +178,7 @@ bool Ring::find_first_of_mine(Reader const &reader, unsigned level, Spot &ret) n
 
 // ---- answers
 
-Status Ring::answer_shared(Reader &reader, Message const &message, Answer how) noexcept
+Status Ring::answer_shared(ReaderState &reader, Message const &message, Answer how) noexcept
 {
     Spot const spot{message.level, message.position};
     uint64_t const i = index(spot);

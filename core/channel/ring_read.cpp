@@ -8,7 +8,7 @@
 
 namespace weir {
 
-Status Ring::read(Reader &reader, Message &ret) noexcept
+Status Ring::read(ReaderState &reader, Message &ret) noexcept
 {
     if (WEIR_LIKELY(plain_queue_)) {
         Look const seen = look_at_head(reader, ret);
@@ -27,7 +27,7 @@ Status Ring::read(Reader &reader, Message &ret) noexcept
     return read_properly(reader, ret);
 }
 
-Status Ring::read_properly(Reader &reader, Message &ret) noexcept
+Status Ring::read_properly(ReaderState &reader, Message &ret) noexcept
 {
     constexpr unsigned kFarLooks = 16; // the hint is never 64 rounds behind
     unsigned far = 0;
@@ -47,7 +47,7 @@ Status Ring::read_properly(Reader &reader, Message &ret) noexcept
 
 /// What most looks at a queue of one level are: nothing waits for redelivery, and the message at
 /// the head, or the one behind it, is FULL or not there yet. Again: look() has to find out.
-WEIR_HOT Ring::Look Ring::look_at_head(Reader &reader, Message &ret) noexcept
+WEIR_HOT Ring::Look Ring::look_at_head(ReaderState &reader, Message &ret) noexcept
 {
     if (redelivery_.find_column(0) == 0)
         return Look::again;
@@ -68,7 +68,7 @@ WEIR_HOT Ring::Look Ring::look_at_head(Reader &reader, Message &ret) noexcept
 }
 
 /// The highest level first, unless the oldest message of a lower one counts as one of it.
-Ring::Look Ring::look(Reader &reader, Message &ret) noexcept
+Ring::Look Ring::look(ReaderState &reader, Message &ret) noexcept
 {
     unsigned const top = options_.levels - 1;
     if (options_.ageing != 0 && top != 0)
@@ -81,7 +81,7 @@ Ring::Look Ring::look(Reader &reader, Message &ret) noexcept
     return Look::empty;
 }
 
-Ring::Look Ring::look_at_level(Reader &reader, unsigned level, Message &ret) noexcept
+Ring::Look Ring::look_at_level(ReaderState &reader, unsigned level, Message &ret) noexcept
 {
     if (broadcast())
         return look_from_cursor(reader, level, ret);
@@ -90,7 +90,7 @@ Ring::Look Ring::look_at_level(Reader &reader, unsigned level, Message &ret) noe
 }
 
 /// The level whose first message is the oldest of all that count as the highest.
-unsigned Ring::most_urgent(Reader const &reader) noexcept
+unsigned Ring::most_urgent(ReaderState const &reader) noexcept
 {
     unsigned const top = options_.levels - 1;
     unsigned urgent = top;
@@ -111,7 +111,7 @@ unsigned Ring::most_urgent(Reader const &reader) noexcept
     return urgent;
 }
 
-bool Ring::has_message(Reader const &reader) noexcept
+bool Ring::has_message(ReaderState const &reader) noexcept
 {
     Spot first;
     for (unsigned level = 0; level < options_.levels; ++level)
@@ -120,7 +120,7 @@ bool Ring::has_message(Reader const &reader) noexcept
     return false;
 }
 
-bool Ring::find_first(Reader const &reader, unsigned level, Spot &ret) noexcept
+bool Ring::find_first(ReaderState const &reader, unsigned level, Spot &ret) noexcept
 {
     return broadcast() ? find_first_of_mine(reader, level, ret) : find_first_of_queue(level, ret);
 }
@@ -148,7 +148,7 @@ bool Ring::find_first_of_queue(unsigned level, Spot &ret) noexcept
 
 /// A bit counts only if its cell is FULL and was handed out before: a late bit must not make us
 /// take a new message out of order.
-Ring::Look Ring::look_at_redelivery(Reader &reader, unsigned level, Message &ret) noexcept
+Ring::Look Ring::look_at_redelivery(ReaderState &reader, unsigned level, Message &ret) noexcept
 {
     unsigned const own = column(level);
     if (redelivery_.find_column(own) != own)
@@ -172,7 +172,7 @@ Ring::Look Ring::look_at_redelivery(Reader &reader, unsigned level, Message &ret
     return Look::empty;
 }
 
-Ring::Look Ring::look_from_head(Reader &reader, unsigned level, Message &ret) noexcept
+Ring::Look Ring::look_from_head(ReaderState &reader, unsigned level, Message &ret) noexcept
 {
     atomic<uint64_t> &hint = levels_[level].head;
     uint64_t const head = hint.load(relaxed); // a hint
@@ -220,12 +220,12 @@ bool Ring::filled_meanwhile(unsigned level, uint64_t from, uint64_t to) const no
     return false;
 }
 
-bool Ring::grab(Reader &reader, Spot spot, CellWord full, Message &ret) noexcept
+bool Ring::grab(ReaderState &reader, Spot spot, CellWord full, Message &ret) noexcept
 {
     return grab_hot(reader, spot, cell(spot), full, ret);
 }
 
-WEIR_HOT bool Ring::grab_hot(Reader &reader, Spot spot, Cell &at, CellWord full,
+WEIR_HOT bool Ring::grab_hot(ReaderState &reader, Spot spot, Cell &at, CellWord full,
                              Message &ret) noexcept
 {
     if (options_.ttl != 0 && is_expired(spot)) {
@@ -272,14 +272,14 @@ void Ring::unmark(Spot spot) noexcept
 
 // ---- answers
 
-Status Ring::answer(Reader &reader, Message const &message, Answer how) noexcept
+Status Ring::answer(ReaderState &reader, Message const &message, Answer how) noexcept
 {
     if (message.ref.value == 0 || message.level >= options_.levels)
         return error(EINVAL);
     return broadcast() ? answer_shared(reader, message, how) : answer_held(reader, message, how);
 }
 
-WEIR_HOT Status Ring::answer_held(Reader &reader, Message const &message, Answer how) noexcept
+WEIR_HOT Status Ring::answer_held(ReaderState &reader, Message const &message, Answer how) noexcept
 {
     Spot const spot{message.level, message.position};
     uint64_t const i = index(spot);

@@ -6,7 +6,7 @@
 
 namespace weir {
 
-Status Ring::join(Reader &reader) noexcept
+Status Ring::join(ReaderState &reader) noexcept
 {
     if (!reader.hand.init(cells()))
         return error(ENOMEM);
@@ -29,7 +29,7 @@ Status Ring::join(Reader &reader) noexcept
     return kOk;
 }
 
-bool Ring::take_slot(Reader &reader) noexcept
+bool Ring::take_slot(ReaderState &reader) noexcept
 {
     Identity const me = matrix_->me();
     for (unsigned i = 0; i < kMaxSubscribers; ++i) {
@@ -50,7 +50,7 @@ bool Ring::take_slot(Reader &reader) noexcept
     return false;
 }
 
-void Ring::leave(Reader &reader) noexcept
+void Ring::leave(ReaderState &reader) noexcept
 {
     if (broadcast()) {
         if (reader.slot < 0 || !(reader.joined_as == matrix_->me()))

@@ -22,7 +22,7 @@ class Subscription {
     /// Whether read() has something to say; for the thread behind the descriptor.
     bool is_ready() noexcept;
 
-    Reader &reader() noexcept { return reader_; }
+    ReaderState &reader() noexcept { return reader_; }
     Channel &channel() noexcept { return *channel_; }
 
   private:
@@ -37,7 +37,7 @@ class Subscription {
     Status answer(Message const &message, Answer how) noexcept;
 
     Channel *channel_;
-    Reader reader_;
+    ReaderState reader_;
     WaitBudget budget_;
     Watch watch_;
 };

@@ -16,12 +16,12 @@
 
 namespace weir {
 
-class Gate {
+class SlotGate {
   public:
     static constexpr uint32_t kSleeps = 1;
     static constexpr uint32_t kLooks = 2;
 
-    explicit Gate(atomic<uint32_t> &word) noexcept : word_(word) {}
+    explicit SlotGate(atomic<uint32_t> &word) noexcept : word_(word) {}
 
     uint32_t begin() const noexcept { return word_.load(seq_cst); } // [R] pairs with count_up()
 
@@ -61,7 +61,7 @@ class Gate {
     WEIR_COLD static void tell(atomic<uint32_t> &word, uint32_t seen) noexcept
     {
         for (int i = 0; i < kTries && (seen & (kSleeps | kLooks)) != 0; ++i)
-            if (Gate(word).count_up(seen))
+            if (SlotGate(word).count_up(seen))
                 return;
     }
     /// `always`: the last one may have counted up and died before he woke anybody.

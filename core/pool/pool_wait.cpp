@@ -66,12 +66,12 @@ WEIR_COLD Status Pool::acquire_properly(Nanoseconds timeout, Taken &ret) noexcep
         if (done = attempt(false, ret); !may_pass(done))
             return zeroed(done);
     }
-    Gate gate = slots_.gate();
+    SlotGate gate = slots_.gate();
     for (;;) {
         uint32_t seen = gate.begin();
         if (done = attempt(true, ret); !may_pass(done))
             return zeroed(done);
-        if (!gate.announce(seen, Gate::kSleeps) && !deadline.passed())
+        if (!gate.announce(seen, SlotGate::kSleeps) && !deadline.passed())
             continue;
         if (done = attempt(false, ret); !may_pass(done)) // [B] after the announcement
             return zeroed(done);
@@ -150,17 +150,17 @@ bool Pool::refill(PoolLane &lane, Taken &ret) noexcept
 /// Anything that is FREE or CACHED by anybody. False: P4, but for growth.
 bool Pool::look_everywhere(Taken &ret) noexcept
 {
-    Gate gate = slots_.gate();
+    SlotGate gate = slots_.gate();
     uint32_t seen = gate.begin();
     for (int i = 0; i < kLooks; ++i) {
         unsigned const extents = slots_.extents();
         auto const verdict = [extents](uint32_t word) {
-            return uint64_t{extents} << 32 | (word & ~Gate::kSleeps);
+            return uint64_t{extents} << 32 | (word & ~SlotGate::kSleeps);
         };
-        if ((seen & Gate::kLooks) != 0 &&
+        if ((seen & SlotGate::kLooks) != 0 &&
             __atomic_load_n(&exhausted_, __ATOMIC_RELAXED) == verdict(seen))
             return false;
-        if (!gate.announce(seen, Gate::kLooks))
+        if (!gate.announce(seen, SlotGate::kLooks))
             continue;
         uint32_t index = 0;
         PoolLane const *const lane = lane_here();

@@ -36,7 +36,7 @@ class Slots {
     {
         return __atomic_load_n(&capacity_, __ATOMIC_ACQUIRE); // pairs with add()
     }
-    Gate gate() const noexcept { return Gate(header_->gate); }
+    SlotGate gate() const noexcept { return SlotGate(header_->gate); }
 
     /// `index` is below capacity().
     atomic<uint64_t> &word(uint32_t index) const noexcept

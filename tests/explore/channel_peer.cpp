@@ -219,7 +219,7 @@ bool Peer::post_raw(int message)
 bool Peer::read_raw()
 {
     weir::Message got;
-    Reader &reader = world_.raw_reader(number_);
+    ReaderState &reader = world_.raw_reader(number_);
     if (!ring_.read(reader, got).ok())
         return false;
     if (!ring_.answer(reader, got, Answer::done).ok())

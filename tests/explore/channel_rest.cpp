@@ -87,7 +87,7 @@ void ChannelWorld::check_broadcast()
 /// What somebody holds lies before him, or in his hand.
 void ChannelWorld::check_cursor(int who, uint32_t cell, uint64_t holders)
 {
-    Reader const &reader = subscription(who).reader();
+    ReaderState const &reader = subscription(who).reader();
     if ((joined_ >> who & 1) == 0 || reader.slot < 0 || (holders >> reader.slot & 1) == 0)
         return;
     uint32_t const level = cell / plan_.capacity;

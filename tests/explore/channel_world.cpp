@@ -122,7 +122,7 @@ void ChannelWorld::open_handles()
             continue;
         }
         auto *const subscription = make<Subscription>(**opened);
-        Reader &reader = subscription->reader();
+        ReaderState &reader = subscription->reader();
         reader.hand.init(cells());
         if (plan_.mode == ChannelMode::queue || i < plan_.subscribed)
             must((*opened)->ring().join(reader), "join");
@@ -140,9 +140,9 @@ void ChannelWorld::open_handles()
 void ChannelWorld::make_readers()
 {
     for (int i = 0; i < outsider(); i++) {
-        readers_.push_back(make<Reader>());
+        readers_.push_back(make<ReaderState>());
         readers_.back()->hand.init(cells());
-        keep(readers_.back(), sizeof(Reader));
+        keep(readers_.back(), sizeof(ReaderState));
         keep(readers_.back()->hand.words(), cells() * sizeof(uint64_t));
     }
 }

@@ -103,7 +103,7 @@ class ChannelWorld : public MatrixWorld {
     void overslept(int who) override;
     std::string value_of(void const *address, uint64_t value) const override;
 
-    Reader &raw_reader(int fibre) { return *readers_[static_cast<std::size_t>(fibre)]; }
+    ReaderState &raw_reader(int fibre) { return *readers_[static_cast<std::size_t>(fibre)]; }
     Channel &channel(int fibre) { return *channels_[static_cast<std::size_t>(fibre)]; }
     Subscription &subscription(int fibre)
     {
@@ -176,7 +176,7 @@ class ChannelWorld : public MatrixWorld {
     Ref ref_;
     std::vector<Channel *> channels_;
     std::vector<Subscription *> subscriptions_;
-    std::vector<Reader *> readers_;
+    std::vector<ReaderState *> readers_;
     char const *begin_ = nullptr, *end_ = nullptr; ///< of the channel's block
     std::map<int, Message> messages_, messages_before_;
     std::vector<CellWord> seen_cells_;

@@ -31,7 +31,7 @@ RULES = [
     rule("pool: none is concluded from an unchanged gate", "pool_moves", (2, 0, 0),
          (POOL_WAIT, "        if (verdict(now) == verdict(seen)) {", "        if (true) {"), sees="P4"),
     rule("pool: the bit stands before the look", "pool_moves", (2, 0, 0),
-         (POOL_WAIT, "        if (!gate.announce(seen, Gate::kLooks))\n            continue;\n", ""),
+         (POOL_WAIT, "        if (!gate.announce(seen, SlotGate::kLooks))\n            continue;\n", ""),
          sees="P4"),
     rule("pool: what others keep is looked at too", "pool_steal", (0, 0, 0),
          (SLOTS, "        if (!found.is(PoolState::free) && !found.is(PoolState::cached))",
@@ -41,10 +41,10 @@ RULES = [
     rule("pool: a sleeper looks after his bit", "pool_wait", (2, 0, 0),
          (POOL_WAIT, "        if (done = attempt(false, ret); !may_pass(done)) // [B] after the announcement\n"
           "            return zeroed(done);\n", ""),
-         (POOL_WAIT, "        if (!gate.announce(seen, Gate::kSleeps) && !deadline.passed())\n"
+         (POOL_WAIT, "        if (!gate.announce(seen, SlotGate::kSleeps) && !deadline.passed())\n"
           "            continue;\n",
           "        seen = gate.begin();\n"
-          "        if (!gate.announce(seen, Gate::kSleeps) && !deadline.passed())\n"
+          "        if (!gate.announce(seen, SlotGate::kSleeps) && !deadline.passed())\n"
           "            continue;\n"), sees="forgotten"),
     rule("pool: healing tells sleepers", "pool_wait_death", (1, 1, 0),
          (POOL_SHARED, "    ticket.give_back(dead);\n    slots.gate().notice_always();\n",
