@@ -19,8 +19,8 @@ constexpr int kLine = 18;   // pixels between lines of text
 constexpr int kBorder = 12; // pixels
 
 // Okabe and Ito's colours, which most colour-blind people can tell apart.
-constexpr std::array<char const *, 8> kColours = {"#0072B2", "#E69F00", "#009E73", "#CC79A7",
-                                                  "#56B4E9", "#D55E00", "#F0E442", "#000000"};
+constexpr std::array<char const *, 8> kFills = {"#0072B2", "#E69F00", "#009E73", "#CC79A7",
+                                                "#56B4E9", "#D55E00", "#F0E442", "#000000"};
 
 std::string escaped(std::string const &text)
 {
@@ -60,7 +60,7 @@ std::string colour_of(Cell const &cell, Palette &palette)
     case Use::owned:
         break;
     }
-    return kColours[palette.index_of(cell.owner) % kColours.size()];
+    return kFills[palette.index_of(cell.owner) % kFills.size()];
 }
 
 /// Grows downwards as things are added.
@@ -138,7 +138,7 @@ void write_svg(std::string const &path, SegmentPicture const &picture, OwnerName
     drawing.key("#bbbbbb", "kept by a thread for its next allocation");
     drawing.key("#ff0000", "in the hands of an operation");
     for (std::uint64_t const owner : palette.owners())
-        drawing.key(kColours[palette.index_of(owner) % kColours.size()], owners.text(owner));
+        drawing.key(kFills[palette.index_of(owner) % kFills.size()], owners.text(owner));
 
     if (path == "-") {
         print(drawing.document());

@@ -13,7 +13,7 @@
 namespace tool {
 namespace {
 constexpr std::size_t kMargin = 2;
-constexpr std::array<int, 6> kColours = {36, 33, 35, 32, 34, 31}; // ANSI foregrounds
+constexpr std::array<int, 6> kForegrounds = {36, 33, 35, 32, 34, 31}; // of ANSI
 
 /// Owners as letters, capital where the cell is mostly in use; the rest as punctuation.
 std::string glyph(Cell const &cell, Palette &palette, bool colours)
@@ -34,7 +34,7 @@ std::string glyph(Cell const &cell, Palette &palette, bool colours)
     std::string const shown(1, cell.mostly ? letter : static_cast<char>(std::tolower(letter)));
     if (!colours)
         return shown;
-    int const colour = kColours[palette.index_of(cell.owner) % kColours.size()];
+    int const colour = kForegrounds[palette.index_of(cell.owner) % kForegrounds.size()];
     return fmt::format("\033[{}m{}\033[0m", colour, shown);
 }
 

@@ -21,7 +21,7 @@ struct Facts {
     std::vector<weir_root_info> roots;
 };
 
-Facts gather(Target const &target)
+Facts facts_of(Target const &target)
 {
     Matrix const matrix = observe_matrix(target.name, target.foreign);
     Facts facts{uuid_of(matrix), stats_of(matrix), memory_of(matrix), {}};
@@ -125,7 +125,7 @@ void show_json(Target const &target, Facts const &facts)
 
 int show_stat(Target const &target)
 {
-    Facts const facts = gather(target);
+    Facts const facts = facts_of(target);
     target.json ? show_json(target, facts) : show_text(target, facts);
     return 0;
 }

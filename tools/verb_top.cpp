@@ -38,7 +38,7 @@ struct Rates {
     double frees = 0;
 };
 
-struct Row {
+struct OwnerRow {
     std::uint64_t owner = WEIR_OWNER_NONE;
     weir_participant_info const *info =
         nullptr; ///< none: nobody, or one who came or left meanwhile
@@ -78,9 +78,9 @@ double seconds_between(Sample const &before, Sample const &now)
 }
 
 /// Those with most bytes first; owners that are no participants too.
-std::vector<Row> rows_of(Sample const &before, Sample const &now)
+std::vector<OwnerRow> rows_of(Sample const &before, Sample const &now)
 {
-    std::vector<Row> rows;
+    std::vector<OwnerRow> rows;
     auto sums = now.sums;
     for (auto const &info : now.participants) {
         rows.push_back({info.participant, &info, sums[info.participant],
@@ -89,8 +89,9 @@ std::vector<Row> rows_of(Sample const &before, Sample const &now)
     }
     for (auto const &[owner, sum] : sums)
         rows.push_back({owner, nullptr, sum, std::nullopt});
-    std::stable_sort(rows.begin(), rows.end(),
-                     [](Row const &a, Row const &b) { return a.sum.bytes > b.sum.bytes; });
+    std::stable_sort(rows.begin(), rows.end(), [](OwnerRow const &a, OwnerRow const &b) {
+        return a.sum.bytes > b.sum.bytes;
+    });
     return rows;
 }
 
@@ -143,7 +144,7 @@ std::string picture(std::string const &name, Sample const &before, Sample const 
     Table table(
         {"name", "pid", "state", "blocks", "bytes", "largest", "allocs/s", "frees/s", "running"},
         {0, 2});
-    for (Row const &row : rows_of(before, now)) {
+    for (OwnerRow const &row : rows_of(before, now)) {
         bool const known = row.info != nullptr;
         table.add({known ? bounded(row.info->name, sizeof row.info->name) : owner_text(row.owner),
                    known ? std::to_string(row.info->pid) : "-",
@@ -171,7 +172,7 @@ nlohmann::ordered_json channels_json(Sample const &before, Sample const &now)
 nlohmann::ordered_json rows_json(Sample const &before, Sample const &now)
 {
     auto list = nlohmann::ordered_json::array();
-    for (Row const &row : rows_of(before, now)) {
+    for (OwnerRow const &row : rows_of(before, now)) {
         nlohmann::ordered_json entry{{"owner", row.owner},
                                      {"blocks", row.sum.blocks},
                                      {"bytes", row.sum.bytes},

@@ -2,7 +2,7 @@
 // CRC32C: every way gives the sum of the tables, whatever length and alignment, and copies exactly.
 #include "core/base/clock.hpp"
 #include "core/flush/crc32c.hpp"
-#include "tests/unit/support.hpp"
+#include "tests/unit/io_support.hpp"
 
 #include <atomic>
 #include <cstring>
@@ -24,15 +24,6 @@ uint32_t by_definition(void const *data, size_t length)
             crc = crc >> 1 ^ ((crc & 1) != 0 ? 0x82f63b78u : 0u);
     }
     return ~crc;
-}
-
-std::vector<char> noise(size_t length, uint64_t seed)
-{
-    Random random(seed);
-    std::vector<char> bytes(length);
-    for (char &byte : bytes)
-        byte = static_cast<char>(random.next());
-    return bytes;
 }
 
 constexpr size_t kRoom = 16; // untouched bytes around a copy

@@ -19,15 +19,6 @@ using namespace unit;
 using namespace weir;
 
 namespace {
-std::vector<char> noise(size_t length, uint64_t seed)
-{
-    Random random(seed);
-    std::vector<char> bytes(length);
-    for (char &byte : bytes)
-        byte = static_cast<char>(random.next());
-    return bytes;
-}
-
 std::set<std::string> names(Files &files, char const *sub, int *code = nullptr)
 {
     std::set<std::string> found;

@@ -24,6 +24,15 @@ namespace unit {
 
 using namespace weir;
 
+inline std::vector<char> noise(size_t length, uint64_t seed)
+{
+    Random random(seed);
+    std::vector<char> bytes(length);
+    for (char &byte : bytes)
+        byte = static_cast<char>(random.next());
+    return bytes;
+}
+
 /// A folder that goes away with its test. /var/tmp lies on a disk where /tmp may lie in memory.
 class Folder {
   public:

@@ -22,13 +22,6 @@ MatrixOptions with_lanes(uint64_t capacity, uint32_t participants = 8)
     return options;
 }
 
-MatrixStats stats_of(Matrix &matrix)
-{
-    MatrixStats stats;
-    check_eq(matrix.stats(stats).code, 0);
-    return stats;
-}
-
 void in_thread(std::function<void()> work) { std::thread(std::move(work)).join(); }
 } // namespace
 

@@ -20,7 +20,7 @@ inline constexpr uint64_t kMiB = 1024 * kKiB;
 inline MatrixOptions options_for(uint64_t capacity, uint32_t participants = 8)
 {
     static RootOps const *const ops[kRootKinds] = {nullptr, nullptr, &kChannelRootOps,
-                                                 &kPoolRootOps};
+                                                   &kPoolRootOps};
     MatrixOptions options;
     options.geometry.capacity = capacity;
     for (uint64_t &limit : options.geometry.limit)
@@ -151,12 +151,18 @@ inline void assert_sound(Matrix &matrix)
     check_eq(report.unsettled, 0);
 }
 
+inline MatrixStats stats_of(Matrix &matrix)
+{
+    MatrixStats stats;
+    check_eq(matrix.stats(stats).code, 0);
+    return stats;
+}
+
 /// Every invariant holds, and each sector is one free block, but for what was trimmed.
 inline void assert_all_free(Matrix &matrix)
 {
     assert_sound(matrix);
-    MatrixStats stats;
-    check_eq(matrix.stats(stats).code, 0);
+    MatrixStats const stats = stats_of(matrix);
     for (unsigned sector = 0; sector < kSectors; ++sector) {
         uint64_t blocks = 0;
         for (BlockInfo const &info : blocks_of(matrix))

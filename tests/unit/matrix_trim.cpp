@@ -31,13 +31,6 @@ uint64_t trim(Matrix &matrix, uint64_t keep = 0)
     return bytes;
 }
 
-MatrixStats stats_of(Matrix &matrix)
-{
-    MatrixStats stats;
-    check_eq(matrix.stats(stats).code, 0, "stats");
-    return stats;
-}
-
 void refuse(Matrix &matrix, uint64_t size)
 {
     Allocation none;

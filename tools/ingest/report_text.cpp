@@ -55,7 +55,7 @@ std::string first_lines(std::vector<std::string> const &lines)
     return text;
 }
 
-std::string problems(Summary const &summary)
+std::string problem_lines(Summary const &summary)
 {
     std::vector<std::string> lines = summary.tree.unreadable;
     for (auto const &problem : summary.verification.problems)
@@ -97,7 +97,7 @@ std::string deliveries(Summary const &s)
                        s.work.redelivered_jobs, s.work.redelivered_blocks);
 }
 
-std::string log(LogState const &state)
+std::string log_line(LogState const &state)
 {
     return fmt::format("{} records, {}, {}; {} of them duplicates; opened {} "
                        "times, {} records made durable with {} writes; {}",
@@ -131,7 +131,7 @@ std::string time_shares(Work const &work)
     return text;
 }
 
-std::string segment(SegmentState const &state)
+std::string segment_line(SegmentState const &state)
 {
     std::string text = fmt::format("{} blocks left, {}; {} committed, free in {} pieces in {} "
                                    "sectors, {} errors; {} allocs",
@@ -153,7 +153,7 @@ std::string skipped(Tree const &tree)
 void show_text(Summary const &s)
 {
     std::int64_t const ns = s.supervision.run_ns;
-    std::string text = verdict(s) + "\n" + problems(s);
+    std::string text = verdict(s) + "\n" + problem_lines(s);
     text += line("rate", fmt::format("{} in {}: {:.0f} files/s, {}; compared with the files in {}",
                                      human_bytes(s.verification.verified_bytes),
                                      human_time(static_cast<double>(ns)),
@@ -165,7 +165,7 @@ void show_text(Summary const &s)
         text += line("kills", workers(s));
     text += line("deliveries", deliveries(s));
     if (!s.options.log.empty())
-        text += line("log", log(s.log));
+        text += line("log", log_line(s.log));
     text += line("post to read", latency(s.work));
     if (s.work.full > 0)
         text += line("memory full",
@@ -173,7 +173,7 @@ void show_text(Summary const &s)
     if (s.tree.links + s.tree.specials > 0)
         text += line("skipped", skipped(s.tree));
     text += time_shares(s.work);
-    text += line("segment", segment(s.segment));
+    text += line("segment", segment_line(s.segment));
     print(text);
 }
 
