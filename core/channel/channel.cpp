@@ -163,10 +163,13 @@ WEIR_COLD Status Channel::post_waiting(Post const &what, Nanoseconds timeout) no
 {
     if (ring_.options().overflow == Overflow::fail)
         return error(EAGAIN);
+    Wanted const room{
+        [&] { return ring_.post(what.ref, what.length, what.tag, what.level); },
+        [&] { return ring_.has_much_room(what.level); },
+        [&] { return ring_.fill(what.level) > ring_.capacity() / 2; }, // by other posters
+        kPausesForRoom};
     return wait_for(
-        ring_.room(what.level).word, budget_, timeout, *matrix_, [this] { return enter(); },
-        [&] { return ring_.post(what.ref, what.length, what.tag, what.level); }, kPausesForRoom,
-        [&] { return ring_.fill(what.level) > ring_.capacity() / 2; }); // by other posters
+        ring_.room(what.level).word, budget_, timeout, *matrix_, [this] { return enter(); }, room);
 }
 
 /// Looking writes nothing, so a read-only handle may.

@@ -94,6 +94,15 @@ class Ring {
     /// 0 to look at the clock.
     Status post(Ref ref, uint64_t length, uint64_t tag, unsigned level = 0,
                 Nanoseconds now = 0) noexcept;
+    /// Whether a cell that many posts will come to is free. Readers are not at work there, so who
+    /// looks takes no line from them; and who goes on after it does so for a while.
+    bool has_much_room(unsigned level) const noexcept
+    {
+        constexpr uint64_t kMuch = 64;
+        uint64_t const next = levels_[level].tail.load(relaxed); // a hint
+        Spot const far{level, next + smaller(capacity() / 4, kMuch)};
+        return load(far).raw == CellWord::of(Phase::empty, lap(far.position)).raw;
+    }
     /// After a post that may have slept: if there is more room, the next sleeper may have it.
     void pass_baton(unsigned level) noexcept
     {

@@ -28,11 +28,13 @@ Status Subscription::read(Nanoseconds timeout, Message &ret) noexcept
 Status Subscription::read_waiting(Status done, Nanoseconds timeout, Message &ret) noexcept
 {
     Ring &ring = channel_->ring();
+    Wanted const message{[&] { return ring.read(reader_, ret); }, [] { return true; },
+                         [] { return false; }, // what came meanwhile is late
+                         kPausesForMessage};
     if (done.code == -EAGAIN && timeout != 0)
         done = wait_for(
             ring.header().items.word, budget_, timeout, channel_->matrix(),
-            [this] { return enter(false); }, [&] { return ring.read(reader_, ret); },
-            kPausesForMessage, [] { return false; }); // what came meanwhile is late
+            [this] { return enter(false); }, message);
     if (done.code == -EAGAIN || done.code == -ETIMEDOUT)
         rearm(watch_);
     return done;

@@ -103,15 +103,47 @@ inline constexpr unsigned kVainWakes = 1000;
 /// needs, so who waits long looks seldom, and finds room for several messages then.
 inline constexpr int kPausesForRoom = 64;
 inline constexpr int kPausesForMessage = 1;
+/// While spinning, so many looks come to an attempt that is made though it does not look promising.
+inline constexpr unsigned kLooksPerAttempt = 4;
+
+/// What somebody waits for.
+template <class Attempt, class Promising, class WellUsed> struct Wanted {
+    Attempt attempt;     ///< EAGAIN: not yet
+    Promising promising; ///< a cheap look; an attempt in vain disturbs those who would end the wait
+    WellUsed well_used;  ///< see YieldBudget
+    int most_pauses;     ///< between two looks while spinning; the first is 1, each doubles
+};
+template <class Attempt, class Promising, class WellUsed>
+Wanted(Attempt, Promising, WellUsed, int) -> Wanted<Attempt, Promising, WellUsed>;
+
+/// EAGAIN: spinning was in vain.
+template <class What>
+Status try_spinning(WaitBudget &budget, Deadline const &deadline, What &what) noexcept
+{
+    int pauses = 1;
+    unsigned looks = 0;
+    for (int i = budget.spins.turns(); i > 0; i -= pauses) {
+        for (int k = 0; k < pauses; ++k)
+            spin_pause();
+        bool const tries = ++looks % kLooksPerAttempt == 0 || what.promising();
+        if (Status const done = tries ? what.attempt() : error(EAGAIN); done.code != -EAGAIN) {
+            budget.spins.was_enough();
+            return done;
+        }
+        if ((i & 15) < pauses && deadline.passed())
+            break;
+        pauses = smaller(pauses * 2, what.most_pauses);
+    }
+    return error(EAGAIN);
+}
 
 /// After the spinning. EAGAIN: it is time to sleep.
-template <class Attempt, class WellUsed>
-WEIR_COLD Status try_yielding(WaitBudget &budget, Deadline const &deadline, Attempt &attempt,
-                              WellUsed &well_used) noexcept
+template <class What>
+WEIR_COLD Status try_yielding(WaitBudget &budget, Deadline const &deadline, What &what) noexcept
 {
     for (int i = budget.yields.pays() ? YieldBudget::kTimes : 0; i > 0 && !deadline.passed(); --i) {
-        auto const yielded = budget.yields.yield(well_used);
-        if (Status const done = attempt(); done.code != -EAGAIN) {
+        auto const yielded = budget.yields.yield(what.well_used);
+        if (Status const done = what.attempt(); done.code != -EAGAIN) {
             if (yielded == YieldBudget::Outcome::alone)
                 budget.spins.was_enough(); // nearly
             else
@@ -124,41 +156,31 @@ WEIR_COLD Status try_yielding(WaitBudget &budget, Deadline const &deadline, Atte
     return error(EAGAIN);
 }
 
-/// Tries `attempt` until it is not EAGAIN, sleeping on `word` in between. Who was woken always
-/// tries once more before he gives up. `most_pauses`: between two tries without sleep; it begins
-/// with one, and doubles. `well_used`: see YieldBudget.
-template <class Attempt, class Enter, class WellUsed>
+/// Makes attempts until one is not EAGAIN, sleeping on `word` in between. Who was woken always
+/// tries once more before he gives up.
+template <class Enter, class What>
 Status wait_for(atomic<uint32_t> &word, WaitBudget &budget, Nanoseconds timeout, Matrix &matrix,
-                Enter enter, Attempt attempt, int most_pauses, WellUsed well_used) noexcept
+                Enter enter, What what) noexcept
 {
-    Status done = attempt();
+    Status done = what.attempt();
     if (done.code != -EAGAIN || timeout == 0)
         return done;
     Deadline const deadline(timeout);
-    int pauses = 1;
-    for (int i = budget.spins.turns(); i > 0; i -= pauses) {
-        for (int k = 0; k < pauses; ++k)
-            spin_pause();
-        if (done = attempt(); done.code != -EAGAIN) {
-            budget.spins.was_enough();
-            return done;
-        }
-        if ((i & 15) < pauses && deadline.passed())
-            break;
-        pauses = smaller(pauses * 2, most_pauses);
-    }
-    if (done = try_yielding(budget, deadline, attempt, well_used); done.code != -EAGAIN)
+    if (done = try_spinning(budget, deadline, what); done.code != -EAGAIN)
+        return done;
+    if (done = try_yielding(budget, deadline, what); done.code != -EAGAIN)
         return done;
     budget.spins.was_not();
     Waiting waiting(word);
     for (unsigned turn = 1;; ++turn) {
         WEIR_TRY(enter());
-        if (done = attempt(); done.code != -EAGAIN) // first: an announcement costs who wakes us
+        if (done = what.attempt();
+            done.code != -EAGAIN) // first: an announcement costs who wakes us
             return done;
         uint32_t seen = 0;
         bool const announced = waiting.announce(seen);
         WEIR_TRY(enter()); // [F] as below: who retired it may have woken us before we slept
-        if (done = attempt(); done.code != -EAGAIN) // [F] after the announcement
+        if (done = what.attempt(); done.code != -EAGAIN) // [F] after the announcement
             return done;
         Nanoseconds const left = deadline.left();
         if (left == 0)

@@ -74,7 +74,7 @@ CHANNEL = [
          sees="C6"),
     rule("C11: the second look before the sleep", "w_one", (2, 0, 0),
          (TURNS,
-          "        if (done = attempt(); done.code != -EAGAIN) // [F] after the announcement\n"
+          "        if (done = what.attempt(); done.code != -EAGAIN) // [F] after the announcement\n"
           "            return done;\n", ""), sees="C6"),
     rule("who makes room wakes posters", "w_room", (2, 0, 0),
          (RING, "    Waiting(levels_[spot.level].room.word).wake_one();\n", ""), sees="C6"),
