@@ -142,3 +142,59 @@ Test(log_repair, failing_operations_are_told_and_leave_what_repair_can_repair)
     }
     check_ge(failed, 5);
 }
+
+namespace {
+/// A power cut after a repair that said it is done changes nothing.
+void expect_durable(Disk &disk, uint64_t seed, char const *what)
+{
+    fault::Random random(seed);
+    Disk const done(disk);
+    disk.power_cut(random);
+    cr_assert(disk.same_as(done), "%s, seed %llu", what, static_cast<unsigned long long>(seed));
+}
+} // namespace
+
+Test(log_repair, what_was_reported_survives_a_power_cut)
+{
+    constexpr char kFirst[] = "seg-00000000000000000000.log";
+    constexpr uint64_t kSeeds = 20;
+    for (uint64_t seed = 0; seed < kSeeds; ++seed) {
+        LogReport report;
+        RepairOptions how;
+        {
+            World world;
+            make_log(world);
+            lose_meta(world);
+            check_eq(repair(world.io(), how, report).code, 1);
+            expect_durable(world.disk, seed, "META from segments");
+        }
+        {
+            World world;
+            make_log(world);
+            world.disk.rot(kFirst, 90, 1);
+            check_eq(repair(world.io(), how, report).code, 1);
+            cr_assert((report.mended & kMendedSegmentHeader) != 0);
+            expect_durable(world.disk, seed, "the header of a segment");
+        }
+        {
+            World world;
+            make_log(world, 30); // several segments: damage in the first moves the others
+            world.disk.rot(kFirst, 4096 + 200, 1);
+            how.mode = RecoveryMode::point_in_time;
+            check_eq(repair(world.io(), how, report).code, 1);
+            check_ge(report.quarantined_bytes, world.options.segment_size);
+            expect_durable(world.disk, seed, "quarantine");
+            how.mode = RepairOptions{}.mode;
+        }
+        {
+            World world;
+            make_log(world);
+            Disk target(seed);
+            Io const io = target.io();
+            how.salvage_to = &io;
+            check_eq(repair(world.io(), how, report).code, 1);
+            expect_durable(target, seed, "salvage");
+            check_eq(verify(io, report).code, 0);
+        }
+    }
+}
