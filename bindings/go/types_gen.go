@@ -1018,7 +1018,9 @@ type LogDurability uint32
 
 // Values of LogDurability.
 const (
-	// every write is; the pieces of a record that fills several buffers soon after, by one flush
+	// every write is; soon after, by a flush: the pieces of a record that fills several buffers, and
+	// what goes through the page cache, of which about `buffer_size` times `buffer_count` bytes may be
+	// missing
 	LogDurabilitySync LogDurability = 0
 	// what was written, every `sync_interval_ns`
 	LogDurabilityPeriodic LogDurability = 1

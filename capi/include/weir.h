@@ -2887,8 +2887,9 @@ enum {
  */
 typedef uint32_t weir_log_durability;
 enum {
-    /** every write is; the pieces of a record that fills several buffers
-     *  soon after, by one flush */
+    /** every write is; soon after, by a flush: the pieces of a record that
+     *  fills several buffers, and what goes through the page cache, of which
+     *  about `buffer_size` times `buffer_count` bytes may be missing */
     WEIR_LOG_DURABILITY_SYNC = 0,
     /** what was written, every `sync_interval_ns` */
     WEIR_LOG_DURABILITY_PERIODIC = 1,

@@ -56,7 +56,10 @@ WEIR_ENUM(weir_log_recovery) {
  * @since 0.1
  */
 WEIR_ENUM(weir_log_durability) {
-    /** every write is; the pieces of a record that fills several buffers soon after, by one flush */
+    /**
+     * every write is; soon after, by a flush: the pieces of a record that fills several buffers, and what
+     * goes through the page cache, of which about `buffer_size` times `buffer_count` bytes may be missing
+     */
     WEIR_LOG_DURABILITY_SYNC = 0,
     /** what was written, every `sync_interval_ns` */
     WEIR_LOG_DURABILITY_PERIODIC = 1,

@@ -94,8 +94,9 @@ class Ring {
     /// 0 to look at the clock.
     Status post(Ref ref, uint64_t length, uint64_t tag, unsigned level = 0,
                 Nanoseconds now = 0) noexcept;
-    /// Whether a cell that many posts will come to is free. Readers are not at work there, so who
-    /// looks takes no line from them; and who goes on after it does so for a while.
+    /// Whether a cell that later posts will come to is free: a quarter of the ring ahead, if that is
+    /// not far. There readers are seldom at work, so who looks takes no line from them; and who goes
+    /// on after it does so for a while.
     bool has_much_room(unsigned level) const noexcept
     {
         constexpr uint64_t kMuch = 64;

@@ -104,7 +104,11 @@ inline constexpr unsigned kVainWakes = 1000;
 inline constexpr int kPausesForRoom = 64;
 inline constexpr int kPausesForMessage = 1;
 /// While spinning, so many looks come to an attempt that is made though it does not look promising.
+#ifdef WEIR_EXPLORE
+inline constexpr unsigned kLooksPerAttempt = 2; // as there are fewer turns
+#else
 inline constexpr unsigned kLooksPerAttempt = 4;
+#endif
 
 /// What somebody waits for.
 template <class Attempt, class Promising, class WellUsed> struct Wanted {

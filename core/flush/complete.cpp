@@ -292,6 +292,7 @@ bool FlushRing::flush_now() noexcept
         tell_poison();
     raise_durable();
     flush_gate_.wake_all();
+    wake_leader(); // who gathered meanwhile: could_go_on()
     // The I/O thread may have come meanwhile, and gone because we were at it.
     bool const left = options_.durability == Durability::sync && wants_flush_.load(seq_cst) != 0;
     if (left || flush_upto_.load(seq_cst) > durable() || eager_.load(seq_cst) != 0)

@@ -247,7 +247,7 @@ FlushRing::Batch &FlushRing::finalise() noexcept
 bool FlushRing::writes_through() noexcept
 {
     Cutter &c = cutter_;
-    if (c.inside || options_.shares_errors)
+    if (c.inside || shares_errors_.load(relaxed) != 0) // share_errors(): by ready_upto_
         c.plain_end = c.end;
     return options_.durability == Durability::sync && c.plain_end <= durable();
 }

@@ -79,7 +79,7 @@
 //   and an evictor between the two took one for the other. Four bits of the tail word say where the
 //   open batch begins, so that tail() is exact. A waiter goes on cutting while its record is inside
 //   a chain that is written in part: durable cannot come to it otherwise. A buffer is free when it
-//   is written, in every mode (with SYNC that is on disk): a chain may be longer than the ring.
+//   is written, in every mode (with SYNC mostly on disk): a chain may be longer than the ring.
 //   Waiters with a time limit sleep at gates of their own, or they would take a leader's wake-up.
 //   Pieces of a chain share one flush also with SYNC: each acknowledges nothing by itself.
 //   Neither is RWF_DSYNC used without O_DIRECT, see above.

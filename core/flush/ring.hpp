@@ -127,6 +127,8 @@ class FlushRing {
     /// All segments that begin below `upto` are ready. The one that RingStart::at lies in, or whose
     /// base it is, is ready from the start.
     void space_ready(Lsn upto) noexcept;
+    /// As RingOptions::shares_errors from now on; before space_ready() of a segment that needs it.
+    void share_errors() noexcept { shares_errors_.store(1, relaxed); } // published by ready_upto_
     /// The answer of appenders that need more: 0 or ENOSPC.
     void space_status(int code) noexcept;
 
@@ -471,12 +473,13 @@ class FlushRing {
     atomic<uint32_t> commits_; ///< writes of waiters in flight. Writers: up under the token
     atomic<uint32_t> poison_;  ///< errno. Writer: under mark_, once
     atomic<uint64_t> poison_lsn_;
-    Mark safe_;                    ///< of what is written
-    Mark provable_;                ///< of what is on disk for sure
-    bool proving_;                 ///< somebody is in RingHost::evidence
-    Lsn flushed_;                  ///< all below is on disk, written with RWF_DSYNC or flushed
-    Lsn plain_end_;                ///< of the last batch below written_ that went without RWF_DSYNC
-    atomic<uint32_t> wants_flush_; ///< plain_end_ > flushed_. Writer: under mark_
+    Mark safe_;     ///< of what is written
+    Mark provable_; ///< of what is on disk for sure
+    bool proving_;  ///< somebody is in RingHost::evidence
+    Lsn flushed_;   ///< all below is on disk, written with RWF_DSYNC or flushed
+    Lsn plain_end_; ///< of the last batch below written_ that went without RWF_DSYNC
+    atomic<uint32_t> shares_errors_; ///< 0 or 1. Writers: create(), the preparer
+    atomic<uint32_t> wants_flush_;   ///< plain_end_ > flushed_. Writer: under mark_
     Nanoseconds last_write_;
     Lock flushing_; ///< one flush at a time
     Gate flush_gate_;

@@ -150,10 +150,12 @@ bool FlushRing::try_lead(Lsn lsn) noexcept
     return mine;
 }
 
-/// Also under the token: what could_lead() saw may be over.
+/// Also under the token: what could_lead() saw may be over. Where a write is only into the page cache
+/// the flush is what takes long: who comes meanwhile gathers, as beside a write that goes to the disk.
 bool FlushRing::could_go_on(Lsn lsn) const noexcept
 {
-    return cut_whole_.load(seq_cst) <= lsn && has_uncut() &&
+    bool const gathers = shares_errors_.load(relaxed) != 0 && flushing_.is_held();
+    return cut_whole_.load(seq_cst) <= lsn && has_uncut() && !gathers &&
            commits_.load(seq_cst) < options_.commit_depth && has_free_slot() && !is_poisoned();
 }
 

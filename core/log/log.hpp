@@ -140,6 +140,7 @@ class Log {
     Status start(char const *folder) noexcept;
     Status open_segments() noexcept;
     Status make_segment() noexcept;
+    static bool through_cache(Limits const &limits) noexcept;
     Status make_ring() noexcept;
     Status start_threads() noexcept;
     void stop_threads() noexcept;

@@ -128,6 +128,13 @@ Status Log::make_segment() noexcept
     return status;
 }
 
+/// What may lie in the page cache when a write has ended. Where overwriting takes new space, the file
+/// system may write through the cache though it has taken O_DIRECT.
+bool Log::through_cache(Limits const &limits) noexcept
+{
+    return !limits.volatile_fs && (!limits.direct || limits.copy_on_write);
+}
+
 Status Log::make_ring() noexcept
 {
     RingOptions &with = options_.ring;
@@ -136,7 +143,7 @@ Status Log::make_ring() noexcept
     with.buffer_size = smaller(with.buffer_size, with.segment_size / 4);
     if (with.buffer_size < with.block)
         return error(EINVAL);
-    with.shares_errors = !limits_.direct;
+    with.shares_errors = through_cache(limits_);
     RingHost host;
     host.self = this;
     host.file_at = [](void *self, Lsn lsn) {

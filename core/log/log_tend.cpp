@@ -74,6 +74,11 @@ Nanoseconds Log::make_segments() noexcept
     }
     if (Status const done = segments_.finish_next(); !done.ok())
         return no_space(done);
+    // Of this file the system may not have taken O_DIRECT.
+    auto const limits =
+        io_.files->limits(io_.files_self, segments_.file_at(segments_.ready() - segments_.size()));
+    if (!limits.ok() || through_cache(*limits))
+        ring_->share_errors();
     ring_->space_status(0);
     ring_->space_ready(segments_.ready());
     return 0;

@@ -45,8 +45,8 @@ struct OpenHandle {
         Status const bound = matrix.bind_object(name, kind, block.ref);
         if (bound.ok())
             return bound;
-        static_cast<void>(matrix.free(block.ref)); // ours still
-        // Nobody but us had a right to the block: somebody has written over its word.
+        static_cast<void>(matrix.free_owned(block.ref, matrix.me().owner)); // if it is ours still
+        // Nobody but us had a right to the block: else somebody has written over its word.
         bool const lost = bound.code == -kStale || bound.code == -EPERM;
         return lost ? error(kCorrupt) : bound;
     }

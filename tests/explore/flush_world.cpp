@@ -205,14 +205,14 @@ void FlushWorld::write_back(unsigned index)
         return;
     write.lost = static_cast<int>(index) == plan_.fail_writeback;
     write.on_disk = !write.lost;
-    state_.cache_failed |= write.lost;
+    state_.cache_failed[file_at(this, write.lsn)] |= write.lost;
 }
 
-/// Who asks next is told of a failure, whosever it was; nobody is told again.
-int FlushWorld::take_error()
+/// Who asks next is told of a failure in the file, whosever it was; nobody is told again.
+int FlushWorld::take_error(File file)
 {
-    int const code = state_.cache_failed ? -EIO : 0;
-    state_.cache_failed = false;
+    int const code = state_.cache_failed[file] ? -EIO : 0;
+    state_.cache_failed[file] = false;
     return code;
 }
 
@@ -235,7 +235,7 @@ int FlushWorld::write_now(void *self, WriteRequest const *request)
         return code;
     world.write_back(index);
     system_call(request, "pwritev2 looks for errors");
-    return world.take_error();
+    return world.take_error(request->file);
 }
 
 unsigned FlushWorld::reap(void *self, WriteRequest **ret, unsigned most, Nanoseconds timeout)
@@ -263,7 +263,7 @@ unsigned FlushWorld::reap(void *self, WriteRequest **ret, unsigned most, Nanosec
     request->result = world.end_write(found);
     if (world.plan_.fail_writeback >= 0 && request->durable) {
         world.write_back(found);
-        request->result = world.take_error();
+        request->result = world.take_error(request->file);
     }
     note_change();
     ret[0] = request;
@@ -279,27 +279,30 @@ void FlushWorld::wake_owner(void *self)
     wake(&world.state_.sleep_word);
 }
 
-int FlushWorld::flush(void *self, File)
+int FlushWorld::flush(void *self, File file)
 {
     auto &world = *static_cast<FlushWorld *>(self);
     system_call(self, "fdatasync begins");
+    auto const is_of_file = [&](unsigned i) {
+        return file_at(self, world.state_.writes[i].lsn) == file;
+    };
     unsigned done = 0; // a bit for each write
     for (unsigned i = 0; i < world.state_.write_count; i++)
-        done |= world.state_.writes[i].done ? 1u << i : 0;
+        done |= world.state_.writes[i].done && is_of_file(i) ? 1u << i : 0;
     system_call(self, "fdatasync ends");
     if (world.plan_.fail_writeback >= 0) {
         for (unsigned i = 0; i < world.state_.write_count; i++)
             if ((done >> i & 1) != 0)
                 world.write_back(i);
         system_call(self, "fdatasync looks for errors");
-        return world.take_error();
+        return world.take_error(file);
     }
     if (world.plan_.fail_flush >= 0)
         return -EIO;
     if (world.plan_.flush_fails_once && !world.state_.flush_failed) {
         world.state_.flush_failed = true;
         for (unsigned i = 0; i < world.state_.write_count; i++)
-            if (!world.state_.writes[i].on_disk)
+            if (!world.state_.writes[i].on_disk && is_of_file(i))
                 world.state_.writes[i].lost = true;
         return -EIO;
     }

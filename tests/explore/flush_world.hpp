@@ -73,6 +73,7 @@ class FlushWorld : public Scenario {
     friend class Appender;
     static constexpr unsigned kMostWrites = 16, kMostUnits = 16, kSeen = 32;
     static constexpr uint64_t kDiskBytes = 8192;
+    static constexpr unsigned kFiles = 8;
 
     struct Unit {
         Lsn lsn;
@@ -101,7 +102,7 @@ class FlushWorld : public Scenario {
         Lsn durable, written, cut;
         uint64_t generation;
         bool woken, poison_returned, refuses_more, flush_failed;
-        bool cache_failed; ///< the page cache knows of a failure that it has not told
+        bool cache_failed[kFiles]; ///< the page cache knows of a failure that it has not told
         Nanoseconds owner_sleeps;
         int failing;
         uint32_t sleep_word;
@@ -117,7 +118,7 @@ class FlushWorld : public Scenario {
     unsigned begin_write(WriteRequest const &request, bool own);
     int end_write(unsigned index);
     void write_back(unsigned index);
-    int take_error();
+    int take_error(File file);
     Lsn contiguous(bool on_disk) const;
     void tail_changed(int who);
     void durable_changed();

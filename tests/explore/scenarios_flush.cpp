@@ -158,6 +158,8 @@ void register_flushes()
     cache.poison = EIO;
     cache.options.shares_errors = true;
     cache.options.commit_depth = 2;
+    add("f_cache_well", "who comes while others are flushed gathers, and is woken", 2, cache,
+        {commits(1), commits(1)});
     for (cache.fail_writeback = 0; cache.fail_writeback < 2; cache.fail_writeback++)
         add(cache.fail_writeback == 0 ? "f_cache" : "f_cache_later",
             "the page cache fails to write, and tells one of two", 2, cache,

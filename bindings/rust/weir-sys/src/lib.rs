@@ -834,7 +834,9 @@ pub const WEIR_LOG_RECOVERY_POINT_IN_TIME: weir_log_recovery = 1;
 
 /// What becomes durable while nobody waits.
 pub type weir_log_durability = u32;
-/// every write is; the pieces of a record that fills several buffers soon after, by one flush
+/// every write is; soon after, by a flush: the pieces of a record that fills several buffers, and
+/// what goes through the page cache, of which about `buffer_size` times `buffer_count` bytes may be
+/// missing
 pub const WEIR_LOG_DURABILITY_SYNC: weir_log_durability = 0;
 /// what was written, every `sync_interval_ns`
 pub const WEIR_LOG_DURABILITY_PERIODIC: weir_log_durability = 1;

@@ -666,7 +666,9 @@ impl LogRecovery {
 pub struct LogDurability(pub u32);
 
 impl LogDurability {
-    /// every write is; the pieces of a record that fills several buffers soon after, by one flush
+    /// every write is; soon after, by a flush: the pieces of a record that fills several buffers,
+    /// and what goes through the page cache, of which about `buffer_size` times `buffer_count`
+    /// bytes may be missing
     pub const SYNC: Self = Self(0);
     /// what was written, every `sync_interval_ns`
     pub const PERIODIC: Self = Self(1);
