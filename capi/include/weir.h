@@ -3957,10 +3957,13 @@ WEIR_API int weir_log_verify(const char *folder,
  *
  * Superblocks and segment headers are built anew from what is there. Damaged
  * records are dropped only if the caller says how: with
- * `WEIR_LOG_RECOVERY_POINT_IN_TIME` the log ends in front of the first damage,
- * and the rest is moved to the folder `quarantine`; with `target` every record
- * that is whole is copied to a new log there, with new positions, and this one
- * stays as it is.
+ * `WEIR_LOG_RECOVERY_POINT_IN_TIME` the log ends in front of the write (up to
+ * `buffer_size` bytes) in which the first damage lies, and the rest, whole
+ * records of that write too, is moved to the folder `quarantine`; with `target`
+ * each record that is whole is copied to a new log there, with new positions,
+ * and this one stays as it is. Not copied are an atomic batch of which a part
+ * is damaged, what lies in a write whose own header is, and what begins behind
+ * damage in one write and goes on in the next.
  *
  * @param[in] folder      the log's folder. UTF-8, ended by NUL.
  * @param[in] target      an empty folder, or one to be made, for what can be

@@ -133,10 +133,13 @@ WEIR_API int weir_log_verify(const char *folder, struct weir_log_report *ret_rep
  *
  * Superblocks and segment headers are built anew from what is there. Damaged
  * records are dropped only if the caller says how: with
- * `WEIR_LOG_RECOVERY_POINT_IN_TIME` the log ends in front of the first damage,
- * and the rest is moved to the folder `quarantine`; with `target` every record
+ * `WEIR_LOG_RECOVERY_POINT_IN_TIME` the log ends in front of the write (up to
+ * `buffer_size` bytes) in which the first damage lies, and the rest, whole records
+ * of that write too, is moved to the folder `quarantine`; with `target` each record
  * that is whole is copied to a new log there, with new positions, and this one
- * stays as it is.
+ * stays as it is. Not copied are an atomic batch of which a part is damaged, what
+ * lies in a write whose own header is, and what begins behind damage in one write
+ * and goes on in the next.
  *
  * @class weir_log static
  * @param[in]  folder     utf8; the log's folder

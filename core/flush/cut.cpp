@@ -175,7 +175,7 @@ void FlushRing::take_in(Lsn lsn, uint64_t word0, uint64_t word1) noexcept
         c.first_outside = static_cast<uint32_t>(lsn - c.start);
     follow_chain(lsn, word1);
     if (record_type(word1) == kData) {
-        ++c.data_records;
+        c.data_records += (record_flags(word1) & kLast) != 0 ? 1 : 0; // not each fragment
         c.data_bytes += word0_length(word0);
     } else {
         c.padding += committed_bytes(word0);

@@ -76,7 +76,7 @@ void Reader::restart(BatchLink const &link) noexcept
     scan_.begin_at(link);
     chain_.reset();
     drop_kept();
-    in_batch_ = false;
+    in_batch_ = damaged_ = false;
 }
 
 Status Reader::shown(Status status) noexcept
@@ -108,8 +108,12 @@ Status Reader::next(RecordView &ret) noexcept
 /// kRecord: shown. kNoRecord: the limit. kGoOn: look again.
 Status Reader::walk_batch(RecordView &ret) noexcept
 {
-    if (walk_.at_end()) {
-        in_batch_ = false;
+    if (walk_.at_end() && !walk_.wrong()) {
+        if (damaged_) { // the next batch is looked at as after a gap
+            drop_kept();
+            chain_.reset();
+        }
+        in_batch_ = damaged_ = false;
         return Status{kGoOn};
     }
     if (walk_.lsn() >= limit_ && !unlimited()) {
@@ -122,7 +126,7 @@ Status Reader::walk_batch(RecordView &ret) noexcept
     uint32_t const first_outside = walk_.batch().first_outside;
     RecordRef record;
     if (!walk_.next(record))
-        return fail(error(kCorrupt), LogFinding::damaged_record, walk_.lsn());
+        return damaged_ ? rescue() : fail(error(kCorrupt), LogFinding::damaged_record, walk_.lsn());
     if (chain_.unknown && first_outside != 0 && record.lsn >= walk_.batch().start + first_outside)
         chain_.reset();
     if (chain_.unknown)
@@ -139,7 +143,7 @@ Status Reader::walk_batch(RecordView &ret) noexcept
 Status Reader::take(RecordRef const &record, ChainState::Step step, RecordView &ret) noexcept
 {
     if (step == ChainState::wrong)
-        return fail(error(kCorrupt), LogFinding::damaged_record, record.lsn);
+        return damaged_ ? rescue() : fail(error(kCorrupt), LogFinding::damaged_record, record.lsn);
     if (step == ChainState::voided)
         drop_kept();
     if (record.header.type != kData)
@@ -243,7 +247,12 @@ Status Reader::load_batch() noexcept
         WEIR_TRY(explain(found, wrong, again));
         if (again)
             continue;
-        return (flags_ & kReadSalvage) != 0 ? skip_gap() : fail(error(kCorrupt), found, wrong);
+        if ((flags_ & kReadSalvage) == 0)
+            return fail(error(kCorrupt), found, wrong);
+        bool walks = false;
+        if (found == LogFinding::damaged_record)
+            WEIR_TRY(enter_damaged(walks));
+        return walks ? Status{kGoOn} : skip_gap();
     }
     return fail(error(kCorrupt), LogFinding::meta, scan_.link().at);
 }

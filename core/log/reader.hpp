@@ -6,8 +6,9 @@
 // LIVE it is what the disk proves: META's hint and the durable LSN of headers behind the reader.
 // With kReadWritten: LIVE's `written`, without LIVE everything valid.
 //
-// A batch is checked whole, in memory of the reader, before any record of it is shown. Records of
-// several fragments are joined; an atomic batch is kept until its end was seen. What the reader
+// A batch is checked whole, in memory of the reader, before any record of it is shown; in salvage
+// each record of a damaged one is checked alone. Records of several fragments are joined; an atomic
+// batch is kept until its end was seen. What the reader
 // cannot continue is read once more past the page cache, and truncation and a new epoch are ruled
 // out (kLapped, kStale), before it is CORRUPT. After an error other than kCorrupt the reader
 // stays where it is; after kCorrupt too, and says it again.
@@ -88,6 +89,12 @@ class Reader {
         uint16_t tag;
     };
 
+    /// Of what is kept, what will be shown.
+    struct Certain {
+        size_t count = 0;
+        uint64_t bytes = 0;
+    };
+
     static constexpr int kGoOn = 3; ///< of the private steps: nothing to tell yet
 
     // reader.cpp
@@ -116,6 +123,15 @@ class Reader {
     Status skip_gap() noexcept;
     Status next_whole_header(Lsn from, Lsn &ret) noexcept;
 
+    // reader_rescue.cpp
+    Status enter_damaged(bool &ret_walks) noexcept;
+    Status rescue() noexcept;
+    Status rescue_rest() noexcept;
+    Status rescue_record(RecordRef const &record, ChainState &chain, Certain &certain) noexcept;
+    void believe_all(Certain &certain) const noexcept;
+    void forget_doubtful(Certain const &certain) noexcept;
+    void note_gap(Lsn from) noexcept;
+
     Io io_;
     LivePage const *live_;
     Superblock superblock_;
@@ -124,6 +140,7 @@ class Reader {
     bool fixed_;             ///< META is not read again
     bool unlimited_ = false; ///< written, without LIVE: all that is valid
     bool in_batch_ = false;
+    bool damaged_ = false; ///< salvage: the batch under way is
     bool showing_ = false; ///< a kept chain has ended and is shown
     bool stale_ = false;
     bool after_gap_ = false;

@@ -155,21 +155,40 @@ bool RecordWalk::sum_right(RecordRef const &record) noexcept
                              .value();
 }
 
+bool RecordWalk::header_right(RecordHeader &ret) const noexcept
+{
+    memcpy(&ret, batch_ + at_, sizeof ret); // at_ and length are multiples of 16: it fits
+    if (ret.length > header_.length || record_bytes(ret.length) > header_.length - at_)
+        return false;
+    bool const known = ret.type == kPad || ret.type == kAborted ||
+                       (ret.type == kData && (ret.flags & ~kKnownRecordFlags) == 0);
+    return known && ret.lsn_low == static_cast<uint32_t>(lsn());
+}
+
+bool RecordWalk::skip_wrong() noexcept
+{
+    constexpr auto kStep = static_cast<uint32_t>(kRecordAlignment);
+    for (at_ += wrong_ ? kStep : 0; at_ < header_.length; at_ += kStep) {
+        RecordHeader record;
+        if (header_right(record) && sum_right({record, lsn(), batch_ + at_ + kRecordHeader}))
+            break;
+    }
+    wrong_ = false;
+    skipped_ = true;
+    return !at_end();
+}
+
 bool RecordWalk::next(RecordRef &ret) noexcept
 {
     if (wrong_)
         return false;
-    if (at_ == header_.length)
-        return checked_ || (count_ == header_.records && digest_.value() == header_.digest)
-                   ? false
-                   : fail();
+    if (at_ >= header_.length) {
+        bool const right = checked_ || skipped_ ||
+                           (count_ == header_.records && digest_.value() == header_.digest);
+        return right ? false : fail();
+    }
     RecordHeader record;
-    memcpy(&record, batch_ + at_, sizeof record); // at_ and length are multiples of 16: it fits
-    if (record.length > header_.length || record_bytes(record.length) > header_.length - at_)
-        return fail();
-    bool const known = record.type == kPad || record.type == kAborted ||
-                       (record.type == kData && (record.flags & ~kKnownRecordFlags) == 0);
-    if (!known || record.lsn_low != static_cast<uint32_t>(lsn()))
+    if (!header_right(record))
         return fail();
     ret = {record, lsn(), batch_ + at_ + kRecordHeader};
     if (!checked_ && !sum_right(ret))

@@ -76,6 +76,9 @@ class RecordWalk {
     /// False: at the end, or wrong() is true.
     bool next(RecordRef &ret) noexcept;
     bool wrong() const noexcept { return wrong_; }
+    /// Salvage, when something is wrong: on to the next record that is whole in itself. False: there
+    /// is none in the batch. Its sum holds its LSN and the epoch, so chance or old bytes do not pass.
+    bool skip_wrong() noexcept;
     /// Of the record that next() would show, or that is wrong.
     Lsn lsn() const noexcept { return header_.start + at_; }
     /// The record that next() showed last is shown again.
@@ -90,6 +93,7 @@ class RecordWalk {
 
   private:
     bool fail() noexcept;
+    bool header_right(RecordHeader &ret) const noexcept;
     bool sum_right(RecordRef const &record) noexcept;
 
     uint8_t const *batch_ = nullptr;
@@ -100,6 +104,7 @@ class RecordWalk {
     Crc32c digest_;
     bool checked_ = false;
     bool wrong_ = false;
+    bool skipped_ = false; ///< so the sums of the batch cannot be right
 };
 
 struct BatchCounts {

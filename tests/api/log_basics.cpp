@@ -226,6 +226,17 @@ Test(log_basics, a_limit_of_zero_starts_the_flush_and_does_not_wait)
     weir_log_close(log);
 }
 
+Test(log_basics, fragments_are_no_records_in_the_counts)
+{
+    LogFolder const folder;
+    weir_log *const log = open_log(folder);
+    for (int i = 0; i < 3; ++i) // several buffers each
+        must(weir_log_wait(log, append(log, std::string(150 * kKiB, 'x')), -1));
+    check_eq(info_of(log).records, 3);
+    check_eq(info_of(log).record_bytes, 3 * 150 * kKiB);
+    weir_log_close(log);
+}
+
 // Of two writes through the page cache that are synced at once, one may be told of the other's failure.
 Test(log_basics, what_goes_through_the_page_cache_is_durable_by_flushes_alone)
 {
