@@ -170,8 +170,8 @@ Status Reader::keep(RecordRef const &record) noexcept
         return fail(error(kCorrupt), LogFinding::damaged_record, record.lsn);
     if (at + length > uint64_t{kLargestRecord} * 2)
         return fail(error(kCorrupt), LogFinding::damaged_record, record.lsn);
-    if (at + length > kept_bytes_.size())
-        WEIR_TRY(kept_bytes_.reserve(larger(at + length, kept_bytes_.size() * 2), kept_used_));
+    if (at + length >= kept_bytes_.size()) // also for an empty one, which then has an address
+        WEIR_TRY(kept_bytes_.reserve(larger(at + length + 1, kept_bytes_.size() * 2), kept_used_));
     if (first) {
         size_t const used = kept_count_ * sizeof(Kept);
         if (used + sizeof(Kept) > kept_list_.size())

@@ -59,6 +59,8 @@ void register_waiting()
         {waits(), posts(1), posts(2)});
     add("w_room", "a poster sleeps until there is room", 2, ring(1, 1), "-a",
         {[](Peer &me) { me.post(2, 600 * kMillisecond); }, reads(1)});
+    add("w_room_far", "a poster who waits looks a quarter of the ring ahead", 2, ring(4, 4),
+        "----a", {[](Peer &me) { me.post(5, 600 * kMillisecond); }, reads(2)});
     add("w_death", "a sleeper whose waker may die, and a healer", 1, ring(2), "b",
         {waits(), posts(1), [](Peer &me) { me.heal(); }});
     add("w_retire", "retirement ends who sleeps", 2, ring(2), "",
