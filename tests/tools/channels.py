@@ -511,8 +511,38 @@ def test_what_a_channel_is_cannot_be_wished(tool):
         assert "is a queue channel" in err, err
     _, err = pub(tool, matrix, "c", "--subscribers", 2, code=BAD_USAGE)
     assert "no subscribers" in err, err
-    _, err = pub(tool, matrix, "n" * 60, code=1)
-    assert "ENAMETOOLONG" in err, err
+    _, err = pub(tool, matrix, "n" * 60, code=BAD_USAGE)
+    assert "1 to 59 bytes" in err, err
+    pub(tool, matrix, "n" * 59)
+
+
+def test_what_is_no_name_is_bad_usage(tool):
+    log = tool.folder / "log"
+    for bad in ["", "x" * 64, "a\nb"]:
+        for words in [["pub", "--matrix", "m", "--channel", bad],
+                      ["sub", "--matrix", "m", "--channel", bad],
+                      ["channel", "stat", "m", bad], ["channel", "rm", "m", bad],
+                      ["channel", "tail", "m", bad], ["router", "create", "m", bad],
+                      ["router", "post", "m", bad], ["router", "add", "m", "r", "--to", bad],
+                      ["router", "add", "m", "r", "--copy", "a", "b c", bad],
+                      ["router", "add", "m", "r", "--copy", bad, "a"],
+                      ["record", "--matrix", "m", bad, log],
+                      ["replay", "--matrix", "m", log, bad]]:
+            _, err = tool.run(*words, code=BAD_USAGE)
+            assert "bytes, and no control characters" in err, (words, err)
+    for words in [["pub", "--channel", "c"], ["sub", "--channel", "c"], ["record", "c", log],
+                  ["replay", log, "c"]]:
+        _, err = tool.run(*words, "--matrix", "a/b", code=BAD_USAGE)
+        assert "without a slash" in err, err
+    for verb in ["pub", "sub"]:
+        _, err = tool.run(verb, "--matrix", "m", "--channel", "c", "--matrix-capacity", "1",
+                          code=BAD_USAGE)
+        assert "--matrix-capacity: not 64K to 8T" in err, err
+    matrix = tool.segment()
+    tool.run("router", "create", matrix, "r")
+    tool.run("router", "add", matrix, "r", "--copy", "a", "b c")
+    [rule] = tool.json("router", "show", matrix, "r")["rules"]
+    assert rule["channels"] == ["a", "b c"], rule
 
 
 def test_bad_usage_is_exit_code_64(tool):
