@@ -413,7 +413,9 @@ def test_what_there_is_no_room_for_is_said(tool):
     names = ["--matrix", matrix, "--channel"]
     full = ["--capacity", "16", "--timeout", "10ms"]
     _, err = pub(tool, matrix, "full", *full, data=stream(17), code=1)
-    assert "no room in the channel" in err and "16 messages" in err, err
+    assert "no room in the channel within 10ms" in err and "16 messages" in err, err
+    _, err = pub(tool, matrix, "full", "--timeout", 0, data=b"more\n", code=1)
+    assert "no room in the channel (E" in err, err
     mode = ["--mode", "broadcast"]
     readers = [tool.start("sub", *names, "many", *mode) for _ in range(64)]
     wait_for_channel(tool, matrix, "many")
@@ -484,7 +486,10 @@ def test_priorities_tags_types_and_times(tool):
     assert "TYPE" in err, err
     _, err = pub(tool, matrix, "c", data=b"four\n", code=1)
     assert "EMSGSIZE" in err, err
-    pub(tool, matrix, "c", "--priority", 3, data=b"", code=BAD_USAGE)
+    _, err = pub(tool, matrix, "c", "--priority", 3, data=b"", code=BAD_USAGE)
+    assert "3 priorities, 0 to 2" in err, err
+    _, err = pub(tool, matrix, "one", "--priority", 1, data=b"", code=BAD_USAGE)
+    assert "one priority, which is 0" in err, err
     pub(tool, matrix, "c", "--end")
     assert sub(tool, matrix, "c")[0] == b"top\nlow\n"
     pub(tool, matrix, "short", "--ttl", "10ms", "--end", data=b"gone\n")
@@ -538,8 +543,26 @@ def test_what_is_no_name_is_bad_usage(tool):
         _, err = tool.run(verb, "--matrix", "m", "--channel", "c", "--matrix-capacity", "1",
                           code=BAD_USAGE)
         assert "--matrix-capacity: not 64K to 8T" in err, err
+    for retain in [["--retain", "1s"], ["--retain-count", "1", "--mode", "queue"]]:
+        _, err = pub(tool, tool.free_name(), "c", *retain, code=BAD_USAGE)
+        assert "for --mode broadcast" in err, err
     matrix = tool.segment()
     tool.run("router", "create", matrix, "r")
+    for words, why in [[["--topic", "x" * 64, "--drop"], "at most 63 bytes"],
+                       [["--copy", *range(17)], "at most 16 channels"],
+                       [[], "one of --to"]]:
+        _, err = tool.run("router", "add", matrix, "r", *words, code=BAD_USAGE)
+        assert why in err, err
+    for words in [["add", matrix, "r", "--before", 9, "--drop"], ["remove", matrix, "r", 9],
+                  ["set", matrix, "r", 9, "--drop"]]:
+        _, err = tool.run("router", *words, code=1)
+        assert "no rule 9 (ENOENT)" in err, err
+    tool.run("router", "add", matrix, "r", "--tag", 1, "--to", "one")
+    pub(tool, matrix, "one")
+    _, err = tool.run("router", "post", matrix, "r", "x", "--tag", 1, "--priority", 7,
+                      code=BAD_USAGE)
+    assert "no priority 7" in err, err
+    tool.run("router", "remove", matrix, "r", 1)
     tool.run("router", "add", matrix, "r", "--copy", "a", "b c")
     [rule] = tool.json("router", "show", matrix, "r")["rules"]
     assert rule["channels"] == ["a", "b c"], rule

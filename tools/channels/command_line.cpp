@@ -9,6 +9,8 @@
 #include <map>
 #include <vector>
 
+#include <fmt/format.h>
+
 namespace tool {
 namespace {
 using namespace channels;
@@ -17,6 +19,8 @@ constexpr std::int64_t kShortestLookNs = kMillisecond;
 constexpr std::uint32_t kMostLevels = 8;
 constexpr std::uint32_t kMostMessages = 1 << 20;
 constexpr std::int64_t kMostSubscribers = 64;
+constexpr std::size_t kMostChannels = 16; ///< of one rule
+constexpr std::size_t kLongestTopic = sizeof weir_rule_info::topic - 1;
 
 /// Durations and sizes as they were typed.
 struct Typed {
@@ -103,6 +107,9 @@ Choice finished(Choice const &choice, Typed const &typed)
     made.options.ttl_ns = duration_or(typed.ttl, 0);
     made.options.ageing_ns = duration_or(typed.ageing, 0);
     made.options.retain_ns = duration_or(typed.retain, 0);
+    bool const retains = made.options.retain_ns != 0 || made.options.retain_count != 0;
+    if (retains && choice.mode != "broadcast")
+        throw BadUsage("--retain and --retain-count are for --mode broadcast");
     made.options.mode = choice.mode == "broadcast" ? WEIR_CHANNEL_BROADCAST : WEIR_CHANNEL_QUEUE;
     return made;
 }
@@ -237,6 +244,12 @@ void add_channel(CLI::App &app, Action &chosen)
     });
 }
 
+void check_topic(std::string const &text)
+{
+    if (text.size() > kLongestTopic)
+        throw BadUnit(fmt::format("a pattern has at most {} bytes", kLongestTopic));
+}
+
 bool is_given(CLI::Option const *option) { return option->count() != 0; }
 
 /// What a rule is for and what it does; whatever stands last counts, so one of each is allowed.
@@ -248,7 +261,8 @@ void rule_options(CLI::App *verb, std::shared_ptr<RuleOptions> const &options)
     CLI::Option *const tag =
         verb->add_option("--tag", rule.tag, "messages with this tag")->check(is_number());
     CLI::Option *const topic =
-        verb->add_option("--topic", options->topic, "a pattern: * is any bytes, ? is one");
+        verb->add_option("--topic", options->topic, "a pattern: * is any bytes, ? is one")
+            ->check(check_with(check_topic, ""));
     CLI::Option *const otherwise = verb->add_flag("--otherwise", "those that no other rule is for");
     mask->needs(tag);
     topic->excludes(tag);
@@ -283,7 +297,7 @@ void rule_options(CLI::App *verb, std::shared_ptr<RuleOptions> const &options)
     }
     auto const drop = [options] { options->rule.action = WEIR_ROUTER_DROP; };
     actions.push_back(verb->add_flag_callback("--drop", drop, "they are freed")->group(kActions));
-    verb->parse_complete_callback([tag, mask, topic, otherwise, actions, &rule] {
+    verb->parse_complete_callback([tag, mask, topic, otherwise, actions, options, &rule] {
         rule.condition = otherwise->count() != 0 ? WEIR_ROUTER_OTHERWISE
                          : topic->count() != 0   ? WEIR_ROUTER_TOPIC
                          : mask->count() != 0    ? WEIR_ROUTER_MASK
@@ -292,6 +306,9 @@ void rule_options(CLI::App *verb, std::shared_ptr<RuleOptions> const &options)
         if (std::count_if(actions.begin(), actions.end(), is_given) != 1)
             throw CLI::ValidationError(
                 "a rule has one of --to, --hash, --round-robin, --least-full, --copy and --drop");
+        if (options->channels.size() > kMostChannels)
+            throw CLI::ValidationError(
+                fmt::format("a rule has at most {} channels", kMostChannels));
     });
 }
 
