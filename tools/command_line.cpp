@@ -13,7 +13,9 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <iostream>
 #include <memory>
+#include <sstream>
 #include <string>
 #include <vector>
 
@@ -396,6 +398,7 @@ void Verbs::add_record()
         ->check(is_not_empty())
         ->required();
     verb->add_option("--count", options->count, "end after so many messages")->check(is_number());
+    verb->add_flag("--foreign", options->foreign, "open segments of other users too");
     verb->add_flag("--json", options->json, "print one JSON object");
     on_choice<RecordOptions>(verb, options, record_channel);
 }
@@ -414,6 +417,7 @@ void Verbs::add_replay()
         ->required();
     verb->add_option("--from", options->from, "the first LSN; default: the oldest record")
         ->check(is_number());
+    verb->add_flag("--foreign", options->foreign, "open segments of other users too");
     verb->add_flag("--json", options->json, "print one JSON object");
     on_choice<ReplayOptions>(verb, options, replay_log);
 }
@@ -536,7 +540,9 @@ Request read_command_line(int argc, char **argv)
         app.parse(argc, argv);
     } catch (CLI::ParseError const &error) {
         request.action = nullptr;
-        request.code = app.exit(error) == 0 ? 0 : kBadUsage; // --help and --version come here too
+        std::ostringstream out; // --help and --version come here too
+        request.code = app.exit(error, out, std::cerr) == 0 ? 0 : kBadUsage;
+        print(out.str());
     }
     return request;
 }

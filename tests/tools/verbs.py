@@ -533,6 +533,36 @@ def test_log_bench_says_why_it_cannot(tool):
 
 
 def test_a_full_stdout_is_an_error(tool):
-    with open("/dev/full", "w") as full:
-        done = subprocess.run([tool.weir, "ls"], stdout=full, stderr=subprocess.PIPE, timeout=20)
-    assert done.returncode == 1 and b"stdout" in done.stderr, done
+    for words in ["ls"], ["--help"], ["--version"], ["router", "add", "--help"]:
+        with open("/dev/full", "w") as full:
+            done = subprocess.run([tool.weir, *words], stdout=full, stderr=subprocess.PIPE,
+                                  timeout=20)
+        assert done.returncode == 1 and b"stdout" in done.stderr, (words, done)
+
+
+def test_a_segment_of_somebody_else_is_opened_with_foreign_alone(tool):
+    if os.getuid() != 0:
+        raise Skip("only root can give files away")
+    name = tool.segment()
+    tool.run("pub", "--matrix", name, "--channel", "c", "--end", input=b"one\n")
+    os.chown(shm_file(name), 65534, 65534)
+    log = tool.folder / "log"
+    for words in [["stat", name], ["check", name], ["record", "--matrix", name, "c", log],
+                  ["replay", "--matrix", name, log, "c"],
+                  ["sub", "--matrix", name, "--channel", "c"]]:
+        _, err = tool.run(*words, code=1)
+        assert "--foreign" in err and "(EPERM)" in err, (words, err)
+    [row] = [r for r in tool.json("ls")["segments"] if r["name"] == name]
+    assert "--foreign" in row["error"], row
+    tool.run("stat", name, "--foreign")
+    tool.run("record", "--matrix", name, "c", log, "--count", 1, "--foreign")
+    tool.run("replay", "--matrix", name, log, "c", "--foreign")
+    out, _ = tool.run("sub", "--matrix", name, "--channel", "c", "--count", 1, "--foreign")
+    assert out == "one\n", out
+
+
+def test_check_names_what_may_name_a_block(tool):
+    name = tool.segment()
+    tool.run("fixture", name, "--leave")
+    out, _ = tool.run("check", name)
+    assert "no root, channel, pool or router names" in out, out
