@@ -318,6 +318,31 @@ def test_a_file_that_leads_out_of_the_folder_is_refused(tool):
     assert not out.exists() and not (tool.folder / "evil").exists()
 
 
+def test_a_symbolic_link_in_the_folder_leads_nowhere(tool):
+    outside = tool.folder / "outside"
+    out = tool.folder / "out"
+    (out / "deep").mkdir(parents=True)
+    outside.mkdir()
+    (outside / "kept").write_bytes(b"kept")
+    for link in [out / "link", out / "deep" / "link"]:
+        link.symlink_to(outside)
+    (out / "file").symlink_to(outside / "kept")
+    (tool.folder / "also-out").symlink_to(out)
+    matrix = tool.free_name()
+    bad = [b"link/evil", b"./link/evil", b"deep//link/evil", b"link/new/evil", b"."]
+    good = [b"file", b"./new//folder/./file", b"deep/file"]
+    pub(tool, matrix, "files", "--frames", "--end",
+        data=b"".join(frame(path, b"bytes") for path in bad + good))
+    _, err = sub(tool, matrix, "files", "--files", "--out", tool.folder / "also-out", code=1)
+    assert err.count("is a symbolic link") == 4 and err.count("not below") == 5, err
+    assert "5 messages could not be written" in err, err
+    assert read_tree(outside) == {"kept": b"kept"}
+    assert not (out / "file").is_symlink(), "it takes the place of the link"
+    for path in "file", "new/folder/file", "deep/file":
+        assert (out / path).read_bytes() == b"bytes"
+    assert not list(out.rglob(".weir-sub-*"))
+
+
 def frame(path, content):
     """A message of weir pub --files, as weir pub --frames reads it."""
     message = struct.pack("<I", len(path)) + path + content
