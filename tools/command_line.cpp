@@ -13,7 +13,9 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <iostream>
 #include <memory>
+#include <sstream>
 #include <string>
 #include <vector>
 
@@ -94,6 +96,7 @@ class Verbs {
     {
         verb->add_option("NAME", target.name,
                          "a matrix: a plain name in /dev/shm or an absolute path")
+            ->check(is_segment_name())
             ->required();
         verb->add_flag("--foreign", target.foreign, "open segments of other users too");
         verb->add_flag("--json", target.json, "print one JSON object");
@@ -148,9 +151,10 @@ void Verbs::add_create()
     auto const given = std::make_shared<Given>();
     CLI::App *const verb = app_.add_subcommand("create", "make an empty named segment");
     verb->add_option("NAME", given->options.name, "a plain name in /dev/shm or an absolute path")
+        ->check(is_segment_name())
         ->required();
     verb->add_option("--capacity", given->capacity, "most bytes of block data")
-        ->check(is_bytes())
+        ->check(is_capacity())
         ->capture_default_str();
     verb->add_option("--mode", given->mode,
                      "permission bits, octal; default: 600, with --group 660")
@@ -281,6 +285,7 @@ void Verbs::add_rm()
     CLI::App *const verb =
         app_.add_subcommand("rm", "remove segments' names; who is attached goes on");
     verb->add_option("NAME", options->names, "plain names in /dev/shm or absolute paths")
+        ->check(is_segment_name())
         ->required();
     verb->add_flag("-f,--force", options->force, "also remove a file that is not a segment");
     on_choice<RemoveOptions>(verb, options, remove_segments);
@@ -383,14 +388,17 @@ void Verbs::add_record()
     auto const options = std::make_shared<RecordOptions>();
     CLI::App *const verb =
         app_.add_subcommand("record", "append the messages of a channel to a durable log");
-    verb->add_option("--matrix", options->matrix, "the matrix of the channel")->required();
+    verb->add_option("--matrix", options->matrix, "the matrix of the channel")
+        ->check(is_segment_name())
+        ->required();
     verb->add_option("CHANNEL", options->channel, "made if there is none")
-        ->check(is_not_empty("name"))
+        ->check(is_root_name())
         ->required();
     verb->add_option("DIR", options->folder, "the log's folder, made if there is none")
         ->check(is_not_empty())
         ->required();
     verb->add_option("--count", options->count, "end after so many messages")->check(is_number());
+    verb->add_flag("--foreign", options->foreign, "open segments of other users too");
     verb->add_flag("--json", options->json, "print one JSON object");
     on_choice<RecordOptions>(verb, options, record_channel);
 }
@@ -400,13 +408,16 @@ void Verbs::add_replay()
     auto const options = std::make_shared<ReplayOptions>();
     CLI::App *const verb =
         app_.add_subcommand("replay", "post what weir record has recorded to a channel");
-    verb->add_option("--matrix", options->matrix, "the matrix of the channel")->required();
+    verb->add_option("--matrix", options->matrix, "the matrix of the channel")
+        ->check(is_segment_name())
+        ->required();
     verb->add_option("DIR", options->folder, "the log's folder")->check(is_not_empty())->required();
     verb->add_option("CHANNEL", options->channel, "made if there is none")
-        ->check(is_not_empty("name"))
+        ->check(is_root_name())
         ->required();
     verb->add_option("--from", options->from, "the first LSN; default: the oldest record")
         ->check(is_number());
+    verb->add_flag("--foreign", options->foreign, "open segments of other users too");
     verb->add_flag("--json", options->json, "print one JSON object");
     on_choice<ReplayOptions>(verb, options, replay_log);
 }
@@ -438,13 +449,14 @@ void Verbs::add_ingest()
         ->excludes(log)
         ->capture_default_str();
     verb->add_option("--capacity", given->capacity, "most bytes of block data")
-        ->check(is_bytes())
+        ->check(is_capacity())
         ->capture_default_str();
     verb->add_option("--kill", given->kill, "kill a random worker this often, e.g. 100ms")
         ->check(is_kill_interval());
     verb->add_option("--seed", options.seed, "of the choice whom to kill; 0: random");
     verb->add_option("--name", options.name,
-                     "name the segment, for weir map and others; removed at the end");
+                     "name the segment, for weir map and others; removed at the end")
+        ->check(is_segment_name());
     verb->add_flag("--json", options.json, "print one JSON object");
     verb->add_flag("-q,--quiet", options.quiet, "only the result");
     verb->add_option("--hold", options.hold)->group("");             // for tests
@@ -528,7 +540,9 @@ Request read_command_line(int argc, char **argv)
         app.parse(argc, argv);
     } catch (CLI::ParseError const &error) {
         request.action = nullptr;
-        request.code = app.exit(error) == 0 ? 0 : kBadUsage; // --help and --version come here too
+        std::ostringstream out; // --help and --version come here too
+        request.code = app.exit(error, out, std::cerr) == 0 ? 0 : kBadUsage;
+        print(out.str());
     }
     return request;
 }

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "clock.hpp"
+#include "name_rules.hpp"
 #include "units.hpp"
 
 #include <cerrno>
@@ -37,6 +38,26 @@ template <typename Parse> CLI::Validator check_with(Parse parse, char const *nam
 }
 
 inline CLI::Validator is_bytes() { return check_with(parse_bytes, "SIZE"); }
+
+/// Most bytes of block data that a segment can be made with.
+inline CLI::Validator is_capacity()
+{
+    auto const parse = [](std::string const &text) {
+        constexpr std::uint64_t kLeast = std::uint64_t{64} << 10;
+        constexpr std::uint64_t kMost = std::uint64_t{8} << 40;
+        std::uint64_t const found = parse_bytes(text);
+        if (found < kLeast || found > kMost)
+            throw BadUnit("not 64K to 8T: " + text);
+    };
+    return check_with(parse, "SIZE");
+}
+
+inline CLI::Validator is_segment_name() { return check_with(check_segment_name, ""); }
+
+inline CLI::Validator is_root_name(std::size_t longest = kLongestRootName)
+{
+    return check_with([longest](std::string const &text) { check_root_name(text, longest); }, "");
+}
 
 inline CLI::Validator is_duration(std::int64_t shortest_ns)
 {

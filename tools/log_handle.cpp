@@ -18,8 +18,9 @@ int must_log(int code, std::string const &folder)
     case -EBUSY:
         throw Failure(name + ": another process has the log open (EBUSY)");
     case -WEIR_E_CORRUPT:
-        throw Failure(name + ": damaged below what was acknowledged; weir log verify tells where "
-                             "(WEIR_E_CORRUPT)");
+        throw Failure(name +
+                      ": META or what was acknowledged is damaged; weir log verify tells where, "
+                      "weir log repair builds META anew (WEIR_E_CORRUPT)");
     case -WEIR_E_LAPPED:
         throw Failure(name + ": the log begins later, what was before is truncated "
                              "(WEIR_E_LAPPED)");
@@ -28,16 +29,18 @@ int must_log(int code, std::string const &folder)
     }
 }
 
-int must_read(int code)
+int must_read(int code, std::string const &folder)
 {
+    std::string const name = printable(folder);
     switch (code) {
     case -WEIR_E_CORRUPT:
-        throw Failure("read: the log is damaged here; weir log verify tells where, weir log dump "
+        throw Failure(name +
+                      ": the log is damaged here; weir log verify tells where, weir log dump "
                       "--salvage goes on behind it (WEIR_E_CORRUPT)");
     case -WEIR_E_LAPPED:
-        throw Failure("read: what comes next was truncated meanwhile (WEIR_E_LAPPED)");
+        throw Failure(name + ": what comes next was truncated meanwhile (WEIR_E_LAPPED)");
     default:
-        return must(code, "read");
+        return must(code, name + ": read");
     }
 }
 
@@ -52,7 +55,7 @@ LogReader read_log(std::string const &folder, std::uint64_t from, weir_reader_fl
 {
     weir_log_reader *reader = nullptr;
     must_log(weir_log_reader_open(folder.c_str(), from, flags, &reader), folder);
-    return LogReader(reader);
+    return {reader, folder};
 }
 
 char const *finding_text(weir_log_finding finding)

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <utility>
 
 #include <weir.h>
 
@@ -18,7 +19,23 @@ struct CloseLog {
     void operator()(weir_log_reader *reader) const noexcept { weir_log_reader_close(reader); }
 };
 using Log = std::unique_ptr<weir_log, CloseLog>;
-using LogReader = std::unique_ptr<weir_log_reader, CloseLog>;
+
+/// A reader, and the folder that its failures name.
+class LogReader {
+  public:
+    LogReader() = default;
+    LogReader(weir_log_reader *reader, std::string folder)
+        : reader_(reader), folder_(std::move(folder))
+    {
+    }
+    weir_log_reader *get() const { return reader_.get(); }
+    void reset() { reader_.reset(); }
+    std::string const &folder() const { return folder_; }
+
+  private:
+    std::unique_ptr<weir_log_reader, CloseLog> reader_;
+    std::string folder_;
+};
 
 /// Opens a log; the message of a failure names the folder.
 Log open_log(std::string const &folder, weir_log_options const &options);
@@ -36,7 +53,7 @@ struct Record {
 /// As must(), for what opens, reads or mends the log in `folder`, in words that fit a log.
 int must_log(int code, std::string const &folder);
 /// The same, for the next record.
-int must_read(int code);
+int must_read(int code, std::string const &folder);
 
 /// Calls `visit(Record)` until nothing more is there now, or it says false.
 template <typename Visit> void each_record(LogReader const &reader, Visit visit)
@@ -44,8 +61,9 @@ template <typename Visit> void each_record(LogReader const &reader, Visit visit)
     for (;;) {
         void const *data = nullptr;
         Record record{};
-        int const found = must_read(
-            weir_log_reader_next(reader.get(), &data, &record.length, &record.lsn, &record.tag));
+        int const code =
+            weir_log_reader_next(reader.get(), &data, &record.length, &record.lsn, &record.tag);
+        int const found = must_read(code, reader.folder());
         if (found == 0)
             return;
         record.data = static_cast<unsigned char const *>(data);

@@ -20,13 +20,21 @@ weir_matrix_options matrix_options(std::string const &participant)
     return options;
 }
 
+void must_attach(int code, std::string const &name, bool foreign)
+{
+    if (code == -EPERM && !foreign)
+        throw Failure(printable(name) +
+                      ": not permitted; --foreign opens what belongs to another user (EPERM)");
+    must(code, printable(name));
+}
+
 namespace {
 Matrix attach_with(std::string const &name, bool foreign, weir_matrix_flags flags)
 {
     weir_matrix_options options = matrix_options("weir");
     options.flags = flags | (foreign ? WEIR_MATRIX_ALLOW_FOREIGN : 0);
     weir_matrix *matrix = nullptr;
-    must(weir_matrix_attach(name.c_str(), &options, &matrix), printable(name));
+    must_attach(weir_matrix_attach(name.c_str(), &options, &matrix), name, foreign);
     return Matrix(matrix);
 }
 } // namespace

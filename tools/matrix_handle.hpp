@@ -23,6 +23,8 @@ using Subscription = std::unique_ptr<weir_subscription, Unref>;
 /// Default options with the participant's name set, cut to what fits.
 weir_matrix_options matrix_options(std::string const &participant);
 
+/// As must(), for what attaches to the matrix of this name.
+void must_attach(int code, std::string const &name, bool foreign);
 /// Attaches to the matrix NAME of the command line.
 Matrix attach_matrix(std::string const &name, bool foreign);
 /// The same for looking alone: needs no right to write and no participant slot.

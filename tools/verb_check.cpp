@@ -35,8 +35,9 @@ void show_text(weir_check_report const &report, int errors)
         text +=
             fmt::format("{} blocks belong to dead participants: weir heal\n", report.dead_blocks);
     if (report.orphans > 0)
-        text += fmt::format("{} blocks ({}) of nobody that no root or channel names\n",
-                            report.orphans, human_bytes(report.orphan_bytes));
+        text +=
+            fmt::format("{} blocks ({}) of nobody that no root, channel, pool or router names\n",
+                        report.orphans, human_bytes(report.orphan_bytes));
     if (report.freed_roots > 0)
         text += fmt::format("{} names of blocks that were freed\n", report.freed_roots);
     if (report.unsettled > 0)

@@ -19,31 +19,14 @@
 namespace tool {
 
 namespace {
-constexpr std::uint64_t kSmallestCapacity = std::uint64_t{64} << 10;
-constexpr std::uint64_t kLargestCapacity = std::uint64_t{8} << 40;
-
 bool has_node(std::int64_t node)
 {
     return access(fmt::format("/sys/devices/system/node/node{}", node).c_str(), F_OK) == 0;
 }
 
-std::string why_invalid(CreateOptions const &options)
-{
-    if (options.capacity < kSmallestCapacity || options.capacity > kLargestCapacity)
-        return "--capacity is 64K to 8T (EINVAL)";
-    if (options.node >= 0 && !has_node(options.node))
-        return fmt::format("--node: this machine has no NUMA node {} (EINVAL)", options.node);
-    return fmt::format(
-        "'{}' is no name: 1 to 200 bytes without a slash, or an absolute path, and no "
-        "control characters (EINVAL)",
-        printable(options.name));
-}
-
 /// A line for errors that say little without the option that is their cause; empty: there is none.
 std::string why_refused(CreateOptions const &options, int code)
 {
-    if (code == -EINVAL)
-        return why_invalid(options);
     if (code == -EAGAIN && options.lock)
         return "--lock: RLIMIT_MEMLOCK (ulimit -l) must allow the segment's address space, up to "
                "three times its capacity and some tables (EAGAIN)";
@@ -91,6 +74,9 @@ Matrix make_segment(CreateOptions const &options)
     weir_matrix_options const shape = shape_of(options);
     weir_matrix *matrix = nullptr;
     int const code = weir_matrix_create(options.name.c_str(), &shape, &matrix);
+    if (code == -EINVAL && options.node >= 0 && !has_node(options.node))
+        throw BadUsage(
+            fmt::format("--node: this machine has no NUMA node {} (EINVAL)", options.node));
     if (std::string const why = why_refused(options, code); !why.empty())
         throw Failure(why);
     must(code, printable(options.name));

@@ -75,7 +75,8 @@ std::string report_text(std::string const &folder, weir_log_report const &r)
                         r.epoch);
     if (r.has_writer != 0)
         text += "writer     has it open\n";
-    if (r.verdict == WEIR_LOG_TORN)
+    // Behind those of the tail come findings that opening mends, such as one superblock.
+    if (r.verdict == WEIR_LOG_TORN && r.finding <= WEIR_LOG_FOUND_OPEN_CHAIN)
         text += fmt::format("opening it drops what lies behind LSN {}: {} whole batches\n",
                             r.end_lsn, r.dropped_batches);
     if (r.void_chains != 0)

@@ -48,7 +48,7 @@ void tell(char const *verb, Count const &count, bool json)
 class Recorder {
   public:
     explicit Recorder(RecordOptions const &options)
-        : options_(options), matrix_(attach_matrix(options.matrix, false)),
+        : options_(options), matrix_(attach_matrix(options.matrix, options.foreign)),
           channel_(open_channel(matrix_, options.channel)), reader_(subscribe(channel_))
     {
         weir_log_options const with = WEIR_LOG_OPTIONS_INIT;
@@ -184,7 +184,7 @@ int record_channel(RecordOptions const &options)
 int replay_log(ReplayOptions const &options)
 {
     watch_interrupts();
-    Matrix const matrix = attach_matrix(options.matrix, false);
+    Matrix const matrix = attach_matrix(options.matrix, options.foreign);
     Channel const channel = open_channel(matrix, options.channel);
     LogReader const reader = read_log(options.folder, options.from, 0);
     Count count;

@@ -108,6 +108,7 @@ struct RecordOptions {
     std::string channel;
     std::string folder;
     std::uint64_t count = 0; ///< 0: until the channel is retired or the command is interrupted
+    bool foreign = false;
     bool json = false;
 };
 
@@ -116,6 +117,7 @@ struct ReplayOptions {
     std::string channel;
     std::string folder;
     std::uint64_t from = 0;
+    bool foreign = false;
     bool json = false;
 };
 

@@ -318,6 +318,31 @@ def test_a_file_that_leads_out_of_the_folder_is_refused(tool):
     assert not out.exists() and not (tool.folder / "evil").exists()
 
 
+def test_a_symbolic_link_in_the_folder_leads_nowhere(tool):
+    outside = tool.folder / "outside"
+    out = tool.folder / "out"
+    (out / "deep").mkdir(parents=True)
+    outside.mkdir()
+    (outside / "kept").write_bytes(b"kept")
+    for link in [out / "link", out / "deep" / "link"]:
+        link.symlink_to(outside)
+    (out / "file").symlink_to(outside / "kept")
+    (tool.folder / "also-out").symlink_to(out)
+    matrix = tool.free_name()
+    bad = [b"link/evil", b"./link/evil", b"deep//link/evil", b"link/new/evil", b"."]
+    good = [b"file", b"./new//folder/./file", b"deep/file"]
+    pub(tool, matrix, "files", "--frames", "--end",
+        data=b"".join(frame(path, b"bytes") for path in bad + good))
+    _, err = sub(tool, matrix, "files", "--files", "--out", tool.folder / "also-out", code=1)
+    assert err.count("is a symbolic link") == 4 and err.count("not below") == 5, err
+    assert "5 messages could not be written" in err, err
+    assert read_tree(outside) == {"kept": b"kept"}
+    assert not (out / "file").is_symlink(), "it takes the place of the link"
+    for path in "file", "new/folder/file", "deep/file":
+        assert (out / path).read_bytes() == b"bytes"
+    assert not list(out.rglob(".weir-sub-*"))
+
+
 def frame(path, content):
     """A message of weir pub --files, as weir pub --frames reads it."""
     message = struct.pack("<I", len(path)) + path + content
@@ -413,7 +438,9 @@ def test_what_there_is_no_room_for_is_said(tool):
     names = ["--matrix", matrix, "--channel"]
     full = ["--capacity", "16", "--timeout", "10ms"]
     _, err = pub(tool, matrix, "full", *full, data=stream(17), code=1)
-    assert "no room in the channel" in err and "16 messages" in err, err
+    assert "no room in the channel within 10ms" in err and "16 messages" in err, err
+    _, err = pub(tool, matrix, "full", "--timeout", 0, data=b"more\n", code=1)
+    assert "no room in the channel (E" in err, err
     mode = ["--mode", "broadcast"]
     readers = [tool.start("sub", *names, "many", *mode) for _ in range(64)]
     wait_for_channel(tool, matrix, "many")
@@ -484,7 +511,10 @@ def test_priorities_tags_types_and_times(tool):
     assert "TYPE" in err, err
     _, err = pub(tool, matrix, "c", data=b"four\n", code=1)
     assert "EMSGSIZE" in err, err
-    pub(tool, matrix, "c", "--priority", 3, data=b"", code=BAD_USAGE)
+    _, err = pub(tool, matrix, "c", "--priority", 3, data=b"", code=BAD_USAGE)
+    assert "3 priorities, 0 to 2" in err, err
+    _, err = pub(tool, matrix, "one", "--priority", 1, data=b"", code=BAD_USAGE)
+    assert "one priority, which is 0" in err, err
     pub(tool, matrix, "c", "--end")
     assert sub(tool, matrix, "c")[0] == b"top\nlow\n"
     pub(tool, matrix, "short", "--ttl", "10ms", "--end", data=b"gone\n")
@@ -511,8 +541,56 @@ def test_what_a_channel_is_cannot_be_wished(tool):
         assert "is a queue channel" in err, err
     _, err = pub(tool, matrix, "c", "--subscribers", 2, code=BAD_USAGE)
     assert "no subscribers" in err, err
-    _, err = pub(tool, matrix, "n" * 60, code=1)
-    assert "ENAMETOOLONG" in err, err
+    _, err = pub(tool, matrix, "n" * 60, code=BAD_USAGE)
+    assert "1 to 59 bytes" in err, err
+    pub(tool, matrix, "n" * 59)
+
+
+def test_what_is_no_name_is_bad_usage(tool):
+    log = tool.folder / "log"
+    for bad in ["", "x" * 64, "a\nb"]:
+        for words in [["pub", "--matrix", "m", "--channel", bad],
+                      ["sub", "--matrix", "m", "--channel", bad],
+                      ["channel", "stat", "m", bad], ["channel", "rm", "m", bad],
+                      ["channel", "tail", "m", bad], ["router", "create", "m", bad],
+                      ["router", "post", "m", bad], ["router", "add", "m", "r", "--to", bad],
+                      ["router", "add", "m", "r", "--copy", "a", "b c", bad],
+                      ["router", "add", "m", "r", "--copy", bad, "a"],
+                      ["record", "--matrix", "m", bad, log],
+                      ["replay", "--matrix", "m", log, bad]]:
+            _, err = tool.run(*words, code=BAD_USAGE)
+            assert "bytes, and no control characters" in err, (words, err)
+    for words in [["pub", "--channel", "c"], ["sub", "--channel", "c"], ["record", "c", log],
+                  ["replay", log, "c"]]:
+        _, err = tool.run(*words, "--matrix", "a/b", code=BAD_USAGE)
+        assert "without a slash" in err, err
+    for verb in ["pub", "sub"]:
+        _, err = tool.run(verb, "--matrix", "m", "--channel", "c", "--matrix-capacity", "1",
+                          code=BAD_USAGE)
+        assert "--matrix-capacity: not 64K to 8T" in err, err
+    for retain in [["--retain", "1s"], ["--retain-count", "1", "--mode", "queue"]]:
+        _, err = pub(tool, tool.free_name(), "c", *retain, code=BAD_USAGE)
+        assert "for --mode broadcast" in err, err
+    matrix = tool.segment()
+    tool.run("router", "create", matrix, "r")
+    for words, why in [[["--topic", "x" * 64, "--drop"], "at most 63 bytes"],
+                       [["--copy", *range(17)], "at most 16 channels"],
+                       [[], "one of --to"]]:
+        _, err = tool.run("router", "add", matrix, "r", *words, code=BAD_USAGE)
+        assert why in err, err
+    for words in [["add", matrix, "r", "--before", 9, "--drop"], ["remove", matrix, "r", 9],
+                  ["set", matrix, "r", 9, "--drop"]]:
+        _, err = tool.run("router", *words, code=1)
+        assert "no rule 9 (ENOENT)" in err, err
+    tool.run("router", "add", matrix, "r", "--tag", 1, "--to", "one")
+    pub(tool, matrix, "one")
+    _, err = tool.run("router", "post", matrix, "r", "x", "--tag", 1, "--priority", 7,
+                      code=BAD_USAGE)
+    assert "no priority 7" in err, err
+    tool.run("router", "remove", matrix, "r", 1)
+    tool.run("router", "add", matrix, "r", "--copy", "a", "b c")
+    [rule] = tool.json("router", "show", matrix, "r")["rules"]
+    assert rule["channels"] == ["a", "b c"], rule
 
 
 def test_bad_usage_is_exit_code_64(tool):

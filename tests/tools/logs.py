@@ -182,6 +182,8 @@ def test_one_damaged_superblock_is_no_loss(tool):
     flip(log / "META", 100)
     report = tool.json("log", "verify", log, code=1)
     assert report["verdict"] == "torn", report
+    out, _ = tool.run("log", "verify", log, code=1)
+    assert "one superblock is damaged" in out and "drops" not in out, out
     out, _ = tool.run("log", "repair", log)
     assert "mended     a superblock" in out, out
     tool.run("log", "verify", log)
@@ -197,7 +199,7 @@ def test_damage_is_told_with_its_place(tool):
     out, _ = tool.run("log", "verify", log, code=2)
     assert f"segment 0, offset {report['offset']}" in out, out
     _, err = tool.run("log", "dump", log, code=1)
-    assert "CORRUPT" in err, err
+    assert "CORRUPT" in err and f"{log}: " in err, err
     make_tree(tool.folder / "in", files=1)
     _, err = tool.run("ingest", "--from", tool.folder / "in", "--log", log, code=1)
     assert "CORRUPT" in err, err
@@ -373,6 +375,6 @@ def test_a_log_without_its_superblocks_is_corrupt_and_not_none(tool):
     assert "META" in out, out
     for verb in ["info", "dump", "tail"]:
         _, err = tool.run("log", verb, log, code=1)
-        assert "CORRUPT" in err, (verb, err)
+        assert "CORRUPT" in err and "META" in err and "weir log repair" in err, (verb, err)
     tool.run("log", "repair", log)
     assert files_in(payloads(tool, log)) == contents

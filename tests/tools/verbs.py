@@ -88,19 +88,32 @@ def test_bad_usage_exits_with_64(tool):
 
 def test_what_is_invalid_is_explained(tool):
     name = tool.free_name()
-    for capacity in ["1", "63K", "8193G"]:
-        _, err = tool.run("create", name, "--capacity", capacity, code=1)
-        assert "--capacity is 64K to 8T" in err, err
-    for bad in ["", "a/b", "x" * 9 + "\n"]:
-        _, err = tool.run("create", bad, code=1)
-        assert "1 to 200 bytes without a slash" in err, err
+    for capacity in ["0", "1", "63K", "8193G", "100T"]:
+        for verb in (["create", name], ["ingest", "--from", "/proc/self/fdinfo"]):
+            _, err = tool.run(*verb, "--capacity", capacity, code=BAD_USAGE)
+            assert "--capacity: not 64K to 8T" in err, err
     node = next(n for n in range(1024) if not os.path.exists(f"/sys/devices/system/node/node{n}"))
-    _, err = tool.run("create", name, "--node", node, code=1)
+    _, err = tool.run("create", name, "--node", node, code=BAD_USAGE)
     assert f"no NUMA node {node} (EINVAL)" in err, err
     assert not shm_file(name).exists()
     os.mkfifo(shm_file(name))
     _, err = tool.run("stat", name, code=1)
     assert "not a segment" in err, err
+
+
+def test_what_is_no_name_is_bad_usage(tool):
+    verbs = [[verb] for verb in ON_A_NAME + ["create", "rm"]] + [
+        ["channel", "ls"], ["router", "create"], ["ingest", "--from", tool.folder, "--name"]]
+    for verb in verbs:
+        for bad in ["", "a/b", "/", "/a/", "x" * 201, "/" + "x" * 256, "x" * 9 + "\n", "\x7f"]:
+            rest = ["r"] if verb[0] == "router" else []
+            out, err = tool.run(*verb, bad, *rest, code=BAD_USAGE)
+            assert out == "" and "1 to 200 bytes without a slash, or an abs" in err, (verb, err)
+            assert "\n\n" not in err and "\x7f" not in err, err
+    name = tool.free_name().ljust(200, "x")
+    tool.segments.append(name)
+    tool.run("create", name, "--capacity", "1M")
+    tool.run("rm", name)
 
 
 def test_an_unknown_name_exits_with_1(tool):
@@ -123,7 +136,7 @@ def test_a_file_that_is_no_segment_exits_with_1(tool):
 
 
 def test_names_cannot_drive_the_terminal(tool):
-    _, err = tool.run("stat", "a\x1b[31mb", code=1)
+    _, err = tool.run("stat", "a\x1b[31mb", code=BAD_USAGE)
     assert "\x1b" not in err and "a\\x1b[31mb" in err, err
 
 
@@ -520,6 +533,36 @@ def test_log_bench_says_why_it_cannot(tool):
 
 
 def test_a_full_stdout_is_an_error(tool):
-    with open("/dev/full", "w") as full:
-        done = subprocess.run([tool.weir, "ls"], stdout=full, stderr=subprocess.PIPE, timeout=20)
-    assert done.returncode == 1 and b"stdout" in done.stderr, done
+    for words in ["ls"], ["--help"], ["--version"], ["router", "add", "--help"]:
+        with open("/dev/full", "w") as full:
+            done = subprocess.run([tool.weir, *words], stdout=full, stderr=subprocess.PIPE,
+                                  timeout=20)
+        assert done.returncode == 1 and b"stdout" in done.stderr, (words, done)
+
+
+def test_a_segment_of_somebody_else_is_opened_with_foreign_alone(tool):
+    if os.getuid() != 0:
+        raise Skip("only root can give files away")
+    name = tool.segment()
+    tool.run("pub", "--matrix", name, "--channel", "c", "--end", input=b"one\n")
+    os.chown(shm_file(name), 65534, 65534)
+    log = tool.folder / "log"
+    for words in [["stat", name], ["check", name], ["record", "--matrix", name, "c", log],
+                  ["replay", "--matrix", name, log, "c"],
+                  ["sub", "--matrix", name, "--channel", "c"]]:
+        _, err = tool.run(*words, code=1)
+        assert "--foreign" in err and "(EPERM)" in err, (words, err)
+    [row] = [r for r in tool.json("ls")["segments"] if r["name"] == name]
+    assert "--foreign" in row["error"], row
+    tool.run("stat", name, "--foreign")
+    tool.run("record", "--matrix", name, "c", log, "--count", 1, "--foreign")
+    tool.run("replay", "--matrix", name, log, "c", "--foreign")
+    out, _ = tool.run("sub", "--matrix", name, "--channel", "c", "--count", 1, "--foreign")
+    assert out == "one\n", out
+
+
+def test_check_names_what_may_name_a_block(tool):
+    name = tool.segment()
+    tool.run("fixture", name, "--leave")
+    out, _ = tool.run("check", name)
+    assert "no root, channel, pool or router names" in out, out

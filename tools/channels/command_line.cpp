@@ -5,7 +5,11 @@
 #include "../error.hpp"
 #include "channels.hpp"
 
+#include <algorithm>
 #include <map>
+#include <vector>
+
+#include <fmt/format.h>
 
 namespace tool {
 namespace {
@@ -15,6 +19,8 @@ constexpr std::int64_t kShortestLookNs = kMillisecond;
 constexpr std::uint32_t kMostLevels = 8;
 constexpr std::uint32_t kMostMessages = 1 << 20;
 constexpr std::int64_t kMostSubscribers = 64;
+constexpr std::size_t kMostChannels = 16; ///< of one rule
+constexpr std::size_t kLongestTopic = sizeof weir_rule_info::topic - 1;
 
 /// Durations and sizes as they were typed.
 struct Typed {
@@ -30,12 +36,13 @@ std::int64_t duration_or(std::string const &text, std::int64_t otherwise)
     return text.empty() ? otherwise : parse_duration(text);
 }
 
-void choice_options(CLI::App *verb, Choice &choice, Typed &typed)
+void choice_options(CLI::App *verb, Choice &choice, Typed &typed, std::size_t longest_channel)
 {
     verb->add_option("--matrix", choice.matrix, "the matrix of the channel, made if there is none")
+        ->check(is_segment_name())
         ->required();
     verb->add_option("--channel", choice.channel, "the channel, made if there is none")
-        ->check(is_not_empty("name"))
+        ->check(is_root_name(longest_channel))
         ->required();
     verb->add_flag("--foreign", choice.foreign, "open segments of other users too");
     verb->add_option("--mode", choice.mode,
@@ -47,7 +54,7 @@ void choice_options(CLI::App *verb, Choice &choice, Typed &typed)
         return verb->add_option(name, into, what)->group("If they are made");
     };
     made("--matrix-capacity", typed.matrix_capacity, "most bytes of block data")
-        ->check(is_bytes())
+        ->check(is_capacity())
         ->capture_default_str();
     weir_channel_options &options = choice.options;
     made("--capacity", options.capacity, "messages that each level can hold; default: 1024")
@@ -100,6 +107,9 @@ Choice finished(Choice const &choice, Typed const &typed)
     made.options.ttl_ns = duration_or(typed.ttl, 0);
     made.options.ageing_ns = duration_or(typed.ageing, 0);
     made.options.retain_ns = duration_or(typed.retain, 0);
+    bool const retains = made.options.retain_ns != 0 || made.options.retain_count != 0;
+    if (retains && choice.mode != "broadcast")
+        throw BadUsage("--retain and --retain-count are for --mode broadcast");
     made.options.mode = choice.mode == "broadcast" ? WEIR_CHANNEL_BROADCAST : WEIR_CHANNEL_QUEUE;
     return made;
 }
@@ -113,7 +123,9 @@ void add_pub(CLI::App &app, Action &chosen)
     auto const given = std::make_shared<Given>();
     PublishOptions &options = given->options;
     CLI::App *const verb = app.add_subcommand("pub", "post lines, frames or files to a channel");
-    choice_options(verb, options.choice, given->typed);
+    // Its end has a name too.
+    constexpr std::size_t kLongest = kLongestRootName - (sizeof kEndSuffix - 1);
+    choice_options(verb, options.choice, given->typed, kLongest);
     framing_options(verb, given->typed,
                     "each FILE is a message, with its path; without FILE all of stdin is one");
     verb->add_option("FILE", options.files, "with --files: what to post");
@@ -154,7 +166,7 @@ void add_sub(CLI::App &app, Action &chosen)
     SubscribeOptions &options = given->options;
     CLI::App *const verb = app.add_subcommand(
         "sub", "write the messages of a channel to stdout, acknowledging each when it is written");
-    choice_options(verb, options.choice, given->typed);
+    choice_options(verb, options.choice, given->typed, kLongestRootName);
     framing_options(verb, given->typed,
                     "messages are files of weir pub --files, written below --out");
     verb->add_option("--out", options.out, "with --files: the folder for them")
@@ -180,9 +192,12 @@ CLI::App *add_object_verb(CLI::App &group, char const *name, char const *purpose
 {
     CLI::App *const verb = group.add_subcommand(name, purpose);
     verb->add_option("NAME", target.matrix, "a matrix: a plain name or an absolute path")
+        ->check(is_segment_name())
         ->required();
     if (object != nullptr)
-        verb->add_option(object, target.name, "its name in the matrix")->required();
+        verb->add_option(object, target.name, "its name in the matrix")
+            ->check(is_root_name())
+            ->required();
     verb->add_flag("--foreign", target.foreign, "open segments of other users too");
     verb->add_flag("--json", target.json, "print JSON");
     return verb;
@@ -229,6 +244,14 @@ void add_channel(CLI::App &app, Action &chosen)
     });
 }
 
+void check_topic(std::string const &text)
+{
+    if (text.size() > kLongestTopic)
+        throw BadUnit(fmt::format("a pattern has at most {} bytes", kLongestTopic));
+}
+
+bool is_given(CLI::Option const *option) { return option->count() != 0; }
+
 /// What a rule is for and what it does; whatever stands last counts, so one of each is allowed.
 void rule_options(CLI::App *verb, std::shared_ptr<RuleOptions> const &options)
 {
@@ -238,20 +261,15 @@ void rule_options(CLI::App *verb, std::shared_ptr<RuleOptions> const &options)
     CLI::Option *const tag =
         verb->add_option("--tag", rule.tag, "messages with this tag")->check(is_number());
     CLI::Option *const topic =
-        verb->add_option("--topic", options->topic, "a pattern: * is any bytes, ? is one");
+        verb->add_option("--topic", options->topic, "a pattern: * is any bytes, ? is one")
+            ->check(check_with(check_topic, ""));
     CLI::Option *const otherwise = verb->add_flag("--otherwise", "those that no other rule is for");
     mask->needs(tag);
     topic->excludes(tag);
     otherwise->excludes(tag)->excludes(topic);
-    auto const choose = [tag, mask, topic, otherwise, &rule] {
-        rule.condition = otherwise->count() != 0 ? WEIR_ROUTER_OTHERWISE
-                         : topic->count() != 0   ? WEIR_ROUTER_TOPIC
-                         : mask->count() != 0    ? WEIR_ROUTER_MASK
-                         : tag->count() != 0     ? WEIR_ROUTER_TAG
-                                                 : WEIR_ROUTER_ANY;
-    };
-
-    CLI::App *const actions = verb->add_option_group("action")->require_option(1);
+    // No option group: CLI11 takes an empty argument for its name.
+    std::vector<CLI::Option *> actions;
+    constexpr char kActions[] = "Actions, of which there is one";
     struct Name {
         char const *option;
         weir_router_action action;
@@ -265,20 +283,33 @@ void rule_options(CLI::App *verb, std::shared_ptr<RuleOptions> const &options)
         {"--copy", WEIR_ROUTER_COPY, "a copy to each of them"},
     };
     for (Name const &name : kNames) {
-        CLI::Option *const option = actions->add_option_function<std::vector<std::string>>(
+        CLI::Option *const option = verb->add_option_function<std::vector<std::string>>(
             name.option,
             [options, name](std::vector<std::string> const &channels) {
                 options->rule.action = name.action;
                 options->channels = channels;
             },
             name.what);
-        option->type_name("CHANNEL");
+        option->type_name("CHANNEL")->check(is_root_name())->group(kActions);
+        actions.push_back(option);
         if (name.action == WEIR_ROUTER_TO)
             option->expected(1);
     }
-    actions->add_flag_callback(
-        "--drop", [options] { options->rule.action = WEIR_ROUTER_DROP; }, "they are freed");
-    verb->parse_complete_callback(choose);
+    auto const drop = [options] { options->rule.action = WEIR_ROUTER_DROP; };
+    actions.push_back(verb->add_flag_callback("--drop", drop, "they are freed")->group(kActions));
+    verb->parse_complete_callback([tag, mask, topic, otherwise, actions, options, &rule] {
+        rule.condition = otherwise->count() != 0 ? WEIR_ROUTER_OTHERWISE
+                         : topic->count() != 0   ? WEIR_ROUTER_TOPIC
+                         : mask->count() != 0    ? WEIR_ROUTER_MASK
+                         : tag->count() != 0     ? WEIR_ROUTER_TAG
+                                                 : WEIR_ROUTER_ANY;
+        if (std::count_if(actions.begin(), actions.end(), is_given) != 1)
+            throw CLI::ValidationError(
+                "a rule has one of --to, --hash, --round-robin, --least-full, --copy and --drop");
+        if (options->channels.size() > kMostChannels)
+            throw CLI::ValidationError(
+                fmt::format("a rule has at most {} channels", kMostChannels));
+    });
 }
 
 void add_rules(CLI::App &router, Action &chosen)

@@ -54,7 +54,8 @@ OpenChannel open_channel(Choice const &choice)
     with.capacity = choice.matrix_capacity;
     with.flags = choice.foreign ? WEIR_MATRIX_ALLOW_FOREIGN : 0;
     weir_matrix *matrix = nullptr;
-    must(weir_matrix_open(choice.matrix.c_str(), &with, &matrix), printable(choice.matrix));
+    must_attach(weir_matrix_open(choice.matrix.c_str(), &with, &matrix), choice.matrix,
+                choice.foreign);
     OpenChannel open{Matrix(matrix), {}, WEIR_CHANNEL_INFO_INIT};
 
     weir_channel *channel = nullptr;

@@ -29,6 +29,14 @@ constexpr char kPost[] = "post";
 /// Subscribers that are started together with a publisher need not be there at the same moment.
 constexpr std::int64_t kGatherNs = 500 * kMillisecond;
 
+std::string within(std::int64_t ns)
+{
+    auto const time = static_cast<double>(ns);
+    return ns == 0        ? ""
+           : ns < kSecond ? fmt::format(" within {:g}ms", time / kMillisecond)
+                          : fmt::format(" within {:g}s", time / kSecond);
+}
+
 /// A block of ours, which is freed if it is not posted.
 class Block {
   public:
@@ -151,8 +159,9 @@ class Poster {
             bool const fails = open_.info.overflow == WEIR_CHANNEL_FAIL && code == -EAGAIN;
             bool const full = what == kPost && (code == -EAGAIN || code == -ETIMEDOUT);
             if ((fails || left == 0) && full)
-                throw Failure(fmt::format("no room in the channel ({}) after {} messages",
-                                          weir_error_name(code), messages_));
+                throw Failure(fmt::format("no room in the channel{} ({}) after {} messages",
+                                          fails ? "" : within(timeout_ns_), weir_error_name(code),
+                                          messages_));
             if (fails || left == 0)
                 throw Failure(fmt::format("{}: {} ({}) after {} messages", what,
                                           weir_strerror(code), weir_error_name(code), messages_));
@@ -295,7 +304,9 @@ int publish(PublishOptions const &options)
     watch_interrupts();
     OpenChannel const open = open_channel(options.choice);
     if (options.priority >= open.info.levels)
-        throw BadUsage(fmt::format("the channel has {} priorities, from 0", open.info.levels));
+        throw BadUsage(open.info.levels == 1 ? "the channel has one priority, which is 0"
+                                             : fmt::format("the channel has {} priorities, 0 to {}",
+                                                           open.info.levels, open.info.levels - 1));
     bool const broadcast = open.info.mode == WEIR_CHANNEL_BROADCAST;
     if (!broadcast && options.subscribers > 0)
         throw BadUsage("a queue has no subscribers to wait for");

@@ -95,8 +95,16 @@ std::string joined(std::vector<std::string> const &names, char const *between)
 {
     std::string text;
     for (auto const &name : names)
-        text += (text.empty() ? "" : between) + name;
+        text += (&name == &names.front() ? "" : between) + name;
     return text;
+}
+
+/// As must(), for a call that is given the number of a rule.
+void must_find_rule(int code, std::uint64_t rule)
+{
+    if (code == -ENOENT)
+        throw Failure(fmt::format("the router has no rule {} (ENOENT)", rule));
+    must(code, "rule");
 }
 
 nlohmann::ordered_json rule_json(weir_rule_info const &rule)
@@ -140,6 +148,10 @@ class Sender {
         int const copies = post(block, text.size());
         if (copies < 0)
             weir_matrix_free(matrix_.get(), block);
+        if (copies == -EINVAL && options_.priority != 0)
+            throw BadUsage(fmt::format("the channel that gets the message has no priority {} "
+                                       "(EINVAL)",
+                                       options_.priority));
         if (copies == -ENOENT)
             throw Failure("no rule is for the message, or its channel is missing");
         must(copies, "post");
@@ -231,9 +243,10 @@ int add_rule(RuleOptions const &options)
     if (options.replaces != 0)
         rule.before = options.replaces;
     std::uint64_t id = 0;
-    must(weir_router_add_rule(router.get(), &rule, &id), "rule");
+    int const added = weir_router_add_rule(router.get(), &rule, &id);
+    must_find_rule(added, rule.before);
     if (options.replaces != 0)
-        must(weir_router_remove_rule(router.get(), options.replaces), "the replaced rule");
+        must_find_rule(weir_router_remove_rule(router.get(), options.replaces), options.replaces);
     if (options.target.json)
         print_json({{"id", id}});
     else
@@ -244,8 +257,8 @@ int add_rule(RuleOptions const &options)
 int remove_rule(RemoveRuleOptions const &options)
 {
     Matrix const matrix = attach_matrix(options.target.matrix, options.target.foreign);
-    must(weir_router_remove_rule(attach_router(matrix, options.target.name).get(), options.rule),
-         fmt::format("rule {}", options.rule));
+    Router const router = attach_router(matrix, options.target.name);
+    must_find_rule(weir_router_remove_rule(router.get(), options.rule), options.rule);
     return 0;
 }
 

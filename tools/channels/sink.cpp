@@ -17,7 +17,6 @@
 #include <filesystem>
 #include <iterator>
 #include <system_error>
-#include <utility>
 
 #include <fmt/format.h>
 
@@ -78,46 +77,40 @@ bool is_the_systems(int code)
     return std::find(std::begin(kCodes), std::end(kCodes), code) != std::end(kCodes);
 }
 
-void make_folder(std::filesystem::path const &path)
-{
-    std::error_code problem;
-    std::filesystem::create_directories(path, problem);
-    if (problem)
-        throw SystemFailure(fmt::format("{}: {}", printable(path.string()), problem.message()),
-                            problem.value());
-}
-
 /// A file that nobody finds before it is whole; removed if it is not.
 class NewFile {
   public:
-    explicit NewFile(std::filesystem::path const &path)
-        : path_(path), draft_(path.parent_path() / fmt::format(".weir-sub-{}", getpid())),
-          fd_(open(draft_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0666))
+    NewFile(ingest::File const &out, std::string const &path)
+        : path_(path), folder_(ingest::enter_folder_of(out, path, name_)),
+          draft_(fmt::format(".weir-sub-{}", getpid())),
+          file_(openat(folder_.fd(), draft_.c_str(),
+                       O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0666))
     {
-        if (fd_ < 0)
-            fail_errno(printable(draft_));
+        if (!file_)
+            fail_errno(printable(path));
     }
     NewFile(NewFile const &) = delete;
     NewFile &operator=(NewFile const &) = delete;
     ~NewFile()
     {
-        if (fd_ >= 0)
-            close(fd_);
         if (!draft_.empty())
-            unlink(draft_.c_str());
+            unlinkat(folder_.fd(), draft_.c_str(), 0);
     }
-    int fd() const { return fd_; }
+    int fd() const { return file_.fd(); }
     void publish()
     {
-        if (close(std::exchange(fd_, -1)) != 0 || rename(draft_.c_str(), path_.c_str()) != 0)
-            fail_errno(printable(path_.string()));
+        if (close(file_.release()) != 0 ||
+            renameat(folder_.fd(), draft_.c_str(), folder_.fd(), name_.c_str()) != 0)
+            fail_errno(printable(path_));
         draft_.clear();
     }
 
   private:
-    std::filesystem::path path_;
+    std::string path_;
+    std::string name_; ///< its last part
+    ingest::File folder_;
     std::string draft_;
-    int fd_;
+    ingest::File file_;
 };
 
 } // namespace
@@ -125,7 +118,8 @@ class NewFile {
 bool stays_below(std::string const &stored)
 {
     std::filesystem::path const path(stored);
-    return !path.empty() && path.is_relative() && path.has_filename() &&
+    std::filesystem::path const normal = path.lexically_normal();
+    return path.is_relative() && normal.has_filename() && normal != "." &&
            std::none_of(path.begin(), path.end(),
                         [](std::filesystem::path const &part) { return part == ".."; });
 }
@@ -184,10 +178,14 @@ void Sink::write_stream(std::vector<Payload> const &batch)
 }
 
 /// The folder of all: a failure of every message.
-void Sink::make_out() const
+ingest::File Sink::open_out() const
 {
+    std::error_code problem;
+    std::filesystem::create_directories(options_.out, problem);
+    if (problem)
+        throw Failure(fmt::format("{}: {}", printable(options_.out), problem.message()));
     try {
-        make_folder(options_.out);
+        return ingest::open_folder(options_.out);
     } catch (SystemFailure const &failure) {
         throw Failure(failure.what());
     }
@@ -199,16 +197,13 @@ void Sink::write_file(Payload const &message) const
     if (length > message.length - std::min(message.length, kPrefixBytes))
         throw Unwritable("a message is no file of weir pub --files");
     std::string const stored(reinterpret_cast<char const *>(message.data) + kPrefixBytes, length);
-    std::filesystem::path const path(stored);
     if (stored.find('\0') != std::string::npos || !stays_below(stored))
         throw Unwritable(fmt::format("a file's path is not below a folder: {}", printable(stored)));
-    std::filesystem::path const whole = std::filesystem::path(options_.out) / path;
-    make_out();
-    make_folder(whole.parent_path());
+    std::string const below = std::filesystem::path(stored).lexically_normal().string();
     std::size_t const head = kPrefixBytes + length;
-    NewFile file(whole);
+    NewFile file(open_out(), below);
     iovec piece = piece_of(message.data + head, message.length - head);
-    write_all(file.fd(), &piece, 1, printable(whole.string()));
+    write_all(file.fd(), &piece, 1, printable(below));
     file.publish();
 }
 

@@ -2,6 +2,7 @@
 // Where messages are written to, straight from their blocks: stdout, or files.
 #pragma once
 
+#include "../ingest/files.hpp"
 #include "channels.hpp"
 
 #include <sys/uio.h>
@@ -32,7 +33,7 @@ class Sink {
   private:
     void write_stream(std::vector<Payload> const &batch);
     std::string try_file(Payload const &message) const;
-    void make_out() const;
+    ingest::File open_out() const;
     void write_file(Payload const &message) const;
 
     SubscribeOptions const &options_;

@@ -20,6 +20,17 @@ namespace tool::ingest {
 namespace {
 constexpr std::size_t kChunk = 256 << 10;
 
+/// errno stays.
+bool is_link(File const &at, std::string const &name)
+{
+    int const before = errno;
+    struct stat found {};
+    bool const link =
+        fstatat(at.fd(), name.c_str(), &found, AT_SYMLINK_NOFOLLOW) == 0 && S_ISLNK(found.st_mode);
+    errno = before;
+    return link;
+}
+
 /// One step down, made if it is missing. Symbolic links are refused: they may lead out.
 File enter(File const &at, std::string const &name, std::string const &path)
 {
@@ -28,6 +39,10 @@ File enter(File const &at, std::string const &name, std::string const &path)
     if (mkdirat(at.fd(), name.c_str(), 0777) != 0 && errno != EEXIST)
         fail_errno("cannot make the folder of " + printable(path));
     File below(openat(at.fd(), name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+    if (!below && is_link(at, name))
+        throw SystemFailure(printable(path) + ": not below the folder, " + printable(name) +
+                                " is a symbolic link",
+                            ELOOP);
     if (!below)
         fail_errno("cannot open the folder of " + printable(path));
     return below;
@@ -108,6 +123,20 @@ bool checksum_file(File const &root, std::string const &path, std::uint64_t &ret
     return true;
 }
 
+File enter_folder_of(File const &root, std::string const &path, std::string &ret_name)
+{
+    File folder(fcntl(root.fd(), F_DUPFD_CLOEXEC, 0));
+    if (!folder)
+        fail_errno("cannot open the folder of " + printable(path));
+    std::size_t begin = 0;
+    for (std::size_t slash; (slash = path.find('/', begin)) != std::string::npos; begin = slash + 1)
+        folder = enter(folder, path.substr(begin, slash - begin), path);
+    ret_name = path.substr(begin);
+    if (ret_name.empty() || ret_name == "." || ret_name == "..")
+        throw Failure(printable(path) + ": not a path below the folder");
+    return folder;
+}
+
 void write_file(File const &root, std::string const &path, std::string const &scratch,
                 Content const &content)
 {
@@ -121,13 +150,8 @@ void write_file(File const &root, std::string const &path, std::string const &sc
     if (fchmod(out.fd(), content.mode) != 0)
         fail_errno("cannot set the mode of " + printable(path));
 
-    File folder(dup(root.fd()));
-    std::size_t begin = 0;
-    for (std::size_t slash; (slash = path.find('/', begin)) != std::string::npos; begin = slash + 1)
-        folder = enter(folder, path.substr(begin, slash - begin), path);
-    std::string const name = path.substr(begin);
-    if (name.empty() || name == "." || name == "..")
-        throw Failure(printable(path) + ": not a path below the folder");
+    std::string name;
+    File const folder = enter_folder_of(root, path, name);
     if (renameat(root.fd(), scratch.c_str(), folder.fd(), name.c_str()) != 0)
         fail_errno("cannot write " + printable(path));
 }

@@ -23,6 +23,8 @@ class File {
     ~File();
 
     int fd() const { return fd_; }
+    /// The caller closes it, and sees if that fails.
+    int release() { return std::exchange(fd_, -1); }
     explicit operator bool() const { return fd_ >= 0; }
 
   private:
@@ -31,6 +33,10 @@ class File {
 
 /// Throws if it cannot be opened.
 File open_folder(std::string const &path);
+
+/// Opens the folder that `path` under `root` is in, step by step, and makes what is missing of it;
+/// `ret_name` is the path's last part. Refuses what leads out of `root`, and so symbolic links.
+File enter_folder_of(File const &root, std::string const &path, std::string &ret_name);
 
 /// Opens a regular file for reading; no file and errno otherwise.
 File open_file(File const &root, std::string const &path);
