@@ -3961,9 +3961,9 @@ WEIR_API int weir_log_verify(const char *folder,
  * `buffer_size` bytes) in which the first damage lies, and the rest, whole
  * records of that write too, is moved to the folder `quarantine`; with `target`
  * each record that is whole is copied to a new log there, with new positions,
- * and this one stays as it is. Not copied are an atomic batch of which a part
- * is damaged, what lies in a write whose own header is, and what begins behind
- * damage in one write and goes on in the next.
+ * and this one stays as it is. Not copied is what lies in a write whose own
+ * header is damaged, an atomic batch of which a part is, and behind damage what
+ * cannot be told from such a part or goes on in the next write.
  *
  * @param[in] folder      the log's folder. UTF-8, ended by NUL.
  * @param[in] target      an empty folder, or one to be made, for what can be

@@ -137,9 +137,9 @@ WEIR_API int weir_log_verify(const char *folder, struct weir_log_report *ret_rep
  * `buffer_size` bytes) in which the first damage lies, and the rest, whole records
  * of that write too, is moved to the folder `quarantine`; with `target` each record
  * that is whole is copied to a new log there, with new positions, and this one
- * stays as it is. Not copied are an atomic batch of which a part is damaged, what
- * lies in a write whose own header is, and what begins behind damage in one write
- * and goes on in the next.
+ * stays as it is. Not copied is what lies in a write whose own header is damaged,
+ * an atomic batch of which a part is, and behind damage what cannot be told from
+ * such a part or goes on in the next write.
  *
  * @class weir_log static
  * @param[in]  folder     utf8; the log's folder

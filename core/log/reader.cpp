@@ -76,7 +76,7 @@ void Reader::restart(BatchLink const &link) noexcept
     scan_.begin_at(link);
     chain_.reset();
     drop_kept();
-    in_batch_ = damaged_ = false;
+    in_batch_ = damaged_ = lost_at_end_ = false;
 }
 
 Status Reader::shown(Status status) noexcept
@@ -109,11 +109,9 @@ Status Reader::next(RecordView &ret) noexcept
 Status Reader::walk_batch(RecordView &ret) noexcept
 {
     if (walk_.at_end() && !walk_.wrong()) {
-        if (damaged_) { // the next batch is looked at as after a gap
-            drop_kept();
-            chain_.reset();
-        }
-        in_batch_ = damaged_ = false;
+        if (damaged_)
+            leave_damaged();
+        in_batch_ = false;
         return Status{kGoOn};
     }
     if (walk_.lsn() >= limit_ && !unlimited()) {
@@ -176,7 +174,7 @@ Status Reader::keep(RecordRef const &record) noexcept
         size_t const used = kept_count_ * sizeof(Kept);
         if (used + sizeof(Kept) > kept_list_.size())
             WEIR_TRY(kept_list_.reserve(larger(size_t{kPage}, kept_list_.size() * 2), used));
-        Kept const kept{record.lsn, at, 0, record.header.tag};
+        Kept const kept{record.lsn, at, 0, record.header.tag, false};
         memcpy(kept_list_.data() + used, &kept, sizeof kept);
         ++kept_count_;
     }
@@ -193,6 +191,7 @@ bool Reader::show_kept(RecordView &ret) noexcept
         Kept const &kept = list[kept_shown_++];
         if (kept.lsn < from_)
             continue;
+        after_gap_ = after_gap_ || kept.after_gap;
         ret = {kept_bytes_.data() + kept.offset, kept.length, kept.lsn, kept.tag};
         if (kept_shown_ == kept_count_) // the bytes stay until the next call
             drop_kept();
@@ -252,6 +251,8 @@ Status Reader::load_batch() noexcept
         bool walks = false;
         if (found == LogFinding::damaged_record)
             WEIR_TRY(enter_damaged(walks));
+        if (stale_)
+            return error(kStale);
         return walks ? Status{kGoOn} : skip_gap();
     }
     return fail(error(kCorrupt), LogFinding::meta, scan_.link().at);

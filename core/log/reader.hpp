@@ -87,12 +87,14 @@ class Reader {
         Lsn lsn;
         uint64_t offset, length;
         uint16_t tag;
+        bool after_gap; ///< something was lost before it, behind the one before
     };
 
     /// Of what is kept, what will be shown.
     struct Certain {
         size_t count = 0;
         uint64_t bytes = 0;
+        bool lost = false; ///< something, behind the last one that is kept
     };
 
     static constexpr int kGoOn = 3; ///< of the private steps: nothing to tell yet
@@ -126,11 +128,13 @@ class Reader {
     // reader_rescue.cpp
     Status enter_damaged(bool &ret_walks) noexcept;
     Status rescue() noexcept;
-    Status rescue_rest() noexcept;
+    Status rescue_rest(bool &ret_lost_at_end) noexcept;
     Status rescue_record(RecordRef const &record, ChainState &chain, Certain &certain) noexcept;
     void believe_all(Certain &certain) const noexcept;
-    void forget_doubtful(Certain const &certain) noexcept;
-    void note_gap(Lsn from) noexcept;
+    Status keep_rescued(RecordRef const &record, Certain &certain) noexcept;
+    void forget_doubtful(Certain &certain) noexcept;
+    void note_gaps(Lsn from) noexcept;
+    void leave_damaged() noexcept;
 
     Io io_;
     LivePage const *live_;
@@ -140,8 +144,9 @@ class Reader {
     bool fixed_;             ///< META is not read again
     bool unlimited_ = false; ///< written, without LIVE: all that is valid
     bool in_batch_ = false;
-    bool damaged_ = false; ///< salvage: the batch under way is
-    bool showing_ = false; ///< a kept chain has ended and is shown
+    bool damaged_ = false;     ///< salvage: the batch under way is
+    bool lost_at_end_ = false; ///< of it something, behind all that is shown
+    bool showing_ = false;     ///< a kept chain has ended and is shown
     bool stale_ = false;
     bool after_gap_ = false;
     bool salvage_over_ = false;

@@ -34,7 +34,10 @@ Status Reader::enter_damaged(bool &ret_walks) noexcept
         return kOk;
     BatchHeader header;
     memcpy(&header, batch, sizeof header);
-    if (link.at + header.length > limit_ && !unlimited())
+    Lsn const end = link.at + header.length;
+    if (end > limit_ && !unlimited())
+        WEIR_TRY(refresh_limit(end - 1));
+    if (stale_ || (end > limit_ && !unlimited()))
         return kOk;
     WEIR_TRY(source_.bytes(link.at, header.length, batch));
     if (batch == nullptr || memcmp(batch, &header, sizeof header) != 0)
@@ -52,34 +55,37 @@ Status Reader::enter_damaged(bool &ret_walks) noexcept
 Status Reader::rescue() noexcept
 {
     RecordWalk const before = walk_;
-    if (Status const done = rescue_rest(); !done.ok()) {
+    if (Status const done = rescue_rest(lost_at_end_); !done.ok()) {
         walk_ = before;
         drop_kept();
         return done;
     }
     showing_ = kept_count_ != 0;
     kept_shown_ = 0;
-    note_gap(before.lsn());
+    note_gaps(before.lsn());
     return Status{kGoOn};
 }
 
-/// Between one damage and the next, or the end of the batch.
-Status Reader::rescue_rest() noexcept
+Status Reader::rescue_rest(bool &ret_lost_at_end) noexcept
 {
     drop_kept();
     Certain certain;
+    certain.lost = true;
     ChainState chain;
     while (walk_.skip_wrong()) {
         chain.reset();
         chain.unknown = true;
         for (RecordRef record; walk_.next(record);)
             WEIR_TRY(rescue_record(record, chain, certain));
-        if (walk_.wrong())
+        if (walk_.wrong()) {
             forget_doubtful(certain);
+            certain.lost = true;
+        }
     }
     if (chain.unknown && (walk_.batch().flags & kEndsInsideChain) == 0)
         believe_all(certain);
     forget_doubtful(certain); // what goes on in the next batch is not joined with that
+    ret_lost_at_end = certain.lost;
     return kOk;
 }
 
@@ -87,8 +93,15 @@ Status Reader::rescue_record(RecordRef const &record, ChainState &chain, Certain
 {
     if (record.header.type == kPad)
         return kOk;
-    if (record.header.type == kAborted || (chain.unknown && has(record, kGroupEnd))) {
+    uint32_t const outside = walk_.batch().first_outside;
+    if (chain.unknown && outside != 0 && record.lsn == walk_.batch().start + outside) {
+        forget_doubtful(certain); // the header says that nothing before it stands alone
+        chain.reset();
+    }
+    bool const ends_unknown = chain.unknown && has(record, kGroupEnd) && !has(record, kGroupBegin);
+    if (record.header.type == kAborted || ends_unknown) {
         forget_doubtful(certain); // of a void chain, or of one without its begin
+        certain.lost = true;
         chain.reset();
         return kOk;
     }
@@ -96,42 +109,83 @@ Status Reader::rescue_record(RecordRef const &record, ChainState &chain, Certain
         believe_all(certain);
         chain.reset();
     }
-    if (chain.unknown) // a fragment is nothing without those beside it
-        return has(record, kWhole) ? keep(record) : kOk;
+    if (chain.unknown && !has(record, kWhole)) {
+        certain.lost = true; // a fragment is nothing without those beside it
+        return kOk;
+    }
+    if (chain.unknown)
+        return keep_rescued(record, certain);
     ChainState::Step const step = chain.next(record.header, record.lsn);
     if (step == ChainState::wrong) {
         forget_doubtful(certain);
+        certain.lost = true;
         chain.reset();
         chain.unknown = true;
         return kOk;
     }
-    WEIR_TRY(keep(record));
+    WEIR_TRY(keep_rescued(record, certain));
     if (step != ChainState::goes_on)
         believe_all(certain);
     return kOk;
 }
 
-void Reader::believe_all(Certain &certain) const noexcept { certain = {kept_count_, kept_used_}; }
-
-void Reader::forget_doubtful(Certain const &certain) noexcept
+Status Reader::keep_rescued(RecordRef const &record, Certain &certain) noexcept
 {
+    size_t const before = kept_count_;
+    WEIR_TRY(keep(record));
+    if (kept_count_ != before)
+        reinterpret_cast<Kept *>(kept_list_.data())[before].after_gap = certain.lost;
+    certain.lost = false;
+    return kOk;
+}
+
+void Reader::believe_all(Certain &certain) const noexcept
+{
+    certain.count = kept_count_;
+    certain.bytes = kept_used_;
+}
+
+void Reader::forget_doubtful(Certain &certain) noexcept
+{
+    certain.lost = certain.lost || kept_count_ != certain.count;
     kept_count_ = certain.count;
     kept_used_ = certain.bytes;
 }
 
 /// From `from` to the end of the batch all is missing but what is kept.
-void Reader::note_gap(Lsn from) noexcept
+void Reader::note_gaps(Lsn from) noexcept
 {
     auto const *const list = reinterpret_cast<Kept const *>(kept_list_.data());
     Lsn const end = walk_.batch().start + walk_.batch().length;
     uint64_t kept = 0;
-    for (size_t i = 0; i < kept_count_; ++i)
+    for (size_t i = 0; i < kept_count_; ++i) {
         kept += record_bytes(list[i].length);
+        gaps_ += list[i].after_gap ? 1 : 0;
+    }
+    gaps_ += lost_at_end_ ? 1 : 0;
     gap_begin_ = from;
     gap_end_ = kept_count_ != 0 ? list[0].lsn : end;
     gap_bytes_ += end - from - smaller(kept, end - from);
-    ++gaps_;
-    after_gap_ = true;
+}
+
+/// The next batch is looked at as after a gap: what is open is not joined with it.
+void Reader::leave_damaged() noexcept
+{
+    RecordRef none;
+    bool const wrong = !walk_.next(none) && walk_.wrong(); // its sums; nothing if some was skipped
+    if (kept_count_ != 0 || wrong) {
+        Lsn const end = walk_.batch().start + walk_.batch().length;
+        gap_end_ = end;
+        gap_begin_ =
+            kept_count_ != 0 ? reinterpret_cast<Kept const *>(kept_list_.data())->lsn : end;
+        gap_bytes_ += end - larger(gap_begin_, walk_.batch().start);
+        ++gaps_;
+        after_gap_ = true;
+    }
+    after_gap_ = after_gap_ || lost_at_end_;
+    drop_kept();
+    chain_.reset();
+    damaged_ = lost_at_end_ = false;
 }
 
 } // namespace weir

@@ -165,14 +165,36 @@ bool RecordWalk::header_right(RecordHeader &ret) const noexcept
     return known && ret.lsn_low == static_cast<uint32_t>(lsn());
 }
 
+/// Whether one stands there, or the batch ends: then it is where the walk goes on. `budget`: bytes that
+/// may be summed in vain.
+bool RecordWalk::whole_at(uint64_t at, uint64_t &budget) noexcept
+{
+    at_ = static_cast<uint32_t>(at);
+    RecordHeader record;
+    if (at_ == header_.length)
+        return true;
+    if (!header_right(record))
+        return false;
+    if (sum_right({record, lsn(), batch_ + at_ + kRecordHeader}))
+        return true;
+    uint64_t const summed = record_bytes(record.length);
+    budget -= smaller(budget, summed);
+    return false;
+}
+
 bool RecordWalk::skip_wrong() noexcept
 {
-    constexpr auto kStep = static_cast<uint32_t>(kRecordAlignment);
-    for (at_ += wrong_ ? kStep : 0; at_ < header_.length; at_ += kStep) {
-        RecordHeader record;
-        if (header_right(record) && sum_right({record, lsn(), batch_ + at_ + kRecordHeader}))
-            break;
-    }
+    uint64_t budget = uint64_t{8} * header_.length; // each place may look like a long record
+    uint64_t const from = at_;
+    RecordHeader record;
+    bool found = false;
+    if (wrong_ && !at_end() && header_right(record))
+        found = whole_at(from + record_bytes(record.length), budget);
+    for (uint64_t at = from + (wrong_ ? kRecordAlignment : 0);
+         !found && at < header_.length && budget != 0; at += kRecordAlignment)
+        found = whole_at(at, budget);
+    if (!found)
+        at_ = header_.length;
     wrong_ = false;
     skipped_ = true;
     return !at_end();

@@ -77,7 +77,9 @@ class RecordWalk {
     bool next(RecordRef &ret) noexcept;
     bool wrong() const noexcept { return wrong_; }
     /// Salvage, when something is wrong: on to the next record that is whole in itself. False: there
-    /// is none in the batch. Its sum holds its LSN and the epoch, so chance or old bytes do not pass.
+    /// is none in the batch, or so much looked like one that the search ends. The place behind the
+    /// record that is wrong comes first, if its header may be right: else bytes of a user that look
+    /// like a record, with its sum over LSN and epoch, would be taken for one.
     bool skip_wrong() noexcept;
     /// Of the record that next() would show, or that is wrong.
     Lsn lsn() const noexcept { return header_.start + at_; }
@@ -94,6 +96,7 @@ class RecordWalk {
   private:
     bool fail() noexcept;
     bool header_right(RecordHeader &ret) const noexcept;
+    bool whole_at(uint64_t at, uint64_t &budget) noexcept;
     bool sum_right(RecordRef const &record) noexcept;
 
     uint8_t const *batch_ = nullptr;
