@@ -184,20 +184,21 @@ Test(log_salvage, a_record_in_a_payload_is_none)
         if (bytes.size() < 64)
             continue;
         Lsn const inner = lsn + 2 * kRecordHeader;
+        std::string const name = segment_of(log.world, lsn);
+        auto content = log.world.disk.content(name);
+        uint8_t *const at = &content[inner % log.world.options.segment_size];
         RecordHeader forged{};
-        forged.length = 8;
+        forged.length =
+            static_cast<uint32_t>(lsn + record_bytes(bytes.size()) - inner - kRecordHeader);
         forged.type = kData;
         forged.flags = kWhole;
         forged.lsn_low = static_cast<uint32_t>(inner);
         uint64_t word1;
         memcpy(&word1, &forged.type, sizeof word1);
-        char const payload[16] = "forged!";
-        forged.crc = begin_record_crc(seed, inner, forged.length, word1).add(payload, 16).value();
-        std::string const name = segment_of(log.world, lsn);
-        auto content = log.world.disk.content(name);
-        uint64_t const at = inner % log.world.options.segment_size;
-        memcpy(&content[at], &forged, sizeof forged);
-        memcpy(&content[at + sizeof forged], payload, sizeof payload);
+        forged.crc = begin_record_crc(seed, inner, forged.length, word1)
+                         .add(at + kRecordHeader, forged.length)
+                         .value();
+        memcpy(at, &forged, sizeof forged);
         log.world.disk.put(name, content);
         Shown const shown = read(log.world, kReadSalvage);
         cr_assert(shown.records.count(inner) == 0);
@@ -224,6 +225,7 @@ Test(log_salvage, what_looks_like_records_everywhere_takes_no_time)
         record.lsn_low = static_cast<uint32_t>(header.start + at);
         memcpy(&batch[at], &record, sizeof record);
     }
+    batch[kBatchHeader + offsetof(RecordHeader, lsn_low)] ^= 1; // so nobody knows how long it is
     RecordWalk walk(batch.data(), 7);
     RecordRef none;
     Nanoseconds const began = monotonic_now();
