@@ -63,8 +63,10 @@ void Slots::add(std::byte *memory) noexcept
     words_[number] =
         reinterpret_cast<uintptr_t>(memory + plan.words) - extent.begin * sizeof(uint64_t);
     data_[number] = reinterpret_cast<uintptr_t>(memory + plan.data) - extent.begin * shape_.stride;
-    __atomic_store_n(&extents_, number + 1, __ATOMIC_RELEASE);             // pairs with extents()
-    __atomic_store_n(&capacity_, shape_.end_of(number), __ATOMIC_RELEASE); // and capacity()
+    // In this order: who finds all extents known, or a slot in the new one, must find it below the
+    // capacity, though we may be stopped in between.
+    __atomic_store_n(&capacity_, shape_.end_of(number), __ATOMIC_RELEASE); // pairs with capacity()
+    __atomic_store_n(&extents_, number + 1, __ATOMIC_RELEASE);             // and extents()
 }
 
 Result<uint32_t> Slots::index_of(void const *data) const noexcept
@@ -87,10 +89,13 @@ Result<uint32_t> Slots::index_of(void const *data) const noexcept
 uint64_t Slots::find_free(uint64_t from) const noexcept
 {
     unsigned const known = extents();
-    unsigned const first = from < capacity() ? shape_.extent_of(static_cast<uint32_t>(from)) : 0;
+    unsigned const wanted =
+        from < capacity() ? shape_.extent_of(static_cast<uint32_t>(from)) : known;
+    bool const is_there = wanted < known; // the capacity may be newer
+    unsigned const first = is_there ? wanted : 0;
     for (unsigned i = 0; i <= known; ++i) { // the first one twice: from its start in the end
         Extent const &extent = extent_[(first + i) % known];
-        uint64_t const inside = i == 0 && from > extent.begin ? from - extent.begin : 0;
+        uint64_t const inside = i == 0 && is_there ? from - extent.begin : 0;
         uint64_t const found = extent.free.find(0, inside);
         if (found != BitTree::kNone)
             return extent.begin + found;
