@@ -178,8 +178,8 @@ Status wait_for(atomic<uint32_t> &word, WaitBudget &budget, Nanoseconds timeout,
     Waiting waiting(word);
     for (unsigned turn = 1;; ++turn) {
         WEIR_TRY(enter());
-        if (done = what.attempt();
-            done.code != -EAGAIN) // first: an announcement costs who wakes us
+        done = what.attempt(); // first: an announcement costs who wakes us
+        if (done.code != -EAGAIN)
             return done;
         uint32_t seen = 0;
         bool const announced = waiting.announce(seen);

@@ -86,7 +86,6 @@ void FlushRing::set_up_words(RingStart const &start) noexcept
     put(open_position_[0], start.at);
     Lsn const segment_end = round_down(start.at, options_.segment_size) + options_.segment_size;
     put(ready_upto_, segment_end);
-    shares_errors_.store(uint32_t{options_.shares_errors}, relaxed); // see above
     put(wanted_upto_, segment_end);
     put(cut_, start.at);
     put(cut_whole_, start.at);

@@ -23,9 +23,6 @@ struct RingOptions {
     uint32_t buffer_count = 8;        ///< N; power of two, at least 2
     uint32_t block = 4096;
     Durability durability = Durability::sync;
-    /// The page cache: of two syncs of a file under way, one may be told of what befell the other's
-    /// bytes, and the other of nothing. SYNC then flushes, one flush at a time.
-    bool shares_errors = false;
     uint32_t commit_depth = 2;                      ///< writes of waiters in flight
     uint32_t write_depth = 4;                       ///< writes of the I/O thread in flight
     Nanoseconds group_window = 0;                   ///< a cut on request may wait so long
@@ -127,7 +124,9 @@ class FlushRing {
     /// All segments that begin below `upto` are ready. The one that RingStart::at lies in, or whose
     /// base it is, is ready from the start.
     void space_ready(Lsn upto) noexcept;
-    /// As RingOptions::shares_errors from now on; before space_ready() of a segment that needs it.
+    /// The page cache: of two syncs of a file under way, one may be told of what befell the other's
+    /// bytes, and the other of nothing. SYNC then flushes, one flush at a time, from now on for ever.
+    /// Before space_ready() of a segment that needs it.
     void share_errors() noexcept { shares_errors_.store(1, relaxed); } // published by ready_upto_
     /// The answer of appenders that need more: 0 or ENOSPC.
     void space_status(int code) noexcept;
@@ -478,7 +477,7 @@ class FlushRing {
     bool proving_;  ///< somebody is in RingHost::evidence
     Lsn flushed_;   ///< all below is on disk, written with RWF_DSYNC or flushed
     Lsn plain_end_; ///< of the last batch below written_ that went without RWF_DSYNC
-    atomic<uint32_t> shares_errors_; ///< 0 or 1. Writers: create(), the preparer
+    atomic<uint32_t> shares_errors_; ///< 0 or 1. Writer: the preparer
     atomic<uint32_t> wants_flush_;   ///< plain_end_ > flushed_. Writer: under mark_
     Nanoseconds last_write_;
     Lock flushing_; ///< one flush at a time

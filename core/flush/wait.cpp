@@ -154,6 +154,7 @@ bool FlushRing::try_lead(Lsn lsn) noexcept
 /// the flush is what takes long: who comes meanwhile gathers, as beside a write that goes to the disk.
 bool FlushRing::could_go_on(Lsn lsn) const noexcept
 {
+    // relaxed: who does not know of it yet makes a batch of his own, no more
     bool const gathers = shares_errors_.load(relaxed) != 0 && flushing_.is_held();
     return cut_whole_.load(seq_cst) <= lsn && has_uncut() && !gathers &&
            commits_.load(seq_cst) < options_.commit_depth && has_free_slot() && !is_poisoned();

@@ -143,7 +143,6 @@ Status Log::make_ring() noexcept
     with.buffer_size = smaller(with.buffer_size, with.segment_size / 4);
     if (with.buffer_size < with.block)
         return error(EINVAL);
-    with.shares_errors = through_cache(limits_);
     RingHost host;
     host.self = this;
     host.file_at = [](void *self, Lsn lsn) {
@@ -156,6 +155,8 @@ Status Log::make_ring() noexcept
     if (options_.evidence_before_ack)
         host.evidence = [](void *self, Lsn lsn) { return static_cast<Log *>(self)->evidence(lsn); };
     WEIR_TRY(FlushRing::create(with, recovered_.start, io_, host, ring_));
+    if (through_cache(limits_))
+        ring_->share_errors();
     ring_->space_ready(segments_.ready());
     return kOk;
 }

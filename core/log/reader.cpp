@@ -108,7 +108,7 @@ Status Reader::next(RecordView &ret) noexcept
 /// kRecord: shown. kNoRecord: the limit. kGoOn: look again.
 Status Reader::walk_batch(RecordView &ret) noexcept
 {
-    if (walk_.at_end() && !walk_.wrong()) {
+    if (walk_.at_end()) {
         if (damaged_)
             leave_damaged();
         in_batch_ = false;

@@ -8,10 +8,10 @@
 //
 // A batch is checked whole, in memory of the reader, before any record of it is shown; in salvage
 // each record of a damaged one is checked alone. Records of several fragments are joined; an atomic
-// batch is kept until its end was seen. What the reader
-// cannot continue is read once more past the page cache, and truncation and a new epoch are ruled
-// out (kLapped, kStale), before it is CORRUPT. After an error other than kCorrupt the reader
-// stays where it is; after kCorrupt too, and says it again.
+// batch is kept until its end was seen. What the reader cannot continue is read once more past the
+// page cache, and truncation and a new epoch are ruled out (kLapped, kStale), before it is CORRUPT.
+// After an error other than kCorrupt the reader stays where it is; after kCorrupt too, and says it
+// again.
 #pragma once
 
 #include "core/base/error.hpp"

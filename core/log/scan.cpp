@@ -136,6 +136,7 @@ RecordWalk::RecordWalk(uint8_t const *batch, uint32_t seed, bool checked) noexce
     : batch_(batch), seed_(seed), checked_(checked)
 {
     memcpy(&header_, batch, sizeof header_);
+    vain_ = kVainRounds * header_.length;
 }
 
 bool RecordWalk::fail() noexcept
@@ -150,9 +151,13 @@ bool RecordWalk::sum_right(RecordRef const &record) noexcept
     uint64_t word1;
     memcpy(&word1, batch_ + at_ + offsetof(RecordHeader, type), sizeof word1);
     digest_.add32(header.crc);
-    return header.crc == begin_record_crc(seed_, record.lsn, header.length, word1)
-                             .add(record.payload, round_up(header.length, kRecordAlignment))
-                             .value();
+    bool const right =
+        header.crc == begin_record_crc(seed_, record.lsn, header.length, word1)
+                          .add(record.payload, round_up(header.length, kRecordAlignment))
+                          .value();
+    uint64_t const summed = record_bytes(header.length);
+    vain_ -= right ? 0 : smaller(vain_, summed);
+    return right;
 }
 
 bool RecordWalk::header_right(RecordHeader &ret) const noexcept
@@ -165,34 +170,26 @@ bool RecordWalk::header_right(RecordHeader &ret) const noexcept
     return known && ret.lsn_low == static_cast<uint32_t>(lsn());
 }
 
-/// Whether one stands there, or the batch ends: then it is where the walk goes on. `budget`: bytes that
-/// may be summed in vain.
-bool RecordWalk::whole_at(uint64_t at, uint64_t &budget) noexcept
+/// Whether one stands there, or the batch ends: then it is where the walk goes on.
+bool RecordWalk::whole_at(uint64_t at) noexcept
 {
     at_ = static_cast<uint32_t>(at);
     RecordHeader record;
     if (at_ == header_.length)
         return true;
-    if (!header_right(record))
-        return false;
-    if (sum_right({record, lsn(), batch_ + at_ + kRecordHeader}))
-        return true;
-    uint64_t const summed = record_bytes(record.length);
-    budget -= smaller(budget, summed);
-    return false;
+    return header_right(record) && sum_right({record, lsn(), batch_ + at_ + kRecordHeader});
 }
 
 bool RecordWalk::skip_wrong() noexcept
 {
-    uint64_t budget = uint64_t{8} * header_.length; // each place may look like a long record
     uint64_t const from = at_;
     RecordHeader record;
     bool found = false;
-    if (wrong_ && !at_end() && header_right(record))
-        found = whole_at(from + record_bytes(record.length), budget);
+    if (wrong_ && !at_end() && vain_ != 0 && header_right(record))
+        found = whole_at(from + record_bytes(record.length));
     for (uint64_t at = from + (wrong_ ? kRecordAlignment : 0);
-         !found && at < header_.length && budget != 0; at += kRecordAlignment)
-        found = whole_at(at, budget);
+         !found && at < header_.length && vain_ != 0; at += kRecordAlignment)
+        found = whole_at(at);
     if (!found)
         at_ = header_.length;
     wrong_ = false;

@@ -96,11 +96,15 @@ class RecordWalk {
   private:
     bool fail() noexcept;
     bool header_right(RecordHeader &ret) const noexcept;
-    bool whole_at(uint64_t at, uint64_t &budget) noexcept;
+    bool whole_at(uint64_t at) noexcept;
     bool sum_right(RecordRef const &record) noexcept;
+
+    static constexpr uint64_t kVainRounds = 8;
 
     uint8_t const *batch_ = nullptr;
     BatchHeader header_{};
+    /// Bytes of the batch that may still be summed in vain: each place may look like a long record.
+    uint64_t vain_ = 0;
     uint32_t seed_ = 0;
     uint32_t at_ = kBatchHeader;
     uint32_t count_ = 0;

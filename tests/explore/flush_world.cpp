@@ -92,6 +92,8 @@ void FlushWorld::prepare()
         std::fprintf(stderr, "explore: no ring\n");
         std::abort();
     }
+    if (plan_.shares_errors)
+        ring_->share_errors();
     ring_->ready_upto_.store(plan_.space, relaxed); // nobody runs yet
     state_.durable = state_.written = state_.cut = plan_.start.at;
     state_.generation = ring_->generation_of(plan_.start.at);

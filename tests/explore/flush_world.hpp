@@ -20,6 +20,7 @@ struct FlushPlan {
     int fail_write = -1;       ///< which write fails
     int fail_flush = -1;
     bool flush_fails_once = false; ///< the first one, and what it covered is lost
+    bool shares_errors = false;    ///< as FlushRing::share_errors()
     int fail_writeback = -1;       ///< which write's bytes the page cache cannot write to the disk
     bool has_owner = true;         ///< the last fibre is the I/O thread
     int poison = 0;                ///< with what the log may end poisoned

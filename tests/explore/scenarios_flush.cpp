@@ -156,7 +156,7 @@ void register_flushes()
     add("f_flush_once_none", "the same with Durability::none", 2, once, {commits(1), commits(1)});
     FlushPlan cache;
     cache.poison = EIO;
-    cache.options.shares_errors = true;
+    cache.shares_errors = true;
     cache.options.commit_depth = 2;
     add("f_cache_well", "who comes while others are flushed gathers, and is woken", 2, cache,
         {commits(1), commits(1)});
