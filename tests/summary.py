@@ -10,12 +10,14 @@ if nothing failed.
 usage: summary.py FOLDER[:SUITE,…]…      without suites: all that a meson.build of the project names
 """
 
+import itertools
 import json
 import pathlib
 import re
 import sys
 
 TAP_LINE = re.compile(r"^(not )?ok(?: \d+)?(?: - ?(.*)|\s*)$")  # Go's "ok  PACKAGE" is none
+REASON_LINES = 12
 PLAN = re.compile(r"^1\.\.(\d+)", re.MULTILINE)
 
 
@@ -26,22 +28,29 @@ class Count:
         self.skipped = []
 
 
+def reason(lines):
+    """What a failed test says for itself: the indented lines and comments behind its line."""
+    said = itertools.takewhile(lambda line: line[:1] in (" ", "#"), lines)
+    return "".join(f"\n    {line.strip()}" for line in itertools.islice(said, REASON_LINES))
+
+
 def count_tap(name, output, count):
     """Returns whether the output was TAP at all."""
-    lines = [m for m in map(TAP_LINE.match, output.splitlines()) if m]
+    output_lines = output.splitlines()
+    found = [(i, m) for i, m in enumerate(map(TAP_LINE.match, output_lines)) if m]
     plan = PLAN.search(output)
-    if not lines and not plan:
+    if not found and not plan:
         return False
-    for line in lines:
+    for i, line in found:
         title = line.group(2) or ""
         if re.search(r"#\s*skip", title, re.IGNORECASE):
             count.skipped.append(f"{name}: {title}")
         elif line.group(1):
-            count.failed.append(f"{name}: {title}")
+            count.failed.append(f"{name}: {title}" + reason(output_lines[i + 1:]))
         else:
             count.passed += 1
-    if plan is None or int(plan.group(1)) != len(lines):
-        count.failed.append(f"{name}: its plan does not fit its {len(lines)} tests")
+    if plan is None or int(plan.group(1)) != len(found):
+        count.failed.append(f"{name}: its plan does not fit its {len(found)} tests")
     return True
 
 

@@ -14,16 +14,16 @@ namespace weir {
 namespace {
 /// Quick searches before a contended sector is grown: a split takes well under a microsecond.
 constexpr int kContendedTries = 8;
-constexpr unsigned kLongestBackOff = 10; // powers of two of pauses
-constexpr uint32_t kMostVainTurns = 16;
 constexpr uint64_t kLargestStep = uint64_t{64} << 20;
 /// Rounds in which others may be faster in taking what was healed or grown.
 constexpr int kHealTries = 1000;
 constexpr int kGrowTries = 1000;
-#ifdef WEIR_EXPLORE
-constexpr int kSpins = 2, kYields = 2; // each more shows nothing new
+#ifdef WEIR_EXPLORE // each more shows nothing new
+constexpr int kSpins = 2, kYields = 2;
+constexpr unsigned kTurn = 1;
 #else
 constexpr int kSpins = 64, kYields = 16;
+constexpr unsigned kTurn = 10; ///< of others, while we wait; a power of two of pauses
 #endif
 
 Need need_in(Sector const &sector, AllocRequest const &request) noexcept
@@ -37,22 +37,10 @@ bool fits(Sector const &sector, AllocRequest const &request) noexcept
     return request.size <= sector.bytes_of(sector.max_granules());
 }
 
-/// Somebody has what we want in hand. The longer the wait, the more operations he does while the
-/// memory stays in his cache.
-void back_off(unsigned exponent) noexcept
+void pause(unsigned exponent) noexcept
 {
-    for (unsigned i = 0; i < 1u << smaller(exponent, kLongestBackOff); ++i)
+    for (unsigned i = 0; i < 1u << exponent; ++i)
         spin_pause();
-}
-
-// Hints of a WorkPlace, which threads may share.
-template <class T> T guess(T const &hint) noexcept
-{
-    return __atomic_load_n(&hint, __ATOMIC_RELAXED);
-}
-template <class T> void note(T &hint, T value) noexcept
-{
-    __atomic_store_n(&hint, value, __ATOMIC_RELAXED);
 }
 
 /// Waiting for somebody who may be stopped: spin, yield, sleep; at most the matrix's stall.
@@ -127,7 +115,7 @@ Status Matrix::alloc_shared(uint64_t size, uint64_t &ret_ref, void **ret_data) n
     WorkPlace &place = work_place(self);
     Run const run = sector.search_quickly(length, position(place, home), self);
     if (!WEIR_LIKELY(run.length != 0))
-        return alloc_shared_properly(size, ret_ref, ret_data);
+        return alloc_shared_again(size, ret_ref, ret_data);
     if (!WEIR_LIKELY(run.length != length))
         return alloc_whole(size, run, ret_ref, ret_data);
     return hand_out_shared(sector, place, run, length, self, ret_ref, ret_data);
@@ -143,28 +131,13 @@ WEIR_HOT Status Matrix::hand_out_shared(Sector &sector, WorkPlace &place, Run ru
     BlockWord const word = sector.hand_out(mine, self.owner(), 0);
     self.close();
     remember(place, static_cast<unsigned>(&sector - sectors_),
-             run.head); // there the rest of the free block stays
-    relax(place, 1);
+             run.head);                          // there the rest of the free block stays
     self.count(self.counters().allocs, relaxed); // for people
     uint64_t const offset = sector.offset_of(mine.head);
     ret_ref = make_ref(offset, word).value;
     if (ret_data != nullptr)
         *ret_data = segment_.base() + offset;
     return kOk;
-}
-
-/// Whether this thread takes the same block again and again while somebody works right beside it.
-/// Then both cut nothing from the same block and never meet, but the line of their words goes to and
-/// fro with each operation. Hints of this process: relaxed, no truth.
-WEIR_COLD bool Matrix::is_disturbed(WorkPlace &place, Sector const &sector, Run run) const noexcept
-{
-    uint64_t const beside = sector.sides(run);
-    bool const again = run.head == guess(place.exact_at) && beside != guess(place.beside);
-    uint32_t const fits = again ? guess(place.exact_fits) + 1 : 0;
-    note(place.exact_fits, fits);
-    note(place.exact_at, run.head);
-    note(place.beside, beside);
-    return fits >= kDisturbances << smaller(guess(place.vain_turns), kMostVainTurns);
 }
 
 /// The block that was found is as long as what is wanted. Apart from the usual way, which keeps
@@ -175,25 +148,43 @@ WEIR_COLD Status Matrix::alloc_whole(uint64_t size, Run run, uint64_t &ret_ref,
     Caller const self = caller();
     Sector &sector = sectors_[sector_for(size)];
     WorkPlace &place = work_place(self);
-    if (is_disturbed(place, sector, run))
+    if (place.turns.is_disturbed(run.head, sector.sides(run), self.windows()))
         return alloc_in_turn(size, sector, run, self, ret_ref, ret_data);
     return hand_out_shared(sector, place, run, run.length, self, ret_ref, ret_data);
 }
 
-/// Leaves the block to merge with what the neighbour frees, and waits as who finds it taken does:
-/// from then on both want the same block, and take turns. If it stays as it was, perhaps the caller
-/// himself changes what lies beside it: the next time it takes twice as many disturbances.
+/// Leaves the block to merge with what the neighbour frees.
 WEIR_COLD Status Matrix::alloc_in_turn(uint64_t size, Sector &sector, Run run, Caller const &self,
                                        uint64_t &ret_ref, void **ret_data) noexcept
 {
     WorkPlace &place = work_place(self);
     sector.release_hot(run, self.owner(), known_steps(place, self));
     self.close();
-    note(place.exact_fits, uint32_t{0});
-    back_off(press(place));
+    wait_for_turn(place, self);
     BlockWord const now = sector.word(run.head, relaxed); // compared only
-    bool const vain = now.is(Kind::free) && now.granules() == run.length;
-    note(place.vain_turns, vain ? smaller(guess(place.vain_turns) + 1, kMostVainTurns) : 0);
+    place.turns.note_vain(now.is(Kind::free) && now.granules() == run.length);
+    return alloc_shared_properly(size, ret_ref, ret_data);
+}
+
+WEIR_COLD void Matrix::wait_for_turn(WorkPlace &place, Caller const &self) noexcept
+{
+    place.turns.end(self.windows());
+    pause(kTurn);
+}
+
+/// There was no first candidate, or somebody was faster.
+WEIR_COLD Status Matrix::alloc_shared_again(uint64_t size, uint64_t &ret_ref,
+                                            void **ret_data) noexcept
+{
+    Caller const self = caller();
+    WorkPlace &place = work_place(self);
+    unsigned const home = sector_for(size);
+    Sector const &sector = sectors_[home];
+    if (sector.is_passing(sector.granules_for(size), position(place, home))) {
+        place.turns.meet(self.windows());
+        if (place.turns.is_others(self.windows()))
+            wait_for_turn(place, self);
+    }
     return alloc_shared_properly(size, ret_ref, ret_data);
 }
 
@@ -246,7 +237,6 @@ WEIR_COLD Status Matrix::alloc_properly(AllocRequest const &request, Allocation 
     BlockWord const word = sector.hand_out(mine, self.owner(), request.state);
     window.close();
     remember(place, static_cast<unsigned>(&sector - sectors_), search.run.head);
-    relax(place, 1);
     self.count(self.counters().allocs, relaxed); // for people
     ret.ref = make_ref(sector, mine.head, word);
     ret.data = segment_.base() + sector.offset_of(mine.head);
@@ -258,7 +248,12 @@ WEIR_COLD Status Matrix::alloc_properly(AllocRequest const &request, Allocation 
 /// Out of line, for the slow way.
 WEIR_COLD Run Matrix::quick_search(Search &search, Sector &sector, uint64_t start) noexcept
 {
-    return sector.search(search.need, start, search.window, search.contended);
+    search.contended = false;
+    Run const found = sector.search(search.need, start, search.window, search.contended);
+    Caller const &self = search.window.caller();
+    if (search.contended)
+        work_place(self).turns.meet(self.windows());
+    return found;
 }
 
 /// Home first, then larger sectors, then smaller ones: a matrix that is full of free small blocks
@@ -315,13 +310,15 @@ bool Matrix::search_all(Search &search) noexcept
         search.sector = &sector;
         search.need = need_in(sector, search.request);
         for (int tries = 0;; ++tries) {
-            search.contended = false;
             search.run = quick_search(search, sector, position(place, index) >> kChunkShift);
             if (search.run.length != 0)
                 return true;
             if (!search.contended || tries == kContendedTries)
                 break;
-            back_off(static_cast<unsigned>(tries) + press(place));
+            if (Caller const &self = search.window.caller(); place.turns.is_others(self.windows()))
+                wait_for_turn(place, self);
+            else
+                pause(static_cast<unsigned>(tries));
         }
         if (index < search.home && sector.trimmed() == 0)
             continue; // a smaller sector never grows for a larger request

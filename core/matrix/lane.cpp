@@ -140,7 +140,6 @@ WEIR_COLD bool Matrix::refill(Lane &lane, Magazine &magazine, uint8_t state,
     BlockWord const word = from.hand_out({mine.head, length}, self.owner(), state);
     self.close();
     remember(place, index, run.head); // there the rest of the free block stays
-    relax(place, count);
     Lane::bump(lane.counters->hits);
     Lane::bump(lane.counters->refills);
     ret.ref = make_ref(from, mine.head, word);

@@ -83,6 +83,7 @@
 #include "core/matrix/lane.hpp"
 #include "core/matrix/report.hpp"
 #include "core/matrix/sector.hpp"
+#include "core/matrix/turns.hpp"
 #include "core/segment/participants.hpp"
 #include "core/segment/segment.hpp"
 
@@ -391,7 +392,7 @@ class Matrix {
                is_power_of_two(request.alignment) && request.alignment <= kLargestAlignment;
     }
     static constexpr uint64_t kLargestAlignment = uint64_t{2} << 20;
-    static Run quick_search(Search &search, Sector &sector, uint64_t start) noexcept;
+    Run quick_search(Search &search, Sector &sector, uint64_t start) noexcept;
     bool search_all(Search &search) noexcept;
     bool search_exhaustively(Search &search, WalkFindings &found) noexcept;
     bool could_grow(Search const &search) const noexcept;
@@ -405,11 +406,7 @@ class Matrix {
     /// this process: no order, no truth.
     struct alignas(kCacheLine) WorkPlace {
         Granule position[kSectors]; ///< the head that it last left there FREE, mostly
-        uint32_t pressure;
-        uint32_t exact_fits; ///< in a row: a FREE block was as long as it wanted
-        Granule exact_at;    ///< where the last of them was,
-        uint64_t beside;     ///< and what lay at its sides then
-        uint32_t vain_turns; ///< in a row: nobody took or merged what it left
+        Turns turns;
         KnownSteps known; ///< of the first thread with this place alone; others may share the rest
     };
     static constexpr unsigned kWorkPlaces = 32;
@@ -431,27 +428,13 @@ class Matrix {
         __atomic_store_n(&place.position[sector], head, __ATOMIC_RELAXED);
     }
 
-    // How often a thread lately found that others have what it wants. If that is the rule, turns
-    // of one operation cost more than longer turns, so it waits longer; if not, it hardly waits.
-    static unsigned press(WorkPlace &place) noexcept
-    {
-        uint32_t const now = smaller(
-            __atomic_load_n(&place.pressure, __ATOMIC_RELAXED) + kPressureStep, kMaxPressure);
-        __atomic_store_n(&place.pressure, now, __ATOMIC_RELAXED);
-        return now / kPressureStep;
-    }
     Status hand_out_shared(Sector &sector, WorkPlace &place, Run run, Granules length,
                            Caller const &self, uint64_t &ret_ref, void **ret_data) noexcept;
     Status alloc_whole(uint64_t size, Run run, uint64_t &ret_ref, void **ret_data) noexcept;
-    bool is_disturbed(WorkPlace &place, Sector const &sector, Run run) const noexcept;
     Status alloc_in_turn(uint64_t size, Sector &sector, Run run, Caller const &self,
                          uint64_t &ret_ref, void **ret_data) noexcept;
-    /// It got `count` blocks.
-    static void relax(WorkPlace &place, uint32_t count) noexcept
-    {
-        if (uint32_t const now = __atomic_load_n(&place.pressure, __ATOMIC_RELAXED); now != 0)
-            __atomic_store_n(&place.pressure, now - smaller(now, count), __ATOMIC_RELAXED);
-    }
+    Status alloc_shared_again(uint64_t size, uint64_t &ret_ref, void **ret_data) noexcept;
+    static void wait_for_turn(WorkPlace &place, Caller const &self) noexcept;
 
     // trim.cpp
     Status trim_sector(unsigned index, uint64_t spare, uint64_t &done) noexcept;
@@ -539,13 +522,6 @@ class Matrix {
     void *open_objects_ = nullptr; ///< what open_handle.hpp makes of it
     ForkHook fork_hook_;
     ThreadHook thread_hook_;
-#ifdef WEIR_EXPLORE
-    static constexpr uint32_t kDisturbances = 1; // each more shows nothing new
-#else
-    static constexpr uint32_t kDisturbances = 4; // in a row: once is chance
-#endif
-    static constexpr uint32_t kPressureStep = 64;
-    static constexpr uint32_t kMaxPressure = 10 * kPressureStep;
     WorkPlace work_places_[kWorkPlaces] = {};
 };
 

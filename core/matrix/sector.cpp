@@ -151,6 +151,17 @@ inline Run Sector::search_step(Candidate &what, uint64_t start, Window &window,
     }
 }
 
+/// If nobody else is at work, what the quick search would take it has taken.
+bool Sector::is_passing(Granules length, Granule last) const noexcept
+{
+    Granule const bound = known_limit();
+    if (last >= bound)
+        return false;
+    BlockWord const found = word(last, relaxed); // a hint
+    return found.is(Kind::claimed) ||
+           serves_quickly(found, bound - last, steps_.find_column(size_step_up(length)));
+}
+
 Run Sector::search(Need need, uint64_t start, Window &window, bool &contended) noexcept
 {
     Granule const bound = limit();

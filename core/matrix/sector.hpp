@@ -75,6 +75,8 @@ class Sector {
 
     /// The same for the first candidate only, inline (sector_hot.hpp).
     Run search_quickly(Granules length, Granule last, Caller const &self) noexcept;
+    /// After that was in vain: whether the block at `last` is in somebody's hand, or just was.
+    bool is_passing(Granules length, Granule last) const noexcept;
 
     /// The same by hopping from head to head, for whom the hints find nothing (rules.md M7). Gives
     /// back every CACHED block that it meets; then it finds nothing, and the caller looks again.
@@ -260,6 +262,7 @@ class Sector {
 
     Run search_step(Candidate &what, uint64_t start, Window &window, bool &contended) noexcept;
     Run claim_in_chunk(Candidate &what, uint64_t chunk, Window &window, bool &contended) noexcept;
+    static bool serves_quickly(BlockWord found, Granules room, unsigned step) noexcept;
     Run claim_quickly(Granule at, BlockWord found, Granule bound, Caller const &self) noexcept;
     bool claim_free(Granule at, BlockWord found, Owner me) noexcept
     {

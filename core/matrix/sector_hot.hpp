@@ -231,6 +231,14 @@ WEIR_HOT BlockWord Sector::hand_out(Run run, Owner me, uint8_t state) noexcept
 
 // ---- search
 
+/// FREE, and of this step; or of the next: what we cut from a block often makes it one less, and its
+/// old step stays.
+WEIR_HOT bool Sector::serves_quickly(BlockWord found, Granules room, unsigned step) noexcept
+{
+    return found.is(Kind::free) && found.granules() - 1 < room &&
+           size_step(found.granules()) - step <= 1;
+}
+
 /// The first candidate, for requests without alignment: `last`, where this thread found or freed
 /// something, if it is of the smallest step that serves, else what the hints lead to. An empty run
 /// says nothing: search() looks properly.
@@ -241,9 +249,7 @@ WEIR_HOT Run Sector::search_quickly(Granules length, Granule last, Caller const 
         return {};
     if (Granule const bound = known_limit(); WEIR_LIKELY(last < bound)) { // it may be read
         BlockWord const found = word(last, relaxed);
-        // or the next step: what we cut from a block often makes it one less, and its old step stays
-        if (WEIR_LIKELY(found.is(Kind::free) && found.granules() - 1 < bound - last &&
-                        size_step(found.granules()) - step <= 1))
+        if (WEIR_LIKELY(serves_quickly(found, bound - last, step)))
             return claim_quickly(last, found, bound, self);
     }
     Granule const bound = limit();

@@ -13,6 +13,18 @@ constexpr int64_t kSecond = 1000 * kMillisecond;
 /// Woken, not found by the look that a sleeper takes once a second.
 constexpr int64_t kSoon = 500 * kMillisecond;
 
+/// `scenario` returns how long somebody slept on after what wakes him. A machine that stands still
+/// for a moment is not a lost wake-up: that one is lost each time.
+template <class Scenario> void check_soon(Scenario &&scenario)
+{
+    int64_t best = INT64_MAX;
+    for (int i = 0; i < 3 && best >= kSoon; ++i) {
+        int64_t const took = scenario();
+        best = took < best ? took : best;
+    }
+    check_lt(best, kSoon);
+}
+
 weir_matrix *matrix = nullptr;
 
 void setup()
@@ -84,73 +96,87 @@ Test(matrix_waiting, what_can_never_be_served_is_refused_at_once)
 
 Test(matrix_waiting, a_free_in_another_process_wakes)
 {
-    weir_ref const taken = alloc(matrix, kLarge);
-    pid_t const child = start([&] {
-        sleep_ms(100);
-        child_must(weir_matrix_free(matrix, taken));
-        return 0;
+    check_soon([] {
+        weir_ref const taken = alloc(matrix, kLarge);
+        pid_t const child = start([&] {
+            sleep_ms(100);
+            child_must(weir_matrix_free(matrix, taken));
+            return 0;
+        });
+        weir_ref block = 0;
+        int64_t const began = now_ns();
+        must(wait_for(matrix, WEIR_WAIT_FOREVER, block));
+        int64_t const took = now_ns() - began;
+        check_ge(took, 50 * kMillisecond);
+        check_eq(join(child), 0);
+        must(weir_matrix_free(matrix, block));
+        check_well(matrix);
+        return took - 100 * kMillisecond;
     });
-    weir_ref block = 0;
-    int64_t const began = now_ns();
-    must(wait_for(matrix, WEIR_WAIT_FOREVER, block));
-    int64_t const took = now_ns() - began;
-    check_ge(took, 50 * kMillisecond);
-    check_lt(took, 100 * kMillisecond + kSoon);
-    check_eq(join(child), 0);
-    must(weir_matrix_free(matrix, block));
-    check_well(matrix);
 }
 
-Test(matrix_waiting, a_block_that_shrinks_and_one_that_moves_wake)
+/// Sleeps for a block of that size while `wakes` is called; returns how long it took to wake up.
+template <class Wakes> int64_t slept_after(size_t size, weir_ref &ret_block, Wakes &&wakes)
 {
-    for (bool const moves : {false, true}) {
-        weir_ref taken = alloc(matrix, moves ? 100 * kKiB : kLarge);
-        std::vector<weir_ref> rest;
-        weir_ref one;
-        for (size_t const size : {size_t{64 * kKiB}, size_t{256}})
-            while (moves && weir_matrix_alloc(matrix, size, nullptr, &one, nullptr) == 0)
-                rest.push_back(one);
+    int64_t woken_at = 0;
+    std::thread sleeper([&] {
         auto const with = waiting(10 * kSecond);
-        size_t const size = moves ? 90 * kKiB : kLarge / 2;
-        int64_t took = 0;
-        std::thread sleeper([&] {
-            int64_t const began = now_ns();
-            must(weir_matrix_alloc(matrix, size, &with, &one, nullptr));
-            took = now_ns() - began;
-        });
-        sleep_ms(100);
-        if (moves)
-            must(weir_matrix_resize(matrix, taken, 64));
-        else
+        must(weir_matrix_alloc(matrix, size, &with, &ret_block, nullptr));
+        woken_at = now_ns();
+    });
+    sleep_ms(100);
+    int64_t const at = now_ns();
+    wakes();
+    sleeper.join();
+    return woken_at - at;
+}
+
+Test(matrix_waiting, a_block_that_shrinks_wakes)
+{
+    check_soon([] {
+        weir_ref taken = alloc(matrix, kLarge), one = 0;
+        int64_t const took = slept_after(kLarge / 2, one, [&] {
             must(weir_matrix_realloc(matrix, taken, 64, nullptr, &taken, nullptr));
-        sleeper.join();
-        check_lt(took, 100 * kMillisecond + kSoon);
+        });
         must(weir_matrix_free(matrix, one));
         must(weir_matrix_free(matrix, taken));
-        for (weir_ref const block : rest)
+        return took;
+    });
+}
+
+Test(matrix_waiting, a_block_that_shrinks_in_a_full_matrix_wakes)
+{
+    check_soon([] {
+        weir_ref const taken = alloc(matrix, 100 * kKiB);
+        std::vector<weir_ref> all = {taken};
+        weir_ref one = 0;
+        for (size_t const size : {size_t{64 * kKiB}, size_t{256}})
+            while (weir_matrix_alloc(matrix, size, nullptr, &one, nullptr) == 0)
+                all.push_back(one);
+        int64_t const took =
+            slept_after(90 * kKiB, one, [&] { must(weir_matrix_resize(matrix, taken, 64)); });
+        all.push_back(one);
+        for (weir_ref const block : all)
             must(weir_matrix_free(matrix, block));
-    }
+        return took;
+    });
 }
 
 Test(matrix_waiting, an_acknowledged_message_wakes)
 {
     weir_channel *const ring = channel(matrix, "ring");
     weir_subscription *const reader = subscribe(ring);
-    must(weir_channel_post(ring, alloc(matrix, kLarge), 1, nullptr, 0));
-    int64_t took = 0;
-    weir_ref block = 0;
-    std::thread sleeper([&] {
-        int64_t const began = now_ns();
-        must(wait_for(matrix, 10 * kSecond, block));
-        took = now_ns() - began;
+    check_soon([&] {
+        must(weir_channel_post(ring, alloc(matrix, kLarge), 1, nullptr, 0));
+        weir_ref block = 0;
+        int64_t const took = slept_after(kLarge, block, [&] {
+            weir_message message;
+            must(weir_channel_read(reader, 0, &message));
+            must(weir_channel_ack(reader, &message));
+        });
+        must(weir_matrix_free(matrix, block));
+        return took;
     });
-    sleep_ms(100);
-    weir_message message;
-    must(weir_channel_read(reader, 0, &message));
-    must(weir_channel_ack(reader, &message));
-    sleeper.join();
-    check_lt(took, 100 * kMillisecond + kSoon);
-    must(weir_matrix_free(matrix, block));
     weir_subscription_close(reader);
     must(weir_channel_retire(ring));
     weir_channel_unref(ring);
@@ -184,28 +210,27 @@ Test(matrix_waiting, the_memory_of_who_was_killed_is_found)
 /// A healer wakes at once.
 Test(matrix_waiting, healing_wakes)
 {
-    Gate ready;
-    pid_t const child = start([&] {
-        weir_ref block;
-        child_must(weir_matrix_alloc(matrix, kLarge, nullptr, &block, nullptr));
-        ready.open();
-        pause();
-        return 0;
+    check_soon([] {
+        Gate ready;
+        pid_t const child = start([&] {
+            weir_ref block;
+            child_must(weir_matrix_alloc(matrix, kLarge, nullptr, &block, nullptr));
+            ready.open();
+            pause();
+            return 0;
+        });
+        ready.pass();
+        weir_ref block = 0;
+        int64_t healed_in = 0;
+        int64_t const took = slept_after(kLarge, block, [&] {
+            int64_t const began = now_ns();
+            kill_and_join(child);
+            must(weir_matrix_heal(matrix, nullptr));
+            healed_in = now_ns() - began;
+        });
+        must(weir_matrix_free(matrix, block));
+        return took - healed_in;
     });
-    ready.pass();
-    int64_t healed_at = 0, woken_at = 0;
-    weir_ref block = 0;
-    std::thread sleeper([&] {
-        must(wait_for(matrix, 10 * kSecond, block));
-        woken_at = now_ns();
-    });
-    sleep_ms(100);
-    kill_and_join(child);
-    must(weir_matrix_heal(matrix, nullptr));
-    healed_at = now_ns();
-    sleeper.join();
-    check_lt(woken_at - healed_at, kSoon);
-    must(weir_matrix_free(matrix, block));
 }
 
 Test(matrix_waiting, all_who_wait_get_what_there_is)
@@ -235,24 +260,28 @@ Test(matrix_waiting, all_who_wait_get_what_there_is)
 
 Test(matrix_waiting, retirement_ends_the_wait)
 {
-    weir_ref const taken = alloc(matrix, kLarge);
-    int codes[3] = {};
-    int64_t woken_at = 0;
-    std::thread sleeper([&] {
-        weir_ref block = 77;
-        auto const with = waiting(WEIR_WAIT_FOREVER);
-        codes[0] = weir_matrix_alloc(matrix, kLarge, &with, &block, nullptr);
-        woken_at = now_ns();
-        codes[1] = weir_matrix_alloc_many(matrix, kLarge, 1, &with, &block, nullptr);
-        codes[2] = weir_matrix_realloc(matrix, taken, kLarge, &with, &block, nullptr);
+    check_soon([] {
+        weir_matrix *const retired = create(nullptr, options(kMiB));
+        weir_ref const taken = alloc(retired, kLarge);
+        int codes[3] = {};
+        int64_t woken_at = 0;
+        std::thread sleeper([&] {
+            weir_ref block = 77;
+            auto const with = waiting(WEIR_WAIT_FOREVER);
+            codes[0] = weir_matrix_alloc(retired, kLarge, &with, &block, nullptr);
+            woken_at = now_ns();
+            codes[1] = weir_matrix_alloc_many(retired, kLarge, 1, &with, &block, nullptr);
+            codes[2] = weir_matrix_realloc(retired, taken, kLarge, &with, &block, nullptr);
+        });
+        sleep_ms(100);
+        must(weir_matrix_retire(retired));
+        int64_t const retired_at = now_ns();
+        sleeper.join();
+        for (int const code : codes)
+            check_eq(code, -WEIR_E_RETIRED);
+        weir_matrix_unref(retired);
+        return woken_at - retired_at;
     });
-    sleep_ms(100);
-    must(weir_matrix_retire(matrix));
-    int64_t const retired_at = now_ns();
-    sleeper.join();
-    check_lt(woken_at - retired_at, kSoon);
-    for (int const code : codes)
-        check_eq(code, -WEIR_E_RETIRED);
 }
 
 /// Somebody who is stopped in the middle of a free: the wait is bounded all the same.

@@ -66,15 +66,14 @@ def check_configure(tap, root, folder):
            "./dev with tests adds them to a folder that lacks them", dev.suites())
 
 
-def entry(suite, result="OK"):
-    return json.dumps({"name": f"weir:{suite} / a test", "result": result,
-                       "stdout": "1..1\nok 1 - fine\n"})
+def entry(suite, output):
+    return json.dumps({"name": f"weir:{suite} / a test", "result": "OK", "stdout": output})
 
 
-def summary(root, folder, suites, argument=""):
+def summary(root, folder, suites, argument="", output="1..1\nok 1 - fine\n"):
     logs = folder / "meson-logs"
     logs.mkdir(parents=True, exist_ok=True)
-    (logs / "testlog.json").write_text("".join(entry(suite) + "\n" for suite in suites))
+    (logs / "testlog.json").write_text("".join(entry(suite, output) + "\n" for suite in suites))
     return run(sys.executable, root / "tests/summary.py", str(folder) + argument)
 
 
@@ -87,6 +86,10 @@ def check_summary(tap, root, folder):
     tap.ok(done.returncode == 1 and "no test of the suite api" in done.stdout
            and done.stdout.endswith("1 passed, 1 failed\n"),
            "a suite that was asked for and is missing fails", done.stdout + done.stderr)
+    done = summary(root, folder, some[:1], ":unit",
+                   "1..2\nnot ok - bad  (0.10s)\n  a.cpp:7: 1 is not 2\nok - fine\n")
+    tap.ok(done.returncode == 1 and "a.cpp:7: 1 is not 2\n1 passed, 1 failed" in done.stdout,
+           "a failure is shown with its reason", done.stdout + done.stderr)
     done = summary(root, folder, some)
     missing = {line.rsplit("suite ", 1)[1].split()[0]
                for line in done.stdout.splitlines() if line.startswith("failed")}

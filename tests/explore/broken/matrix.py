@@ -82,9 +82,9 @@ MATRIX = [
           "            static_cast<void>(sector);\n"), sees="invariant 4", walk=3),
     rule("a block that is left alone is FREE again", "disturbed", (2, 0, 0),
          (ALLOC, "    sector.release_hot(run, self.owner(), known_steps(place, self));\n"
-          "    self.close();\n    note(place.exact_fits", "    self.close();\n    note(place.exact_fits")),
+          "    self.close();\n    wait_for_turn(place", "    self.close();\n    wait_for_turn(place")),
     rule("a block that is left alone closes its window", "disturbed", (2, 0, 0),
-         (ALLOC, "    self.close();\n    note(place.exact_fits", "    note(place.exact_fits")),
+         (ALLOC, "    self.close();\n    wait_for_turn(place", "    wait_for_turn(place")),
     rule("what healing frees is listed whoever takes it", "heal_taken", (2, 1, 0),
          (SECTOR_HEAL, "    healing.hints.add(chunk, bit(run.head & (kChunk - 1)), size_step(run.length));\n", ""),
          (SECTOR_HEAL, "        return release_run({left.head, left.length}, self);\n    return run;\n",
