@@ -424,14 +424,16 @@ WholeTest(channel_policies, a_descriptor_is_readable_while_something_waits)
     check_eq(ring.take_one().tag, 1);
     cr_assert(ring.is_empty());
     cr_assert(!readable(fd, 20), "it is armed again");
+    int slow = 0;
     for (uint64_t i = 0; i < 50; ++i) {
         check_eq(ring.post(i), 0);
         int64_t const began = now_ns();
         cr_assert(readable(fd, 5000));
-        check_lt(now_ns() - began, 200 * kMillisecond, "it was woken, and did not wake by itself");
+        slow += now_ns() - began >= 200 * kMillisecond;
         check_eq(ring.take_one().tag, i);
         cr_assert(ring.is_empty());
     }
+    check_lt(slow, 5, "it is woken, and does not wake by itself"); // the machine may stand still
     refuse(-EINVAL, weir_channel_fd(nullptr));
 }
 

@@ -72,21 +72,26 @@ Test(pool_processes, a_sleeper_gets_what_another_process_releases)
 {
     weir_matrix *const matrix = unnamed();
     weir_pool *const pool = make_pool(matrix, 1);
-    weir_slot slot = 0;
-    must(weir_pool_acquire(pool, 0, &slot, nullptr));
-    Gate woken_at;
-    pid_t const child = start([&] {
-        weir_slot its = 0;
-        child_must(weir_pool_acquire(pool, WEIR_WAIT_FOREVER, &its, nullptr));
-        woken_at.open(static_cast<uint64_t>(now_ns()));
-        child_must(weir_pool_release(pool, its));
-        return 0;
-    });
-    sleep_ms(100);
-    int64_t const began = now_ns();
-    must(weir_pool_release(pool, slot));
-    check_lt(static_cast<int64_t>(woken_at.pass()) - began, 200 * kMillisecond);
-    check_eq(join(child), 0);
+    int64_t best = INT64_MAX; // of three: the machine may stand still for a moment
+    for (int i = 0; i < 3 && best >= 200 * kMillisecond; ++i) {
+        weir_slot slot = 0;
+        must(weir_pool_acquire(pool, 0, &slot, nullptr));
+        Gate woken_at;
+        pid_t const child = start([&] {
+            weir_slot its = 0;
+            child_must(weir_pool_acquire(pool, WEIR_WAIT_FOREVER, &its, nullptr));
+            woken_at.open(static_cast<uint64_t>(now_ns()));
+            child_must(weir_pool_release(pool, its));
+            return 0;
+        });
+        sleep_ms(100);
+        int64_t const began = now_ns();
+        must(weir_pool_release(pool, slot));
+        int64_t const took = static_cast<int64_t>(woken_at.pass()) - began;
+        best = took < best ? took : best;
+        check_eq(join(child), 0);
+    }
+    check_lt(best, 200 * kMillisecond);
     weir_pool_unref(pool);
     weir_matrix_unref(matrix);
 }
