@@ -9,6 +9,7 @@
 //     assertion.hpp  WEIR_ASSERT, for our own logic only
 //     alloc.hpp      process memory, in one place, where tests inject failures
 //     clock.hpp      monotonic and real time in nanoseconds, sleeping, deadlines
+//     quick_clock.hpp  the monotonic clock for who asks it millions of times a second
 //     futex.hpp      waiting on a word that other processes change
 //     waiting.hpp    the same without losing a wake-up: a count and a bit in one word
 //     fork.hpp       telling a fork child from its parent

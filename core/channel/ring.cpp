@@ -3,6 +3,7 @@
 #include "core/channel/ring.hpp"
 
 #include "core/base/bits.hpp"
+#include "core/base/quick_clock.hpp"
 #include "core/base/waiting.hpp"
 #include "core/matrix/lane_hot.hpp"
 
@@ -161,7 +162,7 @@ Status Ring::post(Ref ref, uint64_t length, uint64_t tag, unsigned level, Nanose
     bool const placed = matrix_->place_of(ref, block);
     if (WEIR_LIKELY(placed))
         block.sector->prefetch_word(block.head);
-    Nanoseconds const posted_at = now != 0 ? now : monotonic_now();
+    Nanoseconds const posted_at = now != 0 ? now : quick_now();
     if (!WEIR_LIKELY(placed && matrix_->is_at(ref, block, acquire))) { // as in find()
         auto const found = matrix_->find(ref);
         WEIR_TRY(found);
