@@ -5,11 +5,13 @@
 #include "clock.hpp"
 #include "error.hpp"
 
+#include <poll.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -106,6 +108,15 @@ void print(std::string const &text)
 {
     if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size() || std::fflush(stdout) != 0)
         fail_errno("cannot write to stdout");
+}
+
+void check_stdout()
+{
+    pollfd out{STDOUT_FILENO, 0, 0};
+    if (poll(&out, 1, 0) != 1 || (out.revents & POLLERR) == 0)
+        return;
+    errno = EPIPE;
+    fail_errno("cannot write to stdout");
 }
 
 void print_json(nlohmann::ordered_json const &object)

@@ -29,6 +29,10 @@ void print_json(nlohmann::ordered_json const &object);
 /// Prints to stdout and throws if that fails, e.g. on a full disk.
 void print(std::string const &text);
 
+/// Fails as printing would if whoever reads stdout through a pipe has gone. For who waits for
+/// something to print, so that he does not outlive a `| head`.
+void check_stdout();
+
 /// A table with left-aligned first column and right-aligned others, unless `left` names them.
 class Table {
   public:

@@ -84,6 +84,9 @@ def test_bad_usage_exits_with_64(tool):
         assert out == "" and err.startswith("weir: "), (arguments, out, err)
     _, err = tool.run("no-such-verb", code=BAD_USAGE)
     assert "no-such-verb is not a verb" in err, err
+    for words, where in ([], "weir"), (["log"], "weir log"):
+        _, err = tool.run(*words, "--foo", code=BAD_USAGE)
+        assert f"--foo is not an option here; {where} --help" in err, err
 
 
 def test_what_is_invalid_is_explained(tool):

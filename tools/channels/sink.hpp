@@ -26,6 +26,7 @@ class Sink {
   public:
     explicit Sink(SubscribeOptions const &options) : options_(options) {}
 
+    bool is_folder() const { return options_.framing == Framing::files; }
     /// Returns when they are written; throws if one cannot be. Of files, those that cannot be, but
     /// others can, are named on stderr and returned by their places.
     std::vector<std::size_t> write(std::vector<Payload> const &batch);

@@ -51,6 +51,8 @@ class Reading {
                 must(code, "read");
             else if (is_over())
                 break;
+            else if (!sink_.is_folder())
+                check_stdout();
         }
         if (missed_ != 0)
             fmt::print(stderr, "weir: {} messages were lost before they could be read\n", missed_);

@@ -60,8 +60,10 @@ class Tail {
             int const code = weir_channel_read(reader.get(), kTurnNs, &message);
             if (code == -WEIR_E_RETIRED)
                 return;
-            if (is_turn_over(code))
+            if (is_turn_over(code)) {
+                check_stdout();
                 continue;
+            }
             must(code, "read");
             void *data = nullptr;
             must(weir_matrix_data(matrix.get(), message.block, &data, nullptr), "data");
@@ -95,6 +97,7 @@ class Tail {
                 show(line_of(next, std::nullopt, options_.target.json));
                 last = next;
             }
+            check_stdout();
             sleep_ns(options_.interval_ns);
         }
     }
