@@ -466,11 +466,7 @@ WEIR_API int weir_channel_read(struct weir_subscription *subscription, int64_t t
 {
     if (subscription == nullptr || ret_message == nullptr)
         return -EINVAL;
-    weir::Message found;
-    if (auto const status = core(subscription)->read(timeout_ns, found); !status.ok())
-        return status.code;
-    *ret_message = from_core(found);
-    return 0;
+    return core(subscription)->read(timeout_ns, core(*ret_message)).code;
 }
 
 /**
@@ -539,11 +535,10 @@ WEIR_API int weir_channel_read_many(struct weir_subscription *subscription, size
         return -EINVAL;
     size_t done = 0;
     for (; done < count; ++done) {
-        weir::Message found;
-        auto const status = core(subscription)->read(done == 0 ? timeout_ns : 0, found);
+        auto const status =
+            core(subscription)->read(done == 0 ? timeout_ns : 0, core(ret_messages[done]));
         if (!status.ok())
             return done == 0 ? status.code : static_cast<int>(done);
-        ret_messages[done] = from_core(found);
     }
     return static_cast<int>(done);
 }
@@ -574,7 +569,7 @@ WEIR_API int weir_channel_ack(struct weir_subscription *subscription,
 {
     if (subscription == nullptr || message == nullptr)
         return -EINVAL;
-    return core(subscription)->ack(to_core(*message)).code;
+    return core(subscription)->ack(core(*message)).code;
 }
 
 /**
@@ -607,7 +602,7 @@ WEIR_API int weir_channel_ack_many(struct weir_subscription *subscription,
     if (subscription == nullptr || messages == nullptr || count > INT_MAX)
         return -EINVAL;
     for (size_t done = 0; done < count; ++done) {
-        auto const status = core(subscription)->ack(to_core(messages[done]));
+        auto const status = core(subscription)->ack(core(messages[done]));
         if (!status.ok())
             return done == 0 ? status.code : static_cast<int>(done);
     }
@@ -640,7 +635,7 @@ WEIR_API int weir_channel_take(struct weir_subscription *subscription,
 {
     if (subscription == nullptr || message == nullptr)
         return -EINVAL;
-    return core(subscription)->take(to_core(*message)).code;
+    return core(subscription)->take(core(*message)).code;
 }
 
 /**
@@ -667,5 +662,5 @@ WEIR_API int weir_channel_nack(struct weir_subscription *subscription,
 {
     if (subscription == nullptr || message == nullptr)
         return -EINVAL;
-    return core(subscription)->nack(to_core(*message)).code;
+    return core(subscription)->nack(core(*message)).code;
 }

@@ -42,10 +42,8 @@ weir::Status post_copy(weir::Channel &channel, Source const &from, int64_t timeo
 weir::Status read_copy(weir::Subscription &subscription, int64_t timeout_ns, void *into,
                        size_t room, weir_message &ret) noexcept
 {
-    weir::Message found;
-    WEIR_TRY(subscription.read(timeout_ns, found));
-    ret = from_core(found);
-    auto const block = subscription.channel().matrix().data(found.ref);
+    WEIR_TRY(subscription.read(timeout_ns, core(ret)));
+    auto const block = subscription.channel().matrix().data({ret.block});
     uint64_t const there = block.ok() ? block->size : 0;
     if (ret.length > there)
         ret.length = there;

@@ -7,6 +7,8 @@
 #include "core/matrix/matrix.hpp"
 #include "core/pool/pool.hpp"
 
+#include <cstddef>
+
 namespace weir::capi {
 
 /// What a user may choose as the state of a block.
@@ -25,16 +27,25 @@ int to_core(weir_ids_options const &from, PoolOptions &into) noexcept;
 /// -EINVAL or -ENAMETOOLONG if it is no rule.
 int to_core(weir_router_rule const &from, Rule &into) noexcept;
 
-// Inline: each message passes them.
-inline Message to_core(weir_message const &from) noexcept
+/// Many messages pass in a second: the core fills the caller's struct.
+inline Message &core(weir_message &message) noexcept
 {
-    Message into;
-    into.ref = {from.block};
-    into.position = from.sequence;
-    into.redeliveries = from.redeliveries;
-    into.level = from.priority;
-    return into;
+    return reinterpret_cast<Message &>(message);
 }
+inline Message const &core(weir_message const &message) noexcept
+{
+    return reinterpret_cast<Message const &>(message);
+}
+static_assert(sizeof(Message) == sizeof(weir_message));
+static_assert(offsetof(Message, ref) == offsetof(weir_message, block));
+static_assert(offsetof(Message, length) == offsetof(weir_message, length));
+static_assert(offsetof(Message, tag) == offsetof(weir_message, tag));
+static_assert(offsetof(Message, position) == offsetof(weir_message, sequence));
+static_assert(offsetof(Message, sender) == offsetof(weir_message, sender));
+static_assert(offsetof(Message, posted_at_ns) == offsetof(weir_message, posted_at_ns));
+static_assert(offsetof(Message, missed) == offsetof(weir_message, missed));
+static_assert(offsetof(Message, redeliveries) == offsetof(weir_message, redeliveries));
+static_assert(offsetof(Message, level) == offsetof(weir_message, priority));
 
 weir_matrix_info from_core(MatrixStats const &from) noexcept;
 weir_memory_info from_core(MemoryKind const &kind, MemoryUse const &use) noexcept;
@@ -46,20 +57,6 @@ weir_root_info from_core(RootInfo const &from) noexcept;
 weir_channel_info from_core(ChannelInfo const &from) noexcept;
 weir_pool_info from_core(PoolStats const &from) noexcept;
 weir_slot_info from_core(PoolSlotInfo const &from) noexcept;
-inline weir_message from_core(Message const &from) noexcept
-{
-    weir_message into{};
-    into.block = from.ref.value;
-    into.length = from.length;
-    into.tag = from.tag;
-    into.sequence = from.position;
-    into.sender = from.sender;
-    into.posted_at_ns = from.posted_at_ns;
-    into.missed = from.missed;
-    into.redeliveries = from.redeliveries;
-    into.priority = from.level;
-    return into;
-}
 
 weir_subscriber_info from_core(SubscriberInfo const &from) noexcept;
 weir_rule_info from_core(Rule const &from) noexcept;

@@ -32,8 +32,9 @@ struct ChannelOptions {
     Nanoseconds retain = 0;
 };
 
-/// A message in a reader's hand.
-struct Message {
+/// A message in a reader's hand. Laid out as the C API's, whose callers' memory it is filled in: it
+/// may alias that.
+struct __attribute__((may_alias)) Message {
     Ref ref;
     uint64_t length = 0;
     uint64_t tag = 0;
