@@ -2476,6 +2476,10 @@ WEIR_API int weir_channel_subscribers(
         struct weir_channel *channel, weir_subscriber_fn callback,
         void *userdata) WEIR_NOEXCEPT;
 
+/* ==========================================================================
+ * Reading from channels
+ * ========================================================================== */
+
 /**
  * Becomes a reader of a channel.
  *
