@@ -5,12 +5,13 @@
 // processor's tick counter it costs whatever cache line is just under way. Here the counter is read
 // without that, and added to the last look at the clock: `ns + (ticks since then) * rate`. The rate
 // comes from the looks themselves. A look holds for as long as the time from which the rate was
-// learnt, at most kLongest.
+// learnt, at most a millisecond.
 //
-// Off by less than a microsecond, as long as the counter runs evenly: `steady()` says whether it
-// does by its maker's word, and a rate that changes by more than a 256th is learnt anew. A jump of the
-// counter backwards, or by more than a look holds, ends it. Two calls on two processors, or beside a
-// look, may be out of order by that microsecond.
+// Off by less than a microsecond, ahead or behind, as long as the counter runs evenly (`steady()`: by
+// its maker's word) and the clock is slewed by at most 500 ppm, as NTP does. If the rate changes by
+// more than a 256th, it is learnt anew; until then, at most a millisecond, the time may be off by what
+// the clock was slewed. A jump of the counter is noticed if it is longer than a look holds, or leads
+// to before the last look.
 //
 // Shared by the threads of a process, a sequence lock: `turn` is odd while one of them writes. A
 // reader loads it first (acquire, pairs with the release at the end of look()) and last: whoever loads
@@ -20,101 +21,112 @@
 #pragma once
 
 #include "core/base/base.hpp"
+#include "core/base/bits.hpp"
 #include "core/base/clock.hpp"
 
 #include <cstdint>
 
 namespace weir {
 
-/// Source: static uint64_t ticks(), Nanoseconds exact(), bool steady().
-template <class Source> class QuickClock {
+/// Source: static uint64_t ticks(), Nanoseconds exact(), bool steady(). A look holds for `kLongest`.
+template <class Source, Nanoseconds kLongest = kMillisecond> class QuickClock {
   public:
     Nanoseconds now() noexcept
     {
-        uint64_t const turn =
-            __atomic_load_n(&turn_, __ATOMIC_ACQUIRE); // pairs with the end of look()
+        uint64_t const turn = __atomic_load_n(&turn_, __ATOMIC_ACQUIRE); // the end of look()
         uint64_t const tick = load(tick_), rate = load(rate_), limit = load(limit_);
         auto const ns = static_cast<Nanoseconds>(load(ns_));
-        if (!WEIR_LIKELY(limit != 0))
-            return look();
-        uint64_t const passed = Source::ticks() - tick;
-        if (WEIR_LIKELY((turn & 1) == 0 && passed < limit &&
-                        __atomic_load_n(&turn_, __ATOMIC_RELAXED) == turn)) // after the acquires
-            return ns + static_cast<Nanoseconds>(passed * rate >> kFraction);
+        if (WEIR_LIKELY(limit != 0 && (turn & 1) == 0)) {
+            uint64_t const passed = Source::ticks() - tick;
+            // relaxed: after the acquires
+            if (WEIR_LIKELY(passed < limit && __atomic_load_n(&turn_, __ATOMIC_RELAXED) == turn))
+                return ns + static_cast<Nanoseconds>(passed * rate >> kFraction);
+        }
         return look();
     }
 
-    static constexpr Nanoseconds kShortest = 100 * kMicrosecond; ///< to learn a rate from
-    static constexpr Nanoseconds kLongest = kMillisecond;        ///< that a look holds
-    static constexpr Nanoseconds kForgotten = kSecond;           ///< nobody looked: learn it anew
-
   private:
-    struct Use {
-        static constexpr int unknown = 0, yes = 1, never = 2;
-    };
+    static constexpr Nanoseconds kShortest = kLongest / 10; ///< to learn a rate from
+    static constexpr Nanoseconds kEnough = kLongest * 8;    ///< then from a later look on
+    static constexpr Nanoseconds kForgotten = kSecond;      ///< nobody looked: learn it anew
     static constexpr unsigned kFraction = 32;
-    /// A look that took longer was interrupted, and nobody knows which tick it belongs to.
-    static constexpr uint64_t kMostTicks = 1000;
-    static constexpr int kMostInterrupted =
-        100; ///< in a row: to read the counter is expensive here
+    /// So that the products fit into 64 bits: 4 s at 8 GHz.
+    static constexpr uint64_t kMostCounted = uint64_t{1} << 35;
+    /// A look that took much longer than the shortest was interrupted: nobody knows which tick it
+    /// belongs to.
+    static constexpr uint64_t kInterrupted = 4;
+    static constexpr int kMostInterrupted = 100; ///< in a row; then looks take that long now
+    static constexpr uint64_t kMostTicks = 1000; ///< for a look; else the counter is slow to read
+
+    static constexpr int kUnknown = 0, kAlways = 1, kNever = 2; ///< to use the counter
 
     WEIR_COLD Nanoseconds look() noexcept
     {
-        if (__atomic_load_n(&use_, __ATOMIC_RELAXED) == Use::never) // it stays so
+        if (__atomic_load_n(&use_, __ATOMIC_RELAXED) == kNever) // it stays so
             return Source::exact();
+        // Before the look, so that the CAS tells a later one of somebody else. acquire: its end
+        uint64_t turn = __atomic_load_n(&turn_, __ATOMIC_ACQUIRE);
         uint64_t const before = Source::ticks();
         Nanoseconds const ns = Source::exact();
         uint64_t const took = Source::ticks() - before;
-        uint64_t turn = __atomic_load_n(&turn_, __ATOMIC_RELAXED); // the CAS looks again
-        // acquire: our stores come after it; pairs with the end of look()
+        // acquire: our stores come after it
         if ((turn & 1) != 0 || !__atomic_compare_exchange_n(&turn_, &turn, turn + 1, false,
                                                             __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
             return ns;
         if (is_usable(took))
             learn(before + took / 2, ns);
-        else
-            store(limit_, 0);
         __atomic_store_n(&turn_, turn + 2, __ATOMIC_RELEASE); // pairs with now() and look()
         return ns;
     }
+
+    bool is_usable(uint64_t took) noexcept
+    {
+        if (use_ == kUnknown)
+            use(Source::steady() ? kAlways : kNever);
+        bool const whole = took / kInterrupted <= fastest_ && took <= kMostTicks;
+        interrupted_ = whole ? 0 : interrupted_ + 1;
+        fastest_ = interrupted_ == kMostInterrupted ? took : smaller(fastest_, took);
+        if (interrupted_ == kMostInterrupted && took > kMostTicks)
+            use(kNever);
+        return whole && use_ == kAlways;
+    }
+    void use(int how) noexcept { __atomic_store_n(&use_, how, __ATOMIC_RELAXED); }
 
     void learn(uint64_t tick, Nanoseconds ns) noexcept
     {
         uint64_t const ticks = tick - learnt_at_;
         Nanoseconds const passed = ns - learnt_ns_;
-        uint64_t limit = 0;
-        if (passed >= kShortest && passed < kForgotten && ticks - 1 < kMostCounted) {
-            uint64_t const rate = (static_cast<uint64_t>(passed) << kFraction) / ticks;
-            uint64_t const last = load(rate_);
-            uint64_t const change = rate > last ? rate - last : last - rate;
-            store(rate_, rate);
-            limit = last == 0 || change <= last >> 8 ? smaller_limit(ticks, passed) : 0;
-        }
-        if (passed < 0 || passed >= kLongest || (limit == 0 && passed >= kShortest)) {
-            learnt_at_ = tick;
-            learnt_ns_ = ns;
-        }
+        if (learnt_ns_ == 0 || passed < 0 || passed >= kForgotten || ticks - 1 >= kMostCounted)
+            return begin(tick, ns);
+        if (passed < kShortest)
+            return; // the last look holds as long as it did
+        uint64_t const rate = (static_cast<uint64_t>(passed) << kFraction) / ticks;
+        uint64_t const last = load(rate_);
+        if (last != 0 && (rate > last ? rate - last : last - rate) > last >> 8)
+            return begin(tick, ns);
+        uint64_t const held =
+            passed <= kLongest ? ticks : ticks * kLongest / static_cast<uint64_t>(passed);
+        look_from(tick, ns, rate, held);
+        if (passed >= kEnough)
+            learn_from(tick, ns);
+    }
+    void begin(uint64_t tick, Nanoseconds ns) noexcept
+    {
+        look_from(tick, ns, 0, 0);
+        learn_from(tick, ns);
+    }
+    void learn_from(uint64_t tick, Nanoseconds ns) noexcept
+    {
+        learnt_at_ = tick;
+        learnt_ns_ = ns;
+    }
+    void look_from(uint64_t tick, Nanoseconds ns, uint64_t rate, uint64_t limit) noexcept
+    {
         store(tick_, tick);
         store(ns_, static_cast<uint64_t>(ns));
+        store(rate_, rate);
         store(limit_, limit);
     }
-
-    /// In ticks: as long as what was learnt from, or kLongest.
-    static uint64_t smaller_limit(uint64_t ticks, Nanoseconds passed) noexcept
-    {
-        return passed <= kLongest ? ticks : ticks * kLongest / static_cast<uint64_t>(passed);
-    }
-
-    bool is_usable(uint64_t took) noexcept
-    {
-        if (use_ == Use::unknown)
-            use(Source::steady() ? Use::yes : Use::never);
-        interrupted_ = took > kMostTicks ? interrupted_ + 1 : 0;
-        if (interrupted_ == kMostInterrupted)
-            use(Use::never);
-        return use_ == Use::yes && interrupted_ == 0;
-    }
-    void use(int how) noexcept { __atomic_store_n(&use_, how, __ATOMIC_RELAXED); }
 
     static uint64_t load(uint64_t const &field) noexcept
     {
@@ -125,21 +137,19 @@ template <class Source> class QuickClock {
         __atomic_store_n(&field, value, __ATOMIC_RELEASE); // pairs with load()
     }
 
-    /// So that the products fit into 64 bits: 4 s at 10 GHz.
-    static constexpr uint64_t kMostCounted = uint64_t{1} << 35;
-
     uint64_t turn_ = 0;
     uint64_t tick_ = 0, ns_ = 0; ///< the last look
     uint64_t rate_ = 0;          ///< nanoseconds a tick, times 2^kFraction
     uint64_t limit_ = 0;         ///< ticks that the look holds; 0: it does not
     // By the writer alone.
-    uint64_t learnt_at_ = 0; ///< the look from which the next rate is learnt
+    uint64_t learnt_at_ = 0; ///< the look from which the rate is learnt
     Nanoseconds learnt_ns_ = 0;
-    int interrupted_ = 0;    ///< looks in a row
-    int use_ = Use::unknown; ///< who reads it as it was before looks once more
+    uint64_t fastest_ = UINT64_MAX; ///< look, in ticks
+    int interrupted_ = 0;           ///< looks in a row
+    int use_ = kUnknown;            ///< who sees an old value looks once more
 };
 
-/// The monotonic clock, off by at most a microsecond.
+/// The monotonic clock, off by less than a microsecond; see above.
 Nanoseconds quick_now() noexcept;
 
 } // namespace weir

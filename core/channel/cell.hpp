@@ -7,6 +7,7 @@
 
 #include "core/base/atomic.hpp"
 #include "core/base/base.hpp"
+#include "core/base/clock.hpp"
 #include "core/segment/slot_word.hpp"
 
 #include <cstddef>
@@ -182,5 +183,12 @@ struct Tally {
     atomic<uint64_t> taking;
 };
 static_assert(sizeof(Tally) == 24);
+
+/// 0 for a time to come: the clock of a post may be a little ahead, and a scribbler's far.
+inline Nanoseconds age_since(uint64_t posted_at) noexcept
+{
+    auto const now = static_cast<uint64_t>(monotonic_now());
+    return now > posted_at ? static_cast<Nanoseconds>(now - posted_at) : 0;
+}
 
 } // namespace weir

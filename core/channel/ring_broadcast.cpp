@@ -267,9 +267,8 @@ WEIR_HOT bool Ring::is_retained(Spot spot) const noexcept
     }
     if (options_.retain == 0)
         return false;
-    uint64_t const posted_at = cell(spot).posted_at_ns.load(relaxed); // written before FULL
-    return static_cast<uint64_t>(monotonic_now()) - posted_at <
-           static_cast<uint64_t>(options_.retain);
+    // relaxed: written before FULL, which the caller has read
+    return age_since(cell(spot).posted_at_ns.load(relaxed)) < options_.retain;
 }
 
 /// Frees a message that nobody holds: FULL(p) -> FREEING(p, me) -> EMPTY(p + capacity). Anybody

@@ -25,10 +25,8 @@ bool Ring::is_expired(Spot spot) const noexcept
 {
     if (options_.ttl == 0)
         return false;
-    // relaxed: written before FULL, which the caller has read. Unsigned: scribbled times.
-    uint64_t const posted_at = cell(spot).posted_at_ns.load(relaxed);
-    auto const now = static_cast<uint64_t>(monotonic_now());
-    return now > posted_at && now - posted_at >= static_cast<uint64_t>(options_.ttl);
+    // relaxed: written before FULL, which the caller has read
+    return age_since(cell(spot).posted_at_ns.load(relaxed)) >= options_.ttl;
 }
 
 /// True: something has changed, look again.

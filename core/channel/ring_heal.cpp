@@ -111,15 +111,14 @@ void Ring::inquire(ChannelInfo &ret) const noexcept
     for (uint64_t i = 0; i < cells(); ++i)
         count_cell(i, ret, oldest);
     if (ret.waiting != 0)
-        ret.oldest_age_ns = // unsigned: a scribbled time must not overflow
-            static_cast<int64_t>(static_cast<uint64_t>(monotonic_now()) - oldest);
+        ret.oldest_age_ns = age_since(oldest);
 }
 
 void Ring::count_cell(uint64_t i, ChannelInfo &ret, uint64_t &oldest) const noexcept
 {
     constexpr uint64_t kCount = (uint64_t{1} << 44) - 1;
     Cell const &at = cells_[i];
-    if (may_lose()) {
+    if (may_lose()) { // relaxed: counts
         ret.dropped += tallies_[i].dropped.load(relaxed) & kCount;
         ret.expired += tallies_[i].expired.load(relaxed) & kCount;
     }

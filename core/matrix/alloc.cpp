@@ -14,16 +14,17 @@ namespace weir {
 namespace {
 /// Quick searches before a contended sector is grown: a split takes well under a microsecond.
 constexpr int kContendedTries = 8;
+constexpr unsigned kFirstPauses = 3; ///< a power of two, four times as many after each try
 constexpr uint64_t kLargestStep = uint64_t{64} << 20;
 /// Rounds in which others may be faster in taking what was healed or grown.
 constexpr int kHealTries = 1000;
 constexpr int kGrowTries = 1000;
 #ifdef WEIR_EXPLORE // each more shows nothing new
 constexpr int kSpins = 2, kYields = 2;
-constexpr unsigned kTurn = 1;
+constexpr unsigned kPausesOfTurn = 1;
 #else
 constexpr int kSpins = 64, kYields = 16;
-constexpr unsigned kTurn = 10; ///< of others, while we wait; a power of two of pauses
+constexpr unsigned kPausesOfTurn = 10; ///< of others; a power of two
 #endif
 
 Need need_in(Sector const &sector, AllocRequest const &request) noexcept
@@ -169,7 +170,7 @@ WEIR_COLD Status Matrix::alloc_in_turn(uint64_t size, Sector &sector, Run run, C
 WEIR_COLD void Matrix::wait_for_turn(WorkPlace &place, Caller const &self) noexcept
 {
     place.turns.end(self.windows());
-    pause(kTurn);
+    pause(kPausesOfTurn);
 }
 
 /// There was no first candidate, or somebody was faster.
@@ -317,8 +318,8 @@ bool Matrix::search_all(Search &search) noexcept
                 break;
             if (Caller const &self = search.window.caller(); place.turns.is_others(self.windows()))
                 wait_for_turn(place, self);
-            else
-                pause(static_cast<unsigned>(tries));
+            else // in sum longer than anybody's turn: to grow costs memory
+                pause(smaller(2u * static_cast<unsigned>(tries) + kFirstPauses, kPausesOfTurn));
         }
         if (index < search.home && sector.trimmed() == 0)
             continue; // a smaller sector never grows for a larger request

@@ -13,8 +13,9 @@
 // block from then on. If it is still there as it was, perhaps he himself changes what lies beside
 // it: then it takes twice as many such operations until he waits again.
 //
-// These are hints of one process, for one thread, or for the few that share a place: relaxed, no
-// truth. Time is the thread's count of windows, one or two an operation (participants.hpp).
+// These are hints of one process, relaxed, no truth. Time is the thread's count of windows, one or two
+// an operation (participants.hpp). Threads beyond the first 31 share a count and places: they may wait
+// sooner, or not at all.
 #pragma once
 
 #include "core/base/bits.hpp"
@@ -25,9 +26,11 @@ namespace weir {
 
 class Turns {
   public:
-    /// Somebody has, or just had, in hand what we want.
+    /// Somebody has, or just had, in hand what we want. A second look in one window is the same.
     void meet(uint64_t now) noexcept
     {
+        if (now == load(met_at_))
+            return;
         store(met_, met(now) + kMeeting);
         store(met_at_, now);
     }
@@ -64,7 +67,7 @@ class Turns {
 #ifdef WEIR_EXPLORE // each more shows nothing new
     static constexpr uint64_t kOften = 1, kDisturbances = 1, kTurn = 0;
 #else
-    /// Of kMeeting for a meeting, less 1 for a window: four meetings in a row.
+    /// Of kMeeting for a meeting, less 1 for a window: some four operations in a row.
     static constexpr uint64_t kOften = 64;
     static constexpr uint64_t kDisturbances = 4; // in a row: once is chance
     static constexpr uint64_t kTurn = 64;        // windows; a handover costs about ten operations

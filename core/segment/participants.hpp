@@ -90,7 +90,8 @@ class Caller {
     uint32_t thread() const noexcept { return thread_; }
     WindowCounters &counters() const noexcept { return counters_; }
 
-    /// How many windows we have closed: a clock of this thread. relaxed: nobody else's count matters
+    /// How many windows we have closed: a clock of this thread; one for all threads that have no
+    /// counters of their own. relaxed: nobody else's matters
     uint64_t windows() const noexcept { return counters_.ended.load(relaxed); }
 
     /// Adds 1. `order` is that of the store. A counter of our own is loaded relaxed: nobody else

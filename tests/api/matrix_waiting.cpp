@@ -13,8 +13,9 @@ constexpr int64_t kSecond = 1000 * kMillisecond;
 /// Woken, not found by the look that a sleeper takes once a second.
 constexpr int64_t kSoon = 500 * kMillisecond;
 
-/// `scenario` returns how long somebody slept on after what wakes him. A machine that stands still
-/// for a moment is not a lost wake-up: that one is lost each time.
+/// `scenario` returns how long somebody slept on after what wakes him. Three tries: a machine may
+/// stand still for a moment. A wake-up that is missing is missing in each; for one that is lost now
+/// and then there is the explorer.
 template <class Scenario> void check_soon(Scenario &&scenario)
 {
     int64_t best = INT64_MAX;

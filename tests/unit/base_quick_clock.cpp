@@ -3,8 +3,11 @@
 #include "core/base/quick_clock.hpp"
 #include "tests/unit/support.hpp"
 
+#include <atomic>
 #include <cstdlib>
+#include <functional>
 #include <thread>
+#include <utility>
 #include <vector>
 
 using namespace unit;
@@ -20,7 +23,15 @@ struct Machine {
     static bool is_steady;
     static int looks;
 
-    static uint64_t ticks() { return offset + static_cast<uint64_t>(double(moment) * rate); }
+    static std::function<void()> after_ticks; ///< once
+
+    static uint64_t ticks()
+    {
+        uint64_t const seen = offset + static_cast<uint64_t>(double(moment) * rate);
+        if (std::function<void()> const then = std::exchange(after_ticks, nullptr))
+            then();
+        return seen;
+    }
     static Nanoseconds exact()
     {
         ++looks;
@@ -33,6 +44,7 @@ Nanoseconds Machine::moment, Machine::stop;
 uint64_t Machine::offset;
 double Machine::rate;
 bool Machine::is_steady;
+std::function<void()> Machine::after_ticks;
 int Machine::looks;
 
 using Clock = QuickClock<Machine>;
@@ -69,6 +81,28 @@ Test(base_quick_clock, it_looks_once_a_millisecond)
     check_lt(worst(clock, kSecond, 1000), 1000);
     check_lt(Machine::looks - before, 1100);
     check_ge(Machine::looks - before, 900);
+}
+
+Test(base_quick_clock, who_looks_a_moment_later_changes_nothing)
+{
+    Clock clock;
+    check_lt(worst(clock, 100 * kMillisecond, 1000), 1000);
+    int const before = Machine::looks;
+    for (int i = 0; i < 1000; ++i) {
+        Machine::after_ticks = [&clock] { clock.now(); }; // another thread, as long as the look
+        check_lt(worst(clock, kMillisecond, 1000), 1000);
+    }
+    check_lt(Machine::looks - before, 2200);
+}
+
+Test(base_quick_clock, a_machine_that_has_just_started)
+{
+    for (Nanoseconds const began : {Nanoseconds{1}, 300 * kMillisecond, 500 * kMillisecond}) {
+        Machine::moment = began;
+        Machine::offset = uint64_t{13} << 30; // the counter did before
+        Clock clock;
+        check_lt(worst(clock, 3 * kSecond, 10000), 1000);
+    }
 }
 
 Test(base_quick_clock, whatever_the_counter_runs_at)
@@ -123,7 +157,8 @@ Test(base_quick_clock, after_a_long_rest_it_learns_anew)
 {
     Clock clock;
     check_lt(worst(clock, 10 * kMillisecond, 1000), 1000);
-    for (Nanoseconds const rest : {500 * kMillisecond, 2 * kSecond, 100000 * kSecond}) {
+    for (Nanoseconds const rest :
+         {500 * kMillisecond, 2 * kSecond, 6 * kSecond, 100000 * kSecond}) {
         Machine::moment += rest;
         check_lt(worst(clock, 10 * kMillisecond, 1000), 1000);
     }
@@ -150,6 +185,33 @@ Test(base_quick_clock, a_counter_that_is_slow_to_read_is_not_used)
     int const before = Machine::looks;
     check_lt(worst(clock, 10 * kMillisecond, 10000), 5 * kMicrosecond);
     check_ge(Machine::looks - before, 800); // each time
+}
+
+/// Ticks that are the clock itself, so that each answer is right to the tick. A look holds for a
+/// moment only: a reader who mixed two of them would be off by that moment.
+struct Even {
+    static uint64_t ticks() { return static_cast<uint64_t>(monotonic_now()) + 12345; }
+    static Nanoseconds exact() { return monotonic_now(); }
+    static bool steady() { return true; }
+};
+
+Test(base_quick_clock, nobody_mixes_two_looks)
+{
+    static QuickClock<Even, 10 * kMicrosecond> clock;
+    std::atomic<int> mixed{0};
+    std::vector<std::thread> threads;
+    for (int t = 0; t < 3; ++t)
+        threads.emplace_back([&mixed] {
+            for (int i = 0; i < 1000000; ++i) {
+                Nanoseconds const before = monotonic_now();
+                Nanoseconds const seen = clock.now();
+                Nanoseconds const after = monotonic_now();
+                mixed += seen < before - kMicrosecond || seen > after + kMicrosecond;
+            }
+        });
+    for (std::thread &thread : threads)
+        thread.join();
+    check_eq(mixed.load(), 0);
 }
 
 /// The real one. The machine may stand still between two looks, so the best of many counts.

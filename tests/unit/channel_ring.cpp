@@ -330,6 +330,31 @@ Test(channel_ring, cells_of_the_dead_are_healed)
 }
 
 /// Cells, hints and the redelivery set hold noise: every call ends, with a code.
+/// The clock of a post may be a little ahead of that of who looks; a scribbler's far ahead.
+Test(channel_ring, a_message_of_the_future_is_a_young_one)
+{
+    for (uint64_t const ahead : {uint64_t{100000000000}, uint64_t{1} << 63}) {
+        ChannelOptions options;
+        options.mode = ChannelMode::broadcast;
+        options.retain = 60 * kSecond;
+        World world(kCapacity, options);
+        check_eq(world.post(1), 0);
+        world.cells()[0].posted_at_ns.store(static_cast<uint64_t>(monotonic_now()) + ahead,
+                                            relaxed);
+        ChannelInfo info;
+        check_eq(world.channel->inquire(info).code, 0);
+        check_eq(info.oldest_age_ns, 0);
+        Message const message = world.read();
+        check_eq(world.reader->ack(message).code, 0); // nobody waits for it now: it is only kept
+        Subscription *const late = *world.channel->subscribe();
+        Message kept;
+        check_eq(late->read(0, kept).code, 0);
+        check_eq(kept.tag, 1);
+        check_eq(late->ack(kept).code, 0);
+        late->close();
+    }
+}
+
 Test(channel_ring, hostile_cells_are_handled, .timeout = 60)
 {
     Random random(9);

@@ -20,10 +20,16 @@ int meetings_until_wait(Turns &turns, uint64_t from, uint64_t apart)
 }
 } // namespace
 
-Test(matrix_turns, four_meetings_in_a_row_make_one_wait)
+Test(matrix_turns, meetings_in_a_row_make_one_wait)
 {
     Turns turns{};
-    check_eq(meetings_until_wait(turns, kLater, 0), 4);
+    check_eq(meetings_until_wait(turns, kLater, 1), 5);
+}
+
+Test(matrix_turns, many_looks_are_one_meeting)
+{
+    Turns turns{};
+    check_eq(meetings_until_wait(turns, kLater, 0), 0);
 }
 
 Test(matrix_turns, now_and_then_is_no_reason)
@@ -36,20 +42,24 @@ Test(matrix_turns, now_and_then_is_no_reason)
 Test(matrix_turns, who_has_just_waited_has_his_turn)
 {
     Turns turns{};
-    check_eq(meetings_until_wait(turns, kLater, 0), 4);
+    check_eq(meetings_until_wait(turns, kLater - 4, 1), 5);
     turns.end(kLater);
     cr_assert(!turns.is_others(kLater));
-    check_eq(meetings_until_wait(turns, kLater + 63, 0),
-             0); // he stays, however often he meets somebody
-    cr_assert(turns.is_others(kLater + 64));
+    uint64_t now = kLater + 1;
+    for (; now < kLater + 64; ++now) {
+        turns.meet(now);
+        cr_assert(!turns.is_others(now)); // he stays, however often he meets somebody
+    }
+    turns.meet(now);
+    cr_assert(turns.is_others(now));
 }
 
 Test(matrix_turns, what_was_long_ago_is_forgotten)
 {
     Turns turns{};
-    check_eq(meetings_until_wait(turns, kLater, 0), 4);
+    check_eq(meetings_until_wait(turns, kLater, 1), 5);
     cr_assert(!turns.is_others(kLater + 100));
-    check_eq(meetings_until_wait(turns, kLater + 100, 0), 4);
+    check_eq(meetings_until_wait(turns, kLater + 100, 1), 5);
 }
 
 Test(matrix_turns, the_same_block_with_others_beside_it)
