@@ -67,12 +67,12 @@ class Turns {
 #ifdef WEIR_EXPLORE // each more shows nothing new
     static constexpr uint64_t kOften = 1, kDisturbances = 1, kTurn = 0;
 #else
-    /// Of kMeeting for a meeting, less 1 for a window: some four operations in a row.
+    /// Of kMeeting for a meeting, less 1 for a window: three operations in a row.
     static constexpr uint64_t kOften = 64;
     static constexpr uint64_t kDisturbances = 4; // in a row: once is chance
     static constexpr uint64_t kTurn = 64;        // windows; a handover costs about ten operations
 #endif
-    static constexpr uint64_t kMeeting = 16;
+    static constexpr uint64_t kMeeting = 24;
     static constexpr uint64_t kMostVain = 16;
 
     /// How often lately.

@@ -23,7 +23,7 @@ int meetings_until_wait(Turns &turns, uint64_t from, uint64_t apart)
 Test(matrix_turns, meetings_in_a_row_make_one_wait)
 {
     Turns turns{};
-    check_eq(meetings_until_wait(turns, kLater, 1), 5);
+    check_eq(meetings_until_wait(turns, kLater, 1), 3);
 }
 
 Test(matrix_turns, many_looks_are_one_meeting)
@@ -35,14 +35,14 @@ Test(matrix_turns, many_looks_are_one_meeting)
 Test(matrix_turns, now_and_then_is_no_reason)
 {
     Turns turns{};
-    check_eq(meetings_until_wait(turns, kLater, 16), 0);
+    check_eq(meetings_until_wait(turns, kLater, 24), 0);
     check_ne(meetings_until_wait(turns, 2 * kLater, 2), 0);
 }
 
 Test(matrix_turns, who_has_just_waited_has_his_turn)
 {
     Turns turns{};
-    check_eq(meetings_until_wait(turns, kLater - 4, 1), 5);
+    check_eq(meetings_until_wait(turns, kLater - 2, 1), 3);
     turns.end(kLater);
     cr_assert(!turns.is_others(kLater));
     uint64_t now = kLater + 1;
@@ -57,9 +57,9 @@ Test(matrix_turns, who_has_just_waited_has_his_turn)
 Test(matrix_turns, what_was_long_ago_is_forgotten)
 {
     Turns turns{};
-    check_eq(meetings_until_wait(turns, kLater, 1), 5);
+    check_eq(meetings_until_wait(turns, kLater, 1), 3);
     cr_assert(!turns.is_others(kLater + 100));
-    check_eq(meetings_until_wait(turns, kLater + 100, 1), 5);
+    check_eq(meetings_until_wait(turns, kLater + 100, 1), 3);
 }
 
 Test(matrix_turns, the_same_block_with_others_beside_it)
