@@ -351,7 +351,7 @@ Test(matrix_lanes, a_fork_while_other_threads_use_the_depot)
 Test(matrix_lanes, more_threads_than_lanes)
 {
     constexpr unsigned kThreads = kLanes + 20;
-    Handle const matrix = make_matrix(with_lanes(16 * kMiB));
+    Handle const matrix = make_matrix(with_lanes(64 * kMiB)); // all may have all at once: 23 MB
     std::atomic<unsigned> arrived{0};
     std::vector<std::thread> threads;
     for (unsigned i = 0; i < kThreads; ++i)
