@@ -72,10 +72,13 @@ std::vector<Player> players(Waits waits, Rally const &rally, AskedProgram *iceor
     std::vector<Player> all;
     for (std::size_t const size : kSizes)
         all.push_back({"weir", size, [=] { return channel_latency(waits, size, rally); }, {}, {}});
-    if (waits == Waits::spinning)
+    if (waits == Waits::spinning) {
         all.push_back({"a cache line alone", 0, [=] { return cache_line_latency(rally); }, {}, {}});
-    else
+        all.push_back(
+            {"two lines, one claimed", kSizes[0], [=] { return claimed_latency(rally); }, {}, {}});
+    } else {
         all.push_back({"a futex alone", 0, [=] { return futex_latency(rally); }, {}, {}});
+    }
     if (iceoryx2 == nullptr)
         return all;
     for (std::size_t const size : kSizes) {

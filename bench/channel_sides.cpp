@@ -126,6 +126,45 @@ class LineSide {
     std::atomic<std::uint32_t> &out_, &in_;
 };
 
+/// The least that a message takes which lies elsewhere and may be another reader's: a cell that leads
+/// to it, claimed by a CAS, and a word of the message itself. Two lines, the second behind the first.
+class CellSide {
+  public:
+    static constexpr int kCells = 1024; ///< as a channel has by default
+    struct alignas(64) Line {
+        std::atomic<std::uint64_t> word{0};
+    };
+    struct Way {
+        Line cell[kCells], message[kCells];
+    };
+
+    CellSide(Way &out, Way &in) : out_(out), in_(in) {}
+    void prepare(int) {}
+    void send(int number)
+    {
+        out_.message[number % kCells].word.store(full(number), std::memory_order_release);
+        out_.cell[number % kCells].word.store(full(number), std::memory_order_release); // receive()
+    }
+    void receive(int number)
+    {
+        std::uint64_t found;
+        Line &cell = in_.cell[number % kCells];
+        while ((found = cell.word.load(std::memory_order_acquire)) != full(number)) { // send()
+        }
+        Line &message = in_.message[(found / 2 - 1) % kCells];
+        cell.word.compare_exchange_strong(found, found + 1);
+        right_ = message.word.load(std::memory_order_acquire) == full(number); // send()
+        message.word.store(0, std::memory_order_release);                      // it is free
+    }
+    bool finish(int) { return right_; }
+
+  private:
+    static std::uint64_t full(int number) { return (std::uint64_t(number) + 1) * 2; }
+
+    Way &out_, &in_;
+    bool right_ = false;
+};
+
 class FutexSide : public LineSide {
   public:
     using LineSide::LineSide;
@@ -141,20 +180,24 @@ class FutexSide : public LineSide {
     }
 };
 
-template <class Side> Latency word_latency(Rally const &rally)
+template <class Side, class Both> Latency bare_latency(Rally const &rally)
 {
     void *const memory =
-        mmap(nullptr, sizeof(Words), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+        mmap(nullptr, sizeof(Both), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (memory == MAP_FAILED)
-        throw std::runtime_error("no memory for two words");
-    auto *const words = new (memory) Words;
-    Latency const latency = ping_pong(rally, [words](bool pinging) {
-        return pinging ? std::make_unique<Side>(words->there, words->back)
-                       : std::make_unique<Side>(words->back, words->there);
+        throw std::runtime_error("no memory for both ways");
+    auto *const both = new (memory) Both;
+    Latency const latency = ping_pong(rally, [both](bool pinging) {
+        return pinging ? std::make_unique<Side>(both->there, both->back)
+                       : std::make_unique<Side>(both->back, both->there);
     });
-    munmap(memory, sizeof(Words));
+    munmap(memory, sizeof(Both));
     return latency;
 }
+
+struct Ways {
+    CellSide::Way there, back;
+};
 
 #ifdef WEIR_BENCH_BOOST
 namespace ipc = boost::interprocess;
@@ -213,9 +256,11 @@ Latency channel_latency(Waits waits, std::size_t size, Rally const &rally)
     });
 }
 
-Latency cache_line_latency(Rally const &rally) { return word_latency<LineSide>(rally); }
+Latency cache_line_latency(Rally const &rally) { return bare_latency<LineSide, Words>(rally); }
 
-Latency futex_latency(Rally const &rally) { return word_latency<FutexSide>(rally); }
+Latency claimed_latency(Rally const &rally) { return bare_latency<CellSide, Ways>(rally); }
+
+Latency futex_latency(Rally const &rally) { return bare_latency<FutexSide, Words>(rally); }
 
 #ifdef WEIR_BENCH_BOOST
 Latency message_queue_latency(Waits waits, std::size_t size, Rally const &rally)

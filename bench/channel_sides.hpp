@@ -15,6 +15,8 @@ enum class Waits { spinning, asleep };
 Latency channel_latency(Waits waits, std::size_t size, Rally const &rally);
 /// The floor of those who spin: a word that one stores and the other sees.
 Latency cache_line_latency(Rally const &rally);
+/// The same with a cell that is claimed, and a message that it leads to.
+Latency claimed_latency(Rally const &rally);
 /// The floor of those who sleep: a word, and the two system calls.
 Latency futex_latency(Rally const &rally);
 #ifdef WEIR_BENCH_BOOST

@@ -5,7 +5,8 @@ from plot_common import COLOURS, HEADINGS, by_chart, machine, plt, save, score, 
 
 CHANNEL_COLOURS = {
     "weir": COLOURS["weir"], "iceoryx2": COLOURS["iceoryx2"], "a cache line alone": "#c8c8c8",
-    "a futex alone": "#c8c8c8", "weir, 32 a call": COLOURS["weir without lanes"],
+    "two lines, one claimed": "#909090", "a futex alone": "#c8c8c8",
+    "weir, 32 a call": COLOURS["weir without lanes"],
     "Boost message_queue": COLOURS["Boost.Interprocess"],
     "Boost.Lockfree queue, threads": "#8fbf7f", "Boost.Lockfree spsc, threads": "#c3e0b8",
     "crossbeam-channel, threads": "#d98a1f",
@@ -92,7 +93,9 @@ def channel_part(document, docs):
         "is written before, and released after; its first and its last word are read back. The cost of "
         "the clock is taken off. *Spinning* asks again and again, *asleep* waits in the kernel.",
         "- *A cache line alone*: a word that one process stores and the other sees. *A futex alone*: the "
-        "same, with the two system calls.",
+        "same, with the two system calls. *Two lines, one claimed*: the least for a message "
+        "that lies elsewhere and may be another reader's: a cell, claimed by a CAS, and a word of the "
+        "message that it leads to.",
         "- *64 B, 4 to 1*: so many processes post, so many read, until all are read. Each message is "
         "allocated, written as a whole, posted, read, compared, and freed; at most 1024 wait. To "
         "several readers it is a broadcast: each reads all. A row is the time per message posted. Those "
