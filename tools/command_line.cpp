@@ -397,8 +397,7 @@ void Verbs::add_record()
     verb->add_option("DIR", options->folder, "the log's folder, made if there is none")
         ->check(is_not_empty())
         ->required();
-    verb->add_option("--count", options->count, "end after so many messages")
-        ->check(is_number() & CLI::PositiveNumber);
+    verb->add_option("--count", options->count, "end after so many messages")->check(is_number(1));
     verb->add_flag("--foreign", options->foreign, "open segments of other users too");
     verb->add_flag("--json", options->json, "print one JSON object");
     on_choice<RecordOptions>(verb, options, record_channel);
@@ -529,7 +528,8 @@ Request read_command_line(int argc, char **argv)
     std::string path = "weir";
     for (int i = 1; i < argc && group->get_require_subcommand_min() > 0; ++i) {
         bool const is_option = argv[i][0] == '-';
-        if (is_option && group->get_option_no_throw(argv[i]) != nullptr)
+        std::string const name = std::string(argv[i]).substr(0, std::string(argv[i]).find('='));
+        if (is_option && group->get_option_no_throw(name) != nullptr)
             break;
         if (is_option || !is_verb(*group, argv[i])) {
             fmt::print(stderr, "weir: {} is not {}; {} --help names them\n", printable(argv[i]),

@@ -113,9 +113,9 @@ void print(std::string const &text)
 void check_stdout()
 {
     pollfd out{STDOUT_FILENO, 0, 0};
-    if (poll(&out, 1, 0) != 1 || (out.revents & POLLERR) == 0)
+    if (poll(&out, 1, 0) != 1 || (out.revents & (POLLERR | POLLHUP | POLLNVAL)) == 0)
         return;
-    errno = EPIPE;
+    errno = (out.revents & POLLNVAL) != 0 ? EBADF : EPIPE; // HUP: of a socket, both ways
     fail_errno("cannot write to stdout");
 }
 

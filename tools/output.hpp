@@ -29,7 +29,7 @@ void print_json(nlohmann::ordered_json const &object);
 /// Prints to stdout and throws if that fails, e.g. on a full disk.
 void print(std::string const &text);
 
-/// Fails as printing would if whoever reads stdout through a pipe has gone. For who waits for
+/// Fails as printing would if whoever reads stdout through a pipe or socket has gone. For who waits for
 /// something to print, so that he does not outlive a `| head`.
 void check_stdout();
 

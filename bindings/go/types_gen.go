@@ -811,8 +811,8 @@ type Message struct {
 	Sequence uint64
 	// the participant that posted it
 	Sender uint64
-	// when it was posted: CLOCK_MONOTONIC ns, less than 1 us off unless that clock is slewed by more
-	// than 500 ppm
+	// when it was posted: CLOCK_MONOTONIC ns, less than 1 us off unless the slewing of that clock
+	// changes by more than 500 ppm
 	PostedAtNs int64
 	// messages that were lost before this one: broadcast, by this reader; queue, by all readers, each
 	// told once

@@ -2051,8 +2051,8 @@ struct weir_message {
     uint64_t sequence;
     /** the participant that posted it */
     uint64_t sender;
-    /** when it was posted: CLOCK_MONOTONIC ns, less than 1 us off unless
-     *  that clock is slewed by more than 500 ppm */
+    /** when it was posted: CLOCK_MONOTONIC ns, less than 1 us off unless the
+     *  slewing of that clock changes by more than 500 ppm */
     int64_t posted_at_ns;
     /** messages that were lost before this one: broadcast, by this reader;
      *  queue, by all readers, each told once */

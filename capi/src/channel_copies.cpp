@@ -42,13 +42,15 @@ weir::Status post_copy(weir::Channel &channel, Source const &from, int64_t timeo
 weir::Status read_copy(weir::Subscription &subscription, int64_t timeout_ns, void *into,
                        size_t room, weir_message &ret) noexcept
 {
-    WEIR_TRY(subscription.read(timeout_ns, core(ret)));
-    auto const block = subscription.channel().matrix().data({ret.block});
+    weir::Message found; // not in the caller's memory, which others may change
+    WEIR_TRY(subscription.read(timeout_ns, found));
+    auto const block = subscription.channel().matrix().data(found.ref);
     uint64_t const there = block.ok() ? block->size : 0;
-    if (ret.length > there)
-        ret.length = there;
-    if (ret.length != 0)
-        std::memcpy(into, block->data, ret.length < room ? ret.length : room);
+    if (found.length > there)
+        found.length = there;
+    if (found.length != 0)
+        std::memcpy(into, block->data, found.length < room ? found.length : room);
+    core(ret) = found;
     return weir::kOk;
 }
 } // namespace

@@ -8,10 +8,10 @@
 // learnt, at most a millisecond.
 //
 // Off by less than a microsecond, ahead or behind, as long as the counter runs evenly (`steady()`: by
-// its maker's word) and the clock is slewed by at most 500 ppm, as NTP does. If the rate changes by
-// more than a 256th, it is learnt anew; until then, at most a millisecond, the time may be off by what
-// the clock was slewed. A jump of the counter is noticed if it is longer than a look holds, or leads
-// to before the last look.
+// its maker's word) and the slewing of the clock changes by at most 500 ppm, as NTP's does. If the
+// rate changes by more than a 256th, it is learnt anew; until then, at most a millisecond, the time may
+// be off by what the clock was slewed. A jump of the counter is noticed if it is longer than a look
+// holds, or leads to before the last look.
 //
 // Shared by the threads of a process, a sequence lock: `turn` is odd while one of them writes. A
 // reader loads it first (acquire, pairs with the release at the end of look()) and last: whoever loads
@@ -60,43 +60,79 @@ template <class Source, Nanoseconds kLongest = kMillisecond> class QuickClock {
 
     static constexpr int kUnknown = 0, kAlways = 1, kNever = 2; ///< to use the counter
 
+    struct Look {
+        uint64_t tick;
+        Nanoseconds ns;
+        uint64_t took;
+    };
+    static Look measure() noexcept
+    {
+        uint64_t const before = Source::ticks();
+        Nanoseconds const ns = Source::exact();
+        uint64_t const took = Source::ticks() - before;
+        return {before + took / 2, ns, took};
+    }
+
     WEIR_COLD Nanoseconds look() noexcept
     {
         if (__atomic_load_n(&use_, __ATOMIC_RELAXED) == kNever) // it stays so
             return Source::exact();
         // Before the look, so that the CAS tells a later one of somebody else. acquire: its end
         uint64_t turn = __atomic_load_n(&turn_, __ATOMIC_ACQUIRE);
-        uint64_t const before = Source::ticks();
-        Nanoseconds const ns = Source::exact();
-        uint64_t const took = Source::ticks() - before;
+        Look seen = measure();
+        if (!is_whole(seen.took))
+            seen =
+                measure(); // after a rest the clock's code and data were far away; now they are here
         // acquire: our stores come after it
         if ((turn & 1) != 0 || !__atomic_compare_exchange_n(&turn_, &turn, turn + 1, false,
                                                             __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
-            return ns;
-        if (is_usable(took))
-            learn(before + took / 2, ns);
+            return seen.ns;
+        if (is_usable(seen.took))
+            learn(seen.tick, seen.ns);
         __atomic_store_n(&turn_, turn + 2, __ATOMIC_RELEASE); // pairs with now() and look()
-        return ns;
+        return seen.ns;
     }
 
+    bool is_whole(uint64_t took) const noexcept
+    {
+        // relaxed: somebody else may be changing it; the writer looks again
+        return took / kInterrupted <= __atomic_load_n(&fastest_, __ATOMIC_RELAXED) &&
+               took <= kMostTicks;
+    }
     bool is_usable(uint64_t took) noexcept
     {
         if (use_ == kUnknown)
             use(Source::steady() ? kAlways : kNever);
-        bool const whole = took / kInterrupted <= fastest_ && took <= kMostTicks;
+        bool const whole = is_whole(took);
         interrupted_ = whole ? 0 : interrupted_ + 1;
-        fastest_ = interrupted_ == kMostInterrupted ? took : smaller(fastest_, took);
-        if (interrupted_ == kMostInterrupted && took > kMostTicks)
-            use(kNever);
+        fastest_of_row_ = whole ? UINT64_MAX : smaller(fastest_of_row_, took);
+        if (whole)
+            set_fastest(smaller(fastest_, took));
+        if (interrupted_ == kMostInterrupted) {
+            if (fastest_of_row_ > kMostTicks)
+                use(kNever);
+            set_fastest(fastest_of_row_);
+            interrupted_ = 0;
+        }
         return whole && use_ == kAlways;
     }
-    void use(int how) noexcept { __atomic_store_n(&use_, how, __ATOMIC_RELAXED); }
+    void set_fastest(uint64_t took) noexcept
+    {
+        __atomic_store_n(&fastest_, took, __ATOMIC_RELAXED); // see is_whole()
+    }
+    void use(int how) noexcept
+    {
+        __atomic_store_n(&use_, how, __ATOMIC_RELAXED); // who sees it late looks once more
+        if (how == kNever)
+            look_from(0, 0, 0, 0);
+    }
 
     void learn(uint64_t tick, Nanoseconds ns) noexcept
     {
         uint64_t const ticks = tick - learnt_at_;
         Nanoseconds const passed = ns - learnt_ns_;
-        if (learnt_ns_ == 0 || passed < 0 || passed >= kForgotten || ticks - 1 >= kMostCounted)
+        if (learnt_ns_ == 0 || passed < 0 || passed >= kForgotten || ticks - 1 >= kMostCounted ||
+            tick < load(tick_))
             return begin(tick, ns);
         if (passed < kShortest)
             return; // the last look holds as long as it did
@@ -144,9 +180,10 @@ template <class Source, Nanoseconds kLongest = kMillisecond> class QuickClock {
     // By the writer alone.
     uint64_t learnt_at_ = 0; ///< the look from which the rate is learnt
     Nanoseconds learnt_ns_ = 0;
-    uint64_t fastest_ = UINT64_MAX; ///< look, in ticks
-    int interrupted_ = 0;           ///< looks in a row
-    int use_ = kUnknown;            ///< who sees an old value looks once more
+    uint64_t fastest_ = UINT64_MAX; ///< look, in ticks; others read it
+    uint64_t fastest_of_row_ = UINT64_MAX;
+    int interrupted_ = 0; ///< looks in a row
+    int use_ = kUnknown;  ///< others read it
 };
 
 /// The monotonic clock, off by less than a microsecond; see above.

@@ -274,9 +274,10 @@ void Ring::unmark(Spot spot) noexcept
 
 Status Ring::answer(ReaderState &reader, Message const &message, Answer how) noexcept
 {
-    if (message.ref.value == 0 || message.level >= options_.levels)
+    Message const ours = message; // the caller's memory, which others may change
+    if (ours.ref.value == 0 || ours.level >= options_.levels)
         return error(EINVAL);
-    return broadcast() ? answer_shared(reader, message, how) : answer_held(reader, message, how);
+    return broadcast() ? answer_shared(reader, ours, how) : answer_held(reader, ours, how);
 }
 
 WEIR_HOT Status Ring::answer_held(ReaderState &reader, Message const &message, Answer how) noexcept

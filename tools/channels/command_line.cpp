@@ -173,7 +173,7 @@ void add_sub(CLI::App &app, Action &chosen)
         ->check(is_not_empty())
         ->capture_default_str();
     verb->add_option("--count", options.count, "end after so many messages; default: never")
-        ->check(is_number() & CLI::PositiveNumber);
+        ->check(is_number(1));
     verb->add_option("--linger", given->typed.linger,
                      "who comes after the end and finds nothing waits so long for a new weir pub")
         ->check(is_duration(0))
@@ -233,7 +233,7 @@ void add_channel(CLI::App &app, Action &chosen)
         "because who reads takes; what is read in between is not seen",
         given->options.target, "CHANNEL");
     verb->add_option("-n,--count", given->options.count, "end after so many; default: never")
-        ->check(is_number() & CLI::PositiveNumber);
+        ->check(is_number(1));
     verb->add_option("--interval", given->typed.interval, "queue: between two looks")
         ->check(is_duration(kShortestLookNs))
         ->capture_default_str();

@@ -55,8 +55,8 @@ class Consumer {
     {
         // A redelivered message waited for a dead process, which is another question.
         if (message.redeliveries == 0 && session_.laps.since() > message.posted_at_ns)
-            session_.slot.latency.add(
-                static_cast<std::uint64_t>(session_.laps.since() - message.posted_at_ns));
+            session_.slot.latency.add(static_cast<std::uint64_t>(session_.laps.since()) -
+                                      static_cast<std::uint64_t>(message.posted_at_ns));
     }
 
     /// False: it is answered later.

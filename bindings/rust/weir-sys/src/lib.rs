@@ -677,8 +677,8 @@ pub struct weir_message {
     pub sequence: u64,
     /// the participant that posted it
     pub sender: u64,
-    /// when it was posted: CLOCK_MONOTONIC ns, less than 1 us off unless that clock is slewed by
-    /// more than 500 ppm
+    /// when it was posted: CLOCK_MONOTONIC ns, less than 1 us off unless the slewing of that clock
+    /// changes by more than 500 ppm
     pub posted_at_ns: i64,
     /// messages that were lost before this one: broadcast, by this reader; queue, by all readers,
     /// each told once
