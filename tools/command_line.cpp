@@ -528,8 +528,8 @@ Request read_command_line(int argc, char **argv)
     std::string path = "weir";
     for (int i = 1; i < argc && group->get_require_subcommand_min() > 0; ++i) {
         bool const is_option = argv[i][0] == '-';
-        std::string const name = std::string(argv[i]).substr(0, std::string(argv[i]).find('='));
-        if (is_option && group->get_option_no_throw(name) != nullptr)
+        std::string const word = argv[i];
+        if (is_option && group->get_option_no_throw(word.substr(0, word.find('='))) != nullptr)
             break;
         if (is_option || !is_verb(*group, argv[i])) {
             fmt::print(stderr, "weir: {} is not {}; {} --help names them\n", printable(argv[i]),

@@ -80,9 +80,8 @@ template <class Source, Nanoseconds kLongest = kMillisecond> class QuickClock {
         // Before the look, so that the CAS tells a later one of somebody else. acquire: its end
         uint64_t turn = __atomic_load_n(&turn_, __ATOMIC_ACQUIRE);
         Look seen = measure();
-        if (!is_whole(seen.took))
-            seen =
-                measure(); // after a rest the clock's code and data were far away; now they are here
+        if (!is_whole(seen.took)) // after a rest the clock's code and data were far away
+            seen = measure();
         // acquire: our stores come after it
         if ((turn & 1) != 0 || !__atomic_compare_exchange_n(&turn_, &turn, turn + 1, false,
                                                             __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
@@ -112,6 +111,7 @@ template <class Source, Nanoseconds kLongest = kMillisecond> class QuickClock {
             if (fastest_of_row_ > kMostTicks)
                 use(kNever);
             set_fastest(fastest_of_row_);
+            fastest_of_row_ = UINT64_MAX; // a lucky one must not count for the next row too
             interrupted_ = 0;
         }
         return whole && use_ == kAlways;
@@ -177,7 +177,7 @@ template <class Source, Nanoseconds kLongest = kMillisecond> class QuickClock {
     uint64_t tick_ = 0, ns_ = 0; ///< the last look
     uint64_t rate_ = 0;          ///< nanoseconds a tick, times 2^kFraction
     uint64_t limit_ = 0;         ///< ticks that the look holds; 0: it does not
-    // By the writer alone.
+    // Written by the writer alone, and read but where it says otherwise.
     uint64_t learnt_at_ = 0; ///< the look from which the rate is learnt
     Nanoseconds learnt_ns_ = 0;
     uint64_t fastest_ = UINT64_MAX; ///< look, in ticks; others read it

@@ -15,8 +15,8 @@ namespace {
 /// Quick searches before a contended sector is grown. A split takes well under a microsecond, but who
 /// splits may be interrupted, and grown memory stays.
 constexpr int kContendedTries = 8;
-constexpr unsigned kFirstPauses =
-    3; ///< a power of two; after each try four times as many, to a turn
+/// A power of two; after each try four times as many, at most as in a turn.
+constexpr unsigned kFirstPauses = 3;
 constexpr uint64_t kLargestStep = uint64_t{64} << 20;
 /// Rounds in which others may be faster in taking what was healed or grown.
 constexpr int kHealTries = 1000;

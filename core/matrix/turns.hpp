@@ -70,7 +70,7 @@ class Turns {
     /// Of kMeeting for a meeting, less 1 for a window: three operations in a row.
     static constexpr uint64_t kOften = 64;
     static constexpr uint64_t kDisturbances = 4; // in a row: once is chance
-    static constexpr uint64_t kTurn = 64;        // windows; a handover costs about ten operations
+    static constexpr uint64_t kTurn = 64;        // windows
 #endif
     static constexpr uint64_t kMeeting = 24;
     static constexpr uint64_t kMostVain = 16;

@@ -183,8 +183,8 @@ Test(matrix_waiting, an_acknowledged_message_wakes)
     weir_channel_unref(ring);
 }
 
-/// Nobody wakes: the sleeper itself looks for the dead.
-Test(matrix_waiting, the_memory_of_who_was_killed_is_found)
+/// A process that has the only large block, until it is killed.
+pid_t start_with_block()
 {
     Gate ready;
     pid_t const child = start([&] {
@@ -195,6 +195,13 @@ Test(matrix_waiting, the_memory_of_who_was_killed_is_found)
         return 0;
     });
     ready.pass();
+    return child;
+}
+
+/// Nobody wakes: the sleeper itself looks for the dead.
+Test(matrix_waiting, the_memory_of_who_was_killed_is_found)
+{
+    pid_t const child = start_with_block();
     std::thread killer([&] {
         sleep_ms(100);
         kill_and_join(child);
@@ -212,15 +219,7 @@ Test(matrix_waiting, the_memory_of_who_was_killed_is_found)
 Test(matrix_waiting, healing_wakes)
 {
     check_soon([] {
-        Gate ready;
-        pid_t const child = start([&] {
-            weir_ref block;
-            child_must(weir_matrix_alloc(matrix, kLarge, nullptr, &block, nullptr));
-            ready.open();
-            pause();
-            return 0;
-        });
-        ready.pass();
+        pid_t const child = start_with_block();
         weir_ref block = 0;
         int64_t healed_in = 0;
         int64_t const took = slept_after(kLarge, block, [&] {

@@ -191,6 +191,27 @@ Test(base_quick_clock, a_machine_that_becomes_slower_is_learnt)
     check_lt(Machine::looks - before, 200);
 }
 
+/// One of a row was quick: the next row is measured by itself.
+Test(base_quick_clock, a_lucky_look_counts_for_one_row)
+{
+    Machine::rate = 2; // a look takes 50 ticks, at most 1000 are of use
+    Clock clock;
+    check_lt(worst(clock, 10 * kMillisecond, 1000), 1000);
+    Machine::stop = 300;
+    for (int i = 0; i < 99; ++i) {
+        Machine::moment += 2 * kMillisecond; // so that it looks
+        clock.now();
+    }
+    Machine::stop = 85; // 220 ticks: quicker than the others, not as quick as before
+    Machine::moment += 2 * kMillisecond;
+    clock.now();
+    Machine::stop = 450; // 950: more than four times that, for ever
+    check_lt(worst(clock, 300 * kMillisecond, 1000), 1000);
+    int const before = Machine::looks;
+    check_lt(worst(clock, 100 * kMillisecond, 1000), 1000);
+    check_lt(Machine::looks - before, 200);
+}
+
 Test(base_quick_clock, an_uneven_counter_is_not_used)
 {
     Machine::is_steady = false;
