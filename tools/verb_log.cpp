@@ -114,11 +114,11 @@ Json report_json(weir_log_report const &r)
 
 std::string hex_of(Record const &record)
 {
-    constexpr std::size_t kLine = 16;
+    constexpr std::size_t kPerLine = 16;
     std::string text;
-    for (std::size_t at = 0; at < record.length; at += kLine) {
+    for (std::size_t at = 0; at < record.length; at += kPerLine) {
         text += fmt::format("  {:08x} ", at);
-        for (std::size_t i = at; i < std::min(at + kLine, record.length); ++i)
+        for (std::size_t i = at; i < std::min(at + kPerLine, record.length); ++i)
             text += fmt::format(" {:02x}", record.data[i]);
         text += "\n";
     }

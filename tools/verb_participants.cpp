@@ -18,9 +18,9 @@ namespace tool {
 namespace {
 constexpr std::int64_t kNsPerSecond = 1'000'000'000;
 
-using Listing = std::vector<weir_participant_info>;
+using Participants = std::vector<weir_participant_info>;
 
-Listing gather(Target const &target)
+Participants gather(Target const &target)
 {
     Matrix const matrix = observe_matrix(target.name, target.foreign);
     return participants_of(matrix);
@@ -32,7 +32,7 @@ std::string local_time(std::int64_t realtime_ns)
                        fmt::localtime(static_cast<std::time_t>(realtime_ns / kNsPerSecond)));
 }
 
-void show_text(Listing const &listing)
+void show_text(Participants const &listing)
 {
     Table table(
         {"slot", "name", "pid", "uid", "state", "attached", "allocs", "frees", "stalls", "running"},
@@ -46,7 +46,7 @@ void show_text(Listing const &listing)
     print(table.text());
 }
 
-void show_json(Listing const &listing)
+void show_json(Participants const &listing)
 {
     auto list = nlohmann::ordered_json::array();
     for (auto const &info : listing)
@@ -67,7 +67,7 @@ void show_json(Listing const &listing)
 
 int show_participants(Target const &target)
 {
-    Listing const listing = gather(target);
+    Participants const listing = gather(target);
     target.json ? show_json(listing) : show_text(listing);
     return 0;
 }

@@ -24,7 +24,7 @@
 
 namespace tool::channels {
 namespace {
-constexpr std::uint64_t kBatch = 256;
+constexpr std::uint64_t kReadBatch = 256;
 /// In hand they keep their places in the ring, so a small one is not emptied into one hand.
 constexpr std::uint64_t kHandPart = 4;
 
@@ -34,7 +34,7 @@ class Reading {
         : options_(options), open_(open_channel(options.choice)), reader_(subscribe(open_.channel)),
           sink_(options), since_ns_(now_ns()),
           came_late_(is_end(open_.matrix, options.choice.channel)),
-          hand_(std::clamp<std::uint64_t>(open_.info.capacity / kHandPart, 1, kBatch))
+          hand_(std::clamp<std::uint64_t>(open_.info.capacity / kHandPart, 1, kReadBatch))
     {
         must(weir_matrix_participant_id(open_.matrix.get(), &me_), "participant");
     }
