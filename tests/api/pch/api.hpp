@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 // Precompiled for the tests of the C API: parsing these takes as long as the tests themselves. Each
 // file includes what it needs all the same (-Db_pch=false builds without this one).
-#pragma once
 
 #include "tests/api/support.hpp"
 
