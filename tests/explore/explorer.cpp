@@ -44,13 +44,26 @@ void switch_to(int to)
     Context::change(from == kNoFibre ? S.main : S.fibre[from].context, S.fibre[to].context);
 }
 
-int pick_from_path(int count)
+void go_down_the_path()
 {
-    if (S.depth < S.path.size())
-        return S.path[S.depth++].taken;
-    S.path.push_back({0, static_cast<uint8_t>(count)});
     S.depth++;
-    return 0;
+    S.next_choice = S.depth < S.path.size() ? S.path[S.depth].step : 0;
+}
+
+/// The part of the path that was gone before. Of what is obvious there, nothing is asked again:
+/// see known_step().
+int pick_from_path(Options const &options)
+{
+    if (S.depth == S.path.size())
+        S.path.push_back({S.steps, 0, static_cast<uint8_t>(options.count), 0});
+    Choice &choice = S.path[S.depth];
+    if (choice.step != S.steps || choice.count != options.count) {
+        fail("the same choices lead to another schedule: something is not restored");
+        return 0;
+    }
+    choice.action = options.action[choice.taken];
+    go_down_the_path();
+    return choice.taken;
 }
 
 int pick_from_plan(Options const &options)
@@ -88,8 +101,7 @@ char decide(Options const &options)
     if (S.mode == Mode::by_seed)
         picked = pick_from_plan(options);
     else if (options.count > 1)
-        picked =
-            S.mode == Mode::at_random ? pick_at_random(options) : pick_from_path(options.count);
+        picked = S.mode == Mode::at_random ? pick_at_random(options) : pick_from_path(options);
     if (picked != 0)
         S.deviations.push_back({S.steps, options.action[picked]});
     return options.action[picked];
@@ -97,9 +109,7 @@ char decide(Options const &options)
 
 void count_step()
 {
-    // To wait until a stopped fibre's time is up takes many looks at memory.
-    uint64_t const limit = S.scenario->step_limit * (S.stops > 0 ? 50 : 1);
-    if (++S.steps > limit)
+    if (++S.steps > S.step_limit)
         fail("no end after %llu steps: livelock", static_cast<unsigned long long>(S.steps - 1));
 }
 
@@ -181,6 +191,56 @@ void die()
     give_way();
 }
 
+void be_stopped()
+{
+    S.stops++;
+    // To wait until a stopped fibre's time is up takes many looks at memory.
+    S.step_limit = S.scenario->step_limit * 50;
+    say("*** is stopped");
+    S.fibre[S.running].state = State::stopped;
+    give_way();
+}
+
+bool may_be_preempted() { return S.preemptions < S.bounds.preemptions || S.mode == Mode::by_seed; }
+
+/// What may happen before an access of a fibre that does not spin on. The scenario is asked last:
+/// most often it does not matter whether somebody may die.
+void add_options(Options &options, bool shared, bool writes)
+{
+    Fibre const &self = S.fibre[S.running];
+    bool const any = S.mode == Mode::by_seed;
+    options.add(kGoOn);
+    if (may_be_preempted() && (shared || S.mode != Mode::depth_first))
+        for (int i = 0; i < S.count; i++)
+            if (i != S.running && can_run(i))
+                options.add(letter(i));
+    bool const others = options.count > 1;
+    bool const stoppable =
+        shared && S.stops < S.bounds.stops && (self.killable || !S.scenario->stops_killable);
+    if (others && (any || (stoppable && S.scenario->may_die())))
+        options.add(kStop);
+    if (writes && self.killable && (any || S.deaths < S.bounds.deaths) && S.scenario->may_die())
+        options.add(kDie);
+}
+
+/// A step on the part of the path that was gone before, at which the fibre went on: true, and all
+/// is done. What could be learnt, chosen or checked at it was the last time.
+bool known_step(bool writes)
+{
+    if (S.steps + 1 > S.next_choice)
+        return false;
+    if (S.steps + 1 == S.next_choice) {
+        if (S.path[S.depth].action != kGoOn)
+            return false;
+        go_down_the_path();
+    }
+    S.steps++;
+    Fibre &self = S.fibre[S.running];
+    self.looked = true;
+    self.spins_on = self.spins_on && !writes;
+    return true;
+}
+
 /// Before something that others may notice (`shared`), that may change something (`writes`).
 void point(bool shared, bool writes)
 {
@@ -191,20 +251,7 @@ void point(bool shared, bool writes)
     if (self.spins_on)
         return;
     Options options;
-    options.add(kGoOn);
-    bool const any = S.mode == Mode::by_seed;
-    bool const may_preempt = S.preemptions < S.bounds.preemptions;
-    if (any || (may_preempt && (shared || S.mode == Mode::at_random)))
-        for (int i = 0; i < S.count; i++)
-            if (i != S.running && can_run(i))
-                options.add(letter(i));
-    bool const others = options.count > 1;
-    bool const may_die = S.scenario->may_die();
-    bool const stoppable = may_die && (S.fibre[S.running].killable || !S.scenario->stops_killable);
-    if (others && (any || (shared && stoppable && S.stops < S.bounds.stops)))
-        options.add(kStop);
-    if (writes && may_die && S.fibre[S.running].killable && (any || S.deaths < S.bounds.deaths))
-        options.add(kDie);
+    add_options(options, shared, writes);
     if (options.count == 1)
         return;
 
@@ -213,12 +260,8 @@ void point(bool shared, bool writes)
         return;
     if (action == kDie)
         return die();
-    if (action == kStop) {
-        S.stops++;
-        say("*** is stopped");
-        S.fibre[S.running].state = State::stopped;
-        return give_way();
-    }
+    if (action == kStop)
+        return be_stopped();
     S.preemptions++;
     switch_to(action - 'a');
 }
@@ -226,7 +269,8 @@ void point(bool shared, bool writes)
 void run_fibre()
 {
     S.fibre[S.running].program();
-    point(false, true); // to die with everything done, but before anybody was told
+    if (!known_step(true))
+        point(false, true); // to die with everything done, but before anybody was told
     say("*** ends");
     S.fibre[S.running].state = State::ended;
     give_way();
@@ -259,7 +303,7 @@ bool is_shared(std::size_t index, bool write)
     auto const others = static_cast<uint8_t>(~(1u << S.running));
     Touch const touch = S.frozen[index];
     uint8_t const by = write ? touch.loads | touch.writes : touch.writes;
-    return (by & others) != 0 || (write && S.watched[index]);
+    return (by & others) != 0 || (write && S.watched[index] != 0);
 }
 
 } // namespace
@@ -354,7 +398,8 @@ void system_call(void const *what, char const *text)
     (void)what;
     if (S.running == kNoFibre)
         return;
-    point(true, true);
+    if (!known_step(true))
+        point(true, true);
     say("%s", text);
 }
 
@@ -383,7 +428,8 @@ void wait_for_change(Nanoseconds limit, Wait kind)
 void sleep_on(void const *address, Nanoseconds limit)
 {
     Fibre &f = S.fibre[S.running];
-    say("sleeps on %s", S.scenario->name_of(address).c_str());
+    if (S.tracing)
+        say("sleeps on %s", S.scenario->name_of(address).c_str());
     f.state = State::asleep;
     f.sleeps_on = address;
     f.slept_at = S.steps;
@@ -428,30 +474,38 @@ void note_change()
 
 // ---- what weir::atomic calls
 
+namespace {
+void trace_access(void const *address, Access access, uint64_t value, bool changed)
+{
+    std::string const name = S.scenario->name_of(address);
+    std::string const text = S.scenario->value_of(address, value);
+    if (access == Access::load)
+        say("load %s = %s", name.c_str(), text.c_str());
+    else if (access == Access::store)
+        say("store %s := %s", name.c_str(), text.c_str());
+    else
+        say("%s %s %s", name.c_str(), changed ? ":=" : "unchanged:", text.c_str());
+}
+} // namespace
+
 void before(void const *address, Access access) noexcept
 {
     if (S.running == kNoFibre || !in_image(address))
         return;
-    std::size_t const index = index_of(address);
     bool const write = access != Access::load;
+    if (known_step(write))
+        return;
+    std::size_t const index = index_of(address);
     learn(index, access != Access::store, write);
-    point(is_shared(index, write), write);
+    point(may_be_preempted() && is_shared(index, write), write);
 }
 
 void after(void const *address, Access access, uint64_t value, bool changed) noexcept
 {
-    if (S.running == kNoFibre || !in_image(address))
+    if (S.running == kNoFibre || !(changed || S.tracing) || !in_image(address))
         return;
-    if (S.tracing) {
-        std::string const name = S.scenario->name_of(address);
-        std::string const text = S.scenario->value_of(address, value);
-        if (access == Access::load)
-            say("load %s = %s", name.c_str(), text.c_str());
-        else if (access == Access::store)
-            say("store %s := %s", name.c_str(), text.c_str());
-        else
-            say("%s %s %s", name.c_str(), changed ? ":=" : "unchanged:", text.c_str());
-    }
+    if (S.tracing)
+        trace_access(address, access, value, changed);
     if (!changed)
         return;
     note_change();

@@ -53,19 +53,22 @@ char *Scenario::reserve_image(std::size_t size, std::size_t live)
     S.image_size = live;
     S.touch.assign(live / kWordSize + 1, Touch{});
     S.frozen = S.touch;
-    S.watched.assign(S.touch.size(), false);
+    S.watched.assign(S.touch.size(), 0);
     return S.image;
 }
 
 void Scenario::keep(void *object, std::size_t size)
 {
+    for (auto const &kept : S.kept)
+        if (kept.object == object)
+            return;
     S.kept.push_back({object, std::vector<char>(size)});
 }
 
 void Scenario::watch(void const *begin, void const *end)
 {
     for (std::size_t i = index_of(begin); i < index_of(end); i++)
-        S.watched[i] = true;
+        S.watched[i] = 1;
 }
 
 } // namespace weir::explore

@@ -42,8 +42,10 @@ struct Touch {
 
 /// One place where the search may go on in several ways.
 struct Choice {
+    uint64_t step;
     uint8_t taken;
     uint8_t count;
+    char action; ///< what `taken` means; 0 while it was not taken yet
 };
 
 /// A choice that was not the obvious one: 'a'… switch to that fibre, 'x' die, 's' stop, 'z' spin on.
@@ -78,6 +80,7 @@ struct Scheduler {
     int phase = 0;
     int preemptions = 0, deaths = 0, stops = 0;
     uint64_t steps = 0;
+    uint64_t step_limit = 0;
     uint64_t changes = 0;
     Nanoseconds advanced = 0;
     bool failed = false;
@@ -87,6 +90,9 @@ struct Scheduler {
     // the search
     std::vector<Choice> path;
     std::size_t depth = 0;
+    /// The step of path[depth], 0 behind the end of the path. Until then the schedule is that of
+    /// the last time, step by step: nothing is chosen, learnt or counted anew.
+    uint64_t next_choice = 0;
     uint64_t random = 1;
     uint64_t switch_odds = 4, death_odds = 40;
     std::vector<Deviation> plan;
@@ -102,7 +108,7 @@ struct Scheduler {
     };
     std::vector<Kept> kept;
     std::vector<Touch> touch, frozen;
-    std::vector<bool> watched;
+    std::vector<uint8_t> watched;
 
     bool tracing = false;
     std::string trace;

@@ -36,11 +36,13 @@ void run_one()
     S.phase = 0;
     S.preemptions = S.deaths = S.stops = 0;
     S.steps = S.changes = 0;
+    S.step_limit = S.scenario->step_limit;
     S.advanced = 0;
     S.failed = false;
     S.why.clear();
     S.deviations.clear();
     S.depth = 0;
+    S.next_choice = S.path.empty() ? 0 : S.path.front().step;
     S.plan_next = 0;
     restore_memory();
     S.scenario->run();
@@ -128,6 +130,7 @@ bool next_path()
     if (S.path.empty())
         return false;
     S.path.back().taken++;
+    S.path.back().action = 0;
     return true;
 }
 
@@ -135,6 +138,7 @@ bool next_path()
 bool random_runs(Outcome &outcome, Bounds const &bounds, Clock const &clock, uint64_t count)
 {
     S.mode = Mode::at_random;
+    S.path.clear();
     for (uint64_t i = 0; i < count; i++) {
         S.switch_odds = uint64_t{2} << (next_random() % 5);
         S.death_odds = uint64_t{4} << (next_random() % 6);
@@ -206,6 +210,7 @@ std::string replay(Scenario &scenario, std::string const &seed, Outcome &outcome
 {
     prepare(scenario);
     S.mode = Mode::by_seed;
+    S.path.clear();
     S.plan = parse_seed(seed);
     S.tracing = true;
     S.trace.clear();
