@@ -20,6 +20,8 @@ void ChannelWorld::changed(void const *address, int who)
         return cell_changed(static_cast<uint32_t>(offset / size), who);
     if (in_cells && offset % size == offsetof(Cell, holders))
         return holders_changed(static_cast<uint32_t>(offset / size), who);
+    if (!is_block_word(address))
+        return;
     for (auto &entry : messages_)
         if (entry.second.ref.value != 0 &&
             !(block_word(entry.second.ref) == seen_blocks_[entry.first]))

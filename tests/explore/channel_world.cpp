@@ -170,15 +170,19 @@ void ChannelWorld::begin_run()
     perhaps_lost_.clear();
     seen_cells_.clear();
     seen_holders_.clear();
+    seen_cells_.reserve(cells());
+    seen_holders_.reserve(cells());
     for (uint32_t i = 0; i < cells(); i++) {
         seen_cells_.push_back(cell_word(i));
         seen_holders_.push_back(__atomic_load_n(cells_[i].holders.address(), __ATOMIC_SEQ_CST));
     }
     for (uint64_t &sum : told_)
         sum = 0;
-    seen_blocks_.clear();
-    for (auto const &entry : messages_)
-        seen_blocks_[entry.first] = block_word(entry.second.ref);
+    if (!knows_blocks_)
+        for (auto const &entry : messages_)
+            seen_before_[entry.first] = block_word(entry.second.ref);
+    knows_blocks_ = true;
+    seen_blocks_ = seen_before_;
     for (auto &levels : last_first_)
         for (int &last : levels)
             last = 0;

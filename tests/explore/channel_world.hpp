@@ -4,8 +4,8 @@
 
 #include "core/channel/subscription.hpp"
 #include "tests/explore/matrix_world.hpp"
+#include "tests/explore/small_map.hpp"
 
-#include <map>
 #include <set>
 #include <string>
 #include <vector>
@@ -178,16 +178,17 @@ class ChannelWorld : public MatrixWorld {
     std::vector<Subscription *> subscriptions_;
     std::vector<ReaderState *> readers_;
     char const *begin_ = nullptr, *end_ = nullptr; ///< of the channel's block
-    std::map<int, Message> messages_, messages_before_;
+    SmallMap<Message> messages_, messages_before_;
     std::vector<CellWord> seen_cells_;
     std::vector<uint64_t> seen_holders_;
+    bool knows_blocks_ = false;  ///< seen_before_ is made
     std::set<int> lost_;         ///< dropped or expired, wholly or for somebody
     std::set<int> perhaps_lost_; ///< the last whom it was taken from was leaving
     unsigned joined_ = 0, joined_before_ = 0;
     bool left_early_ = false; ///< who leaves takes what he was not told with him
     int last_got_[kMaxFibres][kMaxFibres][kMaxLevels] = {};
     uint64_t told_[kMaxFibres] = {};
-    std::map<int, BlockWord> seen_blocks_;
+    SmallMap<BlockWord> seen_blocks_, seen_before_;
     /// Sequence of the last new message of each poster and level.
     int last_first_[kMaxFibres][kMaxLevels] = {};
 };

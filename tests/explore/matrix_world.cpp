@@ -282,8 +282,13 @@ void MatrixWorld::begin_run()
     exhausted_.clear();
     for (Granules &wanted : wanted_)
         wanted = 0;
-    for (auto &monitor : monitors_)
-        monitor.reset();
+    for (unsigned i = 0; i < kSectors; i++) // memory is the same before each schedule
+        if (!has_run_) {
+            monitors_[i].reset();
+            fresh_[i] = monitors_[i];
+        } else if (monitors_[i].is_used())
+            monitors_[i] = fresh_[i];
+    has_run_ = true;
 }
 
 void MatrixWorld::run()
@@ -320,6 +325,7 @@ void MatrixWorld::changed(void const *address, int who)
             continue;
         monitors_[i].changed(address, owner_of(who), ++now_);
         check_memory(i, address);
+        return;
     }
 }
 

@@ -108,6 +108,11 @@ class MatrixWorld : public SegmentWorld {
     uint64_t now() const { return now_; }
     /// Where a ref leads, by its offset alone.
     bool place_of(Ref ref, unsigned &sector, Granule &head) const;
+    bool is_block_word(void const *address) const
+    {
+        return monitors_[0].holds(address) || monitors_[1].holds(address) ||
+               monitors_[2].holds(address);
+    }
     Ref piece(unsigned sector, std::size_t index) const { return refs_[sector][index]; }
     /// A call that said -ENOMEM: looked at when all is known.
     void note_exhausted(int fibre, unsigned sector, Granules length, Granules align,
@@ -165,7 +170,8 @@ class MatrixWorld : public SegmentWorld {
     std::vector<MatrixProgram> programs_;
     std::vector<std::unique_ptr<Matrix>> handles_;
     std::vector<Ref> refs_[kSectors];
-    SectorMonitor monitors_[kSectors];
+    SectorMonitor monitors_[kSectors], fresh_[kSectors]; ///< fresh: before each schedule
+    bool has_run_ = false;
     uint64_t now_ = 0;
     std::vector<Exhausted> exhausted_;
     Granules wanted_[kMaxFibres] = {};

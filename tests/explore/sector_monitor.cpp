@@ -36,15 +36,9 @@ void SectorMonitor::init(std::byte *base, Geometry const &geometry, unsigned sec
         reinterpret_cast<Header *>(base)->sector_limit[sector].granules.address());
 }
 
-BlockWord SectorMonitor::word(Granule at) const
-{
-    return {reinterpret_cast<uint64_t const *>(words_)[at]};
-}
-
-Granule SectorMonitor::limit() const { return static_cast<Granule>(*limit_); }
-
 void SectorMonitor::reset()
 {
+    used_ = false;
     seen_limit_ = limit();
     shadow_.resize(max_);
     for (Granule i = 0; i < max_; i++)
@@ -56,7 +50,7 @@ void SectorMonitor::reset()
     held_since_.assign(max_, 0);
     free_at_start_.assign(max_, true);
     events_.clear();
-    find_heads();
+    find_heads(0);
     for (Granule i = 0; i < seen_limit_; i += shadow_[i].granules()) {
         if (!shadow_[i].is_users())
             continue;
@@ -68,14 +62,9 @@ void SectorMonitor::reset()
     }
 }
 
-bool SectorMonitor::holds(void const *address) const
-{
-    auto const *const at = static_cast<char const *>(address);
-    return (at >= words_ && at < words_ + max_ * sizeof(BlockWord)) || address == limit_;
-}
-
 void SectorMonitor::changed(void const *address, Owner writer, uint64_t now)
 {
+    used_ = true;
     if (address != limit_) {
         auto const at = static_cast<Granule>((static_cast<char const *>(address) - words_) /
                                              static_cast<std::ptrdiff_t>(sizeof(BlockWord)));
@@ -87,6 +76,8 @@ void SectorMonitor::changed(void const *address, Owner writer, uint64_t now)
             return; // words above the limit mean nothing
         check_writer(at, from, to, writer);
         follow(at, from, to, now);
+        if (head_of_[at] == at)
+            find_heads(at);
     } else {
         Granule const old = seen_limit_;
         seen_limit_ = limit();
@@ -96,14 +87,15 @@ void SectorMonitor::changed(void const *address, Owner writer, uint64_t now)
             holder_[i] = writer;
             held_since_[i] = now;
         }
+        find_heads(old);
     }
-    find_heads();
 }
 
-/// Invariant 1, and which head each granule belongs to.
-void SectorMonitor::find_heads()
+/// Invariant 1, and which head each granule belongs to. Hops lead to where `changed` is as they did
+/// before, and from the next one on that was a head before.
+void SectorMonitor::find_heads(Granule changed)
 {
-    Granule at = 0;
+    Granule at = changed;
     while (at < seen_limit_) {
         BlockWord const head = shadow_[at];
         if (!head.is_head() || head.granules() == 0 || head.granules() > seen_limit_ - at) {
@@ -114,6 +106,8 @@ void SectorMonitor::find_heads()
         for (Granule i = at; i < at + head.granules(); i++)
             head_of_[i] = at;
         at += head.granules();
+        if (at < seen_limit_ && head_of_[at] == at)
+            return;
     }
 }
 
@@ -287,7 +281,7 @@ void SectorMonitor::check_at_rest() const
 bool SectorMonitor::was_exhausted(uint64_t begin, uint64_t end, Granules length, Granules align,
                                   bool may_grow) const
 {
-    std::vector<bool> free = free_at_start_;
+    std::vector<uint8_t> free = free_at_start_;
     if (!may_grow)
         for (Granule i = seen_limit_; i < max_; i++)
             free[i] = false;

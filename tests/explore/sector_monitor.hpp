@@ -22,7 +22,14 @@ class SectorMonitor {
     void init(std::byte *base, Geometry const &geometry, unsigned sector);
     /// Forgets everything and reads the words as they are.
     void reset();
-    bool holds(void const *address) const;
+    /// Whether it has noted anything since.
+    bool is_used() const { return used_; }
+    bool holds(void const *address) const
+    {
+        auto const *const at = static_cast<char const *>(address);
+        return static_cast<std::size_t>(at - words_) < max_ * sizeof(BlockWord) ||
+               address == limit_;
+    }
 
     /// A word or the limit has changed, by participant `writer`. `now` only grows.
     void changed(void const *address, Owner writer, uint64_t now);
@@ -31,12 +38,16 @@ class SectorMonitor {
     void check_at_rest() const;
 
     /// A block that the scenario knows of: users' blocks that nobody knows are leaks.
-    void make_known(Granule head) { known_[head] = true; }
+    void make_known(Granule head)
+    {
+        used_ = true;
+        known_[head] = true;
+    }
     /// By the policy `keep` a dead one's blocks stay, as nobody's.
     void let_nobody_own() { nobody_may_own_ = true; }
     bool is_users(Granule head) const { return shadow_[head].is_users(); }
-    BlockWord word(Granule at) const;
-    Granule limit() const;
+    BlockWord word(Granule at) const { return {reinterpret_cast<uint64_t const *>(words_)[at]}; }
+    Granule limit() const { return static_cast<Granule>(*limit_); }
     Granule max() const { return max_; }
 
     /// Whether at some moment of [begin, end] no run of `length` granules, aligned in the sector,
@@ -60,7 +71,7 @@ class SectorMonitor {
     void follow(Granule at, BlockWord from, BlockWord to, uint64_t now);
     void set_users(Granule head, Granules length, bool by_users, uint64_t now);
     void resize_users(Granule at, BlockWord from, BlockWord to, uint64_t now);
-    void find_heads();
+    void find_heads(Granule changed);
 
     Granule max_ = 0;
     Granules unit_ = 1; ///< of memory that is given back
@@ -71,12 +82,13 @@ class SectorMonitor {
     Granule seen_limit_ = 0;
     std::vector<BlockWord> shadow_; ///< the words before the change that is looked at
     std::vector<Granule> head_of_;  ///< by hopping; only below the limit
-    std::vector<bool> users_;       ///< granules of users' blocks
-    std::vector<bool> known_;
+    std::vector<uint8_t> users_;    ///< granules of users' blocks
+    std::vector<uint8_t> known_;
     std::vector<Owner> holder_;        ///< who holds a granule CLAIMED …
     std::vector<uint64_t> held_since_; ///< … and since when without a break
-    std::vector<bool> free_at_start_;
+    std::vector<uint8_t> free_at_start_;
     std::vector<Event> events_;
+    bool used_ = false;
 };
 
 } // namespace weir::explore
