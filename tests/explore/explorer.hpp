@@ -110,8 +110,10 @@ class Scenario {
     /// Reserves the shared image, zeroed and aligned. Once, in prepare(). Only the first `live`
     /// bytes are restored, and are steps when they are accessed.
     char *reserve_image(std::size_t size, std::size_t live);
-    /// Process-local state of a handle, restored like the image.
-    void keep(void *object, std::size_t size);
+    /// Process-local state of a handle, restored like the image. Large ones are made in pages of
+    /// their own: of those only what is ever written to is restored.
+    static void *make_pages(std::size_t size);
+    void keep(void *object, std::size_t size, bool own_pages = false);
     /// Words that changed() looks at: every write of them is a scheduling point.
     void watch(void const *begin, void const *end);
 
@@ -200,5 +202,7 @@ Outcome walk_at_random(Scenario &scenario, Bounds const &bounds, uint64_t random
 std::string replay(Scenario &scenario, std::string const &seed, Outcome &outcome);
 /// The seed of what runs now, for a crash.
 std::string current_seed();
+/// For SIGSEGV: true if it was the first write to a page that is restored; it may go on now.
+bool note_first_write(void const *address);
 
 } // namespace weir::explore

@@ -94,8 +94,10 @@ std::string describe(Bounds const &b, Outcome const &o)
 /// What runs now, for the signal handler.
 char const *running_name = "";
 
-void crashed(int number)
+void crashed(int number, siginfo_t *info, void *)
 {
+    if (number == SIGSEGV && note_first_write(info->si_addr))
+        return;
     char text[200];
     int const length = std::snprintf(text, sizeof text, "Bail out! signal %d in %s; seed %s\n",
                                      number, running_name, current_seed().c_str());
@@ -114,8 +116,8 @@ void catch_crashes()
     stack.ss_size = kSize;
     sigaltstack(&stack, nullptr);
     struct sigaction action {};
-    action.sa_handler = crashed;
-    action.sa_flags = SA_ONSTACK;
+    action.sa_sigaction = crashed;
+    action.sa_flags = SA_ONSTACK | SA_SIGINFO;
     for (int number : {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT})
         sigaction(number, &action, nullptr);
 }

@@ -6,6 +6,7 @@
 #include "tests/explore/seams.hpp"
 
 #include <algorithm>
+#include <new>
 
 namespace weir::explore {
 namespace {
@@ -137,15 +138,6 @@ MatrixWorld::MatrixWorld(MatrixPlan plan, std::vector<MatrixProgram> programs)
     step_limit = 12000; // a check beside two deaths looks fifty times at each thing
 }
 
-/// The handles stay for ever: each is in the process's list of fork hooks, and to leave in order
-/// would be an operation on a segment that is gone.
-MatrixWorld::~MatrixWorld()
-{
-    static std::vector<std::unique_ptr<Matrix>> graveyard;
-    for (auto &handle : handles_)
-        graveyard.push_back(std::move(handle));
-}
-
 void MatrixWorld::prepare()
 {
     Granules granules[kSectors];
@@ -192,7 +184,7 @@ void MatrixWorld::attach_all()
 /// Where all programs are one process, the others' participants only leave their slots taken.
 void MatrixWorld::attach(int number)
 {
-    handles_.push_back(std::make_unique<Matrix>());
+    handles_.push_back(new (make_pages(sizeof(Matrix))) Matrix());
     Matrix &matrix = *handles_.back();
     MatrixOptions options;
     options.stall = 3 * kMillisecond;
@@ -202,7 +194,7 @@ void MatrixWorld::attach(int number)
     if (matrix.me().owner != static_cast<Owner>(number) + 1)
         must(error(EINVAL), "owner id");
     add_lane(matrix);
-    keep(&matrix, sizeof matrix);
+    keep(&matrix, sizeof matrix, true);
 }
 
 void MatrixWorld::add_lane(Matrix &matrix)

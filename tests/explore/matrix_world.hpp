@@ -91,7 +91,6 @@ using MatrixProgram = std::function<void(Actor const &)>;
 class MatrixWorld : public SegmentWorld {
   public:
     MatrixWorld(MatrixPlan plan, std::vector<MatrixProgram> programs);
-    ~MatrixWorld() override;
 
     void prepare() override;
     void run() override;
@@ -168,7 +167,9 @@ class MatrixWorld : public SegmentWorld {
 
     MatrixPlan plan_;
     std::vector<MatrixProgram> programs_;
-    std::vector<std::unique_ptr<Matrix>> handles_;
+    /// They stay for ever: each is in the process's list of fork hooks, and to leave in order would
+    /// be an operation on a segment that is gone.
+    std::vector<Matrix *> handles_;
     std::vector<Ref> refs_[kSectors];
     SectorMonitor monitors_[kSectors], fresh_[kSectors]; ///< fresh: before each schedule
     bool has_run_ = false;

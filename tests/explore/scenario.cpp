@@ -3,6 +3,8 @@
 #include "tests/explore/explorer.hpp"
 #include "tests/explore/scheduler.hpp"
 
+#include <sys/mman.h>
+
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -57,12 +59,23 @@ char *Scenario::reserve_image(std::size_t size, std::size_t live)
     return S.image;
 }
 
-void Scenario::keep(void *object, std::size_t size)
+void *Scenario::make_pages(std::size_t size)
 {
-    for (auto const &kept : S.kept)
-        if (kept.object == object)
+    void *const made =
+        mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (made == MAP_FAILED) {
+        std::perror("explore: pages");
+        std::abort();
+    }
+    return made;
+}
+
+void Scenario::keep(void *object, std::size_t size, bool own_pages)
+{
+    for (Area const &area : S.areas)
+        if (area.begin == object)
             return;
-    S.kept.push_back({object, std::vector<char>(size)});
+    S.areas.push_back({static_cast<char *>(object), std::vector<char>(size), own_pages, {}});
 }
 
 void Scenario::watch(void const *begin, void const *end)

@@ -66,6 +66,22 @@ struct Options {
     void add(char a) { action[count++] = a; }
 };
 
+/// Memory as it is before each schedule. Of an area with pages of its own each is read-only until
+/// somebody writes to it for the first time: so it is known, whoever writes, what never changes.
+struct Area {
+    char *begin;
+    std::vector<char> copy;
+    bool own_pages;
+    std::vector<uint8_t> changes; ///< a page: it has been written to
+};
+
+/// A part of an area that has to be restored.
+struct Piece {
+    char *at;
+    char const *copy;
+    std::size_t size;
+};
+
 struct Scheduler {
     Scenario *scenario = nullptr;
     Bounds bounds;
@@ -101,12 +117,8 @@ struct Scheduler {
     // the image
     char *image = nullptr;
     std::size_t image_size = 0;
-    std::vector<char> image_copy;
-    struct Kept {
-        void *object;
-        std::vector<char> copy;
-    };
-    std::vector<Kept> kept;
+    std::vector<Area> areas;   ///< it, and what is kept besides
+    std::vector<Piece> pieces; ///< what of them may have changed
     std::vector<Touch> touch, frozen;
     std::vector<uint8_t> watched;
 

@@ -4,7 +4,11 @@
 #include "tests/explore/explorer.hpp"
 #include "tests/explore/scheduler.hpp"
 
+#include <sys/mman.h>
+#include <unistd.h>
+
 #include <algorithm>
+#include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <ctime>
@@ -23,10 +27,49 @@ bool learnt_something()
 
 void restore_memory()
 {
-    if (S.image_size != 0)
-        std::memcpy(S.image, S.image_copy.data(), S.image_size);
-    for (auto const &kept : S.kept)
-        std::memcpy(kept.object, kept.copy.data(), kept.copy.size());
+    for (Piece const &piece : S.pieces)
+        std::memcpy(piece.at, piece.copy, piece.size);
+}
+
+std::size_t page_size()
+{
+    static auto const size = static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
+    return size;
+}
+
+void set_access(char *begin, std::size_t size, int access)
+{
+    if (mprotect(begin, size, access) != 0) {
+        std::perror("explore: mprotect");
+        std::abort();
+    }
+}
+
+/// What there is now is how it will be before each schedule.
+void keep_memory()
+{
+    std::size_t most = 0;
+    for (Area &area : S.areas) {
+        std::size_t const size = area.copy.size();
+        std::copy_n(area.begin, size, area.copy.begin());
+        area.changes.assign((size + page_size() - 1) / page_size(), 0);
+        most += area.own_pages ? area.changes.size() : 1;
+    }
+    S.pieces.reserve(most); // note_first_write() allocates nothing
+    for (Area &area : S.areas)
+        if (!area.own_pages)
+            S.pieces.push_back({area.begin, area.copy.data(), area.copy.size()});
+        else if (!area.copy.empty())
+            set_access(area.begin, area.copy.size(), PROT_READ);
+}
+
+void forget_memory()
+{
+    for (Area &area : S.areas)
+        if (area.own_pages && !area.copy.empty())
+            set_access(area.begin, area.copy.size(), PROT_READ | PROT_WRITE);
+    S.areas.clear();
+    S.pieces.clear();
 }
 
 void run_one()
@@ -74,11 +117,11 @@ std::vector<Deviation> parse_seed(std::string const &text)
 
 void prepare(Scenario &scenario)
 {
+    forget_memory();
     if (S.image != nullptr)
         std::free(S.image);
     S.image = nullptr;
     S.image_size = 0;
-    S.kept.clear();
     S.touch.clear();
     S.frozen.clear();
     S.watched.clear();
@@ -88,9 +131,8 @@ void prepare(Scenario &scenario)
     S.count = 0;
     S.steps = 0;
     scenario.prepare();
-    S.image_copy.assign(S.image, S.image + S.image_size);
-    for (auto &kept : S.kept)
-        std::memcpy(kept.copy.data(), kept.object, kept.copy.size());
+    S.areas.push_back({S.image, std::vector<char>(S.image_size), true, {}});
+    keep_memory();
 }
 
 /// Of the processor's time: what is covered within a budget does not depend on who else runs.
@@ -222,5 +264,23 @@ std::string replay(Scenario &scenario, std::string const &seed, Outcome &outcome
 }
 
 std::string current_seed() { return seed_text(); }
+
+bool note_first_write(void const *address)
+{
+    auto const *const at = static_cast<char const *>(address);
+    for (Area &area : S.areas) {
+        auto const offset = static_cast<std::size_t>(at - area.begin);
+        std::size_t const page = offset / page_size();
+        if (!area.own_pages || page >= area.changes.size() || area.changes[page] != 0)
+            continue;
+        area.changes[page] = 1;
+        std::size_t const begin = page * page_size();
+        std::size_t const size = std::min(page_size(), area.copy.size() - begin);
+        S.pieces.push_back({area.begin + begin, area.copy.data() + begin, size});
+        set_access(area.begin + begin, page_size(), PROT_READ | PROT_WRITE);
+        return true;
+    }
+    return false;
+}
 
 } // namespace weir::explore
