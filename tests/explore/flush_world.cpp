@@ -178,8 +178,17 @@ unsigned FlushWorld::begin_write(WriteRequest const &request, bool own)
             state_.writes[i].lsn < lsn + request.length)
             fail("invariant 6: LSN %llu is written twice", static_cast<unsigned long long>(lsn));
     uint32_t const crc = Crc32c().add(request.data, request.length).value();
-    state_.writes[state_.write_count] = {
-        const_cast<WriteRequest *>(&request), lsn, request.length, crc, false, own, false, false};
+    bool const is_first = (lsn - plan_.options.block) % plan_.options.segment_size == 0;
+    Lsn const begin = lsn - (is_first ? plan_.options.block : 0);
+    state_.writes[state_.write_count] = {const_cast<WriteRequest *>(&request),
+                                         lsn,
+                                         begin,
+                                         request.length,
+                                         crc,
+                                         false,
+                                         own,
+                                         false,
+                                         false};
     return state_.write_count++;
 }
 
@@ -321,12 +330,8 @@ Lsn FlushWorld::contiguous(bool on_disk) const
         more = false;
         for (unsigned i = 0; i < state_.write_count; i++) {
             Write const &w = state_.writes[i];
-            Lsn const begin =
-                w.lsn - ((w.lsn - plan_.options.block) % plan_.options.segment_size == 0
-                             ? plan_.options.block
-                             : 0);
             bool const counts = on_disk ? w.on_disk : w.done;
-            if (counts && w.length != 0 && begin <= at && at < w.lsn + w.length) {
+            if (counts && w.length != 0 && w.begin <= at && at < w.lsn + w.length) {
                 at = w.lsn + w.length;
                 more = true;
             }

@@ -86,6 +86,7 @@ class FlushWorld : public Scenario {
     struct Write {
         WriteRequest *request;
         uint64_t lsn;
+        Lsn begin; ///< what lies before it is no gap: the header of its segment
         uint32_t length, crc;
         bool done, own;
         bool on_disk; ///< done with RWF_DSYNC, or before a flush began that has ended
