@@ -193,10 +193,10 @@ std::vector<Pass> default_passes(Entry const &entry, bool long_mode)
                 depth_first(1, 1, 1, 60),
                 {true, {kAny, 0, 0, UINT64_MAX, 30}},
                 {true, {kAny, 2, 1, UINT64_MAX, 30}}};
-    return {depth_first(entry.deepest, 0, 0, 0.9 * entry.share),
-            depth_first(1, 1, 0, 0.9 * entry.share),
-            depth_first(1, 0, 1, 0.9 * entry.share),
-            {true, {kAny, 1, 0, 5000, 0.2 * entry.share}}};
+    return {depth_first(entry.deepest, 0, 0, 0.66 * entry.share),
+            depth_first(1, 1, 0, 0.66 * entry.share),
+            depth_first(1, 0, 1, 0.66 * entry.share),
+            {true, {kAny, 1, 0, 5000, 0.17 * entry.share}}};
 }
 
 Outcome run_pass(Entry const &entry, Pass const &pass, uint64_t random_seed)
