@@ -27,7 +27,8 @@ namespace tool {
 namespace {
 constexpr int kMostWorkers = 64;
 constexpr unsigned kMostThreads = 64;
-constexpr double kShortestSeconds = 0.1; // shorter slices measure the clock and the scheduler
+constexpr double kShortestSeconds =
+    0.01; // a fifth of it is a slice: shorter, and some hold nothing
 constexpr double kLongestSeconds = 3600;
 // Shorter and hardly any worker would live long enough to attach.
 constexpr std::int64_t kShortestKillNs = kMillisecond;

@@ -104,6 +104,18 @@ std::string bounded(char const *text, std::size_t capacity)
     return printable(std::string(text, strnlen(text, capacity)));
 }
 
+std::string hex_digits(void const *data, std::size_t size)
+{
+    static char const kDigits[] = "0123456789abcdef";
+    auto const *const bytes = static_cast<unsigned char const *>(data);
+    std::string text(2 * size, '0');
+    for (std::size_t i = 0; i < size; ++i) {
+        text[2 * i] = kDigits[bytes[i] >> 4];
+        text[2 * i + 1] = kDigits[bytes[i] & 15];
+    }
+    return text;
+}
+
 void print(std::string const &text)
 {
     if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size() || std::fflush(stdout) != 0)

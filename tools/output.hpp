@@ -2,6 +2,7 @@
 // What people see: sizes, times, safe names, tables, JSON and the progress line.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -22,6 +23,9 @@ std::string printable(std::string const &text);
 
 /// The same for a fixed array that may lack its NUL.
 std::string bounded(char const *text, std::size_t capacity);
+
+/// Two lower-case hexadecimal digits a byte.
+std::string hex_digits(void const *data, std::size_t size);
 
 /// Prints one JSON object and a line end to stdout; invalid UTF-8 becomes U+FFFD.
 void print_json(nlohmann::ordered_json const &object);

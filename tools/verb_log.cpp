@@ -132,14 +132,6 @@ std::string preview_of(Record const &record)
     return printable(text) + (shown < record.length ? " …" : "");
 }
 
-std::string hex_digits(Record const &record)
-{
-    std::string text;
-    for (std::size_t i = 0; i < record.length; ++i)
-        text += fmt::format("{:02x}", record.data[i]);
-    return text;
-}
-
 /// One line for people, or one JSON object a line.
 std::string line_of(Record const &record, bool hex, bool json)
 {
@@ -148,7 +140,7 @@ std::string line_of(Record const &record, bool hex, bool json)
                     {"tag", record.tag},
                     {"length", record.length},
                     {"behind_gap", record.behind_gap},
-                    {"hex", hex_digits(record)}}
+                    {"hex", hex_digits(record.data, record.length)}}
                    .dump() +
                "\n";
     std::string const head = fmt::format("{}{:>12}  {:>5}  {:>8}", record.behind_gap ? "~" : " ",

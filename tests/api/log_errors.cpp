@@ -419,7 +419,9 @@ Test(log_errors, a_fork_child_is_told)
         cr_assert_fail("the child ended with %d: %s", code, words());
     keep(log, "parent again");
     weir_log *other = nullptr;
-    refuse(-EBUSY, weir_log_open(folder, nullptr, &other)); // its locks are still its own
+    weir_log_options options = WEIR_LOG_OPTIONS_INIT;
+    options.lock_timeout_ns = kMillisecond;
+    refuse(-EBUSY, weir_log_open(folder, &options, &other)); // its locks are still its own
     weir_log_close(log);
     check_eq(read_all(folder).size(), 2u);
 }

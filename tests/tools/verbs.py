@@ -69,7 +69,7 @@ def test_bad_usage_exits_with_64(tool):
            ["ingest", "--from", "/", "--producers", "0"],
            ["ingest", "--from", "/", "--kill", "often"], ["ingest", "--from", "/", "--kill", "1us"],
            ["bench"], ["bench", "matrix", "--threads", "0"], ["blocks", "x", "--limit", "many"],
-           ["bench", "matrix", "--seconds", "nan"], ["bench", "matrix", "--seconds", "0.01"],
+           ["bench", "matrix", "--seconds", "nan"], ["bench", "matrix", "--seconds", "0.009"],
            ["blocks", "x", "--limit", "-1"], ["create", "x", "--mode", "000"],
            ["create", "x", "--mode", "1777"], ["ingest", "--from", ""], ["map", "x", "-o", ""],
            ["blocks", "x", "--older-than", "soon"], ["blocks", "x", "--older-than", "0"],
@@ -501,18 +501,18 @@ def test_an_absolute_path_is_a_name_too(tool):
 
 
 def test_bench_matrix_measures(tool):
-    report = tool.json("bench", "matrix", "--seconds", "0.1", "--threads", "1,2")
+    report = tool.json("bench", "matrix", "--seconds", "0.05", "--threads", "1,2")
     assert [(f["workload"], f["threads"]) for f in report["figures"]] == [
         ("pair", 1), ("reference", 1), ("reference", 2)], report
     for figure in report["figures"]:
         assert figure["weir_ns"] > 0 and figure["ratio_to_malloc"] > 0, figure
         assert figure["failures"] == 0, figure
-    out, _ = tool.run("bench", "matrix", "--seconds", "0.1", "--threads", "1")
+    out, _ = tool.run("bench", "matrix", "--seconds", "0.01", "--threads", "1")
     assert "weir/malloc" in out, out
 
 
 def test_log_bench_measures(tool):
-    report = tool.json("log", "bench", tool.folder, "--seconds", "0.1", "--threads", "1,2")
+    report = tool.json("log", "bench", tool.folder, "--seconds", "0.01", "--threads", "1,2")
     rows = [(f["name"], f["bytes"], f["threads"]) for f in report["figures"]]
     assert rows == [
         ("append", 64, 1), ("append", 256, 1), ("append", 1024, 1), ("append", 4096, 1),

@@ -20,21 +20,19 @@ Test(base_thread_id, live_threads_have_different_numbers, .timeout = 60)
     uint32_t const mine = weir::thread_number();
     for (int round = 0; round < 12; ++round) {
         std::vector<uint32_t> early(kThreads), late(kThreads);
-        std::atomic<unsigned> arrived{0};
+        pthread_barrier_t all; // who looks again and again takes the processor from who must come
+        check_eq(pthread_barrier_init(&all, nullptr, kThreads), 0);
         std::vector<std::thread> threads;
         for (unsigned i = 0; i < kThreads; ++i)
             threads.emplace_back([&, i] {
                 early[i] = weir::thread_number();
-                arrived.fetch_add(1);
-                while (arrived.load() < kThreads) // now all have thrown each other out of the cache
-                    weir::sleep_for(100 * weir::kMicrosecond);
+                pthread_barrier_wait(&all); // now all have thrown each other out of the cache
                 late[i] = weir::thread_number();
-                arrived.fetch_add(1);
-                while (arrived.load() < 2 * kThreads)
-                    weir::sleep_for(100 * weir::kMicrosecond);
+                pthread_barrier_wait(&all);
             });
         for (std::thread &thread : threads)
             thread.join();
+        check_eq(pthread_barrier_destroy(&all), 0);
         std::set<uint32_t> numbers;
         size_t expected = 0;
         for (unsigned i = 0; i < kThreads; ++i) {

@@ -16,7 +16,7 @@ constexpr std::uint32_t kDurable = 1024;
 constexpr std::uint32_t kStreamed = 1024;
 constexpr std::uint64_t kBareBytes = 512 << 20;
 constexpr double kStreamedPerSecond = 2e9; // sizes a run, so that it takes about the time asked for
-constexpr std::uint64_t kLeastStreamed = 32 << 20;
+constexpr std::uint64_t kLeastStreamed = 4 << 20;
 constexpr std::size_t kStreamPiece = 512 << 10;
 constexpr unsigned kStreamDepth = 4;
 
@@ -145,7 +145,8 @@ void LogBench::in_memory()
 
 void LogBench::durable()
 {
-    BareFile const bare(scratch_.path("bare"), kBareBytes / 2);
+    double const part = std::min(1.0, settings_.seconds * 10); // short runs get not as far
+    BareFile const bare(scratch_.path("bare"), static_cast<std::uint64_t>(part * kBareBytes / 2));
     DurableLog log(scratch_.path("durable"));
     log.run({1, kDurable, 1}, 200 * kMillisecond); // the first segment is made, recovery is over
     for (unsigned const threads : settings_.threads)

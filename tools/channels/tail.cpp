@@ -29,11 +29,8 @@ std::string line_of(weir_message const &m, std::optional<std::string_view> bytes
                                       {"length", m.length},  {"tag", m.tag},
                                       {"sender", m.sender},  {"posted_at_ns", m.posted_at_ns},
                                       {"missed", m.missed}};
-        std::string hex;
-        for (char const byte : bytes.value_or(""))
-            hex += fmt::format("{:02x}", static_cast<unsigned char>(byte));
         if (bytes)
-            object["hex"] = hex;
+            object["hex"] = hex_digits(bytes->data(), bytes->size());
         return object.dump() + "\n";
     }
     std::string line = fmt::format("{:>5} {:>10} {:>9} {:>18}", m.priority, m.sequence, m.length,
