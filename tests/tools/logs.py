@@ -7,6 +7,7 @@ import signal
 import struct
 import subprocess
 import time
+from pathlib import Path
 
 from support import BAD_USAGE, Skip, make_tree, wait_for
 
@@ -164,10 +165,22 @@ def test_tail_shows_the_last_records(tool):
     assert len(out.splitlines()) == 11, out
 
 
+def has_open(child, name):
+    """Whether a process has a file open whose name begins so."""
+    for link in Path(f"/proc/{child.pid}/fd").iterdir():
+        try:
+            if os.readlink(link).startswith(str(name)):
+                return True
+        except FileNotFoundError:
+            pass  # closed meanwhile
+    return False
+
+
 def test_tail_follows(tool):
     log, contents = make_log(tool)
     child = tool.start("log", "tail", log, "-n", 0, "-f", "--json")
-    time.sleep(0.3)
+    wait_for(lambda: has_open(child, log / "seg-"), "the tail reads")
+    time.sleep(0.3)  # to the end
     assert child.poll() is None
     more = make_tree(tool.folder / "more", files=3, big=1000)
     tool.run("ingest", "--from", tool.folder / "more", "--log", log)
