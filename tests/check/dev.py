@@ -9,6 +9,7 @@ import argparse
 import json
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 import sys
@@ -66,6 +67,21 @@ def check_configure(tap, root, folder):
            "./dev with tests adds them to a folder that lacks them", dev.suites())
 
 
+# Programs that tests look for, and their package; those of languages stay the user's choice.
+PACKAGES = {"clang++": "clang", "mandoc": "mandoc"}
+LANGUAGES = {"cargo", "go"}
+
+
+def check_packages(tap, root):
+    looked_for = set()
+    for path in root.glob("tests/**/meson.build"):
+        looked_for |= set(re.findall(r"find_program\('([^'/]+)', required: false\)",
+                                     path.read_text()))
+    listed = re.search(r'^need_test="(.*)"$', (root / "dev").read_text(), re.M).group(1).split()
+    missing = [name for name in looked_for - LANGUAGES if PACKAGES.get(name) not in listed]
+    tap.equal(missing, [], "./dev test installs what a suite cannot be run without")
+
+
 def entry(suite, output):
     return json.dumps({"name": f"weir:{suite} / a test", "result": "OK", "stdout": output})
 
@@ -106,6 +122,7 @@ def main():
     with tempfile.TemporaryDirectory(prefix="weir-dev-") as name:
         folder = pathlib.Path(name).resolve()
         check_configure(tap, root, folder)
+        check_packages(tap, root)
         check_summary(tap, root, folder / "logs")
     tap.finish()
 
