@@ -14,9 +14,9 @@
 namespace {
 using namespace weir::capi;
 
-constexpr size_t kFirstOptions = sizeof(weir_channel_options);
+constexpr size_t kFirstChannelOptions = sizeof(weir_channel_options);
 constexpr size_t kFirstPost = sizeof(weir_post_options);
-constexpr size_t kFirstInfo = sizeof(weir_channel_info);
+constexpr size_t kFirstChannelInfo = sizeof(weir_channel_info);
 
 int read_post(weir_post_options const *options, weir_post_options &into) noexcept
 {
@@ -25,16 +25,16 @@ int read_post(weir_post_options const *options, weir_post_options &into) noexcep
     return into.reserved0 != 0 ? -EINVAL : 0;
 }
 
-using Maker = weir::Result<weir::Channel *> (*)(weir::Matrix &, char const *,
-                                                weir::ChannelOptions const &) noexcept;
+using ChannelMaker = weir::Result<weir::Channel *> (*)(weir::Matrix &, char const *,
+                                                       weir::ChannelOptions const &) noexcept;
 
-int make_channel(Maker maker, weir_matrix *matrix, char const *name,
+int make_channel(ChannelMaker maker, weir_matrix *matrix, char const *name,
                  weir_channel_options const *options, weir_channel **ret_channel) noexcept
 {
     if (matrix == nullptr || name == nullptr || ret_channel == nullptr)
         return -EINVAL;
     weir_channel_options given;
-    if (int const code = read_options(options, kFirstOptions, given); code < 0)
+    if (int const code = read_options(options, kFirstChannelOptions, given); code < 0)
         return code;
     weir::ChannelOptions converted;
     if (int const code = to_core(given, converted); code < 0)
@@ -341,7 +341,7 @@ WEIR_API int weir_channel_post_many(struct weir_channel *channel, const weir_ref
 WEIR_API int weir_channel_inquire(struct weir_channel *channel,
                                   struct weir_channel_info *ret_info) noexcept
 {
-    if (channel == nullptr || ret_info == nullptr || !info_size_ok(ret_info, kFirstInfo))
+    if (channel == nullptr || ret_info == nullptr || !info_size_ok(ret_info, kFirstChannelInfo))
         return -EINVAL;
     weir::ChannelInfo found;
     if (auto const status = core(channel)->inquire(found); !status.ok())

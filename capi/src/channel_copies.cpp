@@ -14,7 +14,7 @@
 namespace {
 using namespace weir::capi;
 
-constexpr size_t kFirstPost = sizeof(weir_post_options);
+constexpr size_t kFirstCopiesPost = sizeof(weir_post_options);
 
 /// One message of a batch.
 struct Source {
@@ -104,7 +104,7 @@ WEIR_API int weir_channel_post_copies(struct weir_channel *channel, const void *
     if (channel == nullptr || data == nullptr || count > INT_MAX)
         return -EINVAL;
     weir_post_options given;
-    if (int const code = read_options(options, kFirstPost, given); code < 0)
+    if (int const code = read_options(options, kFirstCopiesPost, given); code < 0)
         return code;
     if (given.reserved0 != 0)
         return -EINVAL;

@@ -57,10 +57,10 @@ inline constexpr ErrorText kErrorTable[] = {
 };
 
 // The core's codes are the public ones.
-constexpr bool same(int core, int shown) noexcept { return core == shown; }
-static_assert(same(kStale, WEIR_E_STALE) && same(kCorrupt, WEIR_E_CORRUPT));
-static_assert(same(kPoisoned, WEIR_E_POISONED) && same(kRetired, WEIR_E_RETIRED));
-static_assert(same(kVersion, WEIR_E_VERSION) && same(kLapped, WEIR_E_LAPPED));
-static_assert(same(kType, WEIR_E_TYPE) && same(kForked, WEIR_E_FORKED));
+constexpr bool same_code(int core, int shown) noexcept { return core == shown; }
+static_assert(same_code(kStale, WEIR_E_STALE) && same_code(kCorrupt, WEIR_E_CORRUPT));
+static_assert(same_code(kPoisoned, WEIR_E_POISONED) && same_code(kRetired, WEIR_E_RETIRED));
+static_assert(same_code(kVersion, WEIR_E_VERSION) && same_code(kLapped, WEIR_E_LAPPED));
+static_assert(same_code(kType, WEIR_E_TYPE) && same_code(kForked, WEIR_E_FORKED));
 
 } // namespace weir::capi

@@ -10,7 +10,7 @@
 namespace {
 using namespace weir::capi;
 
-constexpr size_t kFirstOptions = sizeof(weir_ids_options);
+constexpr size_t kFirstIdsOptions = sizeof(weir_ids_options);
 
 /// A function of its own: the usual way then needs no stack.
 WEIR_COLD int acquire_slowly(weir_ids *ids, uint32_t *ret_id) noexcept
@@ -45,7 +45,7 @@ WEIR_API int weir_ids_create(const struct weir_ids_options *options,
     if (ret_ids == nullptr)
         return -EINVAL;
     weir_ids_options given;
-    if (int const code = read_options(options, kFirstOptions, given); code < 0)
+    if (int const code = read_options(options, kFirstIdsOptions, given); code < 0)
         return code;
     weir::PoolOptions converted;
     if (int const code = to_core(given, converted); code < 0)

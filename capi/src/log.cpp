@@ -11,8 +11,8 @@
 namespace {
 using namespace weir::capi;
 
-constexpr size_t kFirstOptions = sizeof(weir_log_options);
-constexpr size_t kFirstInfo = sizeof(weir_log_info);
+constexpr size_t kFirstLogOptions = sizeof(weir_log_options);
+constexpr size_t kFirstLogInfo = sizeof(weir_log_info);
 
 static_assert(sizeof(weir_log_part) == sizeof(weir::Part));
 } // namespace
@@ -62,7 +62,7 @@ WEIR_API int weir_log_open(const char *folder, const struct weir_log_options *op
     if (folder == nullptr || ret_log == nullptr)
         return -EINVAL;
     weir_log_options given;
-    if (int const code = read_options(options, kFirstOptions, given); code < 0)
+    if (int const code = read_options(options, kFirstLogOptions, given); code < 0)
         return code;
     weir::LogOptions converted;
     if (int const code = to_core(given, converted); code < 0)
@@ -539,7 +539,7 @@ WEIR_API int weir_log_truncate_before(struct weir_log *log, uint64_t lsn) noexce
  */
 WEIR_API int weir_log_stats(struct weir_log *log, struct weir_log_info *ret_info) noexcept
 {
-    if (log == nullptr || ret_info == nullptr || !info_size_ok(ret_info, kFirstInfo))
+    if (log == nullptr || ret_info == nullptr || !info_size_ok(ret_info, kFirstLogInfo))
         return -EINVAL;
     if (core(log)->forked())
         return -WEIR_E_FORKED;

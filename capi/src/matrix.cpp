@@ -11,17 +11,18 @@
 namespace {
 using namespace weir::capi;
 
-constexpr size_t kFirstOptions = sizeof(weir_matrix_options);
+constexpr size_t kFirstMatrixOptions = sizeof(weir_matrix_options);
 
-using Maker = weir::Result<weir::Matrix *> (*)(char const *, weir::MatrixOptions const &) noexcept;
+using MatrixMaker = weir::Result<weir::Matrix *> (*)(char const *,
+                                                     weir::MatrixOptions const &) noexcept;
 
-int make_matrix(Maker maker, char const *name, weir_matrix_options const *options,
+int make_matrix(MatrixMaker maker, char const *name, weir_matrix_options const *options,
                 weir_matrix **ret_matrix) noexcept
 {
     if (ret_matrix == nullptr)
         return -EINVAL;
     weir_matrix_options given;
-    if (int const code = read_options(options, kFirstOptions, given); code < 0)
+    if (int const code = read_options(options, kFirstMatrixOptions, given); code < 0)
         return code;
     weir::MatrixOptions converted;
     if (int const code = to_core(given, converted); code < 0)
@@ -209,7 +210,7 @@ WEIR_API int weir_matrix_attach_fd(int fd, const struct weir_matrix_options *opt
     if (ret_matrix == nullptr)
         return -EINVAL;
     weir_matrix_options given;
-    if (int const code = read_options(options, kFirstOptions, given); code < 0)
+    if (int const code = read_options(options, kFirstMatrixOptions, given); code < 0)
         return code;
     weir::MatrixOptions converted;
     if (int const code = to_core(given, converted); code < 0)

@@ -15,8 +15,8 @@
 namespace {
 using namespace weir::capi;
 
-constexpr size_t kFirstOptions = sizeof(weir_pool_options);
-constexpr size_t kFirstInfo = sizeof(weir_pool_info);
+constexpr size_t kFirstPoolOptions = sizeof(weir_pool_options);
+constexpr size_t kFirstPoolInfo = sizeof(weir_pool_info);
 
 static_assert(sizeof(weir::SlotId) == sizeof(weir_slot), "slots are passed as they are");
 
@@ -25,7 +25,7 @@ int read_pool_options(weir_pool_options const *options, bool makes,
                       weir::PoolOptions &into) noexcept
 {
     weir_pool_options given;
-    if (int const code = read_options(options, kFirstOptions, given); code < 0)
+    if (int const code = read_options(options, kFirstPoolOptions, given); code < 0)
         return code;
     if (makes && given.slot_size == 0)
         return -EINVAL;
@@ -54,10 +54,10 @@ WEIR_COLD int release_slowly(weir_pool *pool, weir_slot slot) noexcept
     return core(pool)->release({slot}).code;
 }
 
-using Maker = weir::Result<weir::Pool *> (*)(weir::Matrix &, char const *,
-                                             weir::PoolOptions const &) noexcept;
+using PoolMaker = weir::Result<weir::Pool *> (*)(weir::Matrix &, char const *,
+                                                 weir::PoolOptions const &) noexcept;
 
-int open_pool(Maker maker, bool makes, weir_matrix *matrix, char const *name,
+int open_pool(PoolMaker maker, bool makes, weir_matrix *matrix, char const *name,
               weir_pool_options const *options, weir_pool **ret_pool) noexcept
 {
     if (matrix == nullptr || name == nullptr || ret_pool == nullptr)
@@ -577,7 +577,7 @@ WEIR_API int weir_pool_walk(struct weir_pool *pool, weir_slot_fn callback, void 
  */
 WEIR_API int weir_pool_stats(struct weir_pool *pool, struct weir_pool_info *ret_info) noexcept
 {
-    if (pool == nullptr || ret_info == nullptr || !info_size_ok(ret_info, kFirstInfo))
+    if (pool == nullptr || ret_info == nullptr || !info_size_ok(ret_info, kFirstPoolInfo))
         return -EINVAL;
     weir::PoolStats found{};
     if (auto const done = core(pool)->stats(found); !done.ok())

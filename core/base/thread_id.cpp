@@ -12,7 +12,8 @@ namespace weir {
 namespace {
 constexpr unsigned kWords = kThreadNumbers / 64;
 
-Mutex g_mutex; // protects what follows; a thread passes here when it begins and when it ends
+Mutex
+    g_numbers_mutex; // protects what follows; a thread passes here when it begins and when it ends
 uint64_t g_taken[kWords] = {};
 pthread_key_t g_key;
 bool g_has_key = false;
@@ -48,7 +49,7 @@ void at_thread_exit(void *) noexcept
         __atomic_compare_exchange_n(&entry, &seen, 0, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED);
     if (t_number_plus_one == 0)
         return;
-    Guard const guard(g_mutex);
+    Guard const guard(g_numbers_mutex);
     uint32_t const number = t_number_plus_one - 1;
     for (ThreadHook *hook = g_first_hook; hook != nullptr; hook = hook->next)
         hook->ended(hook->handle, number);
@@ -59,7 +60,7 @@ void at_thread_exit(void *) noexcept
 /// A fork child has one thread.
 void in_fork_child(void *) noexcept
 {
-    g_mutex.reset();
+    g_numbers_mutex.reset();
     for (uint64_t &word : g_taken)
         word = 0;
     for (uint64_t &entry : g_thread_cache)
@@ -85,7 +86,7 @@ uint32_t take_number() noexcept
 {
     if (!g_has_key)
         return kNoThreadNumber;
-    Guard const guard(g_mutex);
+    Guard const guard(g_numbers_mutex);
     uint32_t const number = take_lowest();
     if (number == kNoThreadNumber)
         return number;
@@ -105,7 +106,7 @@ uint64_t g_thread_cache[kThreadPlaces] = {};
 void register_thread_hook(ThreadHook &hook) noexcept
 {
     NoFork const whole;
-    Guard const guard(g_mutex);
+    Guard const guard(g_numbers_mutex);
     hook.next = g_first_hook;
     hook.previous = nullptr;
     if (g_first_hook != nullptr)
@@ -116,7 +117,7 @@ void register_thread_hook(ThreadHook &hook) noexcept
 void unregister_thread_hook(ThreadHook &hook) noexcept
 {
     NoFork const whole;
-    Guard const guard(g_mutex);
+    Guard const guard(g_numbers_mutex);
     if (hook.previous != nullptr)
         hook.previous->next = hook.next;
     else if (g_first_hook == &hook)

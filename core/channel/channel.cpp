@@ -8,7 +8,7 @@
 
 namespace weir {
 namespace {
-constexpr int kOpenTries = 100;
+constexpr int kAttachTries = 100;
 
 void heal_channel(Matrix &matrix, Ref ref, Owner dead) noexcept
 {
@@ -106,7 +106,7 @@ Result<Channel *> Channel::open(Matrix &matrix, char const *name,
     SpareHandle<Channel> spare;
     if (spare.handle == nullptr)
         return error(ENOMEM);
-    for (int i = 0; i < kOpenTries; ++i) {
+    for (int i = 0; i < kAttachTries; ++i) {
         auto const attached = attach_once(matrix, name, options, spare.handle);
         if (attached.ok() || attached.status().code != -ENOENT)
             return attached;

@@ -301,11 +301,11 @@ void Ring::collect(Spot spot, bool also_retained) noexcept
 /// After a post: what is not retained any more goes, a little at a time.
 void Ring::tidy(unsigned level) noexcept
 {
-    constexpr int kSteps = 2; // more than come in
+    constexpr int kMostSteps = 2; // more than come in
     if (options_.retain_count == 0 && options_.retain == 0)
         return;
     atomic<uint64_t> &hint = levels_[level].head;
-    for (int i = 0; i < kSteps; ++i) {
+    for (int i = 0; i < kMostSteps; ++i) {
         Spot const spot{level, hint.load(relaxed)}; // a hint
         CellWord const found = load(spot);
         bool const gone = behind(lap(spot.position), found.lap());

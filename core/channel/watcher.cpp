@@ -23,10 +23,10 @@ namespace {
 constexpr unsigned kMostWords = FUTEX_WAITV_MAX;
 /// Between looks when there are more, when the kernel (before 5.16) has no futex_waitv, or while a
 /// peer scribbles over a word to sleep on.
-constexpr Nanoseconds kPoll = 5 * kMillisecond;
+constexpr Nanoseconds kLook = 5 * kMillisecond;
 
-Mutex g_mutex; // protects all below but the two that are atomic
-Watch *g_first = nullptr;
+Mutex g_watch_mutex; // protects all below but the two that are atomic
+Watch *g_first_watch = nullptr;
 Matrix *g_healing = nullptr; ///< what the thread heals, without the lock
 bool g_running = false;
 pthread_t g_thread;
@@ -40,8 +40,8 @@ atomic<uint32_t> g_healed;
 
 void in_child(void *) noexcept
 {
-    g_mutex.reset();
-    g_first = nullptr; // the watches themselves are the parent's, by their epoch
+    g_watch_mutex.reset();
+    g_first_watch = nullptr; // the watches themselves are the parent's, by their epoch
     g_healing = nullptr;
     g_running = false;
     ++g_epoch;
@@ -74,13 +74,13 @@ struct Sleep {
     /// False: the time was up.
     bool wait() noexcept
     {
-        Nanoseconds const limit = all ? kSlice : kPoll;
+        Nanoseconds const limit = all ? kSlice : kLook;
         Nanoseconds const end = monotonic_now() + limit;
         timespec const at{end / kSecond, static_cast<long>(end % kSecond)};
         if (syscall(SYS_futex_waitv, words, count, 0, &at, CLOCK_MONOTONIC) >= 0)
             return true;
         if (errno == ENOSYS || errno == EPERM)
-            sleep_for(kPoll);
+            sleep_for(kLook);
         return errno == EAGAIN || errno == EINTR;
     }
 };
@@ -116,7 +116,7 @@ Matrix &matrix_of(Watch const &watch) noexcept { return watch.subscription->chan
 Matrix *next_to_heal(unsigned turn) noexcept
 {
     Matrix *found = nullptr;
-    for (Watch *at = g_first; at != nullptr; at = at->next) {
+    for (Watch *at = g_first_watch; at != nullptr; at = at->next) {
         if (found == nullptr && at->healed_in != turn)
             found = &matrix_of(*at);
         if (found == &matrix_of(*at))
@@ -129,9 +129,9 @@ Matrix *next_to_heal(unsigned turn) noexcept
 void heal_all(unsigned turn) noexcept
 {
     while ((g_healing = next_to_heal(turn)) != nullptr) {
-        g_mutex.unlock();
+        g_watch_mutex.unlock();
         g_healing->heal_dead(); // ours: only this thread writes it, but for a fork child's
-        g_mutex.lock();
+        g_watch_mutex.lock();
         g_healing = nullptr;
         g_healed.fetch_add(1, seq_cst); // pairs with await_heal()
         futex_wake_all(g_healed);
@@ -143,30 +143,30 @@ void await_heal(Matrix const *matrix) noexcept
 {
     while (g_healing == matrix) {
         uint32_t const seen = g_healed.load(seq_cst); // with the lock; pairs with heal_all()
-        g_mutex.unlock();
+        g_watch_mutex.unlock();
         futex_wait(g_healed, seen, kSlice);
-        g_mutex.lock();
+        g_watch_mutex.lock();
     }
 }
 
 void *run(void *) noexcept
 {
-    g_mutex.lock();
-    for (unsigned turn = 1; g_first != nullptr; ++turn) {
+    g_watch_mutex.lock();
+    for (unsigned turn = 1; g_first_watch != nullptr; ++turn) {
         Sleep sleep;
         sleep.add(g_control, g_control.load(seq_cst)); // before the looks; pairs with tell_thread()
-        for (Watch *at = g_first; at != nullptr; at = at->next)
+        for (Watch *at = g_first_watch; at != nullptr; at = at->next)
             look(*at, sleep);
-        g_mutex.unlock();
+        g_watch_mutex.unlock();
         // What is unmapped meanwhile makes the call fail, and unwatch() has counted.
         bool const woken = sleep.wait();
-        g_mutex.lock();
+        g_watch_mutex.lock();
         // Who should have woken us may be dead.
         if ((!woken && sleep.all) || turn % kVainWakes == 0)
             heal_all(turn);
     }
     g_running = false;
-    g_mutex.unlock();
+    g_watch_mutex.unlock();
     return nullptr;
 }
 
@@ -188,7 +188,7 @@ bool start_thread() noexcept
     return made;
 }
 
-Status prepare() noexcept
+Status prepare_thread() noexcept
 {
     if (!g_hooked) {
         g_hook.in_child = in_child;
@@ -204,7 +204,7 @@ Status prepare() noexcept
 
 Status watch(Watch &watch, int &ret_fd) noexcept
 {
-    Guard const guard(g_mutex);
+    Guard const guard(g_watch_mutex);
     if (watch.fd >= 0 && watch.epoch == g_epoch) {
         ret_fd = watch.fd;
         return kOk;
@@ -217,11 +217,11 @@ Status watch(Watch &watch, int &ret_fd) noexcept
     watch.epoch = g_epoch;
     watch.signalled = 0;
     watch.healed_in = 0;
-    watch.next = g_first;
-    g_first = &watch; // the thread ends when there is none
-    Status const ready = prepare();
+    watch.next = g_first_watch;
+    g_first_watch = &watch; // the thread ends when there is none
+    Status const ready = prepare_thread();
     if (!ready.ok()) {
-        g_first = watch.next;
+        g_first_watch = watch.next;
         watch = before;
         syscall(SYS_close, made);
         return ready;
@@ -237,8 +237,8 @@ void unwatch(Watch &watch) noexcept
 {
     if (watch.fd < 0)
         return;
-    Guard const guard(g_mutex);
-    for (Watch **at = &g_first; *at != nullptr; at = &(*at)->next)
+    Guard const guard(g_watch_mutex);
+    for (Watch **at = &g_first_watch; *at != nullptr; at = &(*at)->next)
         if (*at == &watch) {
             *at = watch.next;
             break;
@@ -253,7 +253,7 @@ void rearm(Watch &watch) noexcept
 {
     if (__atomic_load_n(&watch.signalled, __ATOMIC_ACQUIRE) == 0) // pairs with signal_ready()
         return;
-    Guard const guard(g_mutex); // the thread sets it and writes to the descriptor, or neither
+    Guard const guard(g_watch_mutex); // the thread sets it and writes to the descriptor, or neither
     uint64_t count;
     if (watch.epoch == g_epoch) // else it is the parent's too, who wants to find it readable
         syscall(SYS_read, watch.fd, &count, sizeof count);

@@ -8,7 +8,7 @@
 
 namespace weir {
 namespace {
-constexpr std::size_t kHugePage = 2 << 20;
+constexpr std::size_t kArenaPage = 2 << 20;
 
 void *map(std::size_t size) noexcept
 {
@@ -21,13 +21,13 @@ void *map(std::size_t size) noexcept
 /// where the kernel gives none, they are pages.
 void *map_huge(std::size_t size) noexcept
 {
-    auto *const room = static_cast<std::byte *>(map(size + kHugePage));
+    auto *const room = static_cast<std::byte *>(map(size + kArenaPage));
     if (room == nullptr)
         return map(size); // a limit on memory may have room for that
-    std::size_t const before = -reinterpret_cast<uintptr_t>(room) % kHugePage;
+    std::size_t const before = -reinterpret_cast<uintptr_t>(room) % kArenaPage;
     if (before != 0)
         munmap(room, before);
-    munmap(room + before + size, kHugePage - before);
+    munmap(room + before + size, kArenaPage - before);
     static_cast<void>(madvise(room + before, size, MADV_HUGEPAGE));
     return room + before;
 }
@@ -35,7 +35,7 @@ void *map_huge(std::size_t size) noexcept
 
 void *map_pages(std::size_t size) noexcept
 {
-    void *const pages = size % kHugePage == 0 ? map_huge(size) : map(size);
+    void *const pages = size % kArenaPage == 0 ? map_huge(size) : map(size);
     if (pages == nullptr)
         return nullptr;
     // A child that wrote into them would copy what the kernel reads; it must not have them at all.

@@ -3,10 +3,6 @@
 #include "core/flush/ring.hpp"
 
 namespace weir {
-namespace {
-RecordWords &words_at(std::byte *at) noexcept { return *reinterpret_cast<RecordWords *>(at); }
-} // namespace
-
 /// Writes as much of the source as the place takes. `abort`: what came before it was evicted, so
 /// all of it becomes ABORTED; it is zeros already.
 Status FlushRing::fill(Place const &place, Source &source, bool abort) noexcept

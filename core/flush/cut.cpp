@@ -8,10 +8,6 @@
 #include <cstring>
 
 namespace weir {
-namespace {
-RecordWords &words_at(std::byte *at) noexcept { return *reinterpret_cast<RecordWords *>(at); }
-} // namespace
-
 /// A batch slot is used again when what lay in it was written.
 bool FlushRing::has_free_slot() const noexcept
 {

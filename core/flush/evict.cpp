@@ -16,8 +16,6 @@ constexpr Nanoseconds kLongestPoll = kMillisecond;
 /// A process that was stopped must not count that as its writers' delay.
 constexpr Nanoseconds kMostCounted = 100 * kMillisecond;
 
-RecordWords &words_at(std::byte *at) noexcept { return *reinterpret_cast<RecordWords *>(at); }
-
 /// Where a header may be, or the payload of a writer that comes back at this moment: what it
 /// writes is no atomic, and does no harm, since such a word names its own place by accident only.
 #if defined(__SANITIZE_THREAD__)

@@ -81,7 +81,7 @@ bool ask_kernel(int fd, FoundByStatx &ret) noexcept
 constexpr uint32_t kLeast = 512;
 constexpr uint32_t kMost = 64 << 10;
 
-alignas(kPage) char g_zeros[kMost]; // never written
+alignas(kPage) char g_limit_zeros[kMost]; // never written
 
 /// The smallest power of two that a direct write is taken with; 0: none is.
 uint32_t probe(PosixFiles &files) noexcept
@@ -91,7 +91,7 @@ uint32_t probe(PosixFiles &files) noexcept
         return kPage; // nowhere to try: what nearly all need
     uint32_t found = 0;
     for (uint32_t size = kLeast; size <= kMost && found == 0; size *= 2)
-        if (sys::pwrite(*file, g_zeros, size, size) == static_cast<long>(size))
+        if (sys::pwrite(*file, g_limit_zeros, size, size) == static_cast<long>(size))
             found = size;
     sys::close(*file);
     return found;

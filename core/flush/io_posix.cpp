@@ -30,13 +30,13 @@ int sys::check_file_limit(uint64_t end) noexcept
 
 namespace {
 
-constexpr size_t kPiece = 1 << 20; // of zeros, and of what is read and written back
-constexpr int kChanges = 100;      // of a name, while we try to open or to make it
+constexpr size_t kFilePiece = 1 << 20; // of zeros, and of what is read and written back
+constexpr int kChanges = 100;          // of a name, while we try to open or to make it
 
 constexpr Status from(long code) noexcept { return Status{static_cast<int>(code)}; }
 
 /// Never written: reading them costs no memory but the page of zeros.
-alignas(kPage) char g_zeros[kPiece];
+alignas(kPage) char g_piece_of_zeros[kFilePiece];
 
 Status space_error(int code) noexcept
 {
@@ -46,12 +46,12 @@ Status space_error(int code) noexcept
 // ---- names
 
 /// The folder of a name and its last part. A name has one '/' at most.
-class Place {
+class FilePlace {
   public:
-    Place() noexcept = default;
-    Place(Place const &) = delete;
-    Place &operator=(Place const &) = delete;
-    ~Place()
+    FilePlace() noexcept = default;
+    FilePlace(FilePlace const &) = delete;
+    FilePlace &operator=(FilePlace const &) = delete;
+    ~FilePlace()
     {
         if (own_ >= 0)
             sys::close(own_);
@@ -130,7 +130,7 @@ int not_ours(int code) noexcept
     return strange ? -kCorrupt : code;
 }
 
-int open_old(Place const &place, unsigned flags) noexcept
+int open_old(FilePlace const &place, unsigned flags) noexcept
 {
     int const access = (flags & kOpenWrite) != 0 ? O_RDWR : O_RDONLY;
     // O_NONBLOCK: a pipe would hold us up before we see that it is one. Not longer: io_uring would
@@ -145,7 +145,7 @@ int open_old(Place const &place, unsigned flags) noexcept
 }
 
 /// open() obeyed the umask; `mode` says what is wanted.
-int open_new(Place const &place, uint32_t mode, bool btrfs) noexcept
+int open_new(FilePlace const &place, uint32_t mode, bool btrfs) noexcept
 {
     int const fd =
         sys::open_at(place.folder, place.last, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, mode & 0777);
@@ -157,7 +157,7 @@ int open_new(Place const &place, uint32_t mode, bool btrfs) noexcept
     return fd;
 }
 
-int open_any(Place const &place, unsigned flags, uint32_t mode, bool btrfs) noexcept
+int open_any(FilePlace const &place, unsigned flags, uint32_t mode, bool btrfs) noexcept
 {
     bool const create = (flags & kOpenCreate) != 0;
     if (create && (flags & kOpenExclusive) != 0)
@@ -173,7 +173,7 @@ int open_any(Place const &place, unsigned flags, uint32_t mode, bool btrfs) noex
     return -EEXIST;
 }
 
-Status make_folder(Place const &place, uint32_t mode) noexcept
+Status make_folder(FilePlace const &place, uint32_t mode) noexcept
 {
     unsigned const enter = (mode & 0444) >> 2; // who may read may also look for names
     long const made = sys::call(SYS_mkdirat, place.folder, place.last, (mode & 0777) | enter);
@@ -189,11 +189,11 @@ Status make_folder(Place const &place, uint32_t mode) noexcept
 
 /// Where a transfer that stopped after `done` bytes goes on: direct ones need an aligned place,
 /// and whatever block the file system has, a multiple of this is one.
-constexpr uint64_t kAnyBlock = 64 << 10;
+constexpr uint64_t kResumeBlock = 64 << 10;
 
 uint64_t resume_at(uint64_t offset, size_t done) noexcept
 {
-    uint64_t const aligned = round_down(offset + done, kAnyBlock);
+    uint64_t const aligned = round_down(offset + done, kResumeBlock);
     return aligned < offset ? offset : aligned;
 }
 
@@ -253,14 +253,14 @@ Result<size_t> read_all(int fd, char *data, size_t length, uint64_t offset) noex
 /// else writes to the file meanwhile: it is being prepared.
 Status write_again(int fd, uint64_t offset, uint64_t length) noexcept
 {
-    char *const piece = static_cast<char *>(allocate(kPiece + kPage));
+    char *const piece = static_cast<char *>(allocate(kFilePiece + kPage));
     if (piece == nullptr)
         return error(ENOMEM);
     auto const free_piece = Undo([piece] { deallocate(piece); });
     char *const data =
         reinterpret_cast<char *>(round_up(reinterpret_cast<uintptr_t>(piece), kPage));
     while (length != 0) {
-        size_t const now = length < kPiece ? length : kPiece;
+        size_t const now = length < kFilePiece ? length : kFilePiece;
         Result<size_t> const got = read_all(fd, data, now, offset);
         WEIR_TRY(got);
         std::memset(data + *got, 0, now - *got);
@@ -286,8 +286,8 @@ constexpr int kWriteZeroes = 0x80; // FALLOC_FL_WRITE_ZEROES, Linux 6.17
 Status write_zeros_by_hand(int fd, uint64_t offset, uint64_t length) noexcept
 {
     while (length != 0) {
-        size_t const now = length < kPiece ? length : kPiece;
-        WEIR_TRY(write_all(fd, g_zeros, now, offset));
+        size_t const now = length < kFilePiece ? length : kFilePiece;
+        WEIR_TRY(write_all(fd, g_piece_of_zeros, now, offset));
         offset += now;
         length -= now;
     }
@@ -303,7 +303,7 @@ struct PosixCalls {
     static Result<File> open(void *self, char const *name, unsigned flags, uint32_t mode)
     {
         PosixFiles const &files = of(self);
-        Place place;
+        FilePlace place;
         WEIR_TRY(place.find(files.folder_, name));
         if ((flags & kOpenFolder) != 0) {
             WEIR_TRY(make_folder(place, mode));
@@ -419,7 +419,7 @@ struct PosixCalls {
 
     static Status rename(void *self, char const *from_name, char const *to_name)
     {
-        Place source, target;
+        FilePlace source, target;
         WEIR_TRY(source.find(of(self).folder_, from_name));
         WEIR_TRY(target.find(of(self).folder_, to_name));
         return from(
@@ -428,7 +428,7 @@ struct PosixCalls {
 
     static Status unlink(void *self, char const *name)
     {
-        Place place;
+        FilePlace place;
         WEIR_TRY(place.find(of(self).folder_, name));
         return from(sys::call(SYS_unlinkat, place.folder, place.last, 0));
     }

@@ -30,8 +30,8 @@ DataOps const kUringOps = {};
 namespace {
 
 constexpr Nanoseconds kPatience = 5 * kSecond; // a disk that is slower is used without io_uring
-constexpr uint32_t kLargestBlock = 64 << 10;
-alignas(kPage) char g_zeros[kLargestBlock]; // never written
+constexpr uint32_t kProbeBlock = 64 << 10;
+alignas(kPage) char g_block_of_zeros[kProbeBlock]; // never written
 
 Status refuse(UringRefusal &refusal, char const *step, int code) noexcept
 {
@@ -71,8 +71,8 @@ Status try_ring(UringData &data, File scratch, uint32_t alignment, UringRefusal 
     WriteRequest request;
     request.file = scratch;
     request.durable = true;
-    request.length = alignment < kLargestBlock ? alignment : kLargestBlock;
-    request.data = g_zeros;
+    request.length = alignment < kProbeBlock ? alignment : kProbeBlock;
+    request.data = g_block_of_zeros;
     Status const submitted = data.submit(&request);
     if (!submitted.ok())
         return refuse(refusal, "io_uring: submitting is refused", submitted.code);

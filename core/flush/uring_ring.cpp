@@ -18,7 +18,7 @@ uint64_t g_count;
 
 // user_data of what is no request: no address of one
 constexpr uint64_t kBell = 1;
-constexpr uint64_t kNobody = 2;
+constexpr uint64_t kNoRequest = 2;
 
 constexpr Nanoseconds kShortSleep = 10 * kMillisecond;
 } // namespace
@@ -237,7 +237,7 @@ Status UringData::submit(WriteRequest *request) noexcept
         return kOk;
     if (entry != nullptr) { // the kernel will see it with the next call: as nothing
         io_uring_prep_nop(entry);
-        entry->user_data = kNobody;
+        entry->user_data = kNoRequest;
     }
     by_pwrite_ = refused;
     finish(request, write_whole(*request));
@@ -283,7 +283,7 @@ void UringData::collect() noexcept
         io_uring_cqe_seen(&ring_, entry);
         if (whose == kBell)
             complete_bell(result);
-        else if (whose != kNobody)
+        else if (whose != kNoRequest)
             complete(reinterpret_cast<WriteRequest *>(whose), result);
     }
 }

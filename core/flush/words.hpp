@@ -6,6 +6,7 @@
 #include "core/base/bits.hpp"
 #include "core/flush/format.hpp"
 
+#include <cstddef>
 #include <cstdint>
 
 namespace weir {
@@ -78,6 +79,11 @@ struct RecordWords {
     atomic<uint64_t> word1;
 };
 static_assert(sizeof(RecordWords) == sizeof(RecordHeader));
+
+inline RecordWords &words_at(std::byte *at) noexcept
+{
+    return *reinterpret_cast<RecordWords *>(at);
+}
 
 /// RESERVED: 24 bits count the unit's bytes in 16s, and a buffer has at most 2^20 of these. Here
 /// and not in word 0: who evicts takes size and state at once, and word 0 becomes {crc, length}

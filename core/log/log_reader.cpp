@@ -11,8 +11,8 @@
 namespace weir {
 namespace {
 /// Without a page to sleep on; and the longest sleep on one, because a writer may have died.
-constexpr Nanoseconds kPoll = 5 * kMillisecond;
-constexpr Nanoseconds kSlice = kSecond;
+constexpr Nanoseconds kRecordPoll = 5 * kMillisecond;
+constexpr Nanoseconds kRecordSlice = kSecond;
 } // namespace
 
 Status LogReader::open(char const *folder, Lsn from, unsigned flags, LogReader *&ret) noexcept
@@ -116,10 +116,10 @@ void LogReader::sleep_on_page(uint32_t seen, Nanoseconds left) noexcept
 {
     LivePage *const page = live_.page();
     if (page == nullptr || !live_.writable())
-        return sleep_for(smaller(left, kPoll));
+        return sleep_for(smaller(left, kRecordPoll));
     page->sleepers.fetch_add(1, seq_cst); // before futex_wait() looks at `wake`; pairs with [W] in
                                           // Live::wake()
-    futex_wait(page->wake, seen, smaller(left, kSlice));
+    futex_wait(page->wake, seen, smaller(left, kRecordSlice));
     page->sleepers.fetch_sub(1, relaxed); // a hint
 }
 

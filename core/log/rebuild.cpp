@@ -25,13 +25,13 @@ Status read_header(Io const &io, Lsn base, SegmentHeader &ret) noexcept
 }
 
 /// The first whole header says what the log is; the others must say the same.
-struct Found {
+struct FoundHeader {
     SegmentHeader header{};
     bool any = false;
     uint64_t highest_epoch = 0;
 };
 
-Status find_headers(Io const &io, Found &ret) noexcept
+Status find_headers(Io const &io, FoundHeader &ret) noexcept
 {
     SegmentList bases;
     WEIR_TRY(bases.read(io, LogGeometry{1, 1})); // positions: the segments' size is not known yet
@@ -75,7 +75,7 @@ void open_minded(SegmentHeader const &header, Superblock &ret) noexcept
 
 Status rebuild_superblock(Io const &io, Superblock &ret, LogReport &report) noexcept
 {
-    Found found;
+    FoundHeader found;
     WEIR_TRY(find_headers(io, found));
     open_minded(found.header, ret);
     LogGeometry const geometry = geometry_of(ret);

@@ -9,7 +9,7 @@ namespace weir {
 namespace {
 /// Steps of a CAS loop on one word: each failure is another's success, but a scribbling peer
 /// could go on for ever.
-constexpr int kTries = 1 << 20;
+constexpr int kBlockTries = 1 << 20;
 } // namespace
 
 WEIR_HOT unsigned Matrix::sector_of(uint64_t offset) const noexcept
@@ -75,7 +75,7 @@ Result<Place> Matrix::find(Ref ref) noexcept
 /// Changes a block's word by `step(word, ret_next)`, which may refuse with a status.
 template <class Step> Status Matrix::change_block(Ref ref, Step step) noexcept
 {
-    for (int i = 0; i < kTries; ++i) {
+    for (int i = 0; i < kBlockTries; ++i) {
         auto const found = find(ref);
         WEIR_TRY(found);
         BlockWord word = found->word;
@@ -130,7 +130,7 @@ Status Matrix::free_shared(Ref ref) noexcept
 {
     WEIR_TRY(enter());
     Caller const self = caller();
-    for (int i = 0; i < kTries; ++i) {
+    for (int i = 0; i < kBlockTries; ++i) {
         Place found;
         if (!WEIR_LIKELY(find_quickly(ref, found, relaxed))) {
             if (int const code = find_here(ref, found); code != 0)

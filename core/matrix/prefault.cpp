@@ -7,7 +7,7 @@
 namespace weir {
 namespace {
 /// Between two calls of the progress function.
-constexpr uint64_t kPiece = uint64_t{16} << 20;
+constexpr uint64_t kPrefaultPiece = uint64_t{16} << 20;
 } // namespace
 
 /// Makes a sector that long, if the capacity allows; others may grow it meanwhile.
@@ -79,7 +79,7 @@ Status Matrix::prefault(uint64_t bytes, ProgressFn progress, void *userdata) noe
     uint64_t done = 0;
     for (unsigned i = 0; i < kSectors; ++i) {
         Sector const &sector = sectors_[i];
-        auto const step = static_cast<Granule>(kPiece >> sector.granule_shift());
+        auto const step = static_cast<Granule>(kPrefaultPiece >> sector.granule_shift());
         Granule to = 0;
         for (Granule from = 0; from < target[i]; from = to) {
             WEIR_TRY(grow_to(i, smaller(target[i], from + step)));

@@ -42,7 +42,7 @@
 
 namespace weir {
 namespace {
-constexpr int kTries = 1 << 20; // as in block.cpp
+constexpr int kResizeTries = 1 << 20; // as in block.cpp
 
 Status may_resize(BlockWord word, Owner me) noexcept
 {
@@ -139,7 +139,7 @@ Status Matrix::resize(Ref ref, uint64_t size) noexcept
         return error(EINVAL);
     Caller const self = caller();
     Window window(self);
-    for (int i = 0; i < kTries; ++i) {
+    for (int i = 0; i < kResizeTries; ++i) {
         auto const found = find(ref);
         WEIR_TRY(found);
         BlockWord word = found->word;
@@ -222,7 +222,7 @@ Status Matrix::take_place_of(Ref old, Allocation const &moved) noexcept
 {
     Caller const self = caller();
     Window window(self);
-    for (int i = 0; i < kTries; ++i) {
+    for (int i = 0; i < kResizeTries; ++i) {
         auto const found = find(old);
         WEIR_TRY(found);
         BlockWord word = found->word;

@@ -26,10 +26,10 @@ namespace weir {
 namespace {
 /// The longest sleep before a look for dead participants; and before the next look at somebody who
 /// is stopped.
-constexpr Nanoseconds kSlice = kSecond;
+constexpr Nanoseconds kMemorySlice = kSecond;
 constexpr Nanoseconds kBusySlice = 10 * kMillisecond;
 /// While a peer scribbles over the word.
-constexpr Nanoseconds kBlindSlice = kMillisecond;
+constexpr Nanoseconds kBlindMemorySlice = kMillisecond;
 
 /// What may be otherwise when somebody has freed something.
 bool is_shortage(Status status) noexcept
@@ -68,9 +68,9 @@ WEIR_COLD Status Matrix::alloc_waiting(AllocRequest const &request, Allocation &
         if (left == 0)
             return error(ETIMEDOUT);
         if (announced)
-            waiting.sleep(seen, smaller(left, done.code == -EBUSY ? kBusySlice : kSlice));
+            waiting.sleep(seen, smaller(left, done.code == -EBUSY ? kBusySlice : kMemorySlice));
         else
-            sleep_for(smaller(left, kBlindSlice));
+            sleep_for(smaller(left, kBlindMemorySlice));
     }
 }
 

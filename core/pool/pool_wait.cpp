@@ -9,15 +9,15 @@
 namespace weir {
 namespace {
 /// The longest sleep before a look for dead participants.
-constexpr Nanoseconds kSlice = 250 * kMillisecond;
+constexpr Nanoseconds kSlotSlice = 250 * kMillisecond;
 #ifdef WEIR_EXPLORE
-constexpr int kSpins = 2;
+constexpr int kSlotSpins = 2;
 #else
-constexpr int kSpins = 100;
+constexpr int kSlotSpins = 100;
 #endif
 constexpr int kClaims = 1000; ///< hints that may be stale before we look at the words
 constexpr int kLooks = 100;   ///< times that somebody may release a slot which then is gone again
-constexpr int kTries = 1000;
+constexpr int kWakeTries = 1000;
 
 /// What may pass if one waits.
 bool may_pass(Status status) noexcept
@@ -61,7 +61,7 @@ WEIR_COLD Status Pool::acquire_properly(Nanoseconds timeout, Taken &ret) noexcep
     if (!may_pass(done) || timeout == 0)
         return zeroed(done);
     Deadline const deadline(timeout);
-    for (int i = 0; i < kSpins && !deadline.passed(); ++i) {
+    for (int i = 0; i < kSlotSpins && !deadline.passed(); ++i) {
         spin_pause();
         if (done = attempt(false, ret); !may_pass(done))
             return zeroed(done);
@@ -78,7 +78,7 @@ WEIR_COLD Status Pool::acquire_properly(Nanoseconds timeout, Taken &ret) noexcep
         Nanoseconds const left = deadline.left();
         if (left == 0)
             return error(ETIMEDOUT);
-        gate.sleep(seen, smaller(left, kSlice));
+        gate.sleep(seen, smaller(left, kSlotSlice));
     }
 }
 
@@ -86,7 +86,7 @@ WEIR_COLD Status Pool::acquire_properly(Nanoseconds timeout, Taken &ret) noexcep
 Status Pool::attempt(bool thorough, Taken &ret) noexcept
 {
     WEIR_TRY(enter());
-    for (int i = 0; i < kTries; ++i) {
+    for (int i = 0; i < kWakeTries; ++i) {
         if (take_quickly(ret) || look_everywhere(ret))
             return kOk;
         unsigned const known = slots_.extents();

@@ -7,7 +7,7 @@
 namespace weir {
 namespace {
 /// How often somebody else may change a slot under us before we go on to the next one.
-constexpr int kTries = 16;
+constexpr int kSeizeTries = 16;
 } // namespace
 
 // ---- memory
@@ -142,7 +142,7 @@ bool Slots::give_back(uint32_t index, PoolWord found) noexcept
 /// A word of 0: it is a user's.
 PoolWord Slots::seize(uint32_t index, Owner me) noexcept
 {
-    for (int i = 0; i < kTries; ++i) {
+    for (int i = 0; i < kSeizeTries; ++i) {
         // [A] seq_cst: after the bit in the gate; pairs with give_back() and Pool::keep()
         PoolWord found{word(index).load(seq_cst)};
         if (!found.is(PoolState::free) && !found.is(PoolState::cached))

@@ -331,7 +331,8 @@ def check_subproject(tap, there, folder):
     tap.equal("\n".join(made), "", "a subproject brings its library alone")
 
     # neither optimized nor with debug information: what is proved is that it can be built
-    built = run(there.meson, "setup", "--buildtype=plain", folder, folder / "out", env=bare)
+    built = run(there.meson, "setup", "--buildtype=plain", "-Dunity=subprojects", folder,
+                folder / "out", env=bare)
     if built.returncode == 0:
         built = run("ninja", "-C", folder / "out", JOBS, "consumer", env=bare)
     check_run(tap, there, "Meson with weir as a subproject", built, folder / "out/consumer",
