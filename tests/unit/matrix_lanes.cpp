@@ -405,13 +405,23 @@ Test(matrix_lanes, a_fork_child_has_nothing_of_its_parents_lanes)
 Test(matrix_lanes, a_fork_while_other_threads_work)
 {
     Handle const matrix = make_matrix(with_lanes(8 * kMiB, 40));
+    constexpr unsigned kThreads = 3;
     std::atomic<bool> done{false};
+    std::atomic<unsigned> with_lane{0};
     std::vector<std::thread> threads;
-    for (int i = 0; i < 3; ++i)
+    for (unsigned i = 0; i < kThreads; ++i)
         threads.emplace_back([&, i] {
+            auto const work = [&] { free_block(*matrix, alloc(*matrix, 64 + 64 * i).ref); };
+            work();
+            with_lane.fetch_add(1);
             while (!done.load())
-                free_block(*matrix, alloc(*matrix, 64 + 64 * static_cast<uint64_t>(i)).ref);
+                work();
         });
+#if defined(__SANITIZE_ADDRESS__)
+    // A fork child waits for its allocator if another thread is inside, and lanes come from there.
+    while (with_lane.load() < kThreads)
+        sched_yield();
+#endif
     for (int round = 0; round < 20; ++round) {
         int const child = in_child([&] {
             std::vector<Ref> refs;
