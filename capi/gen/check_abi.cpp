@@ -19,11 +19,11 @@ struct Fact {
     Location at; ///< in the released snapshot; unset for a fact of the sources
 };
 
-using Facts = std::map<std::string, Fact>; ///< by "kind name"
+using FactsByName = std::map<std::string, Fact>; ///< by "kind name"
 
-Facts parse_facts(std::vector<std::string> const &lines, std::string const &file)
+FactsByName parse_facts(std::vector<std::string> const &lines, std::string const &file)
 {
-    Facts facts;
+    FactsByName facts;
     Location at = {file, 0};
     for (std::string const &line : lines) {
         ++at.line;
@@ -121,8 +121,8 @@ class AbiCheck {
     void changed(Fact const &before, Fact const &after)
     {
         fail(before, "released",
-             before.kind + " " + quoted(before.name) + " was " + quoted(before.rest) + " in " +
-                 released_.version + " and is " + quoted(after.rest));
+             before.kind + " " + in_quotes(before.name) + " was " + in_quotes(before.rest) +
+                 " in " + released_.version + " and is " + in_quotes(after.rest));
     }
 
     void known(std::string const &key, Fact const &before)
@@ -138,7 +138,7 @@ class AbiCheck {
             return;
         if (!value_of(before, "since").empty() && without_since(before) == without_since(after))
             return fail(before, "since",
-                        quoted(before.name) + " says '@since " + value_of(after, "since") +
+                        in_quotes(before.name) + " says '@since " + value_of(after, "since") +
                             "', but was released in " + value_of(before, "since"));
         if (before.kind == "contract")
             contract(before, after);
@@ -154,7 +154,8 @@ class AbiCheck {
         bool const own = before.kind != "contract" && !is_obsolete_now(before);
         if (own)
             fail(before, "released",
-                 before.kind + " " + quoted(before.name) + " of " + released_.version + " is gone");
+                 before.kind + " " + in_quotes(before.name) + " of " + released_.version +
+                     " is gone");
     }
 
     static std::string type_of(Fact const &fact)
@@ -232,7 +233,7 @@ class AbiCheck {
                 continue;
             if (!minor || !changelog_names(before.name, code))
                 fail(before, "released",
-                     "error " + quoted(code) + " of " + quoted(before.name) +
+                     "error " + in_quotes(code) + " of " + in_quotes(before.name) +
                          " is new: only in a minor release, with a line in CHANGELOG.md");
         }
     }
@@ -282,12 +283,12 @@ class AbiCheck {
             reused(after);
         if (after.kind == "field" && !behind_released(after))
             return fail(after, "released",
-                        "field " + quoted(after.name) + " is not behind what " + released_.version +
-                            " had");
+                        "field " + in_quotes(after.name) + " is not behind what " +
+                            released_.version + " had");
         std::string const since = since_of(after);
         if (!obsolete && !version_less(released_.version, since))
             fail(after, "since",
-                 quoted(after.name) + " says '@since " + since + "', but is not in " +
+                 in_quotes(after.name) + " says '@since " + since + "', but is not in " +
                      released_.version);
     }
 
@@ -326,7 +327,7 @@ class AbiCheck {
                               before.name.find('.') != std::string::npos;
             if (same && after.name.find("_OBSOLETE_") == std::string::npos)
                 fail(after, after.kind == "enum" ? "enum-value" : "flag-value",
-                     quoted(after.name) + " has the value that " + quoted(before.name) +
+                     in_quotes(after.name) + " has the value that " + in_quotes(before.name) +
                          " had in " + released_.version);
         }
     }
@@ -345,8 +346,8 @@ class AbiCheck {
     Snapshot const &released_;
     std::string const &changelog_;
     Diagnostics &diagnostics_;
-    Facts const old_;
-    Facts const new_;
+    FactsByName const old_;
+    FactsByName const new_;
 };
 
 } // namespace
@@ -356,7 +357,7 @@ void check_abi(Model const &model, std::vector<Snapshot> const &released,
 {
     std::string const soname = "libweir.so." + model.current().soversion;
     for (auto snapshot = released.rbegin(); snapshot != released.rend(); ++snapshot) {
-        Facts const facts = parse_facts(lines_of(snapshot->text), "");
+        FactsByName const facts = parse_facts(lines_of(snapshot->text), "");
         auto const found = facts.find("soname");
         if (found != facts.end() && found->second.name == soname)
             return AbiCheck(model, *snapshot, changelog, diagnostics).all();

@@ -46,16 +46,16 @@ class Classes {
         if (klass == "library" && role != "static")
             wrong = "'library' has only static functions";
         else if (klass != "library" && !handle)
-            wrong = "class " + quoted(klass) + " is neither a handle nor 'library'";
+            wrong = "class " + in_quotes(klass) + " is neither a handle nor 'library'";
         else if (role == "ctor" && !makes_handle(item))
-            wrong =
-                "constructor " + quoted(item.name) + " has no owned 'struct " + klass + " **ret_…'";
+            wrong = "constructor " + in_quotes(item.name) + " has no owned 'struct " + klass +
+                    " **ret_…'";
         else if ((role == "method" || role == "iter") && !takes_handle(item))
-            wrong = quoted(item.name) + " does not take 'struct " + klass + " *' first";
+            wrong = in_quotes(item.name) + " does not take 'struct " + klass + " *' first";
         else if (role == "ref" && !(takes_handle(item) && is_handle(item.result, klass)))
-            wrong = quoted(item.name) + " does not take and return 'struct " + klass + " *'";
+            wrong = in_quotes(item.name) + " does not take and return 'struct " + klass + " *'";
         else if (role == "iter" && !iterates(item))
-            wrong = quoted(item.name) + " takes no callback and fills no array";
+            wrong = in_quotes(item.name) + " takes no callback and fills no array";
         if (!wrong.empty())
             fail(item.doc.klass.at, "class-shape", wrong);
     }
@@ -105,7 +105,7 @@ class Classes {
                            is_handle(end.result, handle.name) && end.doc.returns.value == "handle";
         if (!shape)
             fail(end.at, "handle-dtor",
-                 "destructor " + quoted(end.name) + " does not take a nullable 'struct " +
+                 "destructor " + in_quotes(end.name) + " does not take a nullable 'struct " +
                      handle.name + " *' and return it as NULL");
     }
 

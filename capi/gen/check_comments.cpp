@@ -24,7 +24,8 @@ class Comments {
         for (ErrorDoc const &error : item.doc.errors)
             if (error.text.empty())
                 fail(error.at, "text-empty",
-                     "error " + quoted(error.code) + " of " + quoted(item.name) + " has no text");
+                     "error " + in_quotes(error.code) + " of " + in_quotes(item.name) +
+                         " has no text");
         for (SkipDoc const &skip : item.doc.skips)
             if (skip.reason.empty())
                 fail(skip.at, "skip-reason", "'@skip " + skip.language + "' has no reason");
@@ -42,7 +43,7 @@ class Comments {
     void misplaced(Tag const &tag, char const *name, bool allowed)
     {
         if (tag.given() && !allowed)
-            fail(tag.at, "tag-unknown", quoted(name) + " may not stand here");
+            fail(tag.at, "tag-unknown", in_quotes(name) + " may not stand here");
     }
 
     void function_tags(Doc const &doc, bool allowed)
@@ -73,7 +74,7 @@ class Comments {
     void required(Item const &item, Tag const &tag, char const *name)
     {
         if (!tag.given())
-            fail(item.doc.at, "tag-missing", describe(item) + " has no " + quoted(name));
+            fail(item.doc.at, "tag-missing", describe(item) + " has no " + in_quotes(name));
     }
 
     void required_tags(Item const &item)
@@ -113,7 +114,8 @@ class Comments {
         if (item.kind != ItemKind::function && item.kind != ItemKind::callback)
             return;
         for (Parameter const &param : item.params) {
-            std::string const what = "parameter " + quoted(param.name) + " of " + quoted(item.name);
+            std::string const what =
+                "parameter " + in_quotes(param.name) + " of " + in_quotes(item.name);
             if (param.doc.at.line == 0)
                 fail(param.at, "tag-missing", what + " has no '@param'");
             else if (param.doc.text.empty())
@@ -122,7 +124,7 @@ class Comments {
         for (ParamDoc const &doc : item.doc.params)
             if (find_param(item, doc.name) == nullptr)
                 fail(doc.at, "tag-unknown",
-                     "'@param' names " + quoted(doc.name) + ", which " + quoted(item.name) +
+                     "'@param' names " + in_quotes(doc.name) + ", which " + in_quotes(item.name) +
                          " does not have");
     }
 
@@ -133,7 +135,7 @@ class Comments {
             return;
         if (context_.index.find(tag.argument, ItemKind::function) == nullptr)
             fail(tag.at, "deprecated-use",
-                 "replacement " + quoted(tag.argument + "()") + " does not exist");
+                 "replacement " + in_quotes(tag.argument + "()") + " does not exist");
         if (version_less(minor_of(context_.model.current().version), tag.value))
             fail(tag.at, "deprecated-use",
                  "'@deprecated " + tag.value + "' is newer than the project");
@@ -141,7 +143,7 @@ class Comments {
 
     void member(Item const &item, Member const &member)
     {
-        std::string const what = quoted(member.name) + " of " + quoted(item.name);
+        std::string const what = in_quotes(member.name) + " of " + in_quotes(item.name);
         if (!member.doc.given())
             return fail(member.at, "doc-missing", what + " has no comment");
         if (member.doc.brief.empty())
@@ -155,7 +157,7 @@ class Comments {
         if (member.doc.since.given())
             not_newer(member.doc.since, what);
         if (member.doc.since.given() && version_less(member.since, item.doc.since.value))
-            fail(member.doc.since.at, "since", what + " is older than " + quoted(item.name));
+            fail(member.doc.since.at, "since", what + " is older than " + in_quotes(item.name));
     }
 
     LintContext const &context_;

@@ -8,7 +8,7 @@ std::string describe(Item const &item)
 {
     static char const *const kKinds[] = {"handle",   "enum", "flags",    "struct",
                                          "callback", "id",   "constant", "function"};
-    return std::string(kKinds[static_cast<int>(item.kind)]) + " " + quoted(item.name);
+    return std::string(kKinds[static_cast<int>(item.kind)]) + " " + in_quotes(item.name);
 }
 
 void check_declarations(Model const &model, Diagnostics &diagnostics)

@@ -46,11 +46,12 @@ class Functions {
                    item.result.pointers.size() == 1 && !item.result.is_const;
         if (!fits)
             fail(item.doc.returns.at, "return-shape",
-                 quoted(item.name) + " says '@return " + kind + "' but returns " + quoted(type));
+                 in_quotes(item.name) + " says '@return " + kind + "' but returns " +
+                     in_quotes(type));
         std::string const &role = item.doc.klass.argument;
         if (kind == "handle" && role != "ref" && role != "dtor")
             fail(item.doc.returns.at, "return-shape",
-                 quoted(item.name) + " returns a handle but is neither ref nor dtor");
+                 in_quotes(item.name) + " returns a handle but is neither ref nor dtor");
         pointer_result(item);
     }
 
@@ -60,20 +61,20 @@ class Functions {
         bool const pointer = !item.result.pointers.empty();
         if (doc.returns.value == "value" && pointer && !has_word(doc.return_words, "borrowed"))
             fail(doc.returns.at, "pointer-kind",
-                 "result of " + quoted(item.name) + " is a pointer but not 'borrowed(of=…)'");
+                 "result of " + in_quotes(item.name) + " is a pointer but not 'borrowed(of=…)'");
         for (Word const &word : doc.return_words) {
             if (!pointer)
                 fail(doc.returns.at, "pointer-kind",
-                     "result of " + quoted(item.name) + " is no pointer but says " +
-                         quoted(spell(word)));
+                     "result of " + in_quotes(item.name) + " is no pointer but says " +
+                         in_quotes(spell(word)));
             else if (word.name == "borrowed" && find_param(item, word.value) == nullptr)
                 fail(doc.returns.at, "pointer-kind",
-                     quoted(spell(word)) + " of the result of " + quoted(item.name) +
+                     in_quotes(spell(word)) + " of the result of " + in_quotes(item.name) +
                          " names no parameter");
             else if (word.key == "len" && find_param(item, word.value) == nullptr &&
                      index_.find(word.value, ItemKind::function) == nullptr)
                 fail(doc.returns.at, "length-pair",
-                     quoted(spell(word)) + " of the result of " + quoted(item.name) +
+                     in_quotes(spell(word)) + " of the result of " + in_quotes(item.name) +
                          " names nothing that is a length");
         }
     }
@@ -106,24 +107,24 @@ class Functions {
         Doc const &doc = item.doc;
         if (doc.errors_tag.given() && doc.returns.given() && !can_fail(item))
             fail(doc.errors_tag.at, "errors-closed",
-                 quoted(item.name) + " cannot fail but lists errors");
+                 in_quotes(item.name) + " cannot fail but lists errors");
         bool invalid = false;
         std::string last;
         for (ErrorDoc const &error : doc.errors) {
             if (!is_code(error.code))
-                fail(error.at, "errors-closed", "unknown code " + quoted(error.code));
+                fail(error.at, "errors-closed", "unknown code " + in_quotes(error.code));
             else if (error.code == last)
-                fail(error.at, "errors-closed", "code " + quoted(error.code) + " is repeated");
+                fail(error.at, "errors-closed", "code " + in_quotes(error.code) + " is repeated");
             else if (error.code < last)
                 fail(error.at, "errors-closed",
-                     "code " + quoted(error.code) + " stands behind " + quoted(last) +
+                     "code " + in_quotes(error.code) + " stands behind " + in_quotes(last) +
                          ", codes are sorted");
             invalid = invalid || error.code == "-EINVAL";
             last = error.code;
         }
         if (doc.errors_tag.given() && can_fail(item) && !invalid && needs_pointer(item))
             fail(doc.errors_tag.at, "errors-closed",
-                 quoted(item.name) + " requires a pointer but does not list '-EINVAL'");
+                 in_quotes(item.name) + " requires a pointer but does not list '-EINVAL'");
     }
 
     // -- blocks --------------------------------------------------------------------------------
@@ -161,10 +162,10 @@ class Functions {
         Item const *one = index_.find(single, ItemKind::function);
         if (one == nullptr)
             return fail(item.at, "batch-shape",
-                        quoted(item.name) + " exists without " + quoted(single));
+                        in_quotes(item.name) + " exists without " + in_quotes(single));
         if (codes(item) != codes(*one))
             fail(item.doc.at, "batch-shape",
-                 quoted(item.name) + " lists other errors than " + quoted(single));
+                 in_quotes(item.name) + " lists other errors than " + in_quotes(single));
         Parameter const *count = find_param(item, "count");
         bool arrays = count != nullptr && spell(count->type) == "size_t";
         for (Parameter const &param : item.params) {
@@ -173,7 +174,7 @@ class Functions {
         }
         if (!arrays)
             fail(item.at, "batch-shape",
-                 quoted(item.name) + " has no 'size_t count' that all its arrays share");
+                 in_quotes(item.name) + " has no 'size_t count' that all its arrays share");
     }
 
     static std::set<std::string> codes(Item const &item)

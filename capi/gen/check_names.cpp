@@ -50,7 +50,7 @@ class Names {
                std::string const &what)
     {
         if (!starts_with(name, prefix) || (name == prefix && !prefix.empty()))
-            fail(at, "name-prefix", what + " does not begin with " + quoted(prefix));
+            fail(at, "name-prefix", what + " does not begin with " + in_quotes(prefix));
         else if (name.find_first_not_of(kLower) != std::string::npos)
             fail(at, "name-prefix", what + " is not lower case");
     }
@@ -58,11 +58,11 @@ class Names {
     void upper(Location const &at, std::string const &name)
     {
         if (!starts_with(name, "WEIR_") || name == "WEIR_")
-            fail(at, "name-prefix", "constant " + quoted(name) + " does not begin with 'WEIR_'");
+            fail(at, "name-prefix", "constant " + in_quotes(name) + " does not begin with 'WEIR_'");
         else if (name.find_first_not_of(kUpper) != std::string::npos)
-            fail(at, "name-prefix", "constant " + quoted(name) + " is not upper case");
+            fail(at, "name-prefix", "constant " + in_quotes(name) + " is not upper case");
         if (!constants_.insert(name).second)
-            fail(at, "name-prefix", quoted(name) + " is declared twice");
+            fail(at, "name-prefix", in_quotes(name) + " is declared twice");
     }
 
     /// A struct and a function may share a name; a struct and a typedef may not (in C++).
@@ -71,7 +71,7 @@ class Names {
         bool const function = item.kind == ItemKind::function;
         std::set<std::string> &names = function ? functions_ : types_;
         if (item.kind != ItemKind::constant && !names.insert(item.name).second)
-            fail(item.at, "name-prefix", quoted(item.name) + " is declared twice");
+            fail(item.at, "name-prefix", in_quotes(item.name) + " is declared twice");
     }
 
     /// Taking and giving a reference become clone and close: their names are never printed.
@@ -84,8 +84,8 @@ class Names {
         auto const first = methods_.emplace(full, item.name);
         if (!first.second && first.first->second != item.name)
             fail(item.at, "name-prefix",
-                 quoted(item.name) + " and " + quoted(first.first->second) + " are both " +
-                     quoted(item.method) + " of " + quoted(item.doc.klass.value));
+                 in_quotes(item.name) + " and " + in_quotes(first.first->second) + " are both " +
+                     in_quotes(item.method) + " of " + in_quotes(item.doc.klass.value));
     }
 
     void keyword(Location const &at, std::string const &name, std::string const &what)
@@ -93,14 +93,15 @@ class Names {
         std::string const language = keyword_language(name);
         if (!language.empty())
             fail(at, "name-keyword",
-                 what + " is called " + quoted(name) + ", a keyword of " + language);
+                 what + " is called " + in_quotes(name) + ", a keyword of " + language);
     }
 
     void params(Item const &item)
     {
         std::set<std::string> names;
         for (Parameter const &param : item.params) {
-            std::string const what = "parameter " + quoted(param.name) + " of " + quoted(item.name);
+            std::string const what =
+                "parameter " + in_quotes(param.name) + " of " + in_quotes(item.name);
             lower(param.at, param.name, "", what);
             keyword(param.at, plain_name(param.name), what);
             if (!names.insert(param.name).second)
@@ -116,7 +117,8 @@ class Names {
                 upper(member.at, member.name);
                 continue;
             }
-            std::string const what = "field " + quoted(member.name) + " of " + quoted(item.name);
+            std::string const what =
+                "field " + in_quotes(member.name) + " of " + in_quotes(item.name);
             lower(member.at, member.name, "", what);
             keyword(member.at, member.name, what);
             if (!names.insert(member.name).second)

@@ -43,7 +43,7 @@ class Params {
 
     std::string name(Parameter const &param) const
     {
-        return "parameter " + quoted(param.name) + " of " + quoted(item_->name);
+        return "parameter " + in_quotes(param.name) + " of " + in_quotes(item_->name);
     }
 
     Location place(Parameter const &param) const
@@ -83,7 +83,7 @@ class Params {
         for (Word const &given : param_->doc.words) {
             bool const allowed = is_pointer() || given.name == "consumed";
             if (!allowed)
-                fail("pointer-kind", name() + " is no pointer but says " + quoted(given.name));
+                fail("pointer-kind", name() + " is no pointer but says " + in_quotes(given.name));
         }
         if (word("utf8") && param_->type.base != "char")
             fail("pointer-kind", name() + " says 'utf8' but is no 'char *'");
@@ -154,7 +154,7 @@ class Params {
     {
         for (Word const &given : param_->doc.words)
             if (given.key == "len" && !is_length(given.value))
-                fail("length-pair", quoted("len=" + given.value) + " of " + name() +
+                fail("length-pair", in_quotes("len=" + given.value) + " of " + name() +
                                         " names nothing that is a length");
     }
 
@@ -234,7 +234,7 @@ class Params {
                 continue;
             if (callback == nullptr || classify(callback->type) != TypeClass::callback)
                 fail("callback-shape",
-                     quoted(spell(*given)) + " of " + name() + " names no callback");
+                     in_quotes(spell(*given)) + " of " + name() + " names no callback");
         }
     }
 

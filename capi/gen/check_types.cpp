@@ -37,11 +37,12 @@ class Types {
     void signature(Item const &item)
     {
         if (item.result.base == "bool")
-            fail(item.at, "abi-type", "result of " + quoted(item.name) + " is 'bool'");
+            fail(item.at, "abi-type", "result of " + in_quotes(item.name) + " is 'bool'");
         else if (item.result.base != "void" || !item.result.pointers.empty())
-            type(item.at, item.result, "result of " + quoted(item.name));
+            type(item.at, item.result, "result of " + in_quotes(item.name));
         for (Parameter const &param : item.params) {
-            std::string const what = "parameter " + quoted(param.name) + " of " + quoted(item.name);
+            std::string const what =
+                "parameter " + in_quotes(param.name) + " of " + in_quotes(item.name);
             if (param.type.base == "bool" && !param.type.pointers.empty())
                 fail(param.at, "abi-type", what + " points to 'bool'");
             else
@@ -54,7 +55,7 @@ class Types {
     {
         TypeClass const found = index_.classify(type);
         bool const value = type.pointers.empty();
-        std::string const name = quoted(spell(type));
+        std::string const name = in_quotes(spell(type));
         if (found == TypeClass::unknown)
             fail(at, "abi-type", "type " + name + " of " + what + " is outside the grammar");
         else if (value && (found == TypeClass::structure || found == TypeClass::handle))
@@ -73,7 +74,7 @@ class Types {
         Item const *used = index_.find_type(type);
         if (used != nullptr && index_.position(*used) > index_.position(*user_))
             fail(at, "abi-type",
-                 "type " + quoted(spell(type)) + " of " + what + " is declared later");
+                 "type " + in_quotes(spell(type)) + " of " + what + " is declared later");
     }
 
     // -- unit ----------------------------------------------------------------------------------
@@ -84,7 +85,7 @@ class Types {
         for (char const *suffix : {"_ms", "_us", "_sec", "timeout"})
             if (ends_with(name, suffix))
                 fail(at, "unit",
-                     what + " ends in " + quoted(suffix) + ", times are 'int64_t …_ns'");
+                     what + " ends in " + in_quotes(suffix) + ", times are 'int64_t …_ns'");
         if (ends_with(name, "_ns") && type.base != "int64_t")
             fail(at, "unit", what + " is a time but not 'int64_t'");
         if (index_.classify(type) == TypeClass::nothing)
@@ -99,7 +100,8 @@ class Types {
     void structure(Item const &item)
     {
         for (Member const &member : item.members) {
-            std::string const what = "field " + quoted(member.name) + " of " + quoted(item.name);
+            std::string const what =
+                "field " + in_quotes(member.name) + " of " + in_quotes(item.name);
             if (member.type.base == "bool")
                 fail(member.at, "abi-type", what + " is 'bool'");
             else
@@ -136,7 +138,7 @@ class Types {
                                  index_.classify(member.type) == TypeClass::callback;
             if (pointer)
                 fail(member.at, "struct-kind",
-                     "field " + quoted(member.name) + " of record " + quoted(item.name) +
+                     "field " + in_quotes(member.name) + " of record " + in_quotes(item.name) +
                          " is a pointer");
         }
         without_size(item);
@@ -153,11 +155,11 @@ class Types {
             Word const *const bytes = find_word(member.doc.words, "bytes");
             if (bytes == nullptr || !is_length(item, bytes->value))
                 fail(member.at, "struct-kind",
-                     "field " + quoted(member.name) + " of part " + quoted(item.name) +
+                     "field " + in_quotes(member.name) + " of part " + in_quotes(item.name) +
                          " is not 'bytes(len=…)' of a field that is a 'size_t'");
         }
         if (pointers == 0)
-            fail(item.at, "struct-kind", "part " + quoted(item.name) + " points to nothing");
+            fail(item.at, "struct-kind", "part " + in_quotes(item.name) + " points to nothing");
         without_size(item);
     }
 
@@ -174,7 +176,7 @@ class Types {
     {
         if (item.members[0].name == "size")
             fail(item.members[0].at, "struct-kind",
-                 item.doc.kind.value + " " + quoted(item.name) + " begins with 'size'");
+                 item.doc.kind.value + " " + in_quotes(item.name) + " begins with 'size'");
     }
 
     static std::string bytes(std::uint64_t count)
@@ -188,13 +190,13 @@ class Types {
         for (Member const &member : item.members) {
             if (member.offset != end)
                 fail(member.at, "struct-padding",
-                     bytes(member.offset - end) + " of padding before " + quoted(member.name) +
-                         " in " + quoted(item.name));
+                     bytes(member.offset - end) + " of padding before " + in_quotes(member.name) +
+                         " in " + in_quotes(item.name));
             end = member.offset + member.size;
         }
         if (item.size != end)
             fail(item.at, "struct-padding",
-                 bytes(item.size - end) + " of padding at the end of " + quoted(item.name));
+                 bytes(item.size - end) + " of padding at the end of " + in_quotes(item.name));
     }
 
     // -- callbacks -----------------------------------------------------------------------------

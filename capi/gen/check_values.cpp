@@ -25,14 +25,14 @@ class Values {
         std::map<std::string, std::string> seen;
         for (Member const &member : item.members) {
             if (!member.has_value) {
-                fail(member.at, quoted(member.name) + " has no value");
+                fail(member.at, in_quotes(member.name) + " has no value");
                 continue;
             }
             range(item, member);
             auto const first = seen.emplace(decimal(member.value), member.name);
             if (!first.second)
-                fail(member.at,
-                     quoted(member.name) + " repeats the value of " + quoted(first.first->second));
+                fail(member.at, in_quotes(member.name) + " repeats the value of " +
+                                    in_quotes(first.first->second));
         }
     }
 
@@ -47,14 +47,14 @@ class Values {
         std::uint64_t const value = member.value.magnitude;
         if (item.kind == ItemKind::enumeration) {
             if (member.value.negative || value > kLargestEnum)
-                fail(member.at, quoted(member.name) + " = " + decimal(member.value) +
+                fail(member.at, in_quotes(member.name) + " = " + decimal(member.value) +
                                     " is outside 0..2147483647");
             return;
         }
         if (member.value.negative || value == 0 || (value & (value - 1)) != 0)
-            fail(member.at, quoted(member.name) + " is not exactly one bit");
+            fail(member.at, in_quotes(member.name) + " is not exactly one bit");
         else if (item.storage == "uint32_t" && value >> 32 != 0)
-            fail(member.at, quoted(member.name) + " does not fit 'uint32_t'");
+            fail(member.at, in_quotes(member.name) + " does not fit 'uint32_t'");
     }
 
     void constant(Item const &item)
@@ -66,11 +66,11 @@ class Values {
         rule_ = "abi-type";
         auto const bits = kBits.find(item.storage);
         if (bits == kBits.end())
-            return fail(item.at, "type " + quoted(item.storage) + " of " + describe(item) +
+            return fail(item.at, "type " + in_quotes(item.storage) + " of " + describe(item) +
                                      " is not of fixed width");
         bool const negative = item.value.negative && item.storage[0] == 'u';
         if (negative || (bits->second < 64 && item.value.magnitude >> bits->second != 0))
-            fail(item.at, describe(item) + " does not fit " + quoted(item.storage));
+            fail(item.at, describe(item) + " does not fit " + in_quotes(item.storage));
     }
 
     LintContext const &context_;

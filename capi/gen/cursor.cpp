@@ -45,7 +45,7 @@ bool Cursor::accept(std::string const &text)
 void Cursor::expect(std::string const &text)
 {
     if (!accept(text))
-        mismatch(quoted(text));
+        mismatch(in_quotes(text));
 }
 
 std::string Cursor::word(std::string const &what)
@@ -57,7 +57,7 @@ std::string Cursor::word(std::string const &what)
 
 void Cursor::mismatch(std::string const &expected) const
 {
-    std::string found = quoted(now().text);
+    std::string found = in_quotes(now().text);
     if (now().kind == TokenKind::end)
         found = "the end of the file";
     else if (now().kind == TokenKind::doc)
@@ -100,10 +100,10 @@ Type Cursor::type_of(std::vector<Token> const &words) const
         else if (type.pointers.empty())
             base.push_back(word.text);
         else
-            throw Mismatch("expected '*', 'const' or a name, found " + quoted(word.text));
+            throw Mismatch("expected '*', 'const' or a name, found " + in_quotes(word.text));
     }
     if (base.empty())
-        throw Mismatch("expected a type in front of " + quoted(now().text));
+        throw Mismatch("expected a type in front of " + in_quotes(now().text));
     type.base = join(base, " ");
     return type;
 }

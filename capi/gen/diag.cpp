@@ -51,6 +51,6 @@ std::string Diagnostics::text() const
     return out;
 }
 
-std::string quoted(std::string const &word) { return "'" + word + "'"; }
+std::string in_quotes(std::string const &word) { return "'" + word + "'"; }
 
 } // namespace weir::gen

@@ -38,6 +38,6 @@ class Diagnostics {
 };
 
 /// `word` in the quotes that every message uses.
-std::string quoted(std::string const &word);
+std::string in_quotes(std::string const &word);
 
 } // namespace weir::gen

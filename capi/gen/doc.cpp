@@ -125,12 +125,12 @@ class DocParser {
         };
         auto const reader = kReaders.find(block.name);
         if (reader == kReaders.end()) {
-            fail(block.tag.number, "tag-unknown", "unknown tag " + quoted(block.name));
+            fail(block.tag.number, "tag-unknown", "unknown tag " + in_quotes(block.name));
             return;
         }
         static std::set<std::string> const kRepeatable = {"@param", "@skip", "@note", "@source"};
         if (kRepeatable.count(block.name) == 0 && !seen_.insert(block.name).second) {
-            fail(block.tag.number, "tag-twice", quoted(block.name) + " is given twice");
+            fail(block.tag.number, "tag-twice", in_quotes(block.name) + " is given twice");
             return;
         }
         (this->*reader->second)(block);
@@ -146,7 +146,7 @@ class DocParser {
     void bad_value(DocBlock const &block, std::string const &expected)
     {
         fail(block.tag.number, "tag-unknown",
-             quoted(block.name) + " says " + quoted(joined(block.lines)) + ", expected " +
+             in_quotes(block.name) + " says " + in_quotes(joined(block.lines)) + ", expected " +
                  expected);
     }
 
@@ -199,7 +199,7 @@ class DocParser {
         for (ParamDoc const &other : doc_.params)
             if (other.name == param.name)
                 fail(block.tag.number, "tag-twice",
-                     "parameter " + quoted(param.name) + " is described twice");
+                     "parameter " + in_quotes(param.name) + " is described twice");
         doc_.params.push_back(param);
     }
 
@@ -274,7 +274,7 @@ class DocParser {
         doc_.since.value = joined(block.lines);
         if (!is_minor(doc_.since.value))
             fail(block.tag.number, "since",
-                 "'@since' says " + quoted(doc_.since.value) + ", expected M.N");
+                 "'@since' says " + in_quotes(doc_.since.value) + ", expected M.N");
     }
 
     void read_deprecated(DocBlock const &block)
@@ -285,7 +285,7 @@ class DocParser {
                            ends_with(words[2], "()");
         if (!whole) {
             fail(block.tag.number, "deprecated-use",
-                 "'@deprecated' says " + quoted(joined(block.lines)) +
+                 "'@deprecated' says " + in_quotes(joined(block.lines)) +
                      ", expected 'M.N use weir_x()'");
             return;
         }
@@ -323,7 +323,7 @@ class DocParser {
     {
         texts.push_back(joined(block.lines));
         if (texts.back().empty())
-            fail(block.tag.number, "text-empty", quoted(block.name) + " says nothing");
+            fail(block.tag.number, "text-empty", in_quotes(block.name) + " says nothing");
     }
 
     /// The heading is the first line; what follows is the section's text.
@@ -369,7 +369,8 @@ class DocParser {
         out.name = part.substr(0, open);
         auto const known = kKeys.find(out.name);
         if (known == kKeys.end()) {
-            fail(line, "tag-unknown", "unknown word " + quoted(part) + " in front of a semicolon");
+            fail(line, "tag-unknown",
+                 "unknown word " + in_quotes(part) + " in front of a semicolon");
             return Word();
         }
         if (open == part.size()) {
@@ -392,8 +393,8 @@ class DocParser {
     {
         std::string const name = part.substr(0, part.find('('));
         fail(line, "tag-unknown",
-             "word " + quoted(part) + " should be " +
-                 quoted(key.empty() ? name : name + "(" + key + "=…)"));
+             "word " + in_quotes(part) + " should be " +
+                 in_quotes(key.empty() ? name : name + "(" + key + "=…)"));
     }
 
     friend void weir::gen::parse_member_words(Doc &, Diagnostics &);

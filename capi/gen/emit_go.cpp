@@ -12,7 +12,7 @@
 namespace weir::gen {
 namespace {
 
-bool skipped(Item const &item) { return is_skipped(item, "go"); }
+bool go_skips(Item const &item) { return is_skipped(item, "go"); }
 
 std::string head(std::string const &preamble, std::string const &imports)
 {
@@ -43,7 +43,7 @@ class Go {
         out_ = head("#include <weir.h>\n", numbers);
         for (Section const &section : model_.sections)
             for (Item const &item : section.items)
-                if (!skipped(item))
+                if (!go_skips(item))
                     declare(item);
         return out_;
     }
@@ -52,7 +52,7 @@ class Go {
     {
         std::string shims, wrappers;
         for_each(model_, ItemKind::function, [&](Item const &item) {
-            if (skipped(item))
+            if (go_skips(item))
                 return;
             shims += needs_shim(item) ? shim(item) : "";
             wrappers += wrapper(item);

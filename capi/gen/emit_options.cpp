@@ -13,7 +13,7 @@
 namespace weir::gen {
 namespace {
 
-constexpr char const *kHead = R"(/*
+constexpr char const *kOptionsHead = R"(/*
  * Every function that takes an options or info struct, with a call that passes `data` as this
  * struct. All else is as empty as it may be: names are options_text, numbers 0, an int is -1
  * (no descriptor), pointers that may be NULL are.
@@ -176,9 +176,9 @@ class Thunk {
     bool possible_ = true;
 };
 
-class Options {
+class OptionsTable {
   public:
-    Options(Model const &model, std::vector<Snapshot> const &released)
+    OptionsTable(Model const &model, std::vector<Snapshot> const &released)
         : model_(model), released_(released), index_(model)
     {
     }
@@ -192,7 +192,7 @@ class Options {
         for_each(model_, ItemKind::function, [&](Item const &item) { function(item); });
         if (count_ == 0)
             cases_ = "    {NULL, NULL, NULL, NULL, 0, NULL, 0, NULL, NULL},\n";
-        return banner(CommentStyle::block) + kHead + tables_ + stubs_ + thunks_ +
+        return banner(CommentStyle::block) + kOptionsHead + tables_ + stubs_ + thunks_ +
                "const struct options_case options_cases[] = {\n" + cases_ +
                "};\n\nconst size_t options_count = " + std::to_string(count_) + ";\n";
     }
@@ -270,7 +270,7 @@ class Options {
 
 std::string emit_options(Model const &model, std::vector<Snapshot> const &released)
 {
-    return Options(model, released).all();
+    return OptionsTable(model, released).all();
 }
 
 } // namespace weir::gen

@@ -10,7 +10,7 @@
 namespace weir::gen {
 namespace {
 
-constexpr char const *kHead = R"(/*
+constexpr char const *kProbeHead = R"(/*
  * Prints the layout lines of the ABI snapshot as the compiler sees weir.h, and a line that begins
  * with "wrong" for every initialiser that is not a zeroed struct with its size.
  */
@@ -44,7 +44,7 @@ class Probe {
                 lines(item);
         std::sort(lines_.begin(), lines_.end(),
                   [](Line const &a, Line const &b) { return a.fact < b.fact; });
-        std::string out = banner(CommentStyle::block) + kHead + "int main(void)\n{\n";
+        std::string out = banner(CommentStyle::block) + kProbeHead + "int main(void)\n{\n";
         for (Line const &line : lines_)
             out += line.code;
         return out + "    return 0;\n}\n";

@@ -14,12 +14,12 @@
 namespace weir::gen {
 namespace {
 
-constexpr std::size_t kWidth = 100;
+constexpr std::size_t kPythonWidth = 100;
 constexpr char const *kFolder = "bindings/python/weir/";
 
 std::string quoted_text(std::string const &text) { return string_literal(text); }
 
-bool skipped(Item const &item) { return is_skipped(item, "python"); }
+bool python_skips(Item const &item) { return is_skipped(item, "python"); }
 
 /// A call with its arguments, broken where it does not fit.
 std::string call(std::string const &head, std::vector<std::string> arguments,
@@ -31,7 +31,7 @@ std::string call(std::string const &head, std::vector<std::string> arguments,
         return head + tail + "\n";
     arguments.back() += tail;
     arguments.front() = head + arguments.front();
-    return wrap_words("", "    ", arguments, kWidth);
+    return wrap_words("", "    ", arguments, kPythonWidth);
 }
 
 class Python {
@@ -43,7 +43,7 @@ class Python {
         head();
         for (Section const &section : model_.sections)
             for (Item const &item : section.items)
-                if (!skipped(item))
+                if (!python_skips(item))
                     declare(item);
         sizes();
         for (std::size_t at; (at = out_.find("\n\n\n\n")) != std::string::npos;)
@@ -59,7 +59,7 @@ class Python {
             "VERSION: str\nVERSION_NUMBER: int\nABI_HASH: int\nSONAME: str\n";
         for (Section const &section : model_.sections)
             for (Item const &item : section.items)
-                if (!skipped(item))
+                if (!python_skips(item))
                     stub(item);
         return out_;
     }
@@ -304,7 +304,7 @@ class Python {
     {
         out_ += "\n_check_sizes({\n";
         for_each(model_, ItemKind::structure, [&](Item const &item) {
-            if (!skipped(item))
+            if (!python_skips(item))
                 out_ += "    " + camel(item.name) + ": " + std::to_string(item.size) + ",\n";
         });
         out_ += "})\n";

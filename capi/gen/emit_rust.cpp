@@ -12,16 +12,16 @@
 namespace weir::gen {
 namespace {
 
-constexpr std::size_t kWidth = 100;
+constexpr std::size_t kRustWidth = 100;
 
-bool skipped(Item const &item) { return is_skipped(item, "rust"); }
+bool rust_skips(Item const &item) { return is_skipped(item, "rust"); }
 
 std::string doc_lines(std::string const &indent, std::string const &text)
 {
-    return wrap(indent + "/// ", indent + "/// ", text, kWidth);
+    return wrap(indent + "/// ", indent + "/// ", text, kRustWidth);
 }
 
-std::string hexadecimal(std::uint64_t value)
+std::string rust_hexadecimal(std::uint64_t value)
 {
     char text[32];
     std::snprintf(text, sizeof text, "0x%llx", static_cast<unsigned long long>(value));
@@ -42,10 +42,10 @@ class Rust {
                "#[allow(unused_imports)]\nuse std::os::raw::{c_char, c_int, c_void};\n\n"
                "/// The release that these declarations were made from.\n"
                "pub const VERSION_NUMBER: u32 = " +
-               hexadecimal(version_number(release.version)) +
+               rust_hexadecimal(version_number(release.version)) +
                ";\n/// What `weir_abi_hash(VERSION_NUMBER)` says if the library fits them.\n"
                "pub const ABI_HASH: u64 = " +
-               hexadecimal(snapshot_hash(emit_snapshot(model_))) + ";\n";
+               rust_hexadecimal(snapshot_hash(emit_snapshot(model_))) + ";\n";
         types();
         out_ += "\nextern \"C\" {\n";
         for_each(model_, ItemKind::function, [&](Item const &item) { function(item); });
@@ -68,7 +68,7 @@ class Rust {
                "    // SAFETY: has no preconditions.\n"
                "    assert_eq!(unsafe { weir_abi_hash(VERSION_NUMBER) }, ABI_HASH);\n}\n";
         for_each(model_, ItemKind::structure, [&](Item const &item) {
-            if (!skipped(item))
+            if (!rust_skips(item))
                 layout_of(item);
         });
         return out_;
@@ -81,7 +81,7 @@ class Rust {
                "#[allow(unused_imports)]\nuse std::time::Duration;\nuse weir_sys as sys;\n";
         for (Section const &section : model_.sections)
             for (Item const &item : section.items)
-                if (!skipped(item))
+                if (!rust_skips(item))
                     safe_item(item);
         return out_;
     }
@@ -114,7 +114,7 @@ class Rust {
     {
         for (Section const &section : model_.sections)
             for (Item const &item : section.items)
-                if (!skipped(item) && item.kind != ItemKind::function)
+                if (!rust_skips(item) && item.kind != ItemKind::function)
                     declare(item);
     }
 
@@ -190,7 +190,7 @@ class Rust {
         for (Parameter const &param : item.params)
             words.push_back(param.name + ": " + type(param.type));
         std::string const line = head + join(words, ", ") + tail;
-        if (line.size() <= kWidth)
+        if (line.size() <= kRustWidth)
             return line + "\n";
         std::string const indent(head.find_first_not_of(' '), ' ');
         std::string out = head + "\n";
@@ -201,7 +201,7 @@ class Rust {
 
     void function(Item const &item)
     {
-        if (skipped(item))
+        if (rust_skips(item))
             return;
         out_ += doc_lines("    ", item.doc.brief);
         if (item.doc.deprecated.given())

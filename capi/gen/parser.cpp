@@ -97,14 +97,15 @@ class Parser : Cursor {
             for (char const *text : {"WEIR_API", "WEIR_HANDLE", "WEIR_ENUM", "WEIR_FLAGS",
                                      "WEIR_STRUCT", "WEIR_CALLBACK"})
                 if (directive.text.find(text) != std::string::npos)
-                    fail(directive.line, "unannotated", quoted(text) + " in a preprocessor line");
+                    fail(directive.line, "unannotated",
+                         in_quotes(text) + " in a preprocessor line");
     }
 
     /// Looks at one token of something that is no item.
     void watch(Token const &token)
     {
         if (token.kind == TokenKind::word && is_annotation(token.text))
-            fail(token.line, "unannotated", quoted(token.text) + " stands where no item may be");
+            fail(token.line, "unannotated", in_quotes(token.text) + " stands where no item may be");
         if (token.kind == TokenKind::word && token.text == "extern" &&
             ahead(1).kind == TokenKind::string)
             fail(token.line, "unannotated", "'extern \"C\"' instead of WEIR_API");
@@ -151,10 +152,10 @@ class Parser : Cursor {
             if (!value && parens == 0 && now().kind == TokenKind::word &&
                 starts_with(now().text, "weir_") && ahead(1).text == "(")
                 fail(now().line, "unannotated",
-                     "function " + quoted(now().text) + " without WEIR_API");
+                     "function " + in_quotes(now().text) + " without WEIR_API");
             if (!value && starts_with(now().text, "WEIR_") && ahead(1).text == "=")
                 fail(now().line, "unannotated",
-                     "constant " + quoted(now().text) + " that does not begin with 'constexpr'");
+                     "constant " + in_quotes(now().text) + " that does not begin with 'constexpr'");
             parens += is("(") ? 1 : is(")") ? -1 : 0;
             bool const stray = is("}");
             bool const done = stray || (is(";") && parens <= 0);
@@ -252,7 +253,8 @@ class Parser : Cursor {
             expect(",");
             item.storage = word("'uint32_t' or 'uint64_t'");
             if (item.storage != "uint32_t" && item.storage != "uint64_t")
-                throw Mismatch("expected 'uint32_t' or 'uint64_t', found " + quoted(item.storage));
+                throw Mismatch("expected 'uint32_t' or 'uint64_t', found " +
+                               in_quotes(item.storage));
         }
         expect(")");
         if (keyword == "WEIR_HANDLE") {

@@ -36,13 +36,13 @@ std::string problem(std::vector<std::string> const &words)
     if (words.size() != 4)
         return "expected version, date, map node and soversion";
     if (!is_version(words[0]))
-        return "version " + quoted(words[0]) + " is not M.N.P";
+        return "version " + in_quotes(words[0]) + " is not M.N.P";
     if (words[1] != "unreleased" && !is_date(words[1]))
-        return "date " + quoted(words[1]) + " is neither YYYY-MM-DD nor 'unreleased'";
+        return "date " + in_quotes(words[1]) + " is neither YYYY-MM-DD nor 'unreleased'";
     if (words[2] != "WEIR_" + minor_of(words[0]))
-        return "node " + quoted(words[2]) + " is not 'WEIR_" + minor_of(words[0]) + "'";
+        return "node " + in_quotes(words[2]) + " is not 'WEIR_" + minor_of(words[0]) + "'";
     if (words[3].find_first_not_of("0123456789") != std::string::npos)
-        return "soversion " + quoted(words[3]) + " is not a number";
+        return "soversion " + in_quotes(words[3]) + " is not a number";
     return "";
 }
 
@@ -63,7 +63,7 @@ std::vector<Release> parse_releases(std::string const &file, std::string const &
         if (!wrong.empty())
             diagnostics.error(at, "grammar", wrong);
         else if (!releases.empty() && !version_less(releases.back().version, words[0]))
-            diagnostics.error(at, "grammar", "version " + quoted(words[0]) + " is out of order");
+            diagnostics.error(at, "grammar", "version " + in_quotes(words[0]) + " is out of order");
         else if (!releases.empty() && releases.back().date == "unreleased")
             diagnostics.error(at, "grammar", "only the last line may be 'unreleased'");
         else
