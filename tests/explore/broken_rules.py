@@ -105,6 +105,8 @@ def check(rule, options):
         raise Failure(f"the explorer itself failed ({done.returncode}): {done.stderr[-500:]}")
     count = re.search(r"(\d+) schedules", lines[0])
     what = lines[1].strip()
+    if "something is not restored" in what:
+        raise Failure(f"{rule['scenario']} is not the same twice: {what}")
     if not re.search(rule.get("sees", ""), what):
         raise Failure(f"{rule['scenario']} fails for another reason: {what}")
     if not options.keep:

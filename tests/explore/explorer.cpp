@@ -58,7 +58,7 @@ int pick_from_path(Options const &options)
         S.path.push_back({S.steps, 0, static_cast<uint8_t>(options.count), 0});
     Choice &choice = S.path[S.depth];
     if (choice.step != S.steps || choice.count != options.count) {
-        fail("the same choices lead to another schedule: something is not restored");
+        fail(kNotRepeated);
         return 0;
     }
     choice.action = options.action[choice.taken];

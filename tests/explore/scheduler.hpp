@@ -59,6 +59,10 @@ constexpr char kDie = 'x';
 constexpr char kStop = 's';
 constexpr char kSpinOn = 'z';
 
+/// A failure of the explorer or of a scenario, not of the core.
+constexpr char kNotRepeated[] =
+    "the same choices lead to another schedule: something is not restored";
+
 /// Up to one option per fibre, and go on, die, stop. The first is the obvious one.
 struct Options {
     char action[kMaxFibres + 4];
@@ -76,7 +80,7 @@ struct Area {
 };
 
 /// A part of an area that has to be restored.
-struct Piece {
+struct ToRestore {
     char *at;
     char const *copy;
     std::size_t size;
@@ -117,8 +121,8 @@ struct Scheduler {
     // the image
     char *image = nullptr;
     std::size_t image_size = 0;
-    std::vector<Area> areas;   ///< it, and what is kept besides
-    std::vector<Piece> pieces; ///< what of them may have changed
+    std::vector<Area> areas;       ///< it, and what is kept besides
+    std::vector<ToRestore> pieces; ///< what of them may have changed
     std::vector<Touch> touch, frozen;
     std::vector<uint8_t> watched;
 

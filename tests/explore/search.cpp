@@ -27,7 +27,7 @@ bool learnt_something()
 
 void restore_memory()
 {
-    for (Piece const &piece : S.pieces)
+    for (ToRestore const &piece : S.pieces)
         std::memcpy(piece.at, piece.copy, piece.size);
 }
 
@@ -90,6 +90,8 @@ void run_one()
     restore_memory();
     S.scenario->run();
     S.running = kNoFibre;
+    if (S.mode == Mode::depth_first && !S.failed && S.depth != S.path.size())
+        fail(kNotRepeated); // it ended before the choice that was to be taken anew
 }
 
 std::string seed_text()
