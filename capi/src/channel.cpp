@@ -15,15 +15,7 @@ namespace {
 using namespace weir::capi;
 
 constexpr size_t kFirstChannelOptions = sizeof(weir_channel_options);
-constexpr size_t kFirstPost = sizeof(weir_post_options);
 constexpr size_t kFirstChannelInfo = sizeof(weir_channel_info);
-
-int read_post(weir_post_options const *options, weir_post_options &into) noexcept
-{
-    if (int const code = read_options(options, kFirstPost, into); code < 0)
-        return code;
-    return into.reserved0 != 0 ? -EINVAL : 0;
-}
 
 using ChannelMaker = weir::Result<weir::Channel *> (*)(weir::Matrix &, char const *,
                                                        weir::ChannelOptions const &) noexcept;

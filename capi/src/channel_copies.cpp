@@ -14,8 +14,6 @@
 namespace {
 using namespace weir::capi;
 
-constexpr size_t kFirstCopiesPost = sizeof(weir_post_options);
-
 /// One message of a batch.
 struct Source {
     void const *bytes;
@@ -104,10 +102,8 @@ WEIR_API int weir_channel_post_copies(struct weir_channel *channel, const void *
     if (channel == nullptr || data == nullptr || count > INT_MAX)
         return -EINVAL;
     weir_post_options given;
-    if (int const code = read_options(options, kFirstCopiesPost, given); code < 0)
+    if (int const code = read_post(options, given); code < 0)
         return code;
-    if (given.reserved0 != 0)
-        return -EINVAL;
     auto const *next = static_cast<unsigned char const *>(data);
     for (size_t i = 0; i < count; ++i, next += stride) {
         Source const from{next, lengths == nullptr ? stride : lengths[i],

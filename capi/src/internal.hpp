@@ -42,6 +42,17 @@ template <class T> int read_options(T const *from, size_t first_size, T &into) n
     return 0;
 }
 
+// Sizes in the first release of what more than one file reads.
+inline constexpr size_t kFirstPost = sizeof(weir_post_options);
+inline constexpr size_t kFirstLogOptions = sizeof(weir_log_options);
+
+inline int read_post(weir_post_options const *options, weir_post_options &into) noexcept
+{
+    if (int const code = read_options(options, kFirstPost, into); code < 0)
+        return code;
+    return into.reserved0 != 0 ? -EINVAL : 0;
+}
+
 /// Whether a caller's info struct has a size that can be filled.
 template <class T> bool info_size_ok(T const *info, size_t first_size) noexcept
 {

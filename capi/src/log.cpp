@@ -11,7 +11,6 @@
 namespace {
 using namespace weir::capi;
 
-constexpr size_t kFirstLogOptions = sizeof(weir_log_options);
 constexpr size_t kFirstLogInfo = sizeof(weir_log_info);
 
 static_assert(sizeof(weir_log_part) == sizeof(weir::Part));

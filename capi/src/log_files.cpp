@@ -10,7 +10,6 @@
 
 namespace {
 using namespace weir::capi;
-constexpr size_t kFirstRepairOptions = sizeof(weir_log_options);
 constexpr size_t kFirstReport = sizeof(weir_log_report);
 } // namespace
 
@@ -177,7 +176,7 @@ WEIR_API int weir_log_repair(const char *folder, const char *target,
     if (folder == nullptr || (ret_report != nullptr && !info_size_ok(ret_report, kFirstReport)))
         return -EINVAL;
     weir_log_options given;
-    if (int const code = read_options(options, kFirstRepairOptions, given); code < 0)
+    if (int const code = read_options(options, kFirstLogOptions, given); code < 0)
         return code;
     weir::LogOptions converted;
     if (int const code = to_core(given, converted); code < 0)

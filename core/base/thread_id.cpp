@@ -12,8 +12,8 @@ namespace weir {
 namespace {
 constexpr unsigned kWords = kThreadNumbers / 64;
 
-Mutex
-    g_numbers_mutex; // protects what follows; a thread passes here when it begins and when it ends
+/// Protects what follows; a thread passes here when it begins and when it ends.
+Mutex g_numbers_mutex;
 uint64_t g_taken[kWords] = {};
 pthread_key_t g_key;
 bool g_has_key = false;

@@ -23,7 +23,7 @@ namespace {
 constexpr unsigned kMostWords = FUTEX_WAITV_MAX;
 /// Between looks when there are more, when the kernel (before 5.16) has no futex_waitv, or while a
 /// peer scribbles over a word to sleep on.
-constexpr Nanoseconds kLook = 5 * kMillisecond;
+constexpr Nanoseconds kLookAgain = 5 * kMillisecond;
 
 Mutex g_watch_mutex; // protects all below but the two that are atomic
 Watch *g_first_watch = nullptr;
@@ -74,13 +74,13 @@ struct Sleep {
     /// False: the time was up.
     bool wait() noexcept
     {
-        Nanoseconds const limit = all ? kSlice : kLook;
+        Nanoseconds const limit = all ? kSlice : kLookAgain;
         Nanoseconds const end = monotonic_now() + limit;
         timespec const at{end / kSecond, static_cast<long>(end % kSecond)};
         if (syscall(SYS_futex_waitv, words, count, 0, &at, CLOCK_MONOTONIC) >= 0)
             return true;
         if (errno == ENOSYS || errno == EPERM)
-            sleep_for(kLook);
+            sleep_for(kLookAgain);
         return errno == EAGAIN || errno == EINTR;
     }
 };

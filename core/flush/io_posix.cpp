@@ -187,16 +187,6 @@ Status make_folder(FilePlace const &place, uint32_t mode) noexcept
 
 // ---- transfers
 
-/// Where a transfer that stopped after `done` bytes goes on: direct ones need an aligned place,
-/// and whatever block the file system has, a multiple of this is one.
-constexpr uint64_t kResumeBlock = 64 << 10;
-
-uint64_t resume_at(uint64_t offset, size_t done) noexcept
-{
-    uint64_t const aligned = round_down(offset + done, kResumeBlock);
-    return aligned < offset ? offset : aligned;
-}
-
 constexpr int kShort = 1000; // transfers of less than was asked for, in one call
 constexpr int kStuck = 10;   // of them without a step forward
 
@@ -213,7 +203,7 @@ Status write_all(int fd, char const *data, size_t length, uint64_t offset) noexc
         size_t const reached = from_byte + static_cast<size_t>(done);
         if (reached >= length)
             return kOk;
-        size_t const next = resume_at(offset, reached) - offset;
+        size_t const next = sys::rest_begins(offset, reached);
         stuck = next > from_byte ? 0 : stuck + 1;
         from_byte = next;
     }
@@ -242,7 +232,7 @@ Result<size_t> read_all(int fd, char *data, size_t length, uint64_t offset) noex
         Result<uint64_t> const end = size_of(fd); // a short one is the end, or an interruption
         if (!end.ok() || done == 0 || offset + reached >= *end)
             return end.ok() ? Result<size_t>(reached) : Result<size_t>(end.status());
-        from_byte = resume_at(offset, reached) - offset;
+        from_byte = sys::rest_begins(offset, reached);
     }
     return reached;
 }

@@ -40,16 +40,6 @@ long write_some(WriteRequest const &request, uint64_t from, bool &lacks_dsync) n
     return -EAGAIN;
 }
 
-/// Whatever block the file system has, a multiple of this is one.
-constexpr uint64_t kAnyBlock = 64 << 10;
-
-/// Where a write of which `done` bytes are there goes on, counted in the request.
-uint64_t rest_begins(WriteRequest const &request, uint64_t done) noexcept
-{
-    uint64_t const aligned = round_down(request.offset + done, kAnyBlock);
-    return aligned < request.offset ? 0 : aligned - request.offset;
-}
-
 int write_from(WriteRequest const &request, uint64_t from, bool may_be_short) noexcept
 {
     if (int const refused = sys::check_file_limit(request.offset + request.length); refused != 0)
@@ -59,7 +49,7 @@ int write_from(WriteRequest const &request, uint64_t from, bool may_be_short) no
     if (done >= 0 && from + static_cast<uint64_t>(done) < request.length) {
         if (!may_be_short)
             return -EIO;
-        from = rest_begins(request, from + static_cast<uint64_t>(done));
+        from = sys::rest_begins(request.offset, from + static_cast<uint64_t>(done));
         done = write_some(request, from, lacks_dsync);
         if (done >= 0 && from + static_cast<uint64_t>(done) < request.length)
             return -EIO;
@@ -74,7 +64,7 @@ int write_whole(WriteRequest const &request) noexcept { return write_from(reques
 
 int write_rest(WriteRequest const &request, uint32_t done) noexcept
 {
-    return write_from(request, rest_begins(request, done), false);
+    return write_from(request, sys::rest_begins(request.offset, done), false);
 }
 
 int flush_file(File file) noexcept { return sys::fdatasync(file); }

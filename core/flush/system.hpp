@@ -4,6 +4,7 @@
 // hand. Each answers what the kernel says: a count or -errno. EINTR is repeated here.
 #pragma once
 
+#include "core/base/bits.hpp"
 #include "core/base/descriptor.hpp"
 
 #include <fcntl.h>
@@ -73,5 +74,14 @@ inline int fsync(int fd) noexcept { return static_cast<int>(call(SYS_fsync, fd))
 /// -EFBIG if a write up to `end` would pass RLIMIT_FSIZE: the kernel would send SIGXFSZ, also for a
 /// file that is that long already, and its default is to kill the process.
 int check_file_limit(uint64_t end) noexcept;
+
+/// Where a transfer to or from `offset` on that stopped after `done` bytes goes on, counted from there:
+/// direct ones need an aligned place, and whatever block the file system has, a multiple of this is one.
+inline uint64_t rest_begins(uint64_t offset, uint64_t done) noexcept
+{
+    constexpr uint64_t kAnyBlock = 64 << 10;
+    uint64_t const aligned = round_down(offset + done, kAnyBlock);
+    return aligned < offset ? 0 : aligned - offset;
+}
 
 } // namespace weir::sys

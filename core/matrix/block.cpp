@@ -6,12 +6,6 @@
 #include "core/matrix/sector_hot.hpp"
 
 namespace weir {
-namespace {
-/// Steps of a CAS loop on one word: each failure is another's success, but a scribbling peer
-/// could go on for ever.
-constexpr int kBlockTries = 1 << 20;
-} // namespace
-
 WEIR_HOT unsigned Matrix::sector_of(uint64_t offset) const noexcept
 {
     unsigned index = 0;
@@ -75,7 +69,7 @@ Result<Place> Matrix::find(Ref ref) noexcept
 /// Changes a block's word by `step(word, ret_next)`, which may refuse with a status.
 template <class Step> Status Matrix::change_block(Ref ref, Step step) noexcept
 {
-    for (int i = 0; i < kBlockTries; ++i) {
+    for (int i = 0; i < kWordTries; ++i) {
         auto const found = find(ref);
         WEIR_TRY(found);
         BlockWord word = found->word;
@@ -130,7 +124,7 @@ Status Matrix::free_shared(Ref ref) noexcept
 {
     WEIR_TRY(enter());
     Caller const self = caller();
-    for (int i = 0; i < kBlockTries; ++i) {
+    for (int i = 0; i < kWordTries; ++i) {
         Place found;
         if (!WEIR_LIKELY(find_quickly(ref, found, relaxed))) {
             if (int const code = find_here(ref, found); code != 0)

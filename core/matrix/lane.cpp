@@ -25,8 +25,8 @@ unsigned index_in(Lane const &lane, Magazine const &magazine) noexcept
 /// Blocks of this length whose words stand in one cache line.
 unsigned heads_in_line(Granules length) noexcept
 {
-    constexpr auto kWords = static_cast<unsigned>(kCacheLine / sizeof(BlockWord));
-    return larger<unsigned>(kWords / length, 1);
+    constexpr auto kWordsInLine = static_cast<unsigned>(kCacheLine / sizeof(BlockWord));
+    return larger<unsigned>(kWordsInLine / length, 1);
 }
 
 /// Chunks of the index whose blocks a flush puts in order: most blocks come from few refills.

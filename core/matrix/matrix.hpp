@@ -147,6 +147,10 @@ struct Extent {
     uint64_t size = 0;
 };
 
+/// Steps of a CAS loop on one block's word: each failure is another's success, but a scribbling peer
+/// could go on for ever.
+inline constexpr int kWordTries = 1 << 20;
+
 /// Where a ref leads.
 struct Place {
     Sector *sector = nullptr;

@@ -42,8 +42,6 @@
 
 namespace weir {
 namespace {
-constexpr int kResizeTries = 1 << 20; // as in block.cpp
-
 Status may_resize(BlockWord word, Owner me) noexcept
 {
     if (word.owner() != me)
@@ -139,7 +137,7 @@ Status Matrix::resize(Ref ref, uint64_t size) noexcept
         return error(EINVAL);
     Caller const self = caller();
     Window window(self);
-    for (int i = 0; i < kResizeTries; ++i) {
+    for (int i = 0; i < kWordTries; ++i) {
         auto const found = find(ref);
         WEIR_TRY(found);
         BlockWord word = found->word;
@@ -222,7 +220,7 @@ Status Matrix::take_place_of(Ref old, Allocation const &moved) noexcept
 {
     Caller const self = caller();
     Window window(self);
-    for (int i = 0; i < kResizeTries; ++i) {
+    for (int i = 0; i < kWordTries; ++i) {
         auto const found = find(old);
         WEIR_TRY(found);
         BlockWord word = found->word;

@@ -11,7 +11,7 @@
 namespace weir {
 namespace {
 constexpr uint64_t kDefaultCapacity = 1024;
-constexpr int kOpenPoolTries = 100;
+constexpr int kReleaseTries = 100;
 
 /// Slots of at least a cache line do not share one; smaller ones are aligned as by malloc.
 uint64_t default_alignment(uint64_t slot_size) noexcept
@@ -188,7 +188,7 @@ Status Pool::release(SlotId slot) noexcept
         return single_->release(slot);
     WEIR_TRY(enter());
     // Somebody else changes the word of a live slot once: who releases it, or heals its user.
-    for (int i = 0; i < kOpenPoolTries; ++i) {
+    for (int i = 0; i < kReleaseTries; ++i) {
         PoolWord found{};
         WEIR_TRY(check(slot, found));
         PoolLane *const lane = prepare_lane();

@@ -17,7 +17,7 @@ constexpr int kSlotSpins = 100;
 #endif
 constexpr int kClaims = 1000; ///< hints that may be stale before we look at the words
 constexpr int kLooks = 100;   ///< times that somebody may release a slot which then is gone again
-constexpr int kWakeTries = 1000;
+constexpr int kAttemptTries = 1000;
 
 /// What may pass if one waits.
 bool may_pass(Status status) noexcept
@@ -86,7 +86,7 @@ WEIR_COLD Status Pool::acquire_properly(Nanoseconds timeout, Taken &ret) noexcep
 Status Pool::attempt(bool thorough, Taken &ret) noexcept
 {
     WEIR_TRY(enter());
-    for (int i = 0; i < kWakeTries; ++i) {
+    for (int i = 0; i < kAttemptTries; ++i) {
         if (take_quickly(ret) || look_everywhere(ret))
             return kOk;
         unsigned const known = slots_.extents();

@@ -221,7 +221,6 @@ void MatrixWorld::add_threads()
             must(error(EINVAL), "a thread without a lane");
         keep(lane, sizeof *lane);
     }
-    keep(&handle(0), sizeof(Matrix));
     act_as(kNoFibre);
 }
 

@@ -181,7 +181,6 @@ void PoolWorld::open_handles()
         pools_.push_back(*opened);
         keep((*opened)->prepare_lane(), sizeof(PoolLane));
         keep(*opened, sizeof(Pool));
-        keep(&handle(i), sizeof(Matrix)); // it has an open pool now
     }
 }
 
