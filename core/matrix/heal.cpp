@@ -62,6 +62,7 @@ void Matrix::heal_owner(Owner dead, HealReport &report) noexcept
             for (int i = 0; i < kHealWalks && !heal_sector(sector, dead, report); ++i)
                 ; // somebody scribbles: bounded
     }
+    exchange_.heal(dead);
     if (Ticket(segment_.header().growth).holder() == dead)
         recount_trimmed(); // while it is his: nobody else changes what is TRIMMED
     for (TicketWord *word : {&segment_.header().growth, &segment_.header().directory})

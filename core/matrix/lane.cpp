@@ -77,14 +77,42 @@ bool Matrix::alloc_laned(uint64_t size, uint8_t state, Allocation &ret) noexcept
            refill(*lane, magazine, state, ret);
 }
 
-/// From what other threads of this handle had too much of. Bounded, because they may go on.
+/// From what others had too much of: first other threads of this handle, then other participants.
+/// Bounded, because they may go on.
 WEIR_COLD bool Matrix::restock(Lane &lane, Magazine &magazine, uint8_t state,
                                Allocation &ret) noexcept
 {
     for (unsigned i = 0; i < kShelves && take_batch(lane, magazine); ++i)
         if (pop(lane, magazine, state, ret))
             return true;
+    for (unsigned i = 0; i < kExchangeShelves && take_from_others(lane, magazine); ++i)
+        if (pop(lane, magazine, state, ret))
+            return true;
     return false;
+}
+
+/// A batch of the exchange into a magazine that is empty. False: there is none.
+bool Matrix::take_from_others(Lane &lane, Magazine &magazine) noexcept
+{
+    Owner const owner = me().owner;
+    Exchange::Batch batch;
+    if (!exchange_.begin_take(index_in(lane, magazine), owner, batch))
+        return false;
+    uint64_t const theirs = BlockWord::of(Kind::cached, 0, batch.giver, 0, magazine.length).raw;
+    Granule const bound = sectors_[sector_index(magazine)].limit(); // the entries may lie
+    for (unsigned i = 0; i < batch.count; ++i) {
+        uint64_t const kept = batch.entry[i].load(relaxed); // begin_take() orders
+        uint64_t const generation = kept & BlockWord::kGenerationBitsMask;
+        Granule const at = granule_of(kept);
+        BlockWord expected{generation | theirs};
+        // acq_rel: as Sector::change()
+        if (at < bound && magazine.length <= bound - at &&
+            magazine.words[at].compare_exchange(expected, {generation | magazine.cached}, acq_rel,
+                                                relaxed))
+            magazine.entry[magazine.count++] = generation | at;
+    }
+    Exchange::end_take(batch);
+    return true;
 }
 
 /// A batch of the depot into a magazine that is empty. False: there is none.
@@ -152,7 +180,11 @@ WEIR_COLD bool Matrix::refill(Lane &lane, Magazine &magazine, uint8_t state,
 WEIR_COLD bool Matrix::make_room(Lane &lane, Magazine &magazine) noexcept
 {
     unsigned const half = (magazine.count + 1u) / 2;
-    if (!put_batch(lane, magazine, half))
+    if (put_batch(lane, magazine, half))
+        return magazine.count < magazine.most;
+    if (half != 0 && exchange_.put(index_in(lane, magazine), magazine.entry, half, me().owner))
+        drop_oldest(magazine, half);
+    else
         flush(lane, magazine, half);
     return magazine.count < magazine.most;
 }

@@ -11,7 +11,7 @@
 //
 //   The magazines are process memory, and an entry is a hint: it says where a CACHED block may be,
 //   and the word decides. So nobody but the lane's thread touches entries (what threads pass to each
-//   other goes through depot.hpp), a dead process's lane needs no emptying (healing meets its CACHED
+//   other goes through depot.hpp, what processes do through exchange.hpp), a dead process's lane needs no emptying (healing meets its CACHED
 //   words on its walk), a fork child forgets its copies (their identity is the parent's), and a
 //   scribbling peer cannot lead us outside the segment.
 //
@@ -19,6 +19,7 @@
 //   ALLOCATED --push--> CACHED(me, k) --pop--> ALLOCATED(me, k)
 //   CLAIMED --refill--> CACHED(me, k)
 //   CACHED(anybody) --steal, flush--> CLAIMED(me) -> released as by free
+//   CACHED(other) --a batch of the exchange is taken--> CACHED(me, k)
 //
 // Invariants
 //   L1  Nothing is CACHED inside a block that still spans it (rules.md M5): an old entry may name

@@ -10,6 +10,7 @@
 //     walker.hpp      hopping from head to head while others work
 //     lane.hpp        what a thread keeps for its next allocations
 //     depot.hpp       what the threads of a process pass to each other
+//     exchange.hpp    what processes pass to each other
 //     window.hpp      what "no memory" means exactly: snapshots of everybody's windows
 //     roots.hpp       named refs
 //     matrix.hpp      the handle, and what users call
@@ -80,6 +81,7 @@
 #include "core/base/mutex.hpp"
 #include "core/base/thread_id.hpp"
 #include "core/base/waiting.hpp"
+#include "core/matrix/exchange.hpp"
 #include "core/matrix/lane.hpp"
 #include "core/matrix/report.hpp"
 #include "core/matrix/sector.hpp"
@@ -353,6 +355,7 @@ class Matrix {
     bool restock(Lane &lane, Magazine &magazine, uint8_t state, Allocation &ret) noexcept;
     bool take_batch(Lane const &lane, Magazine &magazine) noexcept;
     bool put_batch(Lane const &lane, Magazine &magazine, unsigned count) noexcept;
+    bool take_from_others(Lane &lane, Magazine &magazine) noexcept;
     void flush(Lane &lane, Magazine &magazine, unsigned count) noexcept;
     bool flush_sector(Lane &lane, unsigned sector) noexcept;
     void empty_lanes() noexcept;
@@ -501,6 +504,7 @@ class Matrix {
 
     Segment segment_;
     Participants participants_;
+    Exchange exchange_;
     Sector sectors_[kSectors];
     uint16_t salt_ = 0;
     Nanoseconds stall_ = 0;

@@ -71,6 +71,7 @@ Result<Geometry> Geometry::plan(GeometryRequest const &request) noexcept
     made.windows =
         cursor.take(request.participants * kWindowsPerParticipant * sizeof(WindowCounters), 64);
     made.roots = cursor.take(request.roots * sizeof(RootEntry), 64);
+    made.exchange = cursor.take(kExchangeRacks * sizeof(ExchangeRack), 64);
     made.fixed_end = cursor.at;
 
     for (unsigned i = 0; i < kSectors; ++i) {
@@ -101,7 +102,8 @@ uint64_t Geometry::hash() const noexcept
     mix(participants);
     mix(windows);
     mix(roots);
-    mix(fixed_end); // the number of roots; the tables below begin on pages
+    mix(exchange);
+    mix(fixed_end); // the tables below begin on pages
     mix(total);
     for (SectorGeometry const &s : sector) {
         mix(s.granule_shift);

@@ -74,6 +74,7 @@ struct Geometry {
     uint64_t participants = 0; ///< offset of the slots
     uint64_t windows = 0;      ///< offset of the window counters
     uint64_t roots = 0;        ///< offset of the directory
+    uint64_t exchange = 0;     ///< offset of the racks
     uint64_t fixed_end = 0;    ///< everything below is committed at creation
     uint64_t tables_end = 0;   ///< block data begins above
     uint64_t total = 0;

@@ -24,6 +24,16 @@ inline constexpr uint32_t kStateRetired = 2;
 inline constexpr uint32_t kMaxRoots = 4096;
 inline constexpr size_t kRootNameMax = 63;
 
+/// What participants pass to each other of one block size: so many batches of so many blocks.
+#ifdef WEIR_EXPLORE
+inline constexpr unsigned kExchangeShelves = 1;
+inline constexpr unsigned kExchangeBatch = 1;
+#else
+inline constexpr unsigned kExchangeShelves = 4;
+inline constexpr unsigned kExchangeBatch = 32;
+#endif
+inline constexpr unsigned kExchangeRacks = 32; ///< one per size that lanes keep
+
 struct Uuid {
     uint8_t bytes[16];
 };
@@ -80,7 +90,8 @@ struct Header {
     uint64_t windows_offset;
     uint64_t roots_offset;
     SectorDescriptor sector[3];
-    uint8_t reserved[216];
+    uint64_t exchange_offset;
+    uint8_t reserved[208];
 
     /// kStateReady or kStateRetired. Writer: retire(), once.
     alignas(kCacheLine) atomic<uint32_t> state;
@@ -132,6 +143,17 @@ struct alignas(kCacheLine) WindowCounters {
     atomic<uint64_t> flushes; ///< times that a lane gave blocks back
 };
 static_assert(sizeof(WindowCounters) == kCacheLine);
+
+/// The batches of one block size; the protocol is in core/matrix/exchange.hpp.
+struct alignas(kCacheLine) ExchangeRack {
+    /// state:2 | count:8 from bit 8 | holder:16 from bit 16 | giver:16 from bit 32 of each batch.
+    /// Writers: by CAS, along the states of exchange.hpp.
+    atomic<uint64_t> shelf[kExchangeShelves];
+    /// Owner id of who looked for a batch in vain last, 0: nobody has: a hint. Writers: anybody.
+    atomic<uint64_t> wanted;
+    /// generation << 28 | granule of each block: hints. Writer: who fills the shelf.
+    alignas(kCacheLine) atomic<uint64_t> entry[kExchangeShelves][kExchangeBatch];
+};
 
 /// A named ref; the protocol is in core/matrix/roots.hpp.
 struct alignas(kCacheLine) RootEntry {

@@ -26,6 +26,7 @@ void describe(Geometry const &geometry, Header &header) noexcept
     header.participants_offset = geometry.participants;
     header.windows_offset = geometry.windows;
     header.roots_offset = geometry.roots;
+    header.exchange_offset = geometry.exchange;
     for (unsigned i = 0; i < kSectors; ++i) {
         SectorGeometry const &from = geometry.sector[i];
         header.limit[i] = geometry.request.limit[i];

@@ -161,6 +161,9 @@ void MatrixWorld::prepare()
         add_threads();
     for (unsigned i = 0; i < kSectors; i++)
         lay_out(i);
+    if (plan_.wants >= 0)
+        for (unsigned i = 0; i < kExchangeRacks; i++)
+            racks()[i].wanted.store(owner_of(plan_.wants), relaxed);
     if (spoil)
         spoil(*this);
 }
@@ -424,6 +427,7 @@ void MatrixWorld::check_at_rest()
                     static_cast<unsigned long long>(committed),
                     static_cast<unsigned long long>(capacity));
     check_people();
+    check_exchange();
     check_exhausted();
     if (extra_check && !has_failed())
         extra_check(*this);
@@ -451,6 +455,27 @@ void MatrixWorld::check_people() const
     for (TicketWord const *ticket : {&header.growth, &header.directory})
         if ((ticket->word.load(relaxed) & 0xffff) != 0)
             return fail("a ticket is never given back");
+}
+
+/// Nobody who died has a shelf in his hand, or has left anything on one.
+void MatrixWorld::check_exchange() const
+{
+    for (unsigned i = 0; i < kExchangeRacks; i++)
+        for (atomic<uint64_t> const &shelf : racks()[i].shelf) {
+            ShelfWord const word{shelf.load(relaxed)};
+            if (word.state() == ShelfWord::empty)
+                continue;
+            for (int who = 0; who < outsider(); who++) {
+                bool const holds =
+                    word.state() != ShelfWord::full && word.holder() == owner_of(who);
+                if (is_dead(who) && (holds || word.giver() == owner_of(who)))
+                    return fail("a shelf of rack %u is dead participant %u's for ever", i,
+                                owner_of(who));
+                if (!is_dead(who) && holds && !is_stopped(who))
+                    return fail("participant %u does not let go of a shelf of rack %u",
+                                owner_of(who), i);
+            }
+        }
 }
 
 /// Invariant 5. A stopped participant withholds what it holds; then nothing is exact.

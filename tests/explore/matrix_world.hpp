@@ -47,6 +47,9 @@ struct MatrixPlan {
     /// So many programs, the first ones, are threads of one process, with one handle and a depot;
     /// at most kLanes. They do not die: they would have to die together.
     int threads = 1;
+    /// This program has looked into the exchange in vain, so the others leave there what they have
+    /// too much of; -1: nobody has.
+    int wants = -1;
 };
 
 class MatrixWorld;
@@ -164,6 +167,11 @@ class MatrixWorld : public SegmentWorld {
     void attach_all();
     void check_exhausted() const;
     void check_people() const;
+    void check_exchange() const;
+    ExchangeRack *racks() const
+    {
+        return reinterpret_cast<ExchangeRack *>(base() + geometry().exchange);
+    }
 
     MatrixPlan plan_;
     std::vector<MatrixProgram> programs_;

@@ -44,6 +44,17 @@ void add_depot(char const *name, char const *about, int deepest, Pieces small, P
                            [=] { return std::make_unique<MatrixWorld>(plan, programs); }, deepest});
 }
 
+/// The second program wants what the others have too much of.
+void add_exchange(char const *name, char const *about, int deepest, Pieces small, Programs programs)
+{
+    MatrixPlan plan;
+    plan.pieces[kSmall] = std::move(small);
+    plan.lanes = true;
+    plan.wants = 1;
+    scenarios().push_back({"lanes", name, about,
+                           [=] { return std::make_unique<MatrixWorld>(plan, programs); }, deepest});
+}
+
 MatrixProgram frees(std::vector<std::size_t> pieces)
 {
     return [=](Actor const &me) {
@@ -242,6 +253,40 @@ void register_depot()
                    me.alloc(1);
                }});
 }
+
+void register_exchange()
+{
+    add_exchange("exchange_pass", "a process allocates what another one has too much of", 3,
+                 {used(1), used(1), used(1), used(1)}, {frees({0, 1, 2}), pairs(1, 2)});
+    add_exchange("exchange_short", "somebody needs it all while a batch changes hands", 3,
+                 {used(1), used(1), used(1), used(1)}, {frees({0, 1, 2}), allocs(1), allocs(2)});
+    add_exchange("exchange_last", "somebody needs the last block while it changes hands", 3,
+                 {used(1), used(1), used(1), used(1)},
+                 {[](Actor const &me) {
+                      for (std::size_t piece : {0, 1, 2})
+                          me.free_piece(piece);
+                      me.alloc(1); // what it has kept
+                      me.alloc(1);
+                  },
+                  allocs(1), allocs(1, 2)});
+    add_exchange("exchange_two", "two processes want one batch", 3,
+                 {used(1), used(1), used(1), used(1)}, {frees({0, 1, 2}), pairs(1, 1), allocs(1)});
+    add_exchange("exchange_full", "two processes have too much, there is room for one batch", 2,
+                 {used(1), used(1), used(1), used(1), used(1), used(3)},
+                 {frees({0, 2, 4}), allocs(1), frees({1, 3, 5})});
+    add_exchange("exchange_back", "who gave a batch away needs it", 3,
+                 {used(1), used(1), used(1), used(1)},
+                 {[](Actor const &me) {
+                      for (std::size_t piece : {0, 1, 2})
+                          me.free_piece(piece);
+                      if (me.alloc(3).value == 0)
+                          fail("what it had given away was not found");
+                  },
+                  frees({3})});
+    add_exchange("exchange_heal", "healing while a batch changes hands", 2,
+                 {used(1), used(1), used(1), used(1)},
+                 {frees({0, 1, 2}), allocs(1), [](Actor const &me) { me.heal(); }});
+}
 } // namespace
 
 void register_lanes()
@@ -252,6 +297,7 @@ void register_lanes()
     register_thefts();
     register_flushes();
     register_depot();
+    register_exchange();
 }
 
 } // namespace weir::explore

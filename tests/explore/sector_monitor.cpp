@@ -167,7 +167,8 @@ void SectorMonitor::check_head_change(Granule at, BlockWord from, BlockWord to, 
         legal = claims || merges_with_held(at, from, to, writer);
         break;
     case Kind::cached:
-        legal = claims || (to.is(Kind::allocated) && owner == writer) || frees_dead;
+        legal = claims || (to.is(Kind::allocated) && owner == writer) || frees_dead ||
+                to == from.with_owner(writer); // the exchange
         break;
     case Kind::claimed: // its holder may do anything; of the dead, only a healer takes it
         if (owner == writer)

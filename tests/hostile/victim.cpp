@@ -199,7 +199,10 @@ uint64_t Victim::table_word(Random &random) const noexcept
 {
     auto const &header = *reinterpret_cast<Header const *>(pristine_);
     uint64_t const slots = header.participants;
-    switch (random.below(18)) {
+    switch (random.below(19)) {
+    case 18:
+        return header.exchange_offset +
+               random.below(weir::kExchangeRacks * sizeof(weir::ExchangeRack));
     case 16:
     case 17:
         if (uint64_t const at = pool(); at != 0)

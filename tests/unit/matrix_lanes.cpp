@@ -15,13 +15,6 @@
 using namespace unit;
 
 namespace {
-MatrixOptions with_lanes(uint64_t capacity, uint32_t participants = 8)
-{
-    MatrixOptions options = options_for(capacity, participants);
-    options.lanes = true;
-    return options;
-}
-
 void in_thread(std::function<void()> work) { std::thread(std::move(work)).join(); }
 } // namespace
 

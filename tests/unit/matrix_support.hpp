@@ -32,6 +32,13 @@ inline MatrixOptions options_for(uint64_t capacity, uint32_t participants = 8)
     return options;
 }
 
+inline MatrixOptions with_lanes(uint64_t capacity, uint32_t participants = 8)
+{
+    MatrixOptions options = options_for(capacity, participants);
+    options.lanes = true;
+    return options;
+}
+
 /// One reference to a matrix.
 class Handle {
   public:

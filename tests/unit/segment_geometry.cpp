@@ -209,6 +209,7 @@ Test(segment_layout, structs_stand_where_the_format_says)
     check_eq(offsetof(Header, windows_offset), 136);
     check_eq(offsetof(Header, roots_offset), 144);
     check_eq(offsetof(Header, sector), 152);
+    check_eq(offsetof(Header, exchange_offset), 296);
     check_eq(offsetof(Header, state), 512);
     check_eq(offsetof(Header, next_slot), 576);
     check_eq(offsetof(Header, growth), 640);
@@ -219,6 +220,7 @@ Test(segment_layout, structs_stand_where_the_format_says)
     check_eq(sizeof(ParticipantSlot), 64);
     check_eq(sizeof(WindowCounters), 64);
     check_eq(sizeof(RootEntry), 256);
+    check_eq(sizeof(ExchangeRack), 1088);
 }
 
 Test(segment_slot_word, fields_do_not_touch_each_other)

@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+// The exchange: what participants pass to each other, when they do not, and what becomes of a shelf
+// after a death or under a scribbler's hand. Two handles of one segment are two participants.
+#include "tests/unit/matrix_support.hpp"
+
+#include <set>
+#include <vector>
+
+using namespace unit;
+
+namespace {
+constexpr uint64_t kSize = 64;
+
+Handle another(Matrix &matrix)
+{
+    Handle made(Matrix::attach_fd(matrix.fd(), with_lanes(kMiB)));
+    check_eq(made.code(), 0, "no second handle");
+    return made;
+}
+
+ExchangeRack &rack_of(Matrix &matrix, uint64_t size)
+{
+    auto *const racks = matrix.segment().at<ExchangeRack>(matrix.segment().geometry().exchange);
+    return racks[magazine_for(size)];
+}
+
+unsigned full_shelves(ExchangeRack &rack)
+{
+    unsigned count = 0;
+    for (auto const &shelf : rack.shelf)
+        count += ShelfWord{shelf.load(relaxed)}.state() == ShelfWord::full ? 1 : 0;
+    return count;
+}
+
+std::vector<Ref> alloc_many(Matrix &matrix, unsigned count)
+{
+    std::vector<Ref> refs;
+    for (unsigned i = 0; i < count; ++i)
+        refs.push_back(alloc(matrix, kSize).ref);
+    return refs;
+}
+
+void free_all(Matrix &matrix, std::vector<Ref> const &refs)
+{
+    for (Ref const ref : refs)
+        free_block(matrix, ref);
+}
+
+std::set<uint64_t> offsets(std::vector<Ref> const &refs)
+{
+    std::set<uint64_t> found;
+    for (Ref const ref : refs)
+        found.insert(offset_of(ref));
+    return found;
+}
+
+/// Looks in vain: from now on the others leave something.
+void want(Matrix &matrix) { free_block(matrix, alloc(matrix, kSize).ref); }
+
+uint64_t flushes(Matrix &matrix) { return matrix.prepare_lane()->counters->flushes.load(relaxed); }
+uint64_t refills(Matrix &matrix) { return matrix.prepare_lane()->counters->refills.load(relaxed); }
+
+ExchangeRack *make_racks(std::vector<ExchangeRack> &memory)
+{
+    memory = std::vector<ExchangeRack>(kExchangeRacks);
+    return memory.data();
+}
+} // namespace
+
+Test(matrix_exchange, what_one_process_has_too_much_of_another_one_gets)
+{
+    Handle const reader = make_matrix(with_lanes(64 * kMiB));
+    Handle const poster = another(*reader);
+    std::vector<Ref> const refs = alloc_many(*reader, 4 * kLaneDepth);
+    want(*poster);
+    uint64_t const flushed = flushes(*reader);
+    free_all(*reader, refs);
+    check_eq(full_shelves(rack_of(*reader, kSize)), kExchangeShelves);
+    check_lt(flushed, flushes(*reader), "what does not fit goes back");
+
+    unsigned const own = poster->prepare_lane()->magazine[magazine_for(kSize)].count;
+    uint64_t const filled = refills(*poster);
+    std::set<uint64_t> const given = offsets(refs);
+    std::vector<Ref> const taken = alloc_many(*poster, own + kExchangeShelves * kExchangeBatch);
+    check_eq(refills(*poster), filled, "it went to the shared path");
+    unsigned passed = 0;
+    for (Ref const ref : taken)
+        passed += static_cast<unsigned>(given.count(offset_of(ref)));
+    // but for what the reader's last refill left
+    check_ge(passed + kMostBatch, kExchangeShelves * kExchangeBatch);
+    check_eq(offsets(taken).size(), taken.size(), "a block was handed out twice");
+    check_eq(full_shelves(rack_of(*reader, kSize)), 0);
+    assert_sound(*reader);
+    free_all(*poster, taken);
+    assert_sound(*reader);
+}
+
+Test(matrix_exchange, nothing_is_left_where_nobody_wants_it)
+{
+    Handle const matrix = make_matrix(with_lanes(64 * kMiB));
+    Handle const other = another(*matrix);
+    std::vector<Ref> const refs = alloc_many(*matrix, 4 * kLaneDepth); // it looks in vain itself
+    free_all(*matrix, refs);
+    check_eq(full_shelves(rack_of(*matrix, kSize)), 0);
+    want(*other);
+    free_all(*matrix, alloc_many(*matrix, 4 * kLaneDepth)); // the last one who did is this one
+    check_eq(full_shelves(rack_of(*matrix, kSize)), 0);
+    assert_sound(*matrix);
+}
+
+Test(matrix_exchange, blocks_that_somebody_stole_are_passed_over)
+{
+    Handle const reader = make_matrix(with_lanes(64 * kMiB));
+    Handle const poster = another(*reader);
+    std::vector<Ref> const refs = alloc_many(*reader, 4 * kLaneDepth);
+    want(*poster);
+    free_all(*reader, refs);
+    uint64_t trimmed = 0;
+    check_eq(reader->trim(0, trimmed).code, 0); // takes all that lanes keep
+    check_eq(full_shelves(rack_of(*reader, kSize)), kExchangeShelves, "the hints stay");
+    std::vector<Ref> const taken = alloc_many(*poster, 4 * kLaneDepth);
+    check_eq(offsets(taken).size(), taken.size());
+    check_eq(full_shelves(rack_of(*reader, kSize)), 0);
+    assert_sound(*reader);
+}
+
+Test(matrix_exchange, who_leaves_takes_what_he_left)
+{
+    Handle const matrix = make_matrix(with_lanes(64 * kMiB));
+    Handle reader = another(*matrix);
+    std::vector<Ref> const refs = alloc_many(*reader, 4 * kLaneDepth);
+    want(*matrix);
+    free_all(*reader, refs);
+    check_eq(full_shelves(rack_of(*matrix, kSize)), kExchangeShelves);
+    reader.close();
+    check_eq(full_shelves(rack_of(*matrix, kSize)), 0);
+    assert_sound(*matrix);
+}
+
+Test(matrix_exchange, a_dead_ones_shelf_is_of_use_again)
+{
+    constexpr Owner kGiver = 2, kTaker = 3, kNext = 4;
+    constexpr unsigned kRack = 5;
+    std::vector<ExchangeRack> memory;
+    ExchangeRack *const racks = make_racks(memory);
+    Exchange exchange;
+    exchange.init(racks);
+    Kept const entries[] = {11, 12, 13};
+    racks[kRack].wanted.store(kTaker, relaxed);
+    check_eq(exchange.put(kRack, entries, 3, kGiver), true);
+
+    Exchange::Batch batch;
+    check_eq(exchange.begin_take(kRack, kTaker, batch), true);
+    check_eq(exchange.begin_take(kRack, kNext, batch), false, "two have it");
+    exchange.heal(kNext); // not his
+    check_eq(exchange.begin_take(kRack, kNext, batch), false);
+    exchange.heal(kTaker);
+    check_eq(exchange.begin_take(kRack, kNext, batch), true);
+    check_eq(batch.count, 3);
+    check_eq(batch.giver, kGiver);
+    check_eq(batch.entry[1].load(relaxed), 12);
+    Exchange::end_take(batch);
+
+    check_eq(exchange.put(kRack, entries, 3, kGiver), true);
+    exchange.heal(kGiver);
+    check_eq(exchange.begin_take(kRack, kNext, batch), false, "his words are healed");
+
+    racks[kRack].shelf[0].store(ShelfWord::of(ShelfWord::filling, 0, kGiver, kGiver).raw, relaxed);
+    exchange.heal(kGiver);
+    racks[kRack].shelf[1].store(ShelfWord::of(ShelfWord::taking, 3, kGiver, kGiver).raw, relaxed);
+    exchange.heal(kGiver);
+    racks[kRack].wanted.store(kTaker, relaxed);
+    for (unsigned i = 0; i < kExchangeShelves; ++i)
+        check_eq(exchange.put(kRack, entries, 1, kGiver), true, "shelf %u", i);
+    check_eq(exchange.put(kRack, entries, 1, kGiver), false, "more than there are");
+}
+
+// What a scribbler writes costs a look, and no block.
+Test(matrix_exchange, shelves_that_lie)
+{
+    Handle const matrix = make_matrix(with_lanes(8 * kMiB));
+    Random random(7);
+    ExchangeRack &rack = rack_of(*matrix, kSize);
+    std::vector<Ref> live;
+    for (int round = 0; round < 400; ++round) {
+        for (unsigned i = 0; i < kExchangeShelves; ++i) {
+            rack.shelf[i].store(
+                random.below(2) == 0
+                    ? random.next()
+                    : ShelfWord::of(ShelfWord::full, 255, 0, static_cast<Owner>(random.below(9)))
+                          .raw,
+                relaxed);
+            for (auto &entry : rack.entry[i])
+                entry.store(random.below(2) == 0 ? random.next()
+                                                 : uint64_t{1} << 28 | random.below(1 << 17),
+                            relaxed);
+        }
+        rack.wanted.store(random.below(9), relaxed);
+        std::vector<Ref> const made = alloc_many(*matrix, 40);
+        live.insert(live.end(), made.begin(), made.end());
+        if (round % 8 == 7) {
+            check_eq(offsets(live).size(), live.size(), "a block was handed out twice");
+            free_all(*matrix, live);
+            live.clear();
+        }
+    }
+    assert_sound(*matrix);
+}
