@@ -18,7 +18,9 @@ using namespace crash;
 
 namespace {
 constexpr unsigned kWorkers = 2;
+/// A call hangs if it takes so much of the processor, or so long on a machine that does other things too.
 constexpr int64_t kHang = 8000 * kMillisecond;
+constexpr int64_t kSleep = 5 * kHang;
 constexpr uint64_t kCapacity = uint64_t{2} << 20;
 
 using Documented = std::map<std::string, std::set<std::string>>;
@@ -427,13 +429,40 @@ template <class Action> pid_t start(Action action)
     return pid;
 }
 
+/// Nanoseconds of processor time that a child has had.
+int64_t cpu_time_of(pid_t child)
+{
+    clockid_t clock;
+    timespec time{};
+    if (clock_getcpuclockid(child, &clock) != 0 || clock_gettime(clock, &time) != 0)
+        return 0;
+    return int64_t{time.tv_sec} * 1000 * kMillisecond + time.tv_nsec;
+}
+
+/// Whether a worker is in one call for too long.
+class Pulse {
+  public:
+    bool is_missing(uint64_t beats, pid_t worker)
+    {
+        int64_t const now = now_ns();
+        if (began_ != 0 && beats == beats_)
+            return now - began_ > kSleep ||
+                   (now - began_ > kHang && cpu_time_of(worker) - cpu_ > kHang);
+        beats_ = beats;
+        began_ = now;
+        cpu_ = cpu_time_of(worker);
+        return false;
+    }
+
+  private:
+    uint64_t beats_ = 0;
+    int64_t began_ = 0, cpu_ = 0;
+};
+
 /// Waits for all workers; says what went wrong.
 std::string watch(Control &control, pid_t (&workers)[kWorkers])
 {
-    uint64_t seen[kWorkers] = {};
-    int64_t moved[kWorkers];
-    for (int64_t &at : moved)
-        at = now_ns();
+    Pulse pulse[kWorkers];
     for (unsigned left = kWorkers; left > 0;) {
         sleep_us(1000);
         for (unsigned i = 0; i < kWorkers; ++i) {
@@ -449,11 +478,8 @@ std::string watch(Control &control, pid_t (&workers)[kWorkers])
                     return control.failed != 0 ? std::string(control.failure) : "a worker failed";
                 continue;
             }
-            uint64_t const now = __atomic_load_n(&control.beats[i], __ATOMIC_RELAXED);
-            if (now != seen[i])
-                moved[i] = now_ns();
-            seen[i] = now;
-            if (now_ns() - moved[i] > kHang)
+            uint64_t const beats = __atomic_load_n(&control.beats[i], __ATOMIC_RELAXED);
+            if (pulse[i].is_missing(beats, workers[i]))
                 return text("hangs in %s", control.running[i]);
         }
     }
