@@ -7,7 +7,8 @@
 //   and published by the one and found and cut by the other. Here the full one leaves its older half
 //   on a shelf, the empty one takes it: depot.hpp, but in the segment. A rack of shelves per block
 //   size. Only where somebody else has looked in vain (`wanted`) is anything left, so a process that
-//   frees what it allocates keeps its blocks, and merges them, as before.
+//   frees what it allocates keeps its blocks, and merges them, as before. Nor are blocks that lie far
+//   apart passed on: merging puts their words in order again (is_scattered() in lane.cpp).
 //
 //   An entry is a hint, as in a magazine (lane.hpp, L1 and L3): the word decides. While a batch lies
 //   here its words say CACHED(giver). Who takes it makes each word CACHED(himself) by a CAS from
@@ -79,14 +80,18 @@ class Exchange {
 
     void init(ExchangeRack *racks) noexcept { racks_ = racks; }
 
+    /// Whether somebody else has looked for a batch in vain.
+    bool is_wanted(unsigned magazine, Owner me) const noexcept
+    {
+        uint64_t const wanted = racks_[magazine].wanted.load(relaxed); // a hint
+        return wanted != kNobody && wanted != me;
+    }
+
     /// Leaves the oldest `count` entries of a magazine, at most kExchangeBatch, which stay there.
-    /// False: nobody else wants any, or there is no room.
+    /// False: there is no room.
     bool put(unsigned magazine, Kept const *entries, unsigned count, Owner me) noexcept
     {
         ExchangeRack &rack = racks_[magazine];
-        uint64_t const wanted = rack.wanted.load(relaxed); // a hint
-        if (wanted == kNobody || wanted == me)
-            return false;
         for (unsigned i = 0; i < kExchangeShelves; ++i) {
             ShelfWord const filling = ShelfWord::of(ShelfWord::filling, 0, me, me);
             if (!change(rack.shelf[i], {}, filling))

@@ -22,10 +22,11 @@ unsigned index_in(Lane const &lane, Magazine const &magazine) noexcept
     return static_cast<unsigned>(&magazine - lane.magazine);
 }
 
+constexpr auto kWordsInLine = static_cast<unsigned>(kCacheLine / sizeof(BlockWord));
+
 /// Blocks of this length whose words stand in one cache line.
 unsigned heads_in_line(Granules length) noexcept
 {
-    constexpr auto kWordsInLine = static_cast<unsigned>(kCacheLine / sizeof(BlockWord));
     return larger<unsigned>(kWordsInLine / length, 1);
 }
 
@@ -46,6 +47,18 @@ uint64_t take_chunk(Granule *heads, unsigned &count) noexcept
     }
     count = others;
     return bits;
+}
+
+/// Whether the words of its `count` oldest blocks stand in many more lines than they fill. Passed on like
+/// this, each would cost its next users a line of its own; merged and cut again, they are in order.
+bool is_scattered(Magazine const &magazine, unsigned count) noexcept
+{
+    constexpr unsigned kMany = 4;
+    uint64_t lines = 0; // by their last bits: few collide
+    for (unsigned i = 0; i < count; ++i)
+        lines |= bit(granule_of(magazine.entry[i]) / kWordsInLine % 64);
+    return static_cast<unsigned>(__builtin_popcountll(lines)) >
+           larger(kMany * count / heads_in_line(magazine.length), 1u);
 }
 
 void drop_oldest(Magazine &magazine, unsigned count) noexcept
@@ -176,17 +189,27 @@ WEIR_COLD bool Matrix::refill(Lane &lane, Magazine &magazine, uint8_t state,
     return true;
 }
 
-/// Gives half of a full magazine away. False: it keeps nothing.
+/// Gives half of a full magazine away: to other threads, to other participants, or back. False: it keeps
+/// nothing.
 WEIR_COLD bool Matrix::make_room(Lane &lane, Magazine &magazine) noexcept
 {
+    if (magazine.most == 0)
+        return false;
     unsigned const half = (magazine.count + 1u) / 2;
-    if (put_batch(lane, magazine, half))
-        return magazine.count < magazine.most;
-    if (half != 0 && exchange_.put(index_in(lane, magazine), magazine.entry, half, me().owner))
-        drop_oldest(magazine, half);
-    else
+    if (!put_batch(lane, magazine, half) && !give_to_others(lane, magazine, half))
         flush(lane, magazine, half);
     return magazine.count < magazine.most;
+}
+
+/// As put_batch(), into the exchange.
+bool Matrix::give_to_others(Lane const &lane, Magazine &magazine, unsigned count) noexcept
+{
+    unsigned const rack = index_in(lane, magazine);
+    if (!exchange_.is_wanted(rack, me().owner) || is_scattered(magazine, count) ||
+        !exchange_.put(rack, magazine.entry, count, me().owner))
+        return false;
+    drop_oldest(magazine, count);
+    return true;
 }
 
 /// Releases the `count` oldest blocks of a magazine. Those that others have stolen are theirs. Blocks

@@ -356,6 +356,7 @@ class Matrix {
     bool take_batch(Lane const &lane, Magazine &magazine) noexcept;
     bool put_batch(Lane const &lane, Magazine &magazine, unsigned count) noexcept;
     bool take_from_others(Lane &lane, Magazine &magazine) noexcept;
+    bool give_to_others(Lane const &lane, Magazine &magazine, unsigned count) noexcept;
     void flush(Lane &lane, Magazine &magazine, unsigned count) noexcept;
     bool flush_sector(Lane &lane, unsigned sector) noexcept;
     void empty_lanes() noexcept;

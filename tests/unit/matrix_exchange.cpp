@@ -108,6 +108,25 @@ Test(matrix_exchange, nothing_is_left_where_nobody_wants_it)
     assert_sound(*matrix);
 }
 
+// Else blocks that lie far apart would stay so for ever, and each cost its next users a line of words.
+Test(matrix_exchange, scattered_blocks_are_merged_instead)
+{
+    Handle const reader = make_matrix(with_lanes(64 * kMiB));
+    Handle const poster = another(*reader);
+    std::vector<Ref> const refs = alloc_many(*reader, 40 * kLaneDepth);
+    want(*poster);
+    for (Ref const ref : refs)
+        if (granule_of(*reader, ref) % 8 == 0)
+            free_block(*reader, ref);
+    check_eq(full_shelves(rack_of(*reader, kSize)), 0);
+    check_lt(0, flushes(*reader));
+    for (Ref const ref : refs)
+        if (granule_of(*reader, ref) % 8 != 0)
+            free_block(*reader, ref);
+    check_eq(full_shelves(rack_of(*reader, kSize)), kExchangeShelves);
+    assert_sound(*reader);
+}
+
 Test(matrix_exchange, blocks_that_somebody_stole_are_passed_over)
 {
     Handle const reader = make_matrix(with_lanes(64 * kMiB));
