@@ -107,10 +107,16 @@ char decide(Options const &options)
     return options.action[picked];
 }
 
+void check_end()
+{
+    if (S.steps > S.step_limit)
+        fail("no end after %llu steps: livelock", static_cast<unsigned long long>(S.steps - 1));
+}
+
 void count_step()
 {
-    if (++S.steps > S.step_limit)
-        fail("no end after %llu steps: livelock", static_cast<unsigned long long>(S.steps - 1));
+    S.steps++;
+    check_end();
 }
 
 /// Everybody waits: the one whose time is up first goes on. False if nobody waits.
@@ -203,6 +209,13 @@ void be_stopped()
 
 bool may_be_preempted() { return S.preemptions < S.bounds.preemptions || S.mode == Mode::by_seed; }
 
+/// Whether add_options() may find more than to go on: most accesses are of no interest to anybody.
+bool may_choose(bool shared, bool writes)
+{
+    return shared || S.mode != Mode::depth_first ||
+           (writes && S.deaths < S.bounds.deaths && S.fibre[S.running].killable);
+}
+
 /// What may happen before an access of a fibre that does not spin on. The scenario is asked last:
 /// most often it does not matter whether somebody may die.
 void add_options(Options &options, bool shared, bool writes)
@@ -223,33 +236,38 @@ void add_options(Options &options, bool shared, bool writes)
         options.add(kDie);
 }
 
-/// A step on the part of the path that was gone before, at which the fibre went on: true, and all
-/// is done. What could be learnt, chosen or checked at it was the last time.
-bool known_step(bool writes)
+/// One step of the running fibre.
+inline void go_on(bool writes)
 {
-    if (S.steps + 1 > S.next_choice)
-        return false;
-    if (S.steps + 1 == S.next_choice) {
-        if (S.path[S.depth].action != kGoOn)
-            return false;
-        go_down_the_path();
-    }
     S.steps++;
     Fibre &self = S.fibre[S.running];
     self.looked = true;
-    self.spins_on = self.spins_on && !writes;
+    if (writes)
+        self.spins_on = false;
+}
+
+/// A choice on the part of the path that was gone before: true if it was to go on.
+__attribute__((noinline)) bool known_choice()
+{
+    if (S.path[S.depth].action != kGoOn)
+        return false;
+    go_down_the_path();
     return true;
 }
 
-/// Before something that others may notice (`shared`), that may change something (`writes`).
-void point(bool shared, bool writes)
+/// A step on the part of the path that was gone before, at which the fibre went on: true, and all
+/// is done. What could be learnt, chosen or checked at it was the last time.
+__attribute__((always_inline)) inline bool known_step(bool writes)
 {
-    count_step();
-    Fibre &self = S.fibre[S.running];
-    self.looked = true;
-    self.spins_on = self.spins_on && !writes;
-    if (self.spins_on)
-        return;
+    if (S.steps + 1 > S.next_choice || (S.steps + 1 == S.next_choice && !known_choice()))
+        return false;
+    go_on(writes);
+    return true;
+}
+
+// Out of line, as what else is seldom done: so what each access does is short and needs no stack.
+__attribute__((noinline)) void choose(bool shared, bool writes)
+{
     Options options;
     add_options(options, shared, writes);
     if (options.count == 1)
@@ -264,6 +282,15 @@ void point(bool shared, bool writes)
         return be_stopped();
     S.preemptions++;
     switch_to(action - 'a');
+}
+
+/// Before something that others may notice (`shared`), that may change something (`writes`).
+void point(bool shared, bool writes)
+{
+    go_on(writes);
+    check_end();
+    if (!S.fibre[S.running].spins_on && may_choose(shared, writes))
+        choose(shared, writes);
 }
 
 void run_fibre()
@@ -475,7 +502,8 @@ void note_change()
 // ---- what weir::atomic calls
 
 namespace {
-void trace_access(void const *address, Access access, uint64_t value, bool changed)
+__attribute__((noinline)) void trace_access(void const *address, Access access, uint64_t value,
+                                            bool changed)
 {
     std::string const name = S.scenario->name_of(address);
     std::string const text = S.scenario->value_of(address, value);
@@ -486,23 +514,27 @@ void trace_access(void const *address, Access access, uint64_t value, bool chang
     else
         say("%s %s %s", name.c_str(), changed ? ":=" : "unchanged:", text.c_str());
 }
+
+__attribute__((noinline)) void new_access(void const *address, Access access)
+{
+    bool const write = access != Access::load;
+    std::size_t const index = index_of(address);
+    learn(index, access != Access::store, write);
+    point(may_be_preempted() && is_shared(index, write), write);
+}
 } // namespace
 
 void before(void const *address, Access access) noexcept
 {
     if (S.running == kNoFibre || !in_image(address))
         return;
-    bool const write = access != Access::load;
-    if (known_step(write))
-        return;
-    std::size_t const index = index_of(address);
-    learn(index, access != Access::store, write);
-    point(may_be_preempted() && is_shared(index, write), write);
+    if (!known_step(access != Access::load))
+        new_access(address, access);
 }
 
 void after(void const *address, Access access, uint64_t value, bool changed) noexcept
 {
-    if (S.running == kNoFibre || !(changed || S.tracing) || !in_image(address))
+    if (!(changed || S.tracing) || S.running == kNoFibre || !in_image(address))
         return;
     if (S.tracing)
         trace_access(address, access, value, changed);
@@ -511,5 +543,39 @@ void after(void const *address, Access access, uint64_t value, bool changed) noe
     note_change();
     S.scenario->changed(address, S.running);
 }
+
+template <class Raw> Raw load(Raw const &word) noexcept
+{
+    before(&word, Access::load);
+    Raw const value = word;
+    after(&word, Access::load, value, false);
+    return value;
+}
+
+template <class Raw> void store(Raw &word, Raw value) noexcept
+{
+    before(&word, Access::store);
+    word = value;
+    after(&word, Access::store, value, true);
+}
+
+template <class Raw> bool compare_exchange(Raw &word, Raw &found, Raw desired) noexcept
+{
+    before(&word, Access::read_modify_write);
+    Raw const expected = found;
+    found = word;
+    bool const done = found == expected;
+    if (done)
+        word = desired;
+    after(&word, Access::read_modify_write, done ? desired : found, done);
+    return done;
+}
+
+template uint32_t load(uint32_t const &) noexcept;
+template uint64_t load(uint64_t const &) noexcept;
+template void store(uint32_t &, uint32_t) noexcept;
+template void store(uint64_t &, uint64_t) noexcept;
+template bool compare_exchange(uint32_t &, uint32_t &, uint32_t) noexcept;
+template bool compare_exchange(uint64_t &, uint64_t &, uint64_t) noexcept;
 
 } // namespace weir::explore
