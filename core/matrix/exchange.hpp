@@ -6,8 +6,8 @@
 //   one run empty while those of the other run over. Without an exchange the blocks would be merged
 //   and published by the one and found and cut by the other. Here the full one leaves its older half
 //   on a shelf, the empty one takes it: depot.hpp, but in the segment. A rack of shelves per block
-//   size. Only where somebody else has looked in vain (`wanted`) is anything left, so a process that
-//   frees what it allocates keeps its blocks, and merges them, as before. Nor are blocks that lie far
+//   size. Only where somebody else has run empty (`wanted`) is anything left, until there is no room, so
+//   a process that frees what it allocates keeps its blocks, and merges them, as before. Nor are blocks that lie far
 //   apart passed on: merging puts their words in order again (is_scattered() in lane.cpp).
 //
 //   An entry is a hint, as in a magazine (lane.hpp, L1 and L3): the word decides. While a batch lies
@@ -17,6 +17,7 @@
 // States of a shelf
 //   EMPTY --put--> FILLING(giver) --> FULL(giver, count)
 //   FULL --begin_take--> TAKING(taker, giver, count) --end_take--> EMPTY
+//   TAKING(taker, dead giver, count) --heal--> TAKING(taker, nobody, count)
 //
 // Invariants
 //   X1  Only who made a shelf FILLING or TAKING touches its entries; others pass it by: nobody waits.
@@ -25,7 +26,8 @@
 //       taken twice costs a look at each word, and no block. Its granules are compared with the
 //       sector's limit, because words and data end there.
 //   X3  No window is needed: the memory is CACHED before and after. A thief whose CAS fails by that
-//       has opened a window of his own for it, so he looks again before he says -ENOMEM (L2).
+//       tries again (Sector::steal()), and has opened a window of his own for it, so that he looks
+//       again before he says -ENOMEM (L2).
 //   X4  At most kExchangeShelves halves of magazines per block size lie here.
 //   X5  While a taker is at work his shelf is not EMPTY: if he dies, what he has not taken yet is for
 //       the next one.
@@ -33,7 +35,8 @@
 // Death
 //   FILLING(dead): empty again; his words say CACHED(dead), healing meets them on its walk.
 //   FULL of a dead giver: empty, for the same reason. TAKING(dead): FULL again, or empty if the giver
-//   is dead too. What he has taken says CACHED(dead).
+//   is gone too, which his healer has written down. What the dead one has taken says CACHED(dead).
+//   `wanted` by a dead one: by nobody.
 //   A process that is stopped while it holds a shelf costs the others this shelf.
 //   fork: the child is nobody until it joins; the shelf is the parent's.
 #pragma once
@@ -44,8 +47,8 @@
 
 namespace weir {
 
-static_assert(kExchangeRacks == kMagazines);
-static_assert(kExchangeBatch == kMostBatch);
+static_assert(kMagazines % kExchangeRacks == 0);
+static_assert(kExchangeBatch >= kMostBatch && kExchangeBatch <= kLaneDepth);
 
 /// The word of a shelf.
 struct ShelfWord {
@@ -78,12 +81,17 @@ class Exchange {
         Owner giver = kNobody;
     };
 
-    void init(ExchangeRack *racks) noexcept { racks_ = racks; }
+    /// `count`: of owner ids, from 1 on.
+    void init(ExchangeRack *racks, Owner count) noexcept
+    {
+        racks_ = racks;
+        count_ = count;
+    }
 
-    /// Whether somebody else has looked for a batch in vain.
+    /// Whether somebody else has run empty since there was no room.
     bool is_wanted(unsigned magazine, Owner me) const noexcept
     {
-        uint64_t const wanted = racks_[magazine].wanted.load(relaxed); // a hint
+        uint64_t const wanted = rack_of(magazine).wanted.load(relaxed); // a hint
         return wanted != kNobody && wanted != me;
     }
 
@@ -91,10 +99,11 @@ class Exchange {
     /// False: there is no room.
     bool put(unsigned magazine, Kept const *entries, unsigned count, Owner me) noexcept
     {
-        ExchangeRack &rack = racks_[magazine];
+        ExchangeRack &rack = rack_of(magazine);
         for (unsigned i = 0; i < kExchangeShelves; ++i) {
-            ShelfWord const filling = ShelfWord::of(ShelfWord::filling, 0, me, me);
-            if (!change(rack.shelf[i], {}, filling))
+            ShelfWord const found{rack.shelf[i].load(relaxed)}; // change() orders
+            if (found.state() != ShelfWord::empty ||
+                !change(rack.shelf[i], found, ShelfWord::of(ShelfWord::filling, 0, me, me)))
                 continue;
             for (unsigned k = 0; k < count; ++k)
                 rack.entry[i][k].store(entries[k], relaxed); // published by the store of FULL
@@ -102,14 +111,17 @@ class Exchange {
             rack.shelf[i].store(ShelfWord::of(ShelfWord::full, count, kNobody, me).raw, release);
             return true;
         }
+        rack.wanted.store(kNobody, relaxed); // who takes some will say so anew
         return false;
     }
 
     /// A batch for who runs empty: he makes its words his own and calls end_take(). False: there is
-    /// none, and who has too many knows now that somebody wants some.
+    /// none. Who has too many knows now that somebody wants some.
     bool begin_take(unsigned magazine, Owner me, Batch &ret) noexcept
     {
-        ExchangeRack &rack = racks_[magazine];
+        ExchangeRack &rack = rack_of(magazine);
+        if (rack.wanted.load(relaxed) != me) // the look first: others read that line
+            rack.wanted.store(me, relaxed);  // a hint
         for (unsigned i = 0; i < kExchangeShelves; ++i) {
             ShelfWord const found{rack.shelf[i].load(relaxed)}; // change() orders
             ShelfWord const taking =
@@ -119,8 +131,6 @@ class Exchange {
             ret = {&rack.shelf[i], rack.entry[i], found.count(), found.giver()};
             return true;
         }
-        if (rack.wanted.load(relaxed) != me) // the look first: others read that line
-            rack.wanted.store(me, relaxed);
         return false;
     }
 
@@ -132,34 +142,62 @@ class Exchange {
     /// See Death. May be done twice.
     void heal(Owner dead) noexcept
     {
-        for (unsigned rack = 0; rack < kExchangeRacks; ++rack)
-            for (atomic<uint64_t> &shelf : racks_[rack].shelf)
+        for (unsigned i = 0; i < kExchangeRacks; ++i) {
+            uint64_t wanted = dead; // relaxed: a hint
+            if (racks_[i].wanted.load(relaxed) == dead)
+                racks_[i].wanted.compare_exchange(wanted, kNobody, relaxed, relaxed);
+            for (atomic<uint64_t> &shelf : racks_[i].shelf)
                 heal_shelf(shelf, dead);
+        }
     }
 
   private:
+    ExchangeRack &rack_of(unsigned magazine) const noexcept
+    {
+        return racks_[magazine % kExchangeRacks];
+    }
+    /// After a look: most shelves are in another state.
     static bool change(atomic<uint64_t> &shelf, ShelfWord from, ShelfWord to) noexcept
     {
-        // relaxed look first: most shelves are in another state. acquire: pairs with the stores of
-        // put() and end_take(), whose access to the entries is over
-        return shelf.load(relaxed) == from.raw &&
-               shelf.compare_exchange(from.raw, to.raw, acquire, relaxed);
+        // acquire: pairs with the stores of put() and end_take(), whose access to the entries is over
+        return shelf.compare_exchange(from.raw, to.raw, acquire, relaxed);
     }
 
-    /// Nobody else changes what is the dead one's, but who takes a FULL shelf.
-    static void heal_shelf(atomic<uint64_t> &shelf, Owner dead) noexcept
+    /// `dead`, or no participant: a scribbler may have been here.
+    bool is_gone(Owner owner, Owner dead) const noexcept
     {
-        ShelfWord const found{shelf.load(relaxed)}; // change() orders
-        bool const held = found.state() == ShelfWord::taking && found.holder() == dead;
-        if (found.state() != ShelfWord::empty && found.giver() == dead &&
-            (held || found.state() != ShelfWord::taking))
-            change(shelf, found, {});
-        else if (held)
-            change(shelf, found,
-                   ShelfWord::of(ShelfWord::full, found.count(), kNobody, found.giver()));
+        return owner == dead || owner == kNobody || owner > count_;
+    }
+
+    /// Nobody else changes what is the dead one's, but who takes a FULL shelf: then we look again.
+    void heal_shelf(atomic<uint64_t> &shelf, Owner dead) const noexcept
+    {
+        constexpr int kTries = 8; // more than FULL, TAKING, and FULL again by another healer
+        for (int i = 0; i < kTries; ++i) {
+            ShelfWord const found{shelf.load(relaxed)}; // change() orders
+            ShelfWord const healed = without(found, dead);
+            if (healed.raw == found.raw || change(shelf, found, healed))
+                return;
+        }
+    }
+
+    /// A shelf as it is when somebody has died.
+    ShelfWord without(ShelfWord found, Owner dead) const noexcept
+    {
+        bool const abandoned = is_gone(found.giver(), dead);
+        if (found.state() == ShelfWord::filling || found.state() == ShelfWord::full)
+            return abandoned ? ShelfWord{} : found;
+        if (found.state() == ShelfWord::empty)
+            return found;
+        Owner const giver = abandoned ? kNobody : found.giver();
+        if (!is_gone(found.holder(), dead))
+            return ShelfWord::of(ShelfWord::taking, found.count(), found.holder(), giver);
+        return abandoned ? ShelfWord{}
+                         : ShelfWord::of(ShelfWord::full, found.count(), kNobody, giver);
     }
 
     ExchangeRack *racks_ = nullptr;
+    Owner count_ = 0;
 };
 
 } // namespace weir

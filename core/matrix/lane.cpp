@@ -95,6 +95,8 @@ bool Matrix::alloc_laned(uint64_t size, uint8_t state, Allocation &ret) noexcept
 WEIR_COLD bool Matrix::restock(Lane &lane, Magazine &magazine, uint8_t state,
                                Allocation &ret) noexcept
 {
+    if (magazine.most == 0)
+        return false;
     for (unsigned i = 0; i < kShelves && take_batch(lane, magazine); ++i)
         if (pop(lane, magazine, state, ret))
             return true;

@@ -51,7 +51,7 @@ Status Matrix::start(MatrixOptions const &options) noexcept
     magazine_budget_ = options.lanes ? magazine_budget(segment_.geometry().request.capacity) : 0;
     std::memcpy(participant_name_, options.participant_name, sizeof participant_name_);
     participants_.init(segment_);
-    exchange_.init(segment_.at<ExchangeRack>(segment_.geometry().exchange));
+    exchange_.init(segment_.at<ExchangeRack>(segment_.geometry().exchange), participants_.count());
     for (unsigned i = 0; i < kSectors; ++i)
         sectors_[i].init(segment_, i);
 #ifndef WEIR_EXPLORE // which lends one

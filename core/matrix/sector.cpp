@@ -185,12 +185,17 @@ Run Sector::search(Need need, uint64_t start, Window &window, bool &contended) n
     }
 }
 
-/// Whoever keeps it finds its word changed. Returns the block that is FREE now; empty: none.
+/// Whoever keeps it finds its word changed. Returns the block that is FREE now; empty: none. While it
+/// changes hands in the exchange it is CACHED before and after.
 Run Sector::steal(Run run, BlockWord found, Window &window) noexcept
 {
+    constexpr int kTries = 8; // nobody's block changes hands so often in a moment
     Owner const me = window.caller().owner();
     window.open();
-    bool const stolen = change(run.head, found, found.as_claimed(me, run.length));
+    bool stolen = false;
+    for (int i = 0;
+         i < kTries && !stolen && found.is(Kind::cached) && found.granules() == run.length; ++i)
+        stolen = change(run.head, found, found.as_claimed(me, run.length));
     Run const published = stolen ? release_run(run, me) : Run{};
     window.close();
     return published;

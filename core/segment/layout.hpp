@@ -27,12 +27,13 @@ inline constexpr size_t kRootNameMax = 63;
 /// What participants pass to each other of one block size: so many batches of so many blocks.
 #ifdef WEIR_EXPLORE
 inline constexpr unsigned kExchangeShelves = 1;
-inline constexpr unsigned kExchangeBatch = 1;
+inline constexpr unsigned kExchangeBatch = 2;
+inline constexpr unsigned kExchangeRacks = 1; // all sizes share it: an entry of another is stale
 #else
 inline constexpr unsigned kExchangeShelves = 4;
 inline constexpr unsigned kExchangeBatch = 32;
-#endif
 inline constexpr unsigned kExchangeRacks = 32; ///< one per size that lanes keep
+#endif
 
 struct Uuid {
     uint8_t bytes[16];
@@ -149,7 +150,7 @@ struct alignas(kCacheLine) ExchangeRack {
     /// state:2 | count:8 from bit 8 | holder:16 from bit 16 | giver:16 from bit 32 of each batch.
     /// Writers: by CAS, along the states of exchange.hpp.
     atomic<uint64_t> shelf[kExchangeShelves];
-    /// Owner id of who looked for a batch in vain last, 0: nobody has: a hint. Writers: anybody.
+    /// Owner id of who ran empty last; 0: nobody, or there was no room since: a hint. Writers: anybody.
     atomic<uint64_t> wanted;
     /// generation << 28 | granule of each block: hints. Writer: who fills the shelf.
     alignas(kCacheLine) atomic<uint64_t> entry[kExchangeShelves][kExchangeBatch];

@@ -164,8 +164,23 @@ void MatrixWorld::prepare()
     if (plan_.wants >= 0)
         for (unsigned i = 0; i < kExchangeRacks; i++)
             racks()[i].wanted.store(owner_of(plan_.wants), relaxed);
+    if (plan_.shelved)
+        fill_shelf();
     if (spoil)
         spoil(*this);
+}
+
+void MatrixWorld::fill_shelf()
+{
+    ExchangeRack &rack = racks()[0];
+    unsigned count = 0;
+    for (Granule at = 0; at < monitors_[kSmall].limit();
+         at += monitors_[kSmall].word(at).granules())
+        if (BlockWord const word = monitors_[kSmall].word(at); word.is(Kind::cached))
+            rack.entry[0][count++].store(kept_of(at, word), relaxed);
+    if (count == 0 || count > kExchangeBatch)
+        must(error(EINVAL), "a batch for the shelf");
+    rack.shelf[0].store(ShelfWord::of(ShelfWord::full, count, kNobody, owner_of(0)).raw, relaxed);
 }
 
 /// Participants in the order of the fibres: those of the programs, the healers, the outsider.
@@ -241,7 +256,8 @@ void MatrixWorld::lay_out(unsigned sector)
     for (Piece const &piece : plan_.pieces[sector]) {
         bool const is_used = piece.kind == Kind::allocated;
         Owner const owner = piece.owner == kOutsider ? owner_of(outsider()) : owner_of(piece.owner);
-        words[at] = BlockWord::of(piece.kind, 0, is_used ? owner : 0, is_used, piece.length);
+        bool const is_owned = is_used || piece.kind == Kind::cached;
+        words[at] = BlockWord::of(piece.kind, 0, is_owned ? owner : 0, is_used, piece.length);
         tool.write_tail({at, piece.length});
         if (piece.kind == Kind::free)
             tool.ensure_hints({at, piece.length});

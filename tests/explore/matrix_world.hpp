@@ -27,6 +27,8 @@ inline Piece used(Granules length, int owner = kOutsider)
     return {Kind::allocated, length, owner};
 }
 inline Piece open(Granules length) { return {Kind::free, length, kOutsider}; }
+/// Kept by the first program's lane, or on a shelf.
+inline Piece kept(Granules length) { return {Kind::cached, length, 0}; }
 /// Free, but without memory.
 inline Piece gone(Granules length) { return {Kind::trimmed, length, kOutsider}; }
 
@@ -50,6 +52,7 @@ struct MatrixPlan {
     /// This program has looked into the exchange in vain, so the others leave there what they have
     /// too much of; -1: nobody has.
     int wants = -1;
+    bool shelved = false; ///< what is kept lies in the exchange, as one batch of the first program
 };
 
 class MatrixWorld;
@@ -162,6 +165,7 @@ class MatrixWorld : public SegmentWorld {
     void attach(int number);
     void add_lane(Matrix &matrix);
     void lay_out(unsigned sector);
+    void fill_shelf();
     void add_threads();
     void check_memory(unsigned sector, void const *address) const;
     void attach_all();

@@ -44,6 +44,16 @@ void add_depot(char const *name, char const *about, int deepest, Pieces small, P
                            [=] { return std::make_unique<MatrixWorld>(plan, programs); }, deepest});
 }
 
+/// The first program has left a batch in the exchange.
+void add_shelved(char const *name, char const *about, int deepest, Pieces small, Programs programs)
+{
+    MatrixPlan plan;
+    plan.pieces[kSmall] = std::move(small);
+    plan.lanes = plan.shelved = true;
+    scenarios().push_back({"lanes", name, about,
+                           [=] { return std::make_unique<MatrixWorld>(plan, programs); }, deepest});
+}
+
 /// The second program wants what the others have too much of.
 void add_exchange(char const *name, char const *about, int deepest, Pieces small, Programs programs)
 {
@@ -283,6 +293,13 @@ void register_exchange()
                           fail("what it had given away was not found");
                   },
                   frees({3})});
+    add_shelved("shelf_take", "a batch is taken while somebody steals from it", 3,
+                {kept(1), kept(1), used(2)}, {frees({2}), allocs(1), allocs(2)});
+    add_shelved("shelf_resize", "a block grows over a batch that changes hands", 2,
+                {used(1, 2), kept(1), kept(1), used(1)},
+                {frees({3}), allocs(1), [](Actor const &me) { me.resize(me.piece(0), 3); }});
+    add_shelved("shelf_twice", "its giver wants it back", 3, {kept(1), kept(1), used(2)},
+                {allocs(1), pairs(1, 1), frees({2})});
     add_exchange("exchange_heal", "healing while a batch changes hands", 2,
                  {used(1), used(1), used(1), used(1)},
                  {frees({0, 1, 2}), allocs(1), [](Actor const &me) { me.heal(); }});

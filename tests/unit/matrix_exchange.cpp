@@ -59,12 +59,6 @@ void want(Matrix &matrix) { free_block(matrix, alloc(matrix, kSize).ref); }
 
 uint64_t flushes(Matrix &matrix) { return matrix.prepare_lane()->counters->flushes.load(relaxed); }
 uint64_t refills(Matrix &matrix) { return matrix.prepare_lane()->counters->refills.load(relaxed); }
-
-ExchangeRack *make_racks(std::vector<ExchangeRack> &memory)
-{
-    memory = std::vector<ExchangeRack>(kExchangeRacks);
-    return memory.data();
-}
 } // namespace
 
 Test(matrix_exchange, what_one_process_has_too_much_of_another_one_gets)
@@ -156,42 +150,95 @@ Test(matrix_exchange, who_leaves_takes_what_he_left)
     assert_sound(*matrix);
 }
 
-Test(matrix_exchange, a_dead_ones_shelf_is_of_use_again)
-{
-    constexpr Owner kGiver = 2, kTaker = 3, kNext = 4;
-    constexpr unsigned kRack = 5;
-    std::vector<ExchangeRack> memory;
-    ExchangeRack *const racks = make_racks(memory);
+namespace {
+/// Shelves alone, in process memory.
+struct Rack {
+    static constexpr Owner kGiver = 2, kTaker = 3, kNext = 4, kOwners = 8;
+    static constexpr unsigned kNumber = 5;
+
+    std::vector<ExchangeRack> memory = std::vector<ExchangeRack>(kExchangeRacks);
     Exchange exchange;
-    exchange.init(racks);
-    Kept const entries[] = {11, 12, 13};
-    racks[kRack].wanted.store(kTaker, relaxed);
-    check_eq(exchange.put(kRack, entries, 3, kGiver), true);
-
     Exchange::Batch batch;
-    check_eq(exchange.begin_take(kRack, kTaker, batch), true);
-    check_eq(exchange.begin_take(kRack, kNext, batch), false, "two have it");
-    exchange.heal(kNext); // not his
-    check_eq(exchange.begin_take(kRack, kNext, batch), false);
-    exchange.heal(kTaker);
-    check_eq(exchange.begin_take(kRack, kNext, batch), true);
-    check_eq(batch.count, 3);
-    check_eq(batch.giver, kGiver);
-    check_eq(batch.entry[1].load(relaxed), 12);
-    Exchange::end_take(batch);
 
-    check_eq(exchange.put(kRack, entries, 3, kGiver), true);
-    exchange.heal(kGiver);
-    check_eq(exchange.begin_take(kRack, kNext, batch), false, "his words are healed");
+    Rack() { exchange.init(memory.data(), kOwners); }
+    ExchangeRack &operator*() { return memory[kNumber]; }
+    bool put()
+    {
+        Kept const entries[] = {11, 12, 13};
+        return exchange.put(kNumber, entries, 3, kGiver);
+    }
+    bool begin_take(Owner by) { return exchange.begin_take(kNumber, by, batch); }
+    void fill(unsigned shelf, ShelfWord word) { (**this).shelf[shelf].store(word.raw, relaxed); }
+    /// As many batches fit as there are shelves.
+    void check_all_empty()
+    {
+        for (unsigned i = 0; i < kExchangeShelves; ++i)
+            check_eq(put(), true, "shelf %u", i);
+        check_eq(put(), false, "more than there are");
+    }
+};
+} // namespace
 
-    racks[kRack].shelf[0].store(ShelfWord::of(ShelfWord::filling, 0, kGiver, kGiver).raw, relaxed);
-    exchange.heal(kGiver);
-    racks[kRack].shelf[1].store(ShelfWord::of(ShelfWord::taking, 3, kGiver, kGiver).raw, relaxed);
-    exchange.heal(kGiver);
-    racks[kRack].wanted.store(kTaker, relaxed);
-    for (unsigned i = 0; i < kExchangeShelves; ++i)
-        check_eq(exchange.put(kRack, entries, 1, kGiver), true, "shelf %u", i);
-    check_eq(exchange.put(kRack, entries, 1, kGiver), false, "more than there are");
+Test(matrix_exchange, what_a_dead_taker_had_in_hand_is_for_the_next)
+{
+    Rack rack;
+    check_eq(rack.put(), true);
+    check_eq(rack.begin_take(Rack::kTaker), true);
+    check_eq(rack.begin_take(Rack::kNext), false, "two have it");
+    rack.exchange.heal(Rack::kNext); // not his
+    check_eq(rack.begin_take(Rack::kNext), false);
+    rack.exchange.heal(Rack::kTaker);
+    check_eq(rack.begin_take(Rack::kNext), true);
+    check_eq(rack.batch.count, 3);
+    check_eq(rack.batch.giver, Rack::kGiver);
+    check_eq(rack.batch.entry[1].load(relaxed), 12);
+    Exchange::end_take(rack.batch);
+    rack.check_all_empty();
+}
+
+Test(matrix_exchange, what_a_dead_giver_left_is_gone)
+{
+    Rack rack;
+    check_eq(rack.put(), true);
+    rack.exchange.heal(Rack::kGiver);
+    check_eq(rack.begin_take(Rack::kNext), false, "his words are healed");
+    rack.fill(1, ShelfWord::of(ShelfWord::filling, 0, Rack::kGiver, Rack::kGiver));
+    rack.fill(2, ShelfWord::of(ShelfWord::taking, 3, Rack::kGiver, Rack::kGiver));
+    rack.exchange.heal(Rack::kGiver);
+    check_eq(rack.put(), true);
+    check_eq(rack.begin_take(Rack::kTaker), true);
+    rack.exchange.heal(Rack::kGiver); // while somebody takes it, who dies then
+    rack.exchange.heal(Rack::kTaker);
+    rack.check_all_empty();
+}
+
+Test(matrix_exchange, who_wants_some_gets_what_fits_and_no_more)
+{
+    Rack rack;
+    auto const wanted = [&](Owner by) { return rack.exchange.is_wanted(Rack::kNumber, by); };
+    check_eq(wanted(Rack::kGiver), false);
+    check_eq(rack.begin_take(Rack::kTaker), false);
+    check_eq(wanted(Rack::kGiver), true);
+    check_eq(wanted(Rack::kTaker), false, "by himself");
+    rack.check_all_empty();
+    check_eq(wanted(Rack::kGiver), false, "there was no room");
+    check_eq(rack.begin_take(Rack::kTaker), true);
+    check_eq(wanted(Rack::kGiver), true, "and now there is");
+    rack.exchange.heal(Rack::kTaker);
+    check_eq(wanted(Rack::kGiver), false, "he is dead");
+}
+
+Test(matrix_exchange, words_that_make_no_sense_take_no_shelf_away)
+{
+    Rack rack;
+    rack.fill(0, {uint64_t{77} << 32}); // EMPTY, and something
+    rack.fill(1, ShelfWord::of(ShelfWord::taking, 3, Rack::kOwners + 1, kNobody));
+    rack.fill(2, ShelfWord::of(ShelfWord::filling, 3, 500, 500));
+    rack.fill(3, ShelfWord::of(ShelfWord::full, 255, kNobody, 600));
+    rack.exchange.heal(Rack::kNext);
+    rack.check_all_empty();
+    check_eq(rack.begin_take(Rack::kTaker), true);
+    check_eq(rack.batch.count, 3);
 }
 
 // What a scribbler writes costs a look, and no block.

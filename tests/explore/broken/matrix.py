@@ -8,6 +8,7 @@ BITS_HOT = "core/index/bit_tree.hpp"
 SECTOR = "core/matrix/sector.cpp"
 LANE = "core/matrix/lane.cpp"
 LANE_HOT = "core/matrix/lane_hot.hpp"
+EXCHANGE = "core/matrix/exchange.hpp"
 SECTOR_HEAL = "core/matrix/sector_heal.cpp"
 SECTOR_H = "core/matrix/sector.hpp"
 HOT = "core/matrix/sector_hot.hpp"
@@ -194,6 +195,13 @@ LANES = [
           "        BlockWord expected = magazine.words[at].load(relaxed);\n")),
     rule("a dead one's shelf is healed", "exchange_pass", (1, 1, 0),
          (HEAL, "    exchange_.heal(dead);\n", ""), sees="for ever"),
+    rule("a taker's healer is told that the giver is gone", "exchange_pass", (0, 2, 0),
+         (EXCHANGE, "        Owner const giver = abandoned ? kNobody : found.giver();\n",
+          "        Owner const giver = found.giver();\n"), sees="for ever", within=[HEAL]),
+    rule("a shelf that somebody takes meanwhile is looked at again", "exchange_heal", (1, 2, 0),
+         (EXCHANGE, "            if (healed.raw == found.raw || change(shelf, found, healed))\n",
+          "            if (healed.raw == found.raw || change(shelf, found, healed) || true)\n"),
+         sees="for ever", within=[HEAL]),
     rule("a flush is a CAS", "overflow_take", (2, 0, 0),
          (LANE, "            !into.change(block.head, found, found.as_claimed(owner, block.length)))\n",
           "            !(into.change(block.head, found, found.as_claimed(owner, block.length)), true))\n")),
