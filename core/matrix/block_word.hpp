@@ -22,7 +22,7 @@ enum class Kind : unsigned {
     free = 2,      ///< head: anybody may claim it
     claimed = 3,   ///< head: the owner alone may change, split or merge it
     allocated = 4, ///< head: a user's block
-    cached = 5,    ///< head: in a lane's magazine; anybody may claim it
+    cached = 5,    ///< head: in a lane's magazine or in the exchange; anybody may claim it
     resizing = 6,  ///< head: a user's block whose size its owner is changing
     trimmed = 7,   ///< head: free, but without memory: whole units; merges with nobody (trim.cpp)
 };

@@ -6,9 +6,9 @@
 //   one run empty while those of the other run over. Without an exchange the blocks would be merged
 //   and published by the one and found and cut by the other. Here the full one leaves its older half
 //   on a shelf, the empty one takes it: depot.hpp, but in the segment. A rack of shelves per block
-//   size. Only where somebody else has run empty (`wanted`) is anything left, until there is no room, so
-//   a process that frees what it allocates keeps its blocks, and merges them, as before. Nor are blocks that lie far
-//   apart passed on: merging puts their words in order again (is_scattered() in lane.cpp).
+//   size. Only after somebody else has run empty (`wanted`) is anything left, until there is no room: a
+//   process that is alone keeps its blocks, and merges them. Nor are small blocks that lie far apart
+//   passed on: merging puts their words in order again (is_scattered() in lane.cpp).
 //
 //   An entry is a hint, as in a magazine (lane.hpp, L1 and L3): the word decides. While a batch lies
 //   here its words say CACHED(giver). Who takes it makes each word CACHED(himself) by a CAS from
@@ -17,7 +17,9 @@
 // States of a shelf
 //   EMPTY --put--> FILLING(giver) --> FULL(giver, count)
 //   FULL --begin_take--> TAKING(taker, giver, count) --end_take--> EMPTY
-//   TAKING(taker, dead giver, count) --heal--> TAKING(taker, nobody, count)
+//   FILLING(dead), FULL(dead, count) --heal--> EMPTY
+//   TAKING(taker, dead, count) --heal--> TAKING(taker, nobody, count)
+//   TAKING(dead, giver, count) --heal--> FULL(giver, count), or EMPTY if nobody is the giver
 //
 // Invariants
 //   X1  Only who made a shelf FILLING or TAKING touches its entries; others pass it by: nobody waits.
@@ -88,7 +90,7 @@ class Exchange {
         count_ = count;
     }
 
-    /// Whether somebody else has run empty since there was no room.
+    /// Whether the last one who ran empty, since there was no room, was somebody else.
     bool is_wanted(unsigned magazine, Owner me) const noexcept
     {
         uint64_t const wanted = rack_of(magazine).wanted.load(relaxed); // a hint
@@ -143,9 +145,10 @@ class Exchange {
     void heal(Owner dead) noexcept
     {
         for (unsigned i = 0; i < kExchangeRacks; ++i) {
-            uint64_t wanted = dead; // relaxed: a hint
-            if (racks_[i].wanted.load(relaxed) == dead)
-                racks_[i].wanted.compare_exchange(wanted, kNobody, relaxed, relaxed);
+            atomic<uint64_t> &wanted = racks_[i].wanted;
+            uint64_t expected = dead;
+            if (wanted.load(relaxed) == dead)                                 // a hint
+                wanted.compare_exchange(expected, kNobody, relaxed, relaxed); // a hint
             for (atomic<uint64_t> &shelf : racks_[i].shelf)
                 heal_shelf(shelf, dead);
         }
@@ -163,13 +166,15 @@ class Exchange {
         return shelf.compare_exchange(from.raw, to.raw, acquire, relaxed);
     }
 
-    /// `dead`, or no participant: a scribbler may have been here.
+    /// `dead`, or no participant: a scribbler may have been here. An id that nobody has now is not
+    /// told from one that somebody has.
     bool is_gone(Owner owner, Owner dead) const noexcept
     {
         return owner == dead || owner == kNobody || owner > count_;
     }
 
-    /// Nobody else changes what is the dead one's, but who takes a FULL shelf: then we look again.
+    /// Nobody else changes what is the dead one's, but who takes a FULL shelf, has taken it, or heals
+    /// the other one of a TAKING: then we look again.
     void heal_shelf(atomic<uint64_t> &shelf, Owner dead) const noexcept
     {
         constexpr int kTries = 8; // more than FULL, TAKING, and FULL again by another healer

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-// Lanes: their beginning and end, and what they exchange with the shared path.
+// Lanes: their beginning and end, and what they exchange with each other and the shared path.
 #include "core/matrix/lane.hpp"
 
 #include "core/base/alloc.hpp"
@@ -49,8 +49,9 @@ uint64_t take_chunk(Granule *heads, unsigned &count) noexcept
     return bits;
 }
 
-/// Whether the words of its `count` oldest blocks stand in many more lines than they fill. Passed on like
-/// this, each would cost its next users a line of its own; merged and cut again, they are in order.
+/// Whether the words of its `count` oldest blocks stand in more than four times the lines that they fill,
+/// which only those of one granule can. Passed on like this, each would cost its next users a line of
+/// its own; merged and cut again, they are in order.
 bool is_scattered(Magazine const &magazine, unsigned count) noexcept
 {
     constexpr unsigned kMany = 4;
@@ -115,7 +116,7 @@ bool Matrix::take_from_others(Lane &lane, Magazine &magazine) noexcept
         return false;
     uint64_t const theirs = BlockWord::of(Kind::cached, 0, batch.giver, 0, magazine.length).raw;
     Granule const bound = sectors_[sector_index(magazine)].limit(); // the entries may lie
-    for (unsigned i = 0; i < batch.count; ++i) {
+    for (unsigned i = 0; i < smaller(batch.count, magazine.most); ++i) {
         uint64_t const kept = batch.entry[i].load(relaxed); // begin_take() orders
         uint64_t const generation = kept & BlockWord::kGenerationBitsMask;
         Granule const at = granule_of(kept);

@@ -11,9 +11,9 @@
 //
 //   The magazines are process memory, and an entry is a hint: it says where a CACHED block may be,
 //   and the word decides. So nobody but the lane's thread touches entries (what threads pass to each
-//   other goes through depot.hpp, what processes do through exchange.hpp), a dead process's lane needs no emptying (healing meets its CACHED
-//   words on its walk), a fork child forgets its copies (their identity is the parent's), and a
-//   scribbling peer cannot lead us outside the segment.
+//   other goes through depot.hpp, what processes do through exchange.hpp), a dead process's lane
+//   needs no emptying (healing meets its CACHED words on its walk), a fork child forgets its copies
+//   (their identity is the parent's), and a scribbling peer cannot lead us outside the segment.
 //
 // States of a head, besides those of matrix.hpp
 //   ALLOCATED --push--> CACHED(me, k) --pop--> ALLOCATED(me, k)
@@ -26,7 +26,8 @@
 //       any granule, and a pop believes the word.
 //   L2  CACHED is memory that can be had: an allocation that finds no FREE run takes CACHED blocks
 //       of everybody before it says -ENOMEM (search_by_walk()). So -ENOMEM stays exact; the windows
-//       are open around a push (memory appears) and a refill, but not around a pop (it takes).
+//       are open around a push (memory appears) and a refill, but not around a pop (it takes), nor
+//       where a batch changes hands (it is CACHED before and after: X3 in exchange.hpp).
 //   L3  An entry may be stale, and several may name one block. It has the generation of its push, and
 //       a pop is a CAS from exactly that word, without a look before. Each pop takes its entry away,
 //       so a lane never tries one twice.

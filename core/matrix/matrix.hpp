@@ -33,7 +33,8 @@
 //   FREE <---> CLAIMED(me, without memory) <---> TRIMMED: free, its memory given back; trim.cpp.
 //   ALLOCATED(dead), CACHED(dead) --heal--> FREE: one CAS, if nothing beside it goes with it.
 //   ALLOCATED(me) <---> RESIZING(me): resize.cpp. Nobody else changes such a word.
-//   CACHED: kept by a thread for its next allocations (lane.hpp); anybody may claim it.
+//   CACHED: kept by a thread for its next allocations (lane.hpp), or on its way to another one's
+//     (exchange.hpp); anybody may claim it.
 //   Every change of ownership is one CAS of the whole word.
 //
 // Invariants

@@ -191,10 +191,10 @@ Run Sector::steal(Run run, BlockWord found, Window &window) noexcept
 {
     constexpr int kTries = 8; // nobody's block changes hands so often in a moment
     Owner const me = window.caller().owner();
-    window.open();
+    auto const is_same = [&] { return found.is(Kind::cached) && found.granules() == run.length; };
     bool stolen = false;
-    for (int i = 0;
-         i < kTries && !stolen && found.is(Kind::cached) && found.granules() == run.length; ++i)
+    window.open();
+    for (int i = 0; i < kTries && !stolen && is_same(); ++i)
         stolen = change(run.head, found, found.as_claimed(me, run.length));
     Run const published = stolen ? release_run(run, me) : Run{};
     window.close();
@@ -221,11 +221,10 @@ Run Sector::search_by_walk(Need need, Window &window, WalkFindings &ret) noexcep
     BlockWord found;
     while (walk.next(at, found)) {
         if (found.is(Kind::cached)) {
-            if (Run const now = steal({at, found.granules()}, found, window); now.length != 0) {
-                ret.stolen = true;
-                walk.resume_at(now.end());
-                continue;
-            }
+            Run const now = steal({at, found.granules()}, found, window);
+            ret.stolen = ret.stolen || now.length != 0;
+            walk.resume_at(now.length != 0 ? now.end() : at); // or what somebody has made of it
+            continue;
         }
         if (!found.is(Kind::free) && !found.is(Kind::claimed)) {
             row = 0;

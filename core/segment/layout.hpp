@@ -148,7 +148,7 @@ static_assert(sizeof(WindowCounters) == kCacheLine);
 /// The batches of one block size; the protocol is in core/matrix/exchange.hpp.
 struct alignas(kCacheLine) ExchangeRack {
     /// state:2 | count:8 from bit 8 | holder:16 from bit 16 | giver:16 from bit 32 of each batch.
-    /// Writers: by CAS, along the states of exchange.hpp.
+    /// Writers: by CAS, along the states of exchange.hpp; who has it in hand, by stores.
     atomic<uint64_t> shelf[kExchangeShelves];
     /// Owner id of who ran empty last; 0: nobody, or there was no room since: a hint. Writers: anybody.
     atomic<uint64_t> wanted;

@@ -476,7 +476,10 @@ void MatrixWorld::check_people() const
 /// Nobody who died has a shelf in his hand, or has left anything on one.
 void MatrixWorld::check_exchange() const
 {
-    for (unsigned i = 0; i < kExchangeRacks; i++)
+    for (unsigned i = 0; i < kExchangeRacks; i++) {
+        for (int who = 0; who < outsider(); who++)
+            if (is_dead(who) && racks()[i].wanted.load(relaxed) == owner_of(who))
+                return fail("dead participant %u wants blocks of rack %u", owner_of(who), i);
         for (atomic<uint64_t> const &shelf : racks()[i].shelf) {
             ShelfWord const word{shelf.load(relaxed)};
             if (word.state() == ShelfWord::empty)
@@ -492,6 +495,7 @@ void MatrixWorld::check_exchange() const
                                 owner_of(who), i);
             }
         }
+    }
 }
 
 /// Invariant 5. A stopped participant withholds what it holds; then nothing is exact.

@@ -298,6 +298,13 @@ void register_exchange()
     add_shelved("shelf_resize", "a block grows over a batch that changes hands", 2,
                 {used(1, 2), kept(1), kept(1), used(1)},
                 {frees({3}), allocs(1), [](Actor const &me) { me.resize(me.piece(0), 3); }});
+    add_shelved("shelf_grow", "a block grows over what changes hands and is nobody's meanwhile", 2,
+                {used(1, 2), kept(1), kept(1), used(1)},
+                {[](Actor const &) {}, allocs(1),
+                 [](Actor const &me) {
+                     if (!me.resize(me.piece(0), 2)) // the taker has what is behind it
+                         fail("what could be had was not found");
+                 }});
     add_shelved("shelf_twice", "its giver wants it back", 3, {kept(1), kept(1), used(2)},
                 {allocs(1), pairs(1, 1), frees({2})});
     add_exchange("exchange_heal", "healing while a batch changes hands", 2,

@@ -235,40 +235,56 @@ Test(matrix_exchange, words_that_make_no_sense_take_no_shelf_away)
     rack.fill(1, ShelfWord::of(ShelfWord::taking, 3, Rack::kOwners + 1, kNobody));
     rack.fill(2, ShelfWord::of(ShelfWord::filling, 3, 500, 500));
     rack.fill(3, ShelfWord::of(ShelfWord::full, 255, kNobody, 600));
+    check_eq(rack.begin_take(Rack::kNext), true);
+    check_eq(rack.batch.count, kExchangeBatch, "more than a shelf has");
     rack.exchange.heal(Rack::kNext);
     rack.check_all_empty();
     check_eq(rack.begin_take(Rack::kTaker), true);
     check_eq(rack.batch.count, 3);
 }
 
-// What a scribbler writes costs a look, and no block.
+// What a scribbler writes costs a look, and no block: also if it names what another one keeps, again
+// and again.
 Test(matrix_exchange, shelves_that_lie)
 {
     Handle const matrix = make_matrix(with_lanes(8 * kMiB));
+    Handle const other = another(*matrix);
+    free_all(*other, alloc_many(*other, kLaneDepth));
+    Lane *const lane = other->prepare_lane();
+    Magazine const &kept = lane->magazine[magazine_for(kSize)];
     Random random(7);
     ExchangeRack &rack = rack_of(*matrix, kSize);
     std::vector<Ref> live;
+    unsigned robbed = 0;
     for (int round = 0; round < 400; ++round) {
         for (unsigned i = 0; i < kExchangeShelves; ++i) {
-            rack.shelf[i].store(
-                random.below(2) == 0
-                    ? random.next()
-                    : ShelfWord::of(ShelfWord::full, 255, 0, static_cast<Owner>(random.below(9)))
-                          .raw,
-                relaxed);
+            uint64_t const full =
+                ShelfWord::of(ShelfWord::full, 255, 0, static_cast<Owner>(random.below(3))).raw;
+            rack.shelf[i].store(random.below(4) == 0 ? random.next() : full, relaxed);
             for (auto &entry : rack.entry[i])
-                entry.store(random.below(2) == 0 ? random.next()
-                                                 : uint64_t{1} << 28 | random.below(1 << 17),
+                entry.store(random.below(4) == 0 || kept.count == 0
+                                ? random.next()
+                                : kept.entry[random.below(kept.count)],
                             relaxed);
         }
         rack.wanted.store(random.below(9), relaxed);
         std::vector<Ref> const made = alloc_many(*matrix, 40);
         live.insert(live.end(), made.begin(), made.end());
+        std::set<uint64_t> const mine = offsets(live);
+        check_eq(mine.size(), live.size(), "a block was handed out twice");
+        for (unsigned i = 0; i < kept.count; ++i)
+            robbed += static_cast<unsigned>(
+                mine.count(other->segment().geometry().sector[kSmall].data +
+                           (uint64_t{granule_of(kept.entry[i])} << kGranuleShift[kSmall])));
+        std::vector<Ref> const others = alloc_many(*other, 20);
+        for (Ref const ref : others)
+            check_eq(mine.count(offset_of(ref)), 0, "both have it");
+        free_all(*other, others);
         if (round % 8 == 7) {
-            check_eq(offsets(live).size(), live.size(), "a block was handed out twice");
             free_all(*matrix, live);
             live.clear();
         }
     }
+    check_lt(0, robbed, "nothing was tried");
     assert_sound(*matrix);
 }
