@@ -1212,7 +1212,7 @@ WEIR_API int weir_matrix_prefault(struct weir_matrix *matrix, uint64_t bytes,
 /**
  * Calls a function for each block, free ones too, from the first to the last
  * byte of each sector. Others go on meanwhile: a block may change after it was
- * reported.
+ * reported. No byte is reported twice.
  *
  * @param[in] matrix   the matrix.
  * @param[in] callback called for each block, may call functions of this matrix.

@@ -149,7 +149,7 @@ WEIR_API int weir_matrix_prefault(struct weir_matrix *matrix, uint64_t bytes,
 /**
  * Calls a function for each block, free ones too, from the first to the last
  * byte of each sector. Others go on meanwhile: a block may change after it was
- * reported.
+ * reported. No byte is reported twice.
  *
  * @class weir_matrix iter
  * @param[in] matrix   the matrix

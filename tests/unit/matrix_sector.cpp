@@ -259,6 +259,36 @@ void scribble(OwnSector &own, Random &random, unsigned style)
 }
 } // namespace
 
+// Where blocks are merged under a walk, it goes back to a head that is one still.
+Test(matrix_walker, no_block_is_reported_twice)
+{
+    Handle const matrix = make_matrix(kMiB);
+    std::vector<Ref> refs;
+    for (int i = 0; i < 8; ++i)
+        refs.push_back(alloc(*matrix, 64).ref);
+    std::sort(refs.begin(), refs.end(), [](Ref a, Ref b) { return offset_of(a) < offset_of(b); });
+    struct Visit {
+        Matrix &matrix;
+        std::vector<Ref> const &refs;
+        std::vector<uint64_t> met;
+    } visit{*matrix, refs, {}};
+    Status const walked = matrix->walk(
+        [](BlockInfo const &info, void *userdata) {
+            Visit &self = *static_cast<Visit *>(userdata);
+            self.met.push_back(info.offset);
+            if (info.offset == offset_of(self.refs[5])) // the next head is gone then
+                for (int const i : {4, 5, 6, 7})
+                    free_block(self.matrix, self.refs[static_cast<std::size_t>(i)]);
+            return 0;
+        },
+        &visit);
+    check_eq(walked.code, 0);
+    check_ge(visit.met.size(), 6);
+    check_eq(std::is_sorted(visit.met.begin(), visit.met.end()), true);
+    check_eq(std::adjacent_find(visit.met.begin(), visit.met.end()) == visit.met.end(), true,
+             "a block was reported twice");
+}
+
 Test(matrix_walker, hostile_words_end_the_walk, .timeout = 60)
 {
     Random random(5);
