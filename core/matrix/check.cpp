@@ -175,7 +175,7 @@ Status Matrix::check(bool repair, CheckReport &ret) noexcept
 void Matrix::check_sector(Sector &sector, bool repair, RefSet const &named,
                           CheckReport &report) noexcept
 {
-    Walker walk(sector);
+    OnwardWalker walk(sector);
     Granule at;
     BlockWord word;
     while (walk.next(at, word)) {

@@ -37,27 +37,6 @@ uint64_t tables_of(SectorGeometry const &sector, uint64_t granules) noexcept
     return bytes;
 }
 
-/// A walk for people: no granule twice. A Walker whose way is gone comes again to what it has passed.
-class OnwardWalker {
-  public:
-    explicit OnwardWalker(Sector const &sector) noexcept : walk_(sector) {}
-
-    bool next(Granule &ret_at, BlockWord &ret_word) noexcept
-    {
-        while (walk_.next(ret_at, ret_word))
-            if (ret_at >= passed_) {
-                passed_ = ret_at + ret_word.granules();
-                return true;
-            }
-        return false;
-    }
-    bool blocked() const noexcept { return walk_.blocked(); }
-
-  private:
-    Walker walk_;
-    Granule passed_ = 0; ///< the end of the last one
-};
-
 Status count_blocks(Sector const &sector, unsigned index, MatrixStats &stats) noexcept
 {
     OnwardWalker walk(sector);

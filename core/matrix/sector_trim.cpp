@@ -15,17 +15,13 @@ constexpr uint64_t kMostHops = 1 << 20;
 
 Granules Sector::count_trimmed() const noexcept
 {
-    Walker walk(*this);
-    Granule at, counted = 0; // a walk may come by twice
+    OnwardWalker walk(*this);
+    Granule at;
     BlockWord found;
     Granules sum = 0;
-    while (walk.next(at, found)) {
-        bool const counts = found.is(Kind::trimmed) || found.is_claimed_without_memory();
-        if (!counts || at < counted)
-            continue;
-        sum += found.granules();
-        counted = at + found.granules();
-    }
+    while (walk.next(at, found))
+        if (found.is(Kind::trimmed) || found.is_claimed_without_memory())
+            sum += found.granules();
     return sum;
 }
 

@@ -121,4 +121,27 @@ class Walker {
     Granule trail_[64] = {};
 };
 
+/// A walk for who counts or reports: no granule twice. One that has gone back comes again to what it has
+/// passed.
+class OnwardWalker {
+  public:
+    explicit OnwardWalker(Sector const &sector) noexcept : walk_(sector) {}
+
+    bool next(Granule &ret_at, BlockWord &ret_word) noexcept
+    {
+        while (walk_.next(ret_at, ret_word)) // as bounded as that
+            if (ret_at >= passed_) {
+                passed_ = ret_at + ret_word.granules();
+                return true;
+            }
+        return false;
+    }
+    bool blocked() const noexcept { return walk_.blocked(); }
+    Granule position() const noexcept { return walk_.position(); }
+
+  private:
+    Walker walk_;
+    Granule passed_ = 0; ///< the end of the last one
+};
+
 } // namespace weir

@@ -10,59 +10,60 @@ namespace {
 using Pieces = std::vector<Piece>;
 using Programs = std::vector<MatrixProgram>;
 
-void add(char const *name, char const *about, int deepest, Pieces small, Programs programs,
-         Granules reserve = 0)
+MatrixPlan lanes_with(Pieces small)
 {
     MatrixPlan plan;
     plan.pieces[kSmall] = std::move(small);
-    plan.reserve[kSmall] = reserve;
     plan.lanes = true;
+    return plan;
+}
+
+void add_plan(char const *name, char const *about, int deepest, MatrixPlan plan, Programs programs)
+{
     scenarios().push_back({"lanes", name, about,
                            [=] { return std::make_unique<MatrixWorld>(plan, programs); }, deepest});
+}
+
+void add(char const *name, char const *about, int deepest, Pieces small, Programs programs,
+         Granules reserve = 0)
+{
+    MatrixPlan plan = lanes_with(std::move(small));
+    plan.reserve[kSmall] = reserve;
+    add_plan(name, about, deepest, plan, std::move(programs));
 }
 
 /// The programs are threads of one participant: their blocks and entries have the same owner id.
 void add_threads(char const *name, char const *about, int deepest, Pieces small, Programs programs,
                  bool keep = false)
 {
-    MatrixPlan plan;
-    plan.pieces[kSmall] = std::move(small);
-    plan.lanes = plan.one_process = true;
+    MatrixPlan plan = lanes_with(std::move(small));
+    plan.one_process = true;
     plan.keep_blocks = keep;
-    scenarios().push_back({"lanes", name, about,
-                           [=] { return std::make_unique<MatrixWorld>(plan, programs); }, deepest});
+    add_plan(name, about, deepest, plan, std::move(programs));
 }
 
 /// The first two programs are threads of one process; they have a depot for one block of a size.
 void add_depot(char const *name, char const *about, int deepest, Pieces small, Programs programs)
 {
-    MatrixPlan plan;
-    plan.pieces[kSmall] = std::move(small);
-    plan.lanes = true;
+    MatrixPlan plan = lanes_with(std::move(small));
     plan.threads = 2;
-    scenarios().push_back({"lanes", name, about,
-                           [=] { return std::make_unique<MatrixWorld>(plan, programs); }, deepest});
+    add_plan(name, about, deepest, plan, std::move(programs));
 }
 
 /// The first program has left a batch in the exchange.
 void add_shelved(char const *name, char const *about, int deepest, Pieces small, Programs programs)
 {
-    MatrixPlan plan;
-    plan.pieces[kSmall] = std::move(small);
-    plan.lanes = plan.shelved = true;
-    scenarios().push_back({"lanes", name, about,
-                           [=] { return std::make_unique<MatrixWorld>(plan, programs); }, deepest});
+    MatrixPlan plan = lanes_with(std::move(small));
+    plan.shelved = true;
+    add_plan(name, about, deepest, plan, std::move(programs));
 }
 
 /// The second program wants what the others have too much of.
 void add_exchange(char const *name, char const *about, int deepest, Pieces small, Programs programs)
 {
-    MatrixPlan plan;
-    plan.pieces[kSmall] = std::move(small);
-    plan.lanes = true;
+    MatrixPlan plan = lanes_with(std::move(small));
     plan.wants = 1;
-    scenarios().push_back({"lanes", name, about,
-                           [=] { return std::make_unique<MatrixWorld>(plan, programs); }, deepest});
+    add_plan(name, about, deepest, plan, std::move(programs));
 }
 
 MatrixProgram frees(std::vector<std::size_t> pieces)

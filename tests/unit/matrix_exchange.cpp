@@ -57,16 +57,23 @@ std::set<uint64_t> offsets(std::vector<Ref> const &refs)
 /// Looks in vain: from now on the others leave something.
 void want(Matrix &matrix) { free_block(matrix, alloc(matrix, kSize).ref); }
 
+/// A reader who has so many blocks, and a poster who has run empty.
+struct Pair {
+    Handle const reader = make_matrix(with_lanes(64 * kMiB));
+    Handle const poster = another(*reader);
+    std::vector<Ref> const refs;
+
+    explicit Pair(unsigned count) : refs(alloc_many(*reader, count)) { want(*poster); }
+};
+
 uint64_t flushes(Matrix &matrix) { return matrix.prepare_lane()->counters->flushes.load(relaxed); }
 uint64_t refills(Matrix &matrix) { return matrix.prepare_lane()->counters->refills.load(relaxed); }
 } // namespace
 
 Test(matrix_exchange, what_one_process_has_too_much_of_another_one_gets)
 {
-    Handle const reader = make_matrix(with_lanes(64 * kMiB));
-    Handle const poster = another(*reader);
-    std::vector<Ref> const refs = alloc_many(*reader, 4 * kLaneDepth);
-    want(*poster);
+    Pair const pair(4 * kLaneDepth);
+    auto const &[reader, poster, refs] = pair;
     uint64_t const flushed = flushes(*reader);
     free_all(*reader, refs);
     check_eq(full_shelves(rack_of(*reader, kSize)), kExchangeShelves);
@@ -105,10 +112,8 @@ Test(matrix_exchange, nothing_is_left_where_nobody_wants_it)
 // Else blocks that lie far apart would stay so for ever, and each cost its next users a line of words.
 Test(matrix_exchange, scattered_blocks_are_merged_instead)
 {
-    Handle const reader = make_matrix(with_lanes(64 * kMiB));
-    Handle const poster = another(*reader);
-    std::vector<Ref> const refs = alloc_many(*reader, 40 * kLaneDepth);
-    want(*poster);
+    Pair const pair(40 * kLaneDepth);
+    auto const &[reader, poster, refs] = pair;
     for (Ref const ref : refs)
         if (granule_of(*reader, ref) % 8 == 0)
             free_block(*reader, ref);
@@ -123,10 +128,8 @@ Test(matrix_exchange, scattered_blocks_are_merged_instead)
 
 Test(matrix_exchange, blocks_that_somebody_stole_are_passed_over)
 {
-    Handle const reader = make_matrix(with_lanes(64 * kMiB));
-    Handle const poster = another(*reader);
-    std::vector<Ref> const refs = alloc_many(*reader, 4 * kLaneDepth);
-    want(*poster);
+    Pair const pair(4 * kLaneDepth);
+    auto const &[reader, poster, refs] = pair;
     free_all(*reader, refs);
     uint64_t trimmed = 0;
     check_eq(reader->trim(0, trimmed).code, 0); // takes all that lanes keep
