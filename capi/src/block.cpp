@@ -22,6 +22,14 @@ int hand_over(weir::Status status, weir::Allocation const &made, weir_ref *ret_b
     return 0;
 }
 
+int hand_over(weir::Extent const &found, void **ret_data, size_t *ret_size) noexcept
+{
+    *ret_data = found.data;
+    if (ret_size != nullptr)
+        *ret_size = found.size;
+    return 0;
+}
+
 // Out of line: most allocations have no options, and find a block in their thread's lane.
 
 __attribute__((noinline)) int alloc_with(weir_matrix *matrix, size_t size,
@@ -59,6 +67,13 @@ __attribute__((noinline)) int free_without_lanes(weir_matrix *matrix, weir::Ref 
 __attribute__((noinline)) int free_slowly(weir_matrix *matrix, weir::Ref block) noexcept
 {
     return core(matrix)->free(block).code;
+}
+
+WEIR_COLD int find_slowly(weir_matrix *matrix, weir::Ref block, void **ret_data,
+                          size_t *ret_size) noexcept
+{
+    auto const found = core(matrix)->data(block);
+    return found.ok() ? hand_over(*found, ret_data, ret_size) : found.status().code;
 }
 
 __attribute__((noinline, cold)) int wake(weir_matrix *matrix) noexcept
@@ -190,13 +205,10 @@ WEIR_API int weir_matrix_data(struct weir_matrix *matrix, weir_ref block, void *
 {
     if (matrix == nullptr || ret_data == nullptr)
         return -EINVAL;
-    auto const found = core(matrix)->data(weir::Ref{block});
-    if (!found.ok())
-        return found.status().code;
-    *ret_data = found->data;
-    if (ret_size != nullptr)
-        *ret_size = found->size;
-    return 0;
+    weir::Extent const found = core(matrix)->data_fast(weir::Ref{block});
+    if (!WEIR_LIKELY(found.size != 0))
+        return find_slowly(matrix, weir::Ref{block}, ret_data, ret_size);
+    return hand_over(found, ret_data, ret_size);
 }
 
 /**

@@ -132,20 +132,15 @@ void Ring::advance(atomic<uint64_t> &hint, uint64_t from) noexcept
     hint.compare_exchange(from, from + 1, relaxed, relaxed); // a hint; losing is fine
 }
 
-bool Ring::find_posted(Ref ref, uint64_t &ret_size) noexcept
+uint64_t Ring::size_of_posted(Ref ref) noexcept
 {
     auto const place = matrix_->find(ref);
     if (!place.ok() || !place->word.is(Kind::allocated) || place->word.owner() != kNobody)
-        return false;
-    ret_size = place->sector->bytes_of(place->word.granules());
-    return true;
+        return 0;
+    return place->sector->bytes_of(place->word.granules());
 }
 
-bool Ring::nobodys(Ref ref) noexcept
-{
-    uint64_t size;
-    return find_posted(ref, size);
-}
+bool Ring::nobodys(Ref ref) noexcept { return size_of_posted(ref) != 0; }
 
 // ---- post
 

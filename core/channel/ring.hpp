@@ -75,7 +75,7 @@ struct ReaderState {
     Hand hand;
     int slot = -1;                    ///< broadcast: its place in the table of subscribers
     SubscriberWord joined{};          ///< what it wrote there
-    Identity joined_as;               ///< in a fork child it is somebody else's
+    uint64_t joined_as = kNoIdentity; ///< packed; in a fork child it is somebody else's
     uint64_t missed = 0;              ///< messages whose block was gone; by __atomic builtins
     uint64_t cursor[kMaxLevels] = {}; ///< broadcast: next position; by __atomic builtins
 };
@@ -259,22 +259,24 @@ class Ring {
             ret.missed = __atomic_exchange_n(&reader.missed, 0, __ATOMIC_RELAXED);
     }
     bool nobodys(Ref ref) noexcept;
-    /// The block of a message: nobody's; and its size.
-    bool find_posted(Ref ref, uint64_t &ret_size) noexcept;
+    /// Bytes of the block of a message; 0: there is none that is nobody's.
+    uint64_t size_of_posted(Ref ref) noexcept;
     // ring_hot.hpp
-    bool find_posted_quickly(Ref ref, uint64_t &ret_size) noexcept;
+    uint64_t quick_size_of_posted(Ref ref) noexcept;
     Status free_posted(Ref ref) noexcept;
 
     // ring_broadcast.cpp
     Look look_from_cursor(ReaderState &reader, unsigned level, Message &ret) noexcept;
     Look look_at_cursor(ReaderState &reader, Message &ret) noexcept;
-    Look pick_up(ReaderState &reader, Spot spot, CellWord full, Message &ret) noexcept;
+    Look pick_up(ReaderState &reader, Spot spot, Cell &at, CellWord full, Message &ret) noexcept;
     void step_over(ReaderState &reader, Spot spot) noexcept;
     void rewind(ReaderState &reader, Spot spot) noexcept;
     void hand_back(ReaderState &reader, Spot spot, bool gone) noexcept;
     void let_go(Cell &at, Spot spot, uint64_t bit) noexcept;
     void unpin(Spot spot, uint64_t bit) noexcept;
     Status answer_shared(ReaderState &reader, Message const &message, Answer how) noexcept;
+    Status answer_otherwise(ReaderState &reader, Spot spot, CellWord full, unsigned deliveries,
+                            Answer how) noexcept;
     Status take_shared(Spot spot, CellWord full, uint64_t bit) noexcept;
     uint64_t next_possible(uint64_t position, CellWord found) const noexcept;
     bool find_first_of_mine(ReaderState const &reader, unsigned level, Spot &ret) noexcept;

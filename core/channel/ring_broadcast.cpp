@@ -40,7 +40,7 @@ Ring::Look Ring::look_at_cursor(ReaderState &reader, Message &ret) noexcept
     // seq_cst: as in look_from_cursor()
     bool const mine = found.raw == CellWord::of(Phase::full, lap(spot.position)).raw &&
                       (at.holders.load(seq_cst) & bit_of(reader)) != 0;
-    return WEIR_LIKELY(mine) ? pick_up(reader, spot, found, ret) : Look::again;
+    return WEIR_LIKELY(mine) ? pick_up(reader, spot, at, found, ret) : Look::again;
 }
 
 Ring::Look Ring::look_from_cursor(ReaderState &reader, unsigned level, Message &ret) noexcept
@@ -66,7 +66,7 @@ Ring::Look Ring::look_from_cursor(ReaderState &reader, unsigned level, Message &
             return Look::empty; // somebody drops or collects it: it is FULL again, or he wakes us
         if (is_expired(spot) && discard(spot, found, Phase::expiring))
             continue;
-        if (Look const seen = pick_up(reader, spot, found, ret); seen != Look::again)
+        if (Look const seen = pick_up(reader, spot, cell(spot), found, ret); seen != Look::again)
             return seen;
     }
     return Look::far;
@@ -84,12 +84,11 @@ uint64_t Ring::next_possible(uint64_t position, CellWord found) const noexcept
 /// FULL(p) with our bit: ours, if no other thread of this process has it. Where messages may be
 /// taken away, a pin says that we have it in hand. Empty: a thread of ours that is at the cell's
 /// last message will read this one, or wake us.
-WEIR_HOT Ring::Look Ring::pick_up(ReaderState &reader, Spot spot, CellWord full,
+WEIR_HOT Ring::Look Ring::pick_up(ReaderState &reader, Spot spot, Cell &at, CellWord full,
                                   Message &ret) noexcept
 {
     uint64_t const bit = bit_of(reader);
     uint64_t const i = index(spot);
-    Cell &at = *kept(&cells_[i]);
     unsigned deliveries;
     Grip const grip = reader.hand.pick_up(i, spot.position, deliveries);
     if (!WEIR_LIKELY(grip == Grip::mine)) {
@@ -102,12 +101,14 @@ WEIR_HOT Ring::Look Ring::pick_up(ReaderState &reader, Spot spot, CellWord full,
     // The word first: it may have been DROPPING and be FULL again, but then our bit is gone.
     bool const mine = load(at).raw == full.raw && (at.holders.load(seq_cst) & bit) != 0;
     Ref const ref{at.ref.load(relaxed)}; // published by FULL
-    uint64_t size;
-    if (!WEIR_LIKELY(mine && find_posted_quickly(ref, size)))
-        if (!mine || !find_posted(ref, size)) {
+    uint64_t size = WEIR_LIKELY(mine) ? quick_size_of_posted(ref) : 0;
+    if (!WEIR_LIKELY(size != 0)) {
+        size = mine ? size_of_posted(ref) : 0;
+        if (size == 0) {
             hand_back(reader, spot, mine);
             return Look::again;
         }
+    }
     describe(reader, spot, at, size, ret);
     ret.redeliveries = deliveries;
     atomic<uint64_t> &missed = subscribers_[static_cast<unsigned>(reader.slot)].missed;
@@ -178,25 +179,36 @@ bool Ring::find_first_of_mine(ReaderState const &reader, unsigned level, Spot &r
 
 // ---- answers
 
+/// Of the message, which is in the caller's memory, each word is read once.
 Status Ring::answer_shared(ReaderState &reader, Message const &message, Answer how) noexcept
 {
     Spot const spot{message.level, message.position};
+    Ref const named = message.ref;
+    if (!WEIR_LIKELY(named.value != 0 && spot.level < options_.levels))
+        return error(EINVAL);
     uint64_t const i = index(spot);
     Cell &at = *kept(&cells_[i]);
     CellWord const full = load(at);
     if (full.lap() != lap(spot.position) || full.is(Phase::empty) || full.is(Phase::writing))
         return error(kStale);
-    if (at.ref.load(relaxed) != message.ref.value) // counts only if it is in hand, below
+    if (at.ref.load(relaxed) != named.value) // counts only if it is in hand, below
         return error(EINVAL);
     unsigned deliveries;
     if (!reader.hand.begin_answer(i, spot.position, deliveries))
         return error(kStale);
 
+    if (!WEIR_LIKELY(how == Answer::done))
+        return answer_otherwise(reader, spot, full, deliveries, how);
+    let_go(at, spot, bit_of(reader));
+    return kOk;
+}
+
+/// It is in our hand, and an answer to it has begun that does not only let it go.
+WEIR_COLD Status Ring::answer_otherwise(ReaderState &reader, Spot spot, CellWord full,
+                                        unsigned deliveries, Answer how) noexcept
+{
+    uint64_t const i = index(spot);
     uint64_t const bit = bit_of(reader);
-    if (WEIR_LIKELY(how == Answer::done)) {
-        let_go(at, spot, bit);
-        return kOk;
-    }
     if (how == Answer::again) {
         if (may_lose())
             unpin(spot, bit);
@@ -206,7 +218,7 @@ Status Ring::answer_shared(ReaderState &reader, Message const &message, Answer h
         return kOk;
     }
     Status const done = take_shared(spot, full, bit);
-    if (load(at).lap() == lap(spot.position)) // it is in the cell still, and our bit
+    if (load(spot).lap() == lap(spot.position)) // it is in the cell still, and our bit
         reader.hand.keep(i, spot.position, deliveries);
     return done;
 }
@@ -214,10 +226,12 @@ Status Ring::answer_shared(ReaderState &reader, Message const &message, Answer h
 /// Holder first, then pin: between them a dropper finds a message that it must not take away.
 WEIR_HOT void Ring::let_go(Cell &at, Spot spot, uint64_t bit) noexcept
 {
-    bool const last = (at.holders.fetch_and(~bit, seq_cst) & ~bit) == 0;
+    at.holders.fetch_and(~bit, seq_cst);
     if (may_lose())
         unpin(spot, bit);
-    if (last || may_lose())
+    // A look of its own, so that the step before it is one instruction; of all who let go the last
+    // one finds nobody. Two may: collect() settles it. seq_cst: after the steps of all before
+    if (may_lose() || at.holders.load(seq_cst) == 0)
         collect(spot);
 }
 

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-// What reading and answering do with the block of each message. Included by the files that need it
-// inline.
+// What most reads and answers do. Included by the files that need it inline.
 #pragma once
 
 #include "core/channel/ring.hpp"
@@ -8,15 +7,28 @@
 
 namespace weir {
 
-/// False: only find_posted() can tell.
-WEIR_HOT bool Ring::find_posted_quickly(Ref ref, uint64_t &ret_size) noexcept
+WEIR_HOT Status Ring::read(ReaderState &reader, Message &ret) noexcept
+{
+    Look const seen = plain_queue_       ? look_at_head(reader, ret)
+                      : plain_broadcast_ ? look_at_cursor(reader, ret)
+                                         : Look::again;
+    if (WEIR_LIKELY(seen == Look::found))
+        return kOk;
+    return WEIR_LIKELY(seen == Look::empty) ? error(EAGAIN) : read_properly(reader, ret);
+}
+
+WEIR_HOT Status Ring::answer(ReaderState &reader, Message const &message, Answer how) noexcept
+{
+    return broadcast() ? answer_shared(reader, message, how) : answer_held(reader, message, how);
+}
+
+/// 0: only size_of_posted() can tell.
+WEIR_HOT uint64_t Ring::quick_size_of_posted(Ref ref) noexcept
 {
     Place block;
     bool const posted = matrix_->find_quickly(ref, block, acquire) && // as in find()
                         block.word.owner() == kNobody;
-    if (WEIR_LIKELY(posted))
-        ret_size = block.sector->bytes_of(block.word.granules());
-    return posted;
+    return WEIR_LIKELY(posted) ? block.sector->bytes_of(block.word.granules()) : 0;
 }
 
 /// nobody's -> free.

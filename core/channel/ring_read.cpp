@@ -8,25 +8,6 @@
 
 namespace weir {
 
-Status Ring::read(ReaderState &reader, Message &ret) noexcept
-{
-    if (WEIR_LIKELY(plain_queue_)) {
-        Look const seen = look_at_head(reader, ret);
-        if (WEIR_LIKELY(seen == Look::found))
-            return kOk;
-        if (WEIR_LIKELY(seen == Look::empty))
-            return error(EAGAIN);
-    }
-    if (plain_broadcast_) {
-        Look const seen = look_at_cursor(reader, ret);
-        if (WEIR_LIKELY(seen == Look::found))
-            return kOk;
-        if (WEIR_LIKELY(seen == Look::empty))
-            return error(EAGAIN);
-    }
-    return read_properly(reader, ret);
-}
-
 Status Ring::read_properly(ReaderState &reader, Message &ret) noexcept
 {
     constexpr unsigned kFarLooks = 16; // the hint is never 64 rounds behind
@@ -47,7 +28,7 @@ Status Ring::read_properly(ReaderState &reader, Message &ret) noexcept
 
 /// What most looks at a queue of one level are: nothing waits for redelivery, and the message at
 /// the head, or the one behind it, is FULL or not there yet. Again: look() has to find out.
-WEIR_HOT Ring::Look Ring::look_at_head(ReaderState &reader, Message &ret) noexcept
+Ring::Look Ring::look_at_head(ReaderState &reader, Message &ret) noexcept
 {
     if (redelivery_.find_column(0) == 0)
         return Look::again;
@@ -245,11 +226,11 @@ WEIR_HOT bool Ring::grab_hot(ReaderState &reader, Spot spot, Cell &at, CellWord 
     // While we hold it nobody else sets the bit. Of one that was never delivered it is a late one.
     if (full.deliveries() != 0)
         unmark(spot);
-    uint64_t size = 0;
-    if (WEIR_LIKELY(placed && matrix_->is_at(ref, block, acquire) && // as in find()
-                    block.word.owner() == kNobody))
-        size = block.sector->bytes_of(block.word.granules());
-    else if (!find_posted(ref, size)) { // somebody freed a block that was in the channel
+    bool const there = placed && matrix_->is_at(ref, block, acquire) && // as in find()
+                       block.word.owner() == kNobody;
+    uint64_t const size =
+        WEIR_LIKELY(there) ? block.sector->bytes_of(block.word.granules()) : size_of_posted(ref);
+    if (!WEIR_LIKELY(size != 0)) { // somebody freed a block that was in the channel
         pass_on(spot, held);
         __atomic_fetch_add(&reader.missed, 1, __ATOMIC_RELAXED); // a count
         return false;
@@ -272,27 +253,24 @@ void Ring::unmark(Spot spot) noexcept
 
 // ---- answers
 
-Status Ring::answer(ReaderState &reader, Message const &message, Answer how) noexcept
-{
-    Message const ours = message; // the caller's memory, which others may change
-    if (ours.ref.value == 0 || ours.level >= options_.levels)
-        return error(EINVAL);
-    return broadcast() ? answer_shared(reader, ours, how) : answer_held(reader, ours, how);
-}
-
-WEIR_HOT Status Ring::answer_held(ReaderState &reader, Message const &message, Answer how) noexcept
+/// Of the message, which is in the caller's memory, each word is read once.
+Status Ring::answer_held(ReaderState &reader, Message const &message, Answer how) noexcept
 {
     Spot const spot{message.level, message.position};
+    Ref const named = message.ref;
+    unsigned const redeliveries = message.redeliveries;
+    if (!WEIR_LIKELY(named.value != 0 && spot.level < options_.levels))
+        return error(EINVAL);
     uint64_t const i = index(spot);
     Cell &at = *kept(&cells_[i]);
     CellWord const held = load(at);
     // The count tells a message from its next delivery, perhaps to another thread of ours.
     CellWord const ours =
-        CellWord::of(Phase::held, lap(spot.position), matrix_->me().owner, message.redeliveries);
-    if (!WEIR_LIKELY(held.raw == ours.raw && message.redeliveries <= CellWord::kMaxDeliveries))
+        CellWord::of(Phase::held, lap(spot.position), matrix_->me().owner, redeliveries);
+    if (!WEIR_LIKELY(held.raw == ours.raw && redeliveries <= CellWord::kMaxDeliveries))
         return error(kStale);
     Ref const ref{at.ref.load(relaxed)}; // ours: nobody writes it
-    if (!(ref == message.ref))
+    if (!(ref == named))
         return error(EINVAL);
     unsigned deliveries;
     if (!reader.hand.begin_answer(i, spot.position, deliveries))

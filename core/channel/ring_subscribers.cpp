@@ -44,7 +44,7 @@ bool Ring::take_slot(ReaderState &reader) noexcept
         at.missed.store(0, relaxed); // ours: nobody has our bit yet
         reader.slot = static_cast<int>(i);
         reader.joined = active;
-        reader.joined_as = me;
+        reader.joined_as = me.packed();
         return true;
     }
     return false;
@@ -53,11 +53,11 @@ bool Ring::take_slot(ReaderState &reader) noexcept
 void Ring::leave(ReaderState &reader) noexcept
 {
     if (broadcast()) {
-        if (reader.slot < 0 || !(reader.joined_as == matrix_->me()))
+        if (reader.slot < 0 || !matrix_->is(reader.joined_as))
             return; // a fork child's copy
         Subscriber &at = subscribers_[static_cast<unsigned>(reader.slot)];
         SubscriberWord const leaving =
-            reader.joined.to(SubscriberState::leaving, reader.joined_as.owner);
+            reader.joined.to(SubscriberState::leaving, Identity::of(reader.joined_as).owner);
         uint64_t from = reader.joined.raw;
         // acq_rel: pairs with take_slot()
         if (at.word.compare_exchange(from, leaving.raw, acq_rel, relaxed))

@@ -3,6 +3,7 @@
 #include "core/channel/subscription.hpp"
 
 #include "core/base/alloc.hpp"
+#include "core/channel/ring_hot.hpp"
 
 namespace weir {
 

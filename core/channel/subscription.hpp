@@ -30,7 +30,7 @@ class Subscription {
     Status enter(bool also_retired) noexcept
     {
         WEIR_TRY(channel_->enter(also_retired));
-        bool const lent = reader_.slot >= 0 && !(reader_.joined_as == channel_->matrix().me());
+        bool const lent = reader_.slot >= 0 && !channel_->matrix().is(reader_.joined_as);
         return WEIR_LIKELY(!lent) ? kOk : error(kForked);
     }
     Status read_waiting(Status done, Nanoseconds timeout, Message &ret) noexcept;

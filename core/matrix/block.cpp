@@ -173,10 +173,11 @@ Status Matrix::free_owned(Ref ref, Owner from) noexcept
 
 Result<Extent> Matrix::data(Ref ref) noexcept
 {
+    if (Extent const found = data_fast(ref); WEIR_LIKELY(found.size != 0))
+        return found;
     Place here; // as find(), whose result is put together in memory
-    if (!WEIR_LIKELY(find_quickly(ref, here, acquire))) // as in locate()
-        if (int const code = find_here(ref, here); code != 0)
-            return Status{code};
+    if (int const code = find_here(ref, here); code != 0)
+        return Status{code};
     return Extent{segment_.base() + here.sector->offset_of(here.head),
                   here.sector->bytes_of(here.word.granules())};
 }

@@ -166,8 +166,9 @@ struct Place {
 struct OpenObject {
     Ref ref;
     uint32_t entry = 0;
-    Identity marked_as; ///< not the owner id alone: a fork child may get its parent's
-    uint64_t seen = 0;  ///< who may not write leaves no mark: the entry's word, else 0
+    /// Packed; not the owner id alone: a fork child may get its parent's.
+    uint64_t marked_as = kNoIdentity;
+    uint64_t seen = 0; ///< who may not write leaves no mark: the entry's word, else 0
 };
 
 class Matrix {
@@ -226,6 +227,7 @@ class Matrix {
                       size_t &ret_made) noexcept;
     /// Up to the first that cannot be freed. OK if that was not the very first one.
     Status free_many(Ref const *refs, size_t count, size_t &ret_freed) noexcept;
+    Extent data_fast(Ref ref) noexcept;
     Result<Extent> data(Ref ref) noexcept;
     Result<Ref> ref_of(void const *data, uint64_t size) noexcept;
     Result<uint8_t> state(Ref ref) noexcept;
@@ -284,6 +286,16 @@ class Matrix {
             return error(kRetired);
         return WEIR_LIKELY(is_joined()) ? kOk : attach_again();
     }
+    /// The same for who has entered as `who` (packed) before. False: only enter() can tell.
+    bool enter_as(uint64_t who) const noexcept
+    {
+        return WEIR_LIKELY(!segment_.retired() && is(who));
+    }
+    /// Whether this process is that participant (packed) now, and not just becoming it.
+    bool is(uint64_t who) const noexcept
+    {
+        return __atomic_load_n(&me_, __ATOMIC_ACQUIRE) == who; // pairs with set_me()
+    }
     /// Whether this process is a participant now, and not just becoming one.
     bool is_joined() const noexcept
     {
@@ -293,7 +305,7 @@ class Matrix {
     Identity me() const noexcept
     {
         uint64_t const packed = __atomic_load_n(&me_, __ATOMIC_RELAXED); // enter() has ordered it
-        return {static_cast<Owner>(packed & 0xffff), static_cast<uint32_t>(packed >> 16)};
+        return Identity::of(packed);
     }
     uint64_t id_of(Owner owner) const noexcept;
     /// ALLOCATED(from) -> ALLOCATED(to), for exactly this block.
@@ -379,8 +391,8 @@ class Matrix {
         __atomic_store_n(&first_lane_, nullptr, __ATOMIC_RELAXED);
         for (Lane *&lane : lane_at_)
             __atomic_store_n(&lane, nullptr, __ATOMIC_RELAXED);
-        __atomic_store_n(&me_, (joining ? kJoining : 0) | uint64_t{me.generation} << 16 | me.owner,
-                         __ATOMIC_RELEASE); // pairs with enter()
+        __atomic_store_n(&me_, (joining ? kJoining : 0) | me.packed(),
+                         __ATOMIC_RELEASE); // pairs with enter(), is()
     }
     static void in_fork_child(void *handle) noexcept;
     static void discard(Matrix *matrix) noexcept;

@@ -114,8 +114,7 @@ struct OpenHandle {
     /// Every call begins with it: the matrix is there, and a fork child has its own mark.
     Status enter_object() noexcept
     {
-        WEIR_TRY(matrix_->enter());
-        return WEIR_LIKELY(object_.marked_as == matrix_->me()) ? kOk : mark_again();
+        return WEIR_LIKELY(matrix_->enter_as(object_.marked_as)) ? kOk : enter_again();
     }
 
     /// For what looks alone: before, as above, and after, whether it was there all the time.
@@ -150,10 +149,11 @@ struct OpenHandle {
         matrix.open_objects() = this;
         matrix.ref();
     }
-    WEIR_COLD Status mark_again() noexcept
+    WEIR_COLD Status enter_again() noexcept
     {
+        WEIR_TRY(matrix_->enter());
         Guard const guard(matrix_->objects_mutex());
-        if (object_.marked_as == matrix_->me())
+        if (matrix_->is(object_.marked_as))
             return kOk;
         return matrix_->open_object_again(object_);
     }

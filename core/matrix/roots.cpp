@@ -207,7 +207,7 @@ Result<OpenObject> Directory::open(RootName const &name, RootKind kind) noexcept
             return error(kType);
         Ref const ref = ref_at(index);
         if (same_name(index, name) && mark(index, word, matrix_.me().owner) != Mark::too_late)
-            return OpenObject{ref, index, matrix_.me()};
+            return OpenObject{ref, index, matrix_.me().packed()};
     }
     return error(ENOENT);
 }
@@ -219,7 +219,7 @@ Status Directory::open_again(OpenObject &object) noexcept
     if (!there || !(ref_at(object.entry) == object.ref) ||
         mark(object.entry, word, matrix_.me().owner) == Mark::too_late)
         return error(kRetired);
-    object.marked_as = matrix_.me();
+    object.marked_as = matrix_.me().packed();
     return kOk;
 }
 
@@ -233,7 +233,7 @@ Result<OpenObject> Directory::watch(RootName const &name, RootKind kind) const n
             return error(ENOENT);
         if (!word.is(RootState::bound, kind))
             return error(kType);
-        OpenObject const object{ref_at(index), index, {}, word.raw};
+        OpenObject const object{ref_at(index), index, kNoIdentity, word.raw};
         if (same_name(index, name) && still_there(object))
             return object;
     }
@@ -249,9 +249,9 @@ bool Directory::still_there(OpenObject const &object) const noexcept
 
 void Directory::close(OpenObject const &object) noexcept
 {
-    if (object.seen != 0 || !(object.marked_as == matrix_.me()))
+    if (object.seen != 0 || !matrix_.is(object.marked_as))
         return; // without a mark, or a fork child that never used it
-    unmark(object.entry, object.marked_as.owner);
+    unmark(object.entry, Identity::of(object.marked_as).owner);
     collect_if_retired(object.entry);
 }
 

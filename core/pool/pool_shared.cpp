@@ -237,7 +237,7 @@ void Pool::unref() noexcept
 {
     Matrix *const matrix = matrix_;
     auto const last = [this] {
-        if (object_.marked_as == matrix_->me())
+        if (matrix_->is(object_.marked_as))
             empty_lanes();
     };
     // acq_rel: the last one sees what all others did with it

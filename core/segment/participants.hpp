@@ -11,11 +11,16 @@ namespace weir {
 struct Identity {
     Owner owner = kNobody;
     uint32_t generation = 0;
-    constexpr bool operator==(Identity other) const noexcept
+
+    /// In one word, for who compares it in each call. 0: nobody.
+    constexpr uint64_t packed() const noexcept { return uint64_t{generation} << 16 | owner; }
+    static constexpr Identity of(uint64_t packed) noexcept
     {
-        return owner == other.owner && generation == other.generation;
+        return {static_cast<Owner>(packed & 0xffff), static_cast<uint32_t>(packed >> 16)};
     }
 };
+/// A packed identity that nobody has.
+inline constexpr uint64_t kNoIdentity = UINT64_MAX;
 
 class Participants {
   public:

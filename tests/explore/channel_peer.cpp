@@ -2,6 +2,7 @@
 // What the programs of a scenario do with the channel.
 #include "tests/explore/channel_world.hpp"
 
+#include "core/channel/ring_hot.hpp"
 #include "core/matrix/roots.hpp"
 
 namespace weir::explore {

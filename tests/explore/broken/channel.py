@@ -139,7 +139,14 @@ BROADCAST = [
     rule("what nobody gets is collected by its poster", "b_nobody", (0, 0, 0),
          (RING, "    if (left || given == 0)\n", "    if (left)\n")),
     rule("the last holder collects", "b_last", (1, 0, 0),
-         (CAST, "    if (last || may_lose())\n", "    if (false)\n"), sees="nobody holds"),
+         (CAST, "    if (may_lose() || at.holders.load(seq_cst) == 0)\n", "    if (false)\n"),
+         sees="nobody holds"),
+    rule("who lets go looks for others after that", "b_last", (1, 0, 0),
+         (CAST, "    at.holders.fetch_and(~bit, seq_cst);\n    if (may_lose())\n",
+          "    bool const last = at.holders.load(seq_cst) == bit;\n"
+          "    at.holders.fetch_and(~bit, seq_cst);\n    if (may_lose())\n"),
+         (CAST, "    if (may_lose() || at.holders.load(seq_cst) == 0)\n",
+          "    if (may_lose() || last)\n"), sees="nobody holds"),
     rule("the word before the holders", "b_ttl_race", (3, 0, 0),
          (CAST, "    bool const mine = load(at).raw == full.raw && (at.holders.load(seq_cst) & bit) != 0;\n",
           "    bool const held = (at.holders.load(seq_cst) & bit) != 0;\n"

@@ -197,9 +197,9 @@ RETIRING = [
          (ROOTS, "        if (load(index).raw != word.raw)\n            continue;\n", ""),
          sees="who only looks"),
     rule("retire: who leaves collects", "r_read", (1, 0, 0),
-         (ROOTS, "    unmark(object.entry, object.marked_as.owner);\n"
+         (ROOTS, "    unmark(object.entry, Identity::of(object.marked_as).owner);\n"
           "    collect_if_retired(object.entry);\n",
-          "    unmark(object.entry, object.marked_as.owner);\n"), sees="leak"),
+          "    unmark(object.entry, Identity::of(object.marked_as).owner);\n"), sees="leak"),
     rule("retire: a dead one's mark is taken away", "r_read", (1, 1, 0),
          (ROOTS, "            unmark(i, dead);\n", "            ;\n")),
 ]
