@@ -116,8 +116,8 @@ class ChannelPoster {
 
 class ChannelReader {
   public:
-    ChannelReader(weir_matrix *matrix, weir_channel *channel, Stream const &stream, int batch)
-        : matrix_(matrix), ledger_(stream.posters), got_(std::size_t(batch))
+    ChannelReader(weir_channel *channel, Stream const &stream, int batch)
+        : ledger_(stream.posters), got_(std::size_t(batch)), data_(std::size_t(batch))
     {
         must(weir_channel_subscribe(channel, &subscription_), "a subscription");
     }
@@ -128,36 +128,30 @@ class ChannelReader {
     }
 
   private:
-    void enter(weir_message const &message, Counts &counts)
-    {
-        void *data = nullptr;
-        must(weir_matrix_data(matrix_, message.block, &data, nullptr), "a message");
-        ledger_.enter(data, message.length, counts);
-    }
     int one(Counts &counts)
     {
-        must(weir_channel_read(subscription_, WEIR_WAIT_FOREVER, &got_[0]), "a read");
-        enter(got_[0], counts);
+        must(weir_channel_read(subscription_, WEIR_WAIT_FOREVER, &got_[0], &data_[0]), "a read");
+        ledger_.enter(data_[0], got_[0].length, counts);
         must(weir_channel_ack(subscription_, &got_[0]), "an answer");
         return 1;
     }
     int several(Counts &counts)
     {
-        int const got =
-            weir_channel_read_many(subscription_, got_.size(), WEIR_WAIT_FOREVER, got_.data());
+        int const got = weir_channel_read_many(subscription_, got_.size(), WEIR_WAIT_FOREVER,
+                                               got_.data(), data_.data());
         must(got, "reads");
         for (int i = 0; i < got; ++i)
-            enter(got_[std::size_t(i)], counts);
+            ledger_.enter(data_[std::size_t(i)], got_[std::size_t(i)].length, counts);
         int const answered = weir_channel_ack_many(subscription_, got_.data(), std::size_t(got));
         must(answered, "answers");
         counts.damaged += answered != got;
         return got;
     }
 
-    weir_matrix *matrix_;
     weir_subscription *subscription_ = nullptr;
     Ledger ledger_;
     std::vector<weir_message> got_;
+    std::vector<void *> data_;
 };
 
 /// Workers are numbered: the posters first. Pinned if there is one of each.
@@ -260,7 +254,7 @@ Outcome channel_stream(Stream const &stream, int batch)
     must(weir_channel_create(matrix, "stream", &options, &channel), "a channel");
     Outcome const outcome = in_stream(
         stream, [=] { return ChannelPoster(matrix, channel, batch); },
-        [=] { return ChannelReader(matrix, channel, stream, batch); });
+        [=] { return ChannelReader(channel, stream, batch); });
     weir_channel_unref(channel);
     weir_matrix_unref(matrix);
     return outcome;

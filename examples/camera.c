@@ -52,17 +52,14 @@ static int is_whole(const unsigned char *pixels, const struct weir_message *fram
 }
 
 /* Looks at frames until the last one, which nothing newer can drop. */
-static int view(struct weir_matrix *m, struct weir_channel *frames, struct report *report,
-                long work_ns)
+static int view(struct weir_channel *frames, struct report *report, long work_ns)
 {
     struct weir_subscription *viewer = NULL;
     struct weir_message frame = {0};
     int r = weir_channel_subscribe(frames, &viewer);
     while (r == 0 && frame.tag != FRAMES) {
         void *pixels;
-        r = weir_channel_read(viewer, WEIR_WAIT_FOREVER, &frame);
-        if (r == 0)
-            r = weir_matrix_data(m, frame.block, &pixels, NULL);
+        r = weir_channel_read(viewer, WEIR_WAIT_FOREVER, &frame, &pixels);
         if (r < 0)
             break;
         report->seen += 1;
@@ -111,9 +108,9 @@ int main(void)
         r = weir_matrix_alloc(m, 2 * sizeof(struct report), &zeroed, &block, &shared);
     struct report *report = shared;
     if (r == 0 && fork() == 0)
-        _exit(view(m, frames, &report[0], 0) < 0);
+        _exit(view(frames, &report[0], 0) < 0);
     if (r == 0 && fork() == 0)
-        _exit(view(m, frames, &report[1], 10 * MS) < 0);
+        _exit(view(frames, &report[1], 10 * MS) < 0);
     if (r == 0)
         r = shoot(m, frames);
     if (r < 0)

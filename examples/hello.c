@@ -37,9 +37,7 @@ int main(void)
     if (r == 0)
         r = weir_channel_subscribe(mail, &inbox);
     if (r == 0)
-        r = weir_channel_read(inbox, PATIENCE, &message);
-    if (r == 0)
-        r = weir_matrix_data(m, message.block, &data, NULL);
+        r = weir_channel_read(inbox, PATIENCE, &message, &data);
     if (r == 0) {
         printf("%.*s\n", (int)message.length, (char *)data);
         r = weir_channel_ack(inbox, &message); /* frees the block */

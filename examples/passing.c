@@ -115,16 +115,14 @@ static int answer(const char *socket_name)
     return r < 0;
 }
 
-static int print_answer(struct weir_matrix *m, struct weir_channel *answers)
+static int print_answer(struct weir_channel *answers)
 {
     struct weir_subscription *inbox = NULL;
     struct weir_message message;
     void *data = NULL;
     int r = weir_channel_subscribe(answers, &inbox);
     if (r == 0)
-        r = weir_channel_read(inbox, 10000000000, &message); /* 10 s */
-    if (r == 0)
-        r = weir_matrix_data(m, message.block, &data, NULL);
+        r = weir_channel_read(inbox, 10000000000, &message, &data); /* 10 s */
     if (r == 0) {
         printf("answer: %s\n", (char *)data);
         r = weir_channel_ack(inbox, &message);
@@ -168,7 +166,7 @@ int main(int argc, char **argv)
         close(connection);
     }
     if (r == 0)
-        r = print_answer(m, answers);
+        r = print_answer(answers);
     wait(NULL);
     weir_channel_unref(answers);
     weir_matrix_unref(m);

@@ -19,9 +19,7 @@ static int serve_one(struct service *s, struct weir_subscription *inbox)
     struct weir_post_options options = WEIR_POST_OPTIONS_INIT;
     struct weir_message request;
     void *data;
-    int r = weir_channel_read(inbox, WEIR_WAIT_FOREVER, &request);
-    if (r == 0)
-        r = weir_matrix_data(s->m, request.block, &data, NULL);
+    int r = weir_channel_read(inbox, WEIR_WAIT_FOREVER, &request, &data);
     if (r < 0)
         return r;
     char *text = data;
@@ -62,13 +60,11 @@ static int ask(struct service *s, uint64_t id, const char *text)
     return r;
 }
 
-static int print_reply(struct service *s, struct weir_subscription *inbox)
+static int print_reply(struct weir_subscription *inbox)
 {
     struct weir_message reply;
     void *data;
-    int r = weir_channel_read(inbox, WEIR_WAIT_FOREVER, &reply);
-    if (r == 0)
-        r = weir_matrix_data(s->m, reply.block, &data, NULL);
+    int r = weir_channel_read(inbox, WEIR_WAIT_FOREVER, &reply, &data);
     if (r < 0)
         return r;
     printf("reply to %u: %.*s\n", (unsigned)reply.tag, (int)reply.length, (char *)data);
@@ -84,7 +80,7 @@ static int use(struct service *s)
     for (uint64_t id = 0; r == 0 && id < 3; ++id)
         r = ask(s, id, texts[id]);
     for (int i = 0; r == 0 && i < 3; ++i)
-        r = print_reply(s, inbox);
+        r = print_reply(inbox);
     weir_subscription_close(inbox);
     return r;
 }

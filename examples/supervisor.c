@@ -23,18 +23,16 @@ static int post_job(struct weir_matrix *m, struct weir_channel *jobs, const char
 }
 
 /* Takes one job; a worker that is to die does so with the job in its hand. */
-static int work(struct weir_matrix *m, struct weir_channel *jobs, int die)
+static int work(struct weir_channel *jobs, int die)
 {
     struct weir_subscription *inbox = NULL;
     struct weir_message job;
     void *data;
     int r = weir_channel_subscribe(jobs, &inbox);
     if (r == 0)
-        r = weir_channel_read(inbox, WEIR_WAIT_FOREVER, &job);
+        r = weir_channel_read(inbox, WEIR_WAIT_FOREVER, &job, &data);
     if (r == 0 && die)
         raise(SIGKILL);
-    if (r == 0)
-        r = weir_matrix_data(m, job.block, &data, NULL);
     if (r == 0) {
         printf("%s, redelivered %u time%s\n", (char *)data, (unsigned)job.redeliveries,
                job.redeliveries == 1 ? "" : "s");
@@ -55,13 +53,13 @@ int main(void)
     if (r == 0)
         r = post_job(m, jobs, "weigh the anchor");
     if (r == 0 && fork() == 0)
-        _exit(work(m, jobs, 1) < 0);
+        _exit(work(jobs, 1) < 0);
     wait(NULL);
     if (r == 0)
         r = weir_matrix_heal(m, NULL); /* waiting readers do this by themselves, a little later */
     printf("healed %d dead process\n", r);
     if (r >= 0)
-        r = work(m, jobs, 0);
+        r = work(jobs, 0);
     if (r == 0)
         r = weir_channel_retire(jobs);
     jobs = weir_channel_unref(jobs);

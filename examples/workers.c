@@ -45,7 +45,7 @@ static int work(struct pool *p)
     struct timespec const effort = {0, 300000};
     int r = weir_channel_subscribe(p->jobs, &inbox);
     while (r == 0) {
-        r = weir_channel_read(inbox, WEIR_WAIT_FOREVER, &job);
+        r = weir_channel_read(inbox, WEIR_WAIT_FOREVER, &job, NULL);
         if (r < 0)
             break;
         nanosleep(&effort, NULL);
@@ -82,7 +82,7 @@ static int collect(struct pool *p)
     int count = 0, kills = 0;
     int r = weir_channel_subscribe(p->results, &inbox);
     while (r >= 0 && count < JOBS) {
-        r = weir_channel_read(inbox, WEIR_WAIT_FOREVER, &result);
+        r = weir_channel_read(inbox, WEIR_WAIT_FOREVER, &result, NULL);
         if (r == 0 && count == 0)
             printf("the first one done is %s\n", result.tag % 2 == 1 ? "urgent" : "not urgent");
         if (r == 0 && !done[result.tag]) {

@@ -58,8 +58,9 @@ class Recorder {
     Count run()
     {
         weir_message message{};
-        while (reader_ && !was_interrupted() && wants_more() && next(message))
-            append(message);
+        void *data = nullptr;
+        while (reader_ && !was_interrupted() && wants_more() && next(message, data))
+            append(message, data);
         flush();
         return done_;
     }
@@ -72,11 +73,12 @@ class Recorder {
 
     /// Does not wait while something is not durable yet. False: the channel was retired, or the
     /// command is interrupted.
-    bool next(weir_message &ret_message)
+    bool next(weir_message &ret_message, void *&ret_data)
     {
         while (!was_interrupted()) {
             bool const wait = pending_.empty();
-            int const code = weir_channel_read(reader_.get(), wait ? kTurnNs : 0, &ret_message);
+            int const code =
+                weir_channel_read(reader_.get(), wait ? kTurnNs : 0, &ret_message, &ret_data);
             if (code >= 0)
                 return true;
             if (code == -WEIR_E_RETIRED)
@@ -88,13 +90,8 @@ class Recorder {
         return false;
     }
 
-    void append(weir_message const &message)
+    void append(weir_message const &message, void const *data)
     {
-        void *data = nullptr;
-        std::size_t size = 0;
-        must(weir_matrix_data(matrix_.get(), message.block, &data, &size), "data");
-        if (message.length > size)
-            throw Failure("a message is longer than its block");
         weir_log_part const parts[] = {{&message.tag, sizeof message.tag, kRecordTag, 0},
                                        {data, message.length, 0, 0}};
         must(weir_log_appendv(log_.get(), parts, std::size(parts), &last_), "append");

@@ -64,7 +64,7 @@ func (s *Subscription) ReadMany(messages []Message, timeout time.Duration) (foun
 	err = waiting(timeout, func(timeout time.Duration) (err error) {
 		found, err = s.with(func(raw *C.struct_weir_subscription) C.int {
 			return weirChannelReadMany(raw, C.size_t(len(messages)), nanoseconds(timeout),
-				(*C.struct_weir_message)(firstOf(messages)))
+				(*C.struct_weir_message)(firstOf(messages)), nil)
 		})
 		return err
 	})

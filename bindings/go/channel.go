@@ -180,8 +180,9 @@ func (s *Subscription) with(call func(*C.struct_weir_subscription) C.int) (int, 
 func (s *Subscription) Read(timeout time.Duration) (*Delivery, error) {
 	d := &Delivery{subscription: s}
 	err := waiting(timeout, func(timeout time.Duration) error {
-		_, err := s.with(func(raw *C.struct_weir_subscription) C.int {
-			return weirChannelRead(raw, nanoseconds(timeout), &d.raw)
+		_, err := s.with(func(raw *C.struct_weir_subscription) (code C.int) {
+			code, d.data = weirChannelRead(raw, nanoseconds(timeout), &d.raw)
+			return code
 		})
 		return err
 	})
@@ -216,6 +217,7 @@ type Delivery struct {
 	hold
 	subscription *Subscription
 	raw          C.struct_weir_message
+	data         unsafe.Pointer
 }
 
 // Bytes is the message itself, good until the answer. Until then the matrix cannot be closed. The
@@ -227,22 +229,14 @@ func (d *Delivery) Bytes() ([]byte, error) {
 	if d.subscription.closed() {
 		return nil, ErrClosed
 	}
-	matrix := d.subscription.channel.matrix
-	bytes, err := matrix.bytes(BlockRef(d.raw.block))
-	if err != nil {
-		return nil, err
-	}
-	switch err := d.show(matrix); err {
+	switch err := d.show(d.subscription.channel.matrix); err {
 	case nil:
 	case errPassedOn: // answered
 		return nil, ErrStale
 	default:
 		return nil, err
 	}
-	if length := uint64(d.raw.length); length <= uint64(len(bytes)) {
-		bytes = bytes[:length]
-	}
-	return bytes, nil
+	return unsafe.Slice((*byte)(d.data), int(d.raw.length)), nil
 }
 
 // answer ends the slice too, if the message is no longer ours.

@@ -299,6 +299,18 @@ static inline struct weir_go_channel_subscribe weir_go_channel_subscribe(struct 
     return weir_go;
 }
 
+struct weir_go_channel_read {
+    int result;
+    void *ret_data;
+};
+
+static inline struct weir_go_channel_read weir_go_channel_read(struct weir_subscription *subscription, int64_t timeout_ns, struct weir_message *ret_message)
+{
+    struct weir_go_channel_read weir_go = {0};
+    weir_go.result = weir_channel_read(subscription, timeout_ns, ret_message, &weir_go.ret_data);
+    return weir_go;
+}
+
 struct weir_go_log_open {
     int result;
     struct weir_log *ret_log;
@@ -893,8 +905,9 @@ func weirSubscriptionClose(subscription *C.struct_weir_subscription) *C.struct_w
 }
 
 // Takes the next message into the hand.
-func weirChannelRead(subscription *C.struct_weir_subscription, timeout_ns C.int64_t, ret_message *C.struct_weir_message) C.int {
-	return C.weir_channel_read(subscription, timeout_ns, ret_message)
+func weirChannelRead(subscription *C.struct_weir_subscription, timeout_ns C.int64_t, ret_message *C.struct_weir_message) (C.int, unsafe.Pointer) {
+	r := C.weir_go_channel_read(subscription, timeout_ns, ret_message)
+	return r.result, r.ret_data
 }
 
 // Returns a descriptor for `poll()`, `epoll` and the like: readable when there is something to
@@ -904,8 +917,8 @@ func weirChannelFd(subscription *C.struct_weir_subscription) C.int {
 }
 
 // Takes messages into the hand, as many as wait, up to `count`.
-func weirChannelReadMany(subscription *C.struct_weir_subscription, count C.size_t, timeout_ns C.int64_t, ret_messages *C.struct_weir_message) C.int {
-	return C.weir_channel_read_many(subscription, count, timeout_ns, ret_messages)
+func weirChannelReadMany(subscription *C.struct_weir_subscription, count C.size_t, timeout_ns C.int64_t, ret_messages *C.struct_weir_message, ret_data *unsafe.Pointer) C.int {
+	return C.weir_channel_read_many(subscription, count, timeout_ns, ret_messages, ret_data)
 }
 
 // Answers a message: it is done.

@@ -12,7 +12,7 @@ import "C"
 const VersionNumber = 0x100
 
 // AbiHash is what weir_abi_hash says of that release.
-const AbiHash uint64 = 0x326fec74e6a0ec5
+const AbiHash uint64 = 0x2a7df38b7b94a9c0
 
 // A block of a matrix, as any process of the machine can pass it on.
 type BlockRef uint64

@@ -2537,11 +2537,14 @@ WEIR_API struct weir_subscription *weir_subscription_close(
  * @param[in] timeout_ns   how long to wait for a message, ns: 0 is not at all,
  *     negative is for ever.
  * @param[out] ret_message the message.
+ * @param[out] ret_data    the first byte of its block, whose first `length`
+ *     bytes are the message. May be NULL. weir_block_size() bytes. Valid as
+ *     long as `ret_message` is.
  *
  * @return 0. Otherwise a negative error:
  *   -EAGAIN         nothing waits, and the timeout is 0
  *   -EBUSY          in a fork child: all participant slots are taken
- *   -EINVAL         a pointer is NULL
+ *   -EINVAL         a required pointer is NULL
  *   -EMFILE         in a fork child: too many open files
  *   -ETIMEDOUT      nothing came in time
  *   -WEIR_E_CORRUPT the channel contradicts itself
@@ -2555,7 +2558,7 @@ WEIR_API struct weir_subscription *weir_subscription_close(
  */
 WEIR_API int weir_channel_read(
         struct weir_subscription *subscription, int64_t timeout_ns,
-        struct weir_message *ret_message) WEIR_NOEXCEPT;
+        struct weir_message *ret_message, void **ret_data) WEIR_NOEXCEPT;
 
 /**
  * Returns a descriptor for `poll()`, `epoll` and the like: readable when there
@@ -2596,11 +2599,14 @@ WEIR_API int weir_channel_fd(
  * @param[in] timeout_ns    how long to wait for the first, ns: 0 is not at all,
  *     negative is for ever.
  * @param[out] ret_messages the messages. An array of `count` elements.
+ * @param[out] ret_data     the first byte of the block of each. May be NULL. An
+ *     array of `count` elements. weir_block_size() bytes. Valid as long as
+ *     `ret_messages` is.
  *
  * @return A count, 0 or more. Otherwise a negative error:
  *   -EAGAIN         nothing waits, and the timeout is 0
  *   -EBUSY          in a fork child: all participant slots are taken
- *   -EINVAL         a pointer is NULL, or `count` is too large
+ *   -EINVAL         a required pointer is NULL, or `count` is too large
  *   -EMFILE         in a fork child: too many open files
  *   -ETIMEDOUT      nothing came in time
  *   -WEIR_E_CORRUPT the channel contradicts itself
@@ -2614,7 +2620,8 @@ WEIR_API int weir_channel_fd(
  */
 WEIR_API int weir_channel_read_many(
         struct weir_subscription *subscription, size_t count,
-        int64_t timeout_ns, struct weir_message *ret_messages) WEIR_NOEXCEPT;
+        int64_t timeout_ns, struct weir_message *ret_messages,
+        void **ret_data) WEIR_NOEXCEPT;
 
 /**
  * Answers a message: it is done. A queue frees its block, a broadcast channel

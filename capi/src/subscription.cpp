@@ -84,11 +84,12 @@ weir_subscription_close(struct weir_subscription *subscription) noexcept
  * @param[in]  subscription the subscription
  * @param[in]  timeout_ns   how long to wait for a message, ns: 0 is not at all, negative is for ever
  * @param[out] ret_message  the message
+ * @param[out] ret_data     nullable bytes(len=weir_block_size) borrowed(of=ret_message); the first byte of its block, whose first `length` bytes are the message
  * @return ok
  * @errors
  *   -EAGAIN         nothing waits, and the timeout is 0
  *   -EBUSY          in a fork child: all participant slots are taken
- *   -EINVAL         a pointer is NULL
+ *   -EINVAL         a required pointer is NULL
  *   -EMFILE         in a fork child: too many open files
  *   -ETIMEDOUT      nothing came in time
  *   -WEIR_E_CORRUPT the channel contradicts itself
@@ -99,11 +100,14 @@ weir_subscription_close(struct weir_subscription *subscription) noexcept
  * @since 0.1
  */
 WEIR_API int weir_channel_read(struct weir_subscription *subscription, int64_t timeout_ns,
-                               struct weir_message *ret_message) noexcept
+                               struct weir_message *ret_message, void **ret_data) noexcept
 {
     if (subscription == nullptr || ret_message == nullptr)
         return -EINVAL;
-    return core(subscription)->read(timeout_ns, core(*ret_message)).code;
+    auto const done = core(subscription)->read(timeout_ns, core(*ret_message));
+    if (WEIR_LIKELY(done.ok()) && ret_data != nullptr)
+        *ret_data = core(subscription)->data_of(core(*ret_message));
+    return done.code;
 }
 
 /**
@@ -151,11 +155,12 @@ WEIR_API int weir_channel_fd(struct weir_subscription *subscription) noexcept
  * @param[in]  count        how many, at most `INT_MAX`, and 0 does nothing
  * @param[in]  timeout_ns   how long to wait for the first, ns: 0 is not at all, negative is for ever
  * @param[out] ret_messages array(len=count); the messages
+ * @param[out] ret_data     nullable array(len=count) bytes(len=weir_block_size) borrowed(of=ret_messages); the first byte of the block of each
  * @return count
  * @errors
  *   -EAGAIN         nothing waits, and the timeout is 0
  *   -EBUSY          in a fork child: all participant slots are taken
- *   -EINVAL         a pointer is NULL, or `count` is too large
+ *   -EINVAL         a required pointer is NULL, or `count` is too large
  *   -EMFILE         in a fork child: too many open files
  *   -ETIMEDOUT      nothing came in time
  *   -WEIR_E_CORRUPT the channel contradicts itself
@@ -166,7 +171,8 @@ WEIR_API int weir_channel_fd(struct weir_subscription *subscription) noexcept
  * @since 0.1
  */
 WEIR_API int weir_channel_read_many(struct weir_subscription *subscription, size_t count,
-                                    int64_t timeout_ns, struct weir_message *ret_messages) noexcept
+                                    int64_t timeout_ns, struct weir_message *ret_messages,
+                                    void **ret_data) noexcept
 {
     if (subscription == nullptr || ret_messages == nullptr || count > INT_MAX)
         return -EINVAL;
@@ -176,6 +182,8 @@ WEIR_API int weir_channel_read_many(struct weir_subscription *subscription, size
             core(subscription)->read(done == 0 ? timeout_ns : 0, core(ret_messages[done]));
         if (!status.ok())
             return done == 0 ? status.code : static_cast<int>(done);
+        if (ret_data != nullptr)
+            ret_data[done] = core(subscription)->data_of(core(ret_messages[done]));
     }
     return static_cast<int>(done);
 }

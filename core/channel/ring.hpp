@@ -243,11 +243,12 @@ class Ring {
     unsigned most_urgent(ReaderState const &reader) noexcept;
     bool find_first(ReaderState const &reader, unsigned level, Spot &ret) noexcept;
     bool find_first_of_queue(unsigned level, Spot &ret) noexcept;
-    static void describe(ReaderState &reader, Spot spot, Cell const &at, uint64_t size,
+    /// `ref`: as it was looked up; a scribbler may have changed the cell since.
+    static void describe(ReaderState &reader, Spot spot, Cell const &at, Ref ref, uint64_t size,
                          Message &ret) noexcept
     {
+        ret.ref = ref;
         // relaxed: published by FULL, which we have read
-        ret.ref = {at.ref.load(relaxed)};
         ret.length = smaller(at.length.load(relaxed), size); // a scribbler may have been here
         ret.tag = at.tag.load(relaxed);
         ret.position = spot.position;

@@ -109,7 +109,7 @@ WEIR_HOT Ring::Look Ring::pick_up(ReaderState &reader, Spot spot, Cell &at, Cell
             return Look::again;
         }
     }
-    describe(reader, spot, at, size, ret);
+    describe(reader, spot, at, ref, size, ret);
     ret.redeliveries = deliveries;
     atomic<uint64_t> &missed = subscribers_[static_cast<unsigned>(reader.slot)].missed;
     if (missed.load(relaxed) != 0) // a count, told once

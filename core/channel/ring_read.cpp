@@ -236,7 +236,7 @@ WEIR_HOT bool Ring::grab_hot(ReaderState &reader, Spot spot, Cell &at, CellWord 
         return false;
     }
     reader.hand.put(index(spot), spot.position);
-    describe(reader, spot, at, size, ret);
+    describe(reader, spot, at, ref, size, ret);
     ret.redeliveries = full.deliveries();
     // relaxed: counts; nothing is read through them
     if (may_lose() && header_->untold.load(relaxed) != 0)

@@ -13,6 +13,11 @@ class Subscription {
 
     void close() noexcept;
     Status read(Nanoseconds timeout, Message &ret) noexcept;
+    /// Where the block of a message lies that was just read.
+    void *data_of(Message const &message) noexcept
+    {
+        return channel_->matrix().address_of(message.ref);
+    }
     Status ack(Message const &message) noexcept { return answer(message, Answer::done); }
     Status take(Message const &message) noexcept { return answer(message, Answer::take); }
     Status nack(Message const &message) noexcept { return answer(message, Answer::again); }

@@ -227,6 +227,8 @@ class Matrix {
                       size_t &ret_made) noexcept;
     /// Up to the first that cannot be freed. OK if that was not the very first one.
     Status free_many(Ref const *refs, size_t count, size_t &ret_freed) noexcept;
+    /// Of a ref that was just found: it holds the offset of its block's data.
+    void *address_of(Ref ref) const noexcept { return segment_.base() + (ref.value & kOffsetMask); }
     Extent data_fast(Ref ref) noexcept;
     Result<Extent> data(Ref ref) noexcept;
     Result<Ref> ref_of(void const *data, uint64_t size) noexcept;

@@ -44,8 +44,7 @@ static void blocks(struct weir_matrix *m)
     begin = time(NULL);
     while (weir_matrix_alloc(m, 65536, NULL, &block, NULL) == 0)
         ;
-    claim(weir_matrix_alloc(m, 65536, NULL, &block, NULL) == -ENOMEM,
-          "a full matrix says -ENOMEM");
+    claim(weir_matrix_alloc(m, 65536, NULL, &block, NULL) == -ENOMEM, "a full matrix says -ENOMEM");
     claim(time(NULL) - begin < 30, "alloc with the defaults does not wait for memory");
 }
 
@@ -64,13 +63,13 @@ static void messages(struct weir_matrix *m)
         claim(weir_channel_post(channel, block, i, NULL, 0) == 0, "post");
     }
     for (i = 1; i <= 3; ++i) {
-        claim(weir_channel_read(inbox, 0, &message) == 0, "read");
+        claim(weir_channel_read(inbox, 0, &message, NULL) == 0, "read");
         claim(message.length == i && message.sequence == i - 1 && message.missed == 0 &&
                   message.redeliveries == 0,
               "messages come once and in their order");
         claim(weir_channel_ack(inbox, &message) == 0, "ack");
     }
-    claim(weir_channel_read(inbox, 0, &message) == -EAGAIN, "an empty channel says -EAGAIN");
+    claim(weir_channel_read(inbox, 0, &message, NULL) == -EAGAIN, "an empty channel says -EAGAIN");
     claim(weir_subscription_close(inbox) == NULL, "close returns NULL");
     claim(weir_channel_unref(channel) == NULL, "unref returns NULL");
 }

@@ -38,8 +38,15 @@ weir_ref post(uint64_t tag, weir_channel *to = ring)
 weir_message read(weir_subscription *from = reader)
 {
     weir_message message;
-    must(weir_channel_read(from, 0, &message));
+    must(weir_channel_read(from, 0, &message, nullptr));
     return message;
+}
+
+void *data_of(weir_ref block)
+{
+    void *data = nullptr;
+    must(weir_matrix_data(matrix, block, &data, nullptr));
+    return data;
 }
 
 weir_channel_info inquire(weir_channel *of = ring)
@@ -86,17 +93,41 @@ WholeTest(channel_basics, what_is_posted_is_read_in_order_with_all_it_says)
     check_eq(inquire().posted, 10);
 }
 
+WholeTest(channel_basics, reading_tells_where_the_bytes_are)
+{
+    uint64_t const sizes[] = {1, 64, 100, 5000, 300000};
+    for (uint64_t const size : sizes)
+        must(weir_channel_post(ring, alloc(matrix, size), size, nullptr, 0));
+    weir_message messages[3];
+    void *data[4] = {nullptr, nullptr, nullptr, &messages};
+    must(weir_channel_read(reader, 0, &messages[0], &data[0]));
+    check_eq(data[0], data_of(messages[0].block));
+    must(weir_channel_ack(reader, &messages[0]));
+
+    check_eq(weir_channel_read_many(reader, 3, 0, messages, data), 3);
+    for (unsigned i = 0; i < 3; ++i)
+        check_eq(data[i], data_of(messages[i].block));
+    check_eq(data[3], &messages);
+    check_eq(weir_channel_ack_many(reader, messages, 3), 3);
+
+    must(weir_channel_read(reader, 0, &messages[0], nullptr));
+    must(weir_channel_ack(reader, &messages[0]));
+    refuse(-EAGAIN, weir_channel_read(reader, 0, &messages[0], &data[3]));
+    refuse(-EAGAIN, weir_channel_read_many(reader, 3, 0, messages, &data[3]));
+    check_eq(data[3], &messages);
+}
+
 WholeTest(channel_basics, an_empty_channel_is_eagain_or_times_out)
 {
     weir_message message;
     message.tag = 77;
-    refuse(-EAGAIN, weir_channel_read(reader, 0, &message));
+    refuse(-EAGAIN, weir_channel_read(reader, 0, &message, nullptr));
     int64_t const began = now_ns();
-    refuse(-ETIMEDOUT, weir_channel_read(reader, 50 * kMillisecond, &message));
+    refuse(-ETIMEDOUT, weir_channel_read(reader, 50 * kMillisecond, &message, nullptr));
     int64_t const took = now_ns() - began;
     check_ge(took, 50 * kMillisecond);
     check_lt(took, 2000 * kMillisecond);
-    refuse(-ETIMEDOUT, weir_channel_read(reader, 1, &message));
+    refuse(-ETIMEDOUT, weir_channel_read(reader, 1, &message, nullptr));
     check_eq(message.tag, 77);
 }
 
@@ -299,8 +330,8 @@ WholeTest(channel_basics, null_is_refused_or_ignored)
     refuse(-EINVAL, weir_channel_inquire(ring, nullptr));
     refuse(-EINVAL, weir_channel_subscribe(nullptr, &made));
     refuse(-EINVAL, weir_channel_subscribe(ring, nullptr));
-    refuse(-EINVAL, weir_channel_read(nullptr, 0, &message));
-    refuse(-EINVAL, weir_channel_read(reader, 0, nullptr));
+    refuse(-EINVAL, weir_channel_read(nullptr, 0, &message, nullptr));
+    refuse(-EINVAL, weir_channel_read(reader, 0, nullptr, nullptr));
     refuse(-EINVAL, weir_channel_ack(nullptr, &message));
     refuse(-EINVAL, weir_channel_ack(reader, nullptr));
     refuse(-EINVAL, weir_channel_take(nullptr, &message));
@@ -382,7 +413,7 @@ WholeTest(channel_basics, a_subscription_and_a_channel_keep_their_matrix_attache
     weir_channel_unref(its);
     check_eq(open_descriptors(), before);
     weir_message message;
-    refuse(-EAGAIN, weir_channel_read(last, 0, &message));
+    refuse(-EAGAIN, weir_channel_read(last, 0, &message, nullptr));
     weir_subscription_close(last);
     check_lt(open_descriptors(), before);
 }
@@ -420,7 +451,7 @@ WholeTest(channel_basics, a_message_in_the_hand_survives_the_retirement)
     weir_message const kept = read(its), done = read(its);
     must(weir_channel_retire(ending));
     weir_message none;
-    refuse(-WEIR_E_RETIRED, weir_channel_read(its, 0, &none));
+    refuse(-WEIR_E_RETIRED, weir_channel_read(its, 0, &none, nullptr));
     must(weir_channel_take(its, &kept));
     must(weir_channel_ack(its, &done));
     check_eq(owner_of(matrix, first), participant(matrix));

@@ -69,7 +69,10 @@ struct Cast {
 weir_message read(weir_subscription *from)
 {
     weir_message message;
-    must(weir_channel_read(from, 0, &message));
+    void *data = nullptr, *expected = nullptr;
+    must(weir_channel_read(from, 0, &message, &data));
+    must(weir_matrix_data(matrix, message.block, &expected, nullptr));
+    check_eq(data, expected);
     return message;
 }
 weir_message take_one(weir_subscription *from)
@@ -81,7 +84,7 @@ weir_message take_one(weir_subscription *from)
 bool is_empty(weir_subscription *from)
 {
     weir_message message;
-    return weir_channel_read(from, 0, &message) == -EAGAIN;
+    return weir_channel_read(from, 0, &message, nullptr) == -EAGAIN;
 }
 } // namespace
 
@@ -369,7 +372,7 @@ WholeTest(channel_broadcast, a_dead_subscriber_holds_up_nobody)
         weir_subscription *const mine = subscribe(shared.channel);
         ready.open(1);
         weir_message message;
-        child_must(weir_channel_read(mine, WEIR_WAIT_FOREVER, &message)); // and keeps it
+        child_must(weir_channel_read(mine, WEIR_WAIT_FOREVER, &message, nullptr)); // and keeps it
         ready.open(2);
         for (;;)
             sleep_ms(1000);
@@ -396,7 +399,7 @@ WholeTest(channel_broadcast, a_fork_child_may_not_use_its_parents_subscription)
     weir_message const held = read(mine);
     in_child_ok([&] {
         weir_message message = held;
-        child_refuse(-WEIR_E_FORKED, weir_channel_read(mine, 0, &message));
+        child_refuse(-WEIR_E_FORKED, weir_channel_read(mine, 0, &message, nullptr));
         child_refuse(-WEIR_E_FORKED, weir_channel_ack(mine, &message));
         child_refuse(-WEIR_E_FORKED, weir_channel_nack(mine, &message));
         child_refuse(-WEIR_E_FORKED, weir_channel_take(mine, &message));
@@ -404,7 +407,7 @@ WholeTest(channel_broadcast, a_fork_child_may_not_use_its_parents_subscription)
         weir_subscription_close(mine);
         weir_subscription *const own = subscribe(shared.channel);
         child_must(shared.post(3));
-        child_must(weir_channel_read(own, 0, &message));
+        child_must(weir_channel_read(own, 0, &message, nullptr));
         child_check(message.tag == 3);
         child_must(weir_channel_ack(own, &message));
         weir_subscription_close(own);
@@ -423,7 +426,7 @@ WholeTest(channel_broadcast, retirement_wakes_subscribers_and_frees_all)
     pid_t const child = start([&] {
         weir_message message;
         weir_subscription *const own = subscribe(shared->channel);
-        child_refuse(-WEIR_E_RETIRED, weir_channel_read(own, WEIR_WAIT_FOREVER, &message));
+        child_refuse(-WEIR_E_RETIRED, weir_channel_read(own, WEIR_WAIT_FOREVER, &message, nullptr));
         weir_subscription_close(own);
         return 0;
     });

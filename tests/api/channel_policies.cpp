@@ -64,7 +64,7 @@ struct Ring {
     weir_message read() const
     {
         weir_message message;
-        must(weir_channel_read(reader, 0, &message));
+        must(weir_channel_read(reader, 0, &message, nullptr));
         return message;
     }
     weir_message take_one() const
@@ -76,7 +76,7 @@ struct Ring {
     bool is_empty() const
     {
         weir_message message;
-        return weir_channel_read(reader, 0, &message) == -EAGAIN;
+        return weir_channel_read(reader, 0, &message, nullptr) == -EAGAIN;
     }
     weir_channel_info info() const
     {
@@ -321,7 +321,7 @@ WholeTest(channel_policies, only_the_subscription_that_has_read_may_answer)
     must(weir_channel_ack(ring.reader, &message));
     check_eq(ring.post(2), 0);
     weir_message his;
-    must(weir_channel_read(other, 0, &his));
+    must(weir_channel_read(other, 0, &his, nullptr));
     cr_assert(ring.is_empty());
     weir_subscription_close(other); // what it had goes to another reader
     weir_message const again = ring.take_one();
@@ -354,11 +354,12 @@ WholeTest(channel_policies, batches_do_what_single_calls_do)
                                               nullptr, 5 * kMillisecond));
     refuse(-EPERM, weir_channel_post_many(ring.channel, blocks, lengths, nullptr, 1, nullptr, 0));
     weir_message messages[20];
-    check_eq(weir_channel_read_many(ring.reader, 0, 0, messages), 0);
-    check_eq(weir_channel_read_many(ring.reader, 10, 0, messages), 10);
-    check_eq(weir_channel_read_many(ring.reader, 10, WEIR_WAIT_FOREVER, messages + 10), 6);
-    refuse(-EAGAIN, weir_channel_read_many(ring.reader, 4, 0, messages + 16));
-    refuse(-ETIMEDOUT, weir_channel_read_many(ring.reader, 4, 5 * kMillisecond, messages + 16));
+    check_eq(weir_channel_read_many(ring.reader, 0, 0, messages, nullptr), 0);
+    check_eq(weir_channel_read_many(ring.reader, 10, 0, messages, nullptr), 10);
+    check_eq(weir_channel_read_many(ring.reader, 10, WEIR_WAIT_FOREVER, messages + 10, nullptr), 6);
+    refuse(-EAGAIN, weir_channel_read_many(ring.reader, 4, 0, messages + 16, nullptr));
+    refuse(-ETIMEDOUT,
+           weir_channel_read_many(ring.reader, 4, 5 * kMillisecond, messages + 16, nullptr));
     for (unsigned i = 0; i < 16; ++i) {
         check_eq(messages[i].tag, 100 + i);
         check_eq(messages[i].length, i);
@@ -378,13 +379,13 @@ WholeTest(channel_policies, batches_do_what_single_calls_do)
            weir_channel_post_many(ring.channel, blocks, lengths, tags, 1, nullptr, 0));
     size_t const much = size_t{INT_MAX} + 1;
     refuse(-EINVAL, weir_channel_post_many(ring.channel, blocks, lengths, tags, much, nullptr, 0));
-    refuse(-EINVAL, weir_channel_read_many(ring.reader, much, 0, messages));
+    refuse(-EINVAL, weir_channel_read_many(ring.reader, much, 0, messages, nullptr));
     refuse(-EINVAL, weir_channel_ack_many(ring.reader, messages, much));
     refuse(-EINVAL, weir_channel_post_many(nullptr, blocks, lengths, tags, 1, nullptr, 0));
     refuse(-EINVAL, weir_channel_post_many(ring.channel, nullptr, lengths, tags, 1, nullptr, 0));
     refuse(-EINVAL, weir_channel_post_many(ring.channel, blocks, nullptr, tags, 1, nullptr, 0));
-    refuse(-EINVAL, weir_channel_read_many(nullptr, 1, 0, messages));
-    refuse(-EINVAL, weir_channel_read_many(ring.reader, 1, 0, nullptr));
+    refuse(-EINVAL, weir_channel_read_many(nullptr, 1, 0, messages, nullptr));
+    refuse(-EINVAL, weir_channel_read_many(ring.reader, 1, 0, nullptr, nullptr));
     refuse(-EINVAL, weir_channel_ack_many(nullptr, messages, 1));
     refuse(-EINVAL, weir_channel_ack_many(ring.reader, nullptr, 1));
     struct {
@@ -454,7 +455,7 @@ WholeTest(channel_policies, many_descriptors_and_a_retired_channel)
     cr_assert(readable(fds[1], 5000));
     cr_assert(!readable(fds[0], 5) && !readable(fds[2], 5));
     weir_message message;
-    refuse(-WEIR_E_RETIRED, weir_channel_read(readers[1], 0, &message));
+    refuse(-WEIR_E_RETIRED, weir_channel_read(readers[1], 0, &message, nullptr));
     refuse(-WEIR_E_RETIRED, weir_channel_fd(readers[1]));
     must(weir_channel_retire(channels[0]));
     must(weir_channel_retire(channels[2]));
@@ -500,7 +501,7 @@ WholeTest(channel_policies, a_fork_child_has_a_descriptor_of_its_own)
         child_must(ring.post(5));
         child_check(readable(own, 5000));
         weir_message message;
-        child_must(weir_channel_read(ring.reader, 0, &message));
+        child_must(weir_channel_read(ring.reader, 0, &message, nullptr));
         child_must(weir_channel_ack(ring.reader, &message));
         return 0;
     });
@@ -519,10 +520,10 @@ WholeTest(channel_policies, batches_after_retirement_are_refused)
     uint64_t const length = 1;
     weir_message message{};
     must(weir_channel_post(ring, alloc(matrix), 1, nullptr, 0));
-    must(weir_channel_read(reader, 0, &message));
+    must(weir_channel_read(reader, 0, &message, nullptr));
     must(weir_channel_retire(ring));
     refuse(-WEIR_E_RETIRED, weir_channel_post_many(ring, &block, &length, nullptr, 1, nullptr, 0));
-    refuse(-WEIR_E_RETIRED, weir_channel_read_many(reader, 1, 0, &message));
+    refuse(-WEIR_E_RETIRED, weir_channel_read_many(reader, 1, 0, &message, nullptr));
     refuse(-WEIR_E_RETIRED,
            weir_channel_subscribers(
                ring, [](weir_subscriber_info const *, void *) { return 0; }, nullptr));

@@ -55,7 +55,7 @@ Test(channel_processes, a_waiting_reader_is_woken_by_a_post)
         weir_subscription *const reader = subscribe(ring);
         for (uint64_t i = 0; i < 5; ++i) {
             weir_message message;
-            child_must(weir_channel_read(reader, WEIR_WAIT_FOREVER, &message));
+            child_must(weir_channel_read(reader, WEIR_WAIT_FOREVER, &message, nullptr));
             woken_at.open(static_cast<uint64_t>(now_ns()));
             child_check(message.tag == i);
             child_must(weir_channel_ack(reader, &message));
@@ -86,7 +86,7 @@ Test(channel_processes, a_waiting_poster_is_woken_by_an_answer)
     uint64_t next = 0;
     auto const answer = [&](uint64_t) {
         weir_message message;
-        must(weir_channel_read(reader, 10000 * kMillisecond, &message));
+        must(weir_channel_read(reader, 10000 * kMillisecond, &message, nullptr));
         check_eq(message.tag, next);
         ++next;
         must(weir_channel_ack(reader, &message));
@@ -110,8 +110,8 @@ Test(channel_processes, retire_wakes_who_waits_in_other_processes)
         children[i] = start([&, i] {
             if (i % 2 == 0) {
                 weir_message message;
-                child_refuse(-WEIR_E_RETIRED,
-                             weir_channel_read(subscribe(empty), WEIR_WAIT_FOREVER, &message));
+                child_refuse(-WEIR_E_RETIRED, weir_channel_read(subscribe(empty), WEIR_WAIT_FOREVER,
+                                                                &message, nullptr));
             } else {
                 child_refuse(-WEIR_E_RETIRED, post_one(full, matrix, 99, WEIR_WAIT_FOREVER));
             }
@@ -173,7 +173,7 @@ struct Beds {
         weir_slot slot;
         weir_ref block;
         if (way == 0)
-            return weir_channel_read(subscribe(empty), WEIR_WAIT_FOREVER, &message);
+            return weir_channel_read(subscribe(empty), WEIR_WAIT_FOREVER, &message, nullptr);
         if (way == 1)
             return post_one(full, matrix, 99, WEIR_WAIT_FOREVER);
         if (way == 2)
@@ -185,7 +185,7 @@ struct Beds {
         weir_subscription *const reader = subscribe(empty);
         pollfd one{weir_channel_fd(reader), POLLIN, 0};
         child_check(poll(&one, 1, -1) == 1);
-        return weir_channel_read(reader, 0, &message);
+        return weir_channel_read(reader, 0, &message, nullptr);
     }
 };
 
@@ -226,12 +226,13 @@ Test(channel_processes, a_message_in_a_dead_readers_hand_is_delivered_again)
     must(post_one(ring, matrix, 7));
     in_child_ok([&] {
         weir_message message;
-        child_must(weir_channel_read(subscribe(ring), 0, &message));
+        child_must(weir_channel_read(subscribe(ring), 0, &message, nullptr));
         child_check(message.tag == 7 && message.redeliveries == 0);
         return 0;
     });
     weir_message message;
-    must(weir_channel_read(reader, 10000 * kMillisecond, &message)); // heals while it waits
+    must(
+        weir_channel_read(reader, 10000 * kMillisecond, &message, nullptr)); // heals while it waits
     check_eq(message.tag, 7);
     check_eq(message.redeliveries, 1);
     must(weir_channel_ack(reader, &message));
@@ -249,13 +250,13 @@ Test(channel_processes, a_message_that_a_dead_reader_took_is_not)
     in_child_ok([&] {
         weir_message message;
         weir_subscription *const own = subscribe(ring);
-        child_must(weir_channel_read(own, 0, &message));
+        child_must(weir_channel_read(own, 0, &message, nullptr));
         child_must(weir_channel_take(own, &message));
         return 0;
     });
     must(weir_matrix_heal(matrix, nullptr));
     weir_message message;
-    refuse(-EAGAIN, weir_channel_read(reader, 0, &message));
+    refuse(-EAGAIN, weir_channel_read(reader, 0, &message, nullptr));
     check_eq(used_blocks(matrix), 1); // the channel alone
     check_well(matrix);
     weir_subscription_close(reader);
@@ -274,7 +275,7 @@ Test(channel_processes, what_a_dead_poster_posted_is_read)
     must(weir_matrix_heal(matrix, nullptr));
     for (uint64_t i = 0; i < 5; ++i) {
         weir_message message;
-        must(weir_channel_read(reader, 0, &message));
+        must(weir_channel_read(reader, 0, &message, nullptr));
         uint64_t content;
         void *data;
         must(weir_matrix_data(matrix, message.block, &data, nullptr));
@@ -332,7 +333,7 @@ Test(channel_processes, messages_of_many_processes_arrive_once_each)
             uint64_t last[kPosters] = {};
             for (;;) {
                 weir_message message;
-                int const code = weir_channel_read(reader, 2000 * kMillisecond, &message);
+                int const code = weir_channel_read(reader, 2000 * kMillisecond, &message, nullptr);
                 if (code == -ETIMEDOUT)
                     return 0;
                 child_must(code);
@@ -361,8 +362,8 @@ namespace {
 void *wait_for_message(void *userdata)
 {
     weir_message message;
-    int const code =
-        weir_channel_read(static_cast<weir_subscription *>(userdata), WEIR_WAIT_FOREVER, &message);
+    int const code = weir_channel_read(static_cast<weir_subscription *>(userdata),
+                                       WEIR_WAIT_FOREVER, &message, nullptr);
     if (code == 0)
         static_cast<void>(weir_channel_ack(static_cast<weir_subscription *>(userdata), &message));
     return reinterpret_cast<void *>(static_cast<intptr_t>(code));
@@ -425,7 +426,7 @@ Test(channel_processes, counts_are_exact_whoever_is_killed, .timeout = 60)
         uint64_t kills = 0, read = 0, missed = 0;
         auto const read_some = [&](int most) {
             weir_message message;
-            for (int i = 0; i < most && weir_channel_read(reader, 0, &message) == 0; ++i) {
+            for (int i = 0; i < most && weir_channel_read(reader, 0, &message, nullptr) == 0; ++i) {
                 ++read;
                 missed += message.missed;
                 must(weir_channel_ack(reader, &message));
@@ -451,7 +452,8 @@ Test(channel_processes, counts_are_exact_whoever_is_killed, .timeout = 60)
         check_ge(seen, tally->posted);
         check_ge(tally->posted + kills, seen);
         check_eq(info.held + info.writing, 0);
-        must(post_one(ring, matrix, 0)); // nothing may wait, and what was lost is told with a message
+        must(post_one(ring, matrix,
+                      0)); // nothing may wait, and what was lost is told with a message
         read_some(100);
         check_ge(missed, info.dropped);
         must(weir_channel_retire(ring));

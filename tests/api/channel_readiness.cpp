@@ -40,7 +40,7 @@ void post() { must(weir_channel_post(ring, alloc(matrix, 64), 8, nullptr, 0)); }
 bool take_one()
 {
     weir_message message;
-    if (weir_channel_read(reader, 0, &message) < 0)
+    if (weir_channel_read(reader, 0, &message, nullptr) < 0)
         return false;
     must(weir_channel_ack(reader, &message));
     return true;

@@ -83,14 +83,14 @@ Test(matrix_cancel, no_call_on_a_channel_is_a_cancellation_point)
         step(weir_channel_attach(matrix, "ring", nullptr, &again));
         step(weir_channel_subscribe(again, &reader));
         step(weir_channel_fd(reader));
-        step(weir_channel_read(reader, 2 * kMillisecond, &message), -ETIMEDOUT);
+        step(weir_channel_read(reader, 2 * kMillisecond, &message, nullptr), -ETIMEDOUT);
         weir_ref block = 0;
         step(weir_matrix_alloc(matrix, 64, nullptr, &block, nullptr));
         step(weir_channel_post(ring, block, 1, nullptr, 2 * kMillisecond));
         step(await_readable(weir_channel_fd(reader)));
-        step(weir_channel_read(reader, 2 * kMillisecond, &message));
+        step(weir_channel_read(reader, 2 * kMillisecond, &message, nullptr));
         step(weir_channel_ack(reader, &message));
-        step(weir_channel_read(reader, 0, &message), -EAGAIN); // which arms the descriptor
+        step(weir_channel_read(reader, 0, &message, nullptr), -EAGAIN); // which arms the descriptor
         step(weir_channel_retire(ring));
         weir_subscription_close(reader);
         weir_channel_unref(again);

@@ -97,7 +97,7 @@ int all_timeouts()
     weir_subscription *const reader = subscribe(ring);
     weir_message message;
     if (int const code =
-            survives_jumps([&] { return weir_channel_read(reader, kTimeout, &message); });
+            survives_jumps([&] { return weir_channel_read(reader, kTimeout, &message, nullptr); });
         code != 0)
         return code;
     int filled = 0;

@@ -238,7 +238,7 @@ Test(matrix_inside, everything_of_a_retired_matrix_is_retired)
     weir_ref const posted = alloc(matrix);
     must(weir_channel_post(ring, posted, 1, nullptr, 0));
     weir_message message;
-    must(weir_channel_read(reader, 0, &message));
+    must(weir_channel_read(reader, 0, &message, nullptr));
     must(weir_matrix_retire(matrix));
     refuse(-WEIR_E_RETIRED, weir_matrix_retire(matrix));
 
@@ -270,8 +270,8 @@ Test(matrix_inside, everything_of_a_retired_matrix_is_retired)
     refuse(-WEIR_E_RETIRED, weir_channel_post(ring, block, 1, nullptr, WEIR_WAIT_FOREVER));
     refuse(-WEIR_E_RETIRED, weir_channel_inquire(ring, &info));
     refuse(-WEIR_E_RETIRED, weir_channel_subscribe(ring, &another));
-    refuse(-WEIR_E_RETIRED, weir_channel_read(reader, 0, &none));
-    refuse(-WEIR_E_RETIRED, weir_channel_read(reader, WEIR_WAIT_FOREVER, &none));
+    refuse(-WEIR_E_RETIRED, weir_channel_read(reader, 0, &none, nullptr));
+    refuse(-WEIR_E_RETIRED, weir_channel_read(reader, WEIR_WAIT_FOREVER, &none, nullptr));
     refuse(-WEIR_E_RETIRED, weir_channel_ack(reader, &message));
     refuse(-WEIR_E_RETIRED, weir_channel_ack_many(reader, &message, 1));
     refuse(-WEIR_E_RETIRED, weir_channel_nack(reader, &message));

@@ -410,7 +410,7 @@ struct World {
         bound = alloc(matrix);
         must(weir_matrix_bind(matrix, "bound", bound));
         must(weir_channel_post(ring, alloc(matrix), 1, nullptr, 0));
-        must(weir_channel_read(reader, 0, &message));
+        must(weir_channel_read(reader, 0, &message, nullptr));
         must(weir_router_create(matrix, "router", &router));
         weir_router_rule any = WEIR_ROUTER_RULE_INIT;
         any.channels = "ring";
@@ -455,7 +455,7 @@ template <int kCode> int all_refuse(World const &w)
     child_refuse(kCode, weir_channel_attach(w.matrix, "ring", nullptr, &made));
     child_refuse(kCode, weir_channel_open(w.matrix, "ring", nullptr, &made));
     child_refuse(kCode, weir_channel_post(w.ring, w.block, 1, nullptr, 0));
-    child_refuse(kCode, weir_channel_read(w.reader, 0, &message));
+    child_refuse(kCode, weir_channel_read(w.reader, 0, &message, nullptr));
     weir_router *router = nullptr;
     weir_router_rule rule = WEIR_ROUTER_RULE_INIT;
     rule.channels = "ring";
@@ -469,7 +469,7 @@ template <int kCode> int all_refuse(World const &w)
     child_refuse(kCode, weir_router_retire(w.router));
     uint64_t const length = 1;
     child_refuse(kCode, weir_channel_post_many(w.ring, &w.block, &length, nullptr, 1, nullptr, 0));
-    child_refuse(kCode, weir_channel_read_many(w.reader, 1, 0, &message));
+    child_refuse(kCode, weir_channel_read_many(w.reader, 1, 0, &message, nullptr));
     char byte = 0;
     child_refuse(kCode,
                  weir_channel_post_copies(w.ring, &byte, 1, nullptr, nullptr, 1, nullptr, 0));

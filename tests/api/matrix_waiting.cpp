@@ -172,7 +172,7 @@ Test(matrix_waiting, an_acknowledged_message_wakes)
         weir_ref block = 0;
         int64_t const took = slept_after(kLarge, block, [&] {
             weir_message message;
-            must(weir_channel_read(reader, 0, &message));
+            must(weir_channel_read(reader, 0, &message, nullptr));
             must(weir_channel_ack(reader, &message));
         });
         must(weir_matrix_free(matrix, block));

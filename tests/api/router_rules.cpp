@@ -76,7 +76,7 @@ std::vector<uint64_t> drain(int which)
 {
     std::vector<uint64_t> tags;
     weir_message message;
-    while (weir_channel_read(readers[which], 0, &message) == 0) {
+    while (weir_channel_read(readers[which], 0, &message, nullptr) == 0) {
         void *bytes;
         must(weir_matrix_data(matrix, message.block, &bytes, nullptr));
         check_eq(std::memcmp(bytes, &message.tag, sizeof message.tag), 0);
@@ -246,7 +246,7 @@ Test(router_rules, channels_may_come_and_go)
         weir_subscription *const reader = subscribe(later);
         check_eq(post(1), 1);
         weir_message message;
-        must(weir_channel_read(reader, 0, &message));
+        must(weir_channel_read(reader, 0, &message, nullptr));
         must(weir_channel_ack(reader, &message));
         must(weir_channel_retire(later));
         weir_subscription_close(reader);
@@ -611,7 +611,7 @@ Test(router_rules, rules_change_while_others_post)
         two = next_two;
         for (int i = 0; i < 2; ++i) {
             weir_message message;
-            while (weir_channel_read(readers[i], 0, &message) == 0) {
+            while (weir_channel_read(readers[i], 0, &message, nullptr) == 0) {
                 check_eq(message.tag, static_cast<uint64_t>(i) + 1);
                 must(weir_channel_ack(readers[i], &message));
                 ++read;
@@ -622,7 +622,7 @@ Test(router_rules, rules_change_while_others_post)
     pthread_join(thread, nullptr);
     for (int i = 0; i < 2; ++i) {
         weir_message message;
-        while (weir_channel_read(readers[i], 0, &message) == 0) {
+        while (weir_channel_read(readers[i], 0, &message, nullptr) == 0) {
             must(weir_channel_ack(readers[i], &message));
             ++read;
         }

@@ -138,7 +138,7 @@ std::string drain(weir_matrix *matrix, weir_channel *channel, Control &control)
     if (weir_channel_subscribe(channel, &reader) != 0)
         return "no subscription";
     weir_message message;
-    while (weir_channel_read(reader, 0, &message) == 0) {
+    while (weir_channel_read(reader, 0, &message, nullptr) == 0) {
         if (message.tag != 0)
             control.read[message.tag] = 1;
         if (int const code = weir_channel_ack(reader, &message); code != 0)

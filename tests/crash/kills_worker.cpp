@@ -272,7 +272,7 @@ class Worker {
     {
         weir_message message;
         int64_t const timeout = random_.below(4) == 0 ? 3 * kMillisecond : 0;
-        int const code = weir_channel_read(reader_, timeout, &message);
+        int const code = weir_channel_read(reader_, timeout, &message, nullptr);
         if (!went("read", code, {-EAGAIN, -ETIMEDOUT}))
             return;
         if (message.missed != 0)

@@ -249,7 +249,7 @@ class World {
         weir_message message;
         if (weir_channel_subscribe(channel_, &reader) != 0)
             return;
-        while (weir_channel_read(reader, 0, &message) == 0)
+        while (weir_channel_read(reader, 0, &message, nullptr) == 0)
             weir_channel_ack(reader, &message);
         weir_subscription_close(reader);
     }
@@ -283,21 +283,22 @@ int live_a_life(char const *name)
     weir_channel *channel = nullptr;
     weir_subscription *reader = nullptr;
     weir_message message;
-    bool good =
-        weir_matrix_alloc(matrix, 100, nullptr, &small, nullptr) == 0 &&
-        weir_matrix_alloc(matrix, 300000, nullptr, &large, nullptr) == 0 &&
-        weir_matrix_free(matrix, large) == 0 && weir_matrix_trim(matrix, 0, nullptr) == 0 &&
-        weir_matrix_alloc(matrix, 300000, nullptr, &large, nullptr) == 0 &&
-        weir_matrix_resize(matrix, large, 200000) == 0 &&
-        weir_matrix_realloc(matrix, large, 900000, nullptr, &large, nullptr) == 0 &&
-        weir_matrix_bind(matrix, "bound", small) == 0 && sleeps_in_vain(matrix) &&
-        weir_channel_attach(matrix, "ring", nullptr, &channel) == 0 &&
-        weir_channel_subscribe(channel, &reader) == 0 &&
-        weir_channel_read(reader, kMillisecond, &message) == -ETIMEDOUT &&
-        weir_matrix_alloc(matrix, 100, nullptr, &posted, nullptr) == 0 &&
-        weir_channel_post(channel, posted, 100, nullptr, 0) == 0 &&
-        weir_channel_read(reader, 0, &message) == 0 && weir_channel_nack(reader, &message) == 0 &&
-        weir_channel_read(reader, 0, &message) == 0 && weir_channel_ack(reader, &message) == 0;
+    bool good = weir_matrix_alloc(matrix, 100, nullptr, &small, nullptr) == 0 &&
+                weir_matrix_alloc(matrix, 300000, nullptr, &large, nullptr) == 0 &&
+                weir_matrix_free(matrix, large) == 0 && weir_matrix_trim(matrix, 0, nullptr) == 0 &&
+                weir_matrix_alloc(matrix, 300000, nullptr, &large, nullptr) == 0 &&
+                weir_matrix_resize(matrix, large, 200000) == 0 &&
+                weir_matrix_realloc(matrix, large, 900000, nullptr, &large, nullptr) == 0 &&
+                weir_matrix_bind(matrix, "bound", small) == 0 && sleeps_in_vain(matrix) &&
+                weir_channel_attach(matrix, "ring", nullptr, &channel) == 0 &&
+                weir_channel_subscribe(channel, &reader) == 0 &&
+                weir_channel_read(reader, kMillisecond, &message, nullptr) == -ETIMEDOUT &&
+                weir_matrix_alloc(matrix, 100, nullptr, &posted, nullptr) == 0 &&
+                weir_channel_post(channel, posted, 100, nullptr, 0) == 0 &&
+                weir_channel_read(reader, 0, &message, nullptr) == 0 &&
+                weir_channel_nack(reader, &message) == 0 &&
+                weir_channel_read(reader, 0, &message, nullptr) == 0 &&
+                weir_channel_ack(reader, &message) == 0;
     weir_subscription_close(reader);
     weir_channel_unref(channel);
     weir_matrix_unref(matrix);

@@ -210,9 +210,12 @@ class Worker {
         if (reader_ == nullptr)
             return;
         weir_message message;
-        if (!CALL(weir_channel_read, reader_, random_.below(50) == 0 ? kMillisecond : 0, &message))
-            return;
         void *data = nullptr;
+        if (!CALL(weir_channel_read, reader_, random_.below(50) == 0 ? kMillisecond : 0, &message,
+                  &data))
+            return;
+        if (message.length != 0)
+            touch(data, message.length);
         size_t size = 0;
         if (CALL(weir_matrix_data, matrix_, message.block, &data, &size))
             touch(data, size);

@@ -301,7 +301,7 @@ void Worker::read() noexcept
         CALL(weir_channel_inquire(channel_, &info));
     weir_message message;
     if (subscription_ == nullptr ||
-        CALL(weir_channel_read(subscription_, some_timeout(), &message)) < 0)
+        CALL(weir_channel_read(subscription_, some_timeout(), &message, nullptr)) < 0)
         return;
     size_t size = 0;
     if (alone_ && CALL(weir_block_size(matrix_, message.block, &size)) == 0 &&

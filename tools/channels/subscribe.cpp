@@ -74,18 +74,18 @@ class Reading {
     {
         std::uint64_t const wanted = options_.count == 0 ? hand_ : options_.count - done_;
         messages_.resize(std::min(wanted, hand_));
-        return weir_channel_read_many(reader_.get(), messages_.size(), kTurnNs, messages_.data());
+        data_.resize(messages_.size());
+        return weir_channel_read_many(reader_.get(), messages_.size(), kTurnNs, messages_.data(),
+                                      data_.data());
     }
 
     void pass_on(std::size_t count)
     {
         messages_.resize(count);
         payloads_.clear();
-        for (weir_message const &message : messages_) {
-            void *data = nullptr;
-            must(weir_matrix_data(open_.matrix.get(), message.block, &data, nullptr), "data");
-            payloads_.push_back({static_cast<unsigned char *>(data), message.length});
-            missed_ += message.missed;
+        for (std::size_t i = 0; i < count; ++i) {
+            payloads_.push_back({static_cast<unsigned char *>(data_[i]), messages_[i].length});
+            missed_ += messages_[i].missed;
         }
         auto const refused = sink_.write(payloads_);
         refused_ += refused.size();
@@ -148,6 +148,7 @@ class Reading {
     std::uint64_t hand_;
     std::uint64_t me_ = 0;
     std::vector<weir_message> messages_;
+    std::vector<void *> data_; ///< of each
     std::vector<Payload> payloads_;
     std::uint64_t done_ = 0;
     std::uint64_t missed_ = 0;

@@ -49,12 +49,13 @@ class Tail {
             print(fmt::format("{:>5} {:>10} {:>9} {:>18}\n", "level", "number", "bytes", "tag"));
     }
 
-    void follow_broadcast(Matrix const &matrix, Channel const &channel)
+    void follow_broadcast(Channel const &channel)
     {
         Subscription const reader = subscribe(channel);
         weir_message message{};
+        void *data = nullptr;
         while (reader && wants_more()) {
-            int const code = weir_channel_read(reader.get(), kTurnNs, &message);
+            int const code = weir_channel_read(reader.get(), kTurnNs, &message, &data);
             if (code == -WEIR_E_RETIRED)
                 return;
             if (is_turn_over(code)) {
@@ -62,8 +63,6 @@ class Tail {
                 continue;
             }
             must(code, "read");
-            void *data = nullptr;
-            must(weir_matrix_data(matrix.get(), message.block, &data, nullptr), "data");
             std::string const line =
                 line_of(message, std::string_view(static_cast<char *>(data), message.length),
                         options_.target.json);
@@ -127,7 +126,7 @@ int tail_channel(TailOptions const &options)
         return 0;
     }
     Matrix const matrix = attach_matrix(target.matrix, target.foreign);
-    tail.follow_broadcast(matrix, attach_channel(matrix, target.name));
+    tail.follow_broadcast(attach_channel(matrix, target.name));
     return 0;
 }
 

@@ -80,13 +80,13 @@ Channel join(Session const &session, char const *name)
 
 bool take(Session const &session, Subscription const &reader, weir_message &ret_message)
 {
-    int code = weir_channel_read(reader.get(), 0, &ret_message);
+    int code = weir_channel_read(reader.get(), 0, &ret_message, nullptr);
     Phase phase = kTake;
     while (code == -EAGAIN || code == -ETIMEDOUT || code == -EBUSY) {
         phase = kWait;
         if (code == -EBUSY)
             sleep_ns(kBusyNs);
-        code = weir_channel_read(reader.get(), kTurnNs, &ret_message);
+        code = weir_channel_read(reader.get(), kTurnNs, &ret_message, nullptr);
         session.laps.lap(kWait);
     }
     session.laps.lap(phase);
@@ -100,7 +100,7 @@ bool take(Session const &session, Subscription const &reader, weir_message &ret_
 
 bool take_at_once(Session const &session, Subscription const &reader, weir_message &ret_message)
 {
-    if (weir_channel_read(reader.get(), 0, &ret_message) < 0)
+    if (weir_channel_read(reader.get(), 0, &ret_message, nullptr) < 0)
         return false; // take() tells what it is
     session.laps.lap(kTake);
     if (ret_message.redeliveries > 0)

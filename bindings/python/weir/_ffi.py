@@ -16,7 +16,7 @@ from weir._load import bind as _bind, check_sizes as _check_sizes, load as _load
 
 VERSION = "0.1.0"
 VERSION_NUMBER = 0x100
-ABI_HASH = 0x326fec74e6a0ec5
+ABI_HASH = 0x2a7df38b7b94a9c0
 SONAME = "libweir.so.0"
 
 _free, _held = _load(SONAME, VERSION, VERSION_NUMBER, ABI_HASH)
@@ -821,49 +821,50 @@ weir_channel_subscribe = _bind(_held, "weir_channel_subscribe", c_int, c_void_p,
 
 weir_subscription_close = _bind(_held, "weir_subscription_close", c_void_p, c_void_p)
 
-_weir_channel_read = _bind(_free, "weir_channel_read", c_int, c_void_p, c_int64, POINTER(Message))
+_weir_channel_read = _bind(_free, "weir_channel_read", c_int, c_void_p, c_int64, POINTER(Message),
+    POINTER(c_void_p))
 
 
-def weir_channel_read(subscription, timeout_ns, ret_message, /):
+def weir_channel_read(subscription, timeout_ns, ret_message, ret_data, /):
     if type(timeout_ns) is not int or not -0x8000000000000000 <= timeout_ns <= 0x7fffffffffffffff:
         timeout_ns = _integer("timeout_ns", timeout_ns, -0x8000000000000000, 0x7fffffffffffffff)
-    return _weir_channel_read(subscription, timeout_ns, ret_message)
+    return _weir_channel_read(subscription, timeout_ns, ret_message, ret_data)
 
 
 _weir_channel_read_nowait = _bind(_held, "weir_channel_read", c_int, c_void_p, c_int64,
-    POINTER(Message))
+    POINTER(Message), POINTER(c_void_p))
 
 
-def weir_channel_read_nowait(subscription, timeout_ns, ret_message, /):
+def weir_channel_read_nowait(subscription, timeout_ns, ret_message, ret_data, /):
     if type(timeout_ns) is not int or not -0x8000000000000000 <= timeout_ns <= 0x7fffffffffffffff:
         timeout_ns = _integer("timeout_ns", timeout_ns, -0x8000000000000000, 0x7fffffffffffffff)
-    return _weir_channel_read_nowait(subscription, timeout_ns, ret_message)
+    return _weir_channel_read_nowait(subscription, timeout_ns, ret_message, ret_data)
 
 
 weir_channel_fd = _bind(_held, "weir_channel_fd", c_int, c_void_p)
 
 _weir_channel_read_many = _bind(_free, "weir_channel_read_many", c_int, c_void_p, c_size_t, c_int64,
-    POINTER(Message))
+    POINTER(Message), POINTER(c_void_p))
 
 
-def weir_channel_read_many(subscription, count, timeout_ns, ret_messages, /):
+def weir_channel_read_many(subscription, count, timeout_ns, ret_messages, ret_data, /):
     if type(count) is not int or not 0 <= count <= 0xffffffffffffffff:
         count = _integer("count", count, 0, 0xffffffffffffffff)
     if type(timeout_ns) is not int or not -0x8000000000000000 <= timeout_ns <= 0x7fffffffffffffff:
         timeout_ns = _integer("timeout_ns", timeout_ns, -0x8000000000000000, 0x7fffffffffffffff)
-    return _weir_channel_read_many(subscription, count, timeout_ns, ret_messages)
+    return _weir_channel_read_many(subscription, count, timeout_ns, ret_messages, ret_data)
 
 
 _weir_channel_read_many_nowait = _bind(_held, "weir_channel_read_many", c_int, c_void_p, c_size_t,
-    c_int64, POINTER(Message))
+    c_int64, POINTER(Message), POINTER(c_void_p))
 
 
-def weir_channel_read_many_nowait(subscription, count, timeout_ns, ret_messages, /):
+def weir_channel_read_many_nowait(subscription, count, timeout_ns, ret_messages, ret_data, /):
     if type(count) is not int or not 0 <= count <= 0xffffffffffffffff:
         count = _integer("count", count, 0, 0xffffffffffffffff)
     if type(timeout_ns) is not int or not -0x8000000000000000 <= timeout_ns <= 0x7fffffffffffffff:
         timeout_ns = _integer("timeout_ns", timeout_ns, -0x8000000000000000, 0x7fffffffffffffff)
-    return _weir_channel_read_many_nowait(subscription, count, timeout_ns, ret_messages)
+    return _weir_channel_read_many_nowait(subscription, count, timeout_ns, ret_messages, ret_data)
 
 
 weir_channel_ack = _bind(_held, "weir_channel_ack", c_int, c_void_p, POINTER(Message))

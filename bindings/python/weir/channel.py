@@ -19,9 +19,10 @@ from weir.matrix import Block, Matrix
 class Message:
     """A message in the hand. As a context manager it is acknowledged, or put back if that raises."""
 
-    def __init__(self, subscription: "Subscription", record: _ffi.Message) -> None:
+    def __init__(self, subscription: "Subscription", record: _ffi.Message, address: int) -> None:
         self.subscription = subscription
         self.record = record
+        self._address = address
         self.ref = record.block
         self.length = record.length
         self.tag = record.tag
@@ -39,9 +40,8 @@ class Message:
         if self.subscription.closed:
             raise ValueError("the Subscription is closed")
         if self._view is None:
-            matrix = self.subscription.channel.matrix
-            address, size = matrix._data(self.ref)
-            self._view = self.subscription._shown.show(matrix, address, min(size, self.length),
+            self._view = self.subscription._shown.show(self.subscription.channel.matrix,
+                                                       self._address, self.length,
                                                        self.subscription)
             self.subscription._viewed.add(self)
         return self._view
@@ -110,10 +110,10 @@ class Subscription(Handle):
 
     def read(self, timeout: Optional[float] = None) -> Message:
         """The next message; BlockingIOError or TimeoutError if there is none."""
-        record, wait = _ffi.Message(), nanoseconds(timeout)
+        record, data, wait = _ffi.Message(), ctypes.c_void_p(), nanoseconds(timeout)
         call = _ffi.weir_channel_read_nowait if wait == 0 else _ffi.weir_channel_read
-        self._timed(wait, lambda ns: self._call(call, ns, byref(record)))
-        return Message(self, record)
+        self._timed(wait, lambda ns: self._call(call, ns, byref(record), byref(data)))
+        return Message(self, record, data.value or 0)
 
     def read_many(self, into: Messages, timeout: Optional[float] = None) -> int:
         """As many as wait, up to the capacity of `into`; how many."""
@@ -126,7 +126,7 @@ class Subscription(Handle):
         else:
             many = _ffi.weir_channel_read_many if wait else _ffi.weir_channel_read_many_nowait
             found = self._timed(wait, lambda ns: self._call(
-                many, into.capacity, ns, into._records))
+                many, into.capacity, ns, into._records, None))
         into.subscription = self
         return into._fill(found)
 

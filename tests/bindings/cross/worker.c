@@ -74,7 +74,7 @@ int main(int argc, char **argv)
         weir_ref block;
         void *data, *next;
         struct job job;
-        int r = weir_channel_read(inbox, WEIR_WAIT_FOREVER, &message);
+        int r = weir_channel_read(inbox, WEIR_WAIT_FOREVER, &message, NULL);
         if (r == -WEIR_E_RETIRED)
             break;
         must(r, "read");

@@ -10,7 +10,7 @@ use std::os::raw::{c_char, c_int, c_void};
 /// The release that these declarations were made from.
 pub const VERSION_NUMBER: u32 = 0x100;
 /// What `weir_abi_hash(VERSION_NUMBER)` says if the library fits them.
-pub const ABI_HASH: u64 = 0x326fec74e6a0ec5;
+pub const ABI_HASH: u64 = 0x2a7df38b7b94a9c0;
 
 /// A block of a matrix, as any process of the machine can pass it on.
 pub type weir_ref = u64;
@@ -1774,6 +1774,7 @@ extern "C" {
         subscription: *mut weir_subscription,
         timeout_ns: i64,
         ret_message: *mut weir_message,
+        ret_data: *mut *mut c_void,
     ) -> c_int;
     /// Returns a descriptor for `poll()`, `epoll` and the like: readable when there is something to
     /// read, or when the channel was retired.
@@ -1784,6 +1785,7 @@ extern "C" {
         count: usize,
         timeout_ns: i64,
         ret_messages: *mut weir_message,
+        ret_data: *mut *mut c_void,
     ) -> c_int;
     /// Answers a message: it is done.
     pub fn weir_channel_ack(
