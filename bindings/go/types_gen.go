@@ -1670,7 +1670,7 @@ const (
 type RouterRule struct {
 	// what the tag must be
 	Tag uint64
-	// which bits of the tag count
+	// with `WEIR_ROUTER_MASK`: which bits of the tag count, at least those of `tag`
 	Mask uint64
 	// number of the rule that it comes before; 0: it is the last
 	Before uint64

@@ -4793,7 +4793,8 @@ struct weir_router_rule {
     size_t size;
     /** what the tag must be */
     uint64_t tag;
-    /** which bits of the tag count */
+    /** with `WEIR_ROUTER_MASK`: which bits of the tag count, at least those
+     *  of `tag` */
     uint64_t mask;
     /** the pattern, at most 63 bytes, NULL but for `WEIR_ROUTER_TOPIC` */
     const char *topic;

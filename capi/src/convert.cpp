@@ -402,7 +402,8 @@ int to_core(weir_router_rule const &from, Rule &into) noexcept
 {
     bool const drops = from.action == WEIR_ROUTER_DROP;
     bool const by_topic = from.condition == WEIR_ROUTER_TOPIC;
-    if (from.condition > WEIR_ROUTER_OTHERWISE || from.action > WEIR_ROUTER_DROP ||
+    bool const never = from.condition == WEIR_ROUTER_MASK && (from.tag & ~from.mask) != 0;
+    if (never || from.condition > WEIR_ROUTER_OTHERWISE || from.action > WEIR_ROUTER_DROP ||
         drops != (from.channels == nullptr) || by_topic != (from.topic != nullptr))
         return -EINVAL;
     into.match = static_cast<RuleMatch>(from.condition);

@@ -60,7 +60,7 @@ WEIR_STRUCT(weir_router_rule) {
     size_t size;
     /** what the tag must be */
     uint64_t tag;
-    /** which bits of the tag count */
+    /** with `WEIR_ROUTER_MASK`: which bits of the tag count, at least those of `tag` */
     uint64_t mask;
     /** utf8 nullable; the pattern, at most 63 bytes, NULL but for `WEIR_ROUTER_TOPIC` */
     const char *topic;

@@ -311,6 +311,11 @@ Test(router_rules, bad_rules_are_refused)
     bad(-EINVAL, [](auto &rule) { rule.channels = "a\nb"; }); // one goes to one
     bad(-EINVAL, [](auto &rule) { rule.action = WEIR_ROUTER_DROP; });
     bad(-EINVAL, [](auto &rule) { rule.action = 6; });
+    bad(-EINVAL, [](auto &rule) { // no tag has a bit that the mask takes away
+        rule.condition = WEIR_ROUTER_MASK;
+        rule.tag = 5;
+        rule.mask = 4;
+    });
     bad(-EINVAL, [](auto &rule) { rule.condition = 5; });
     bad(-EINVAL, [](auto &rule) { rule.condition = WEIR_ROUTER_TOPIC; });
     bad(-EINVAL, [](auto &rule) { rule.topic = "t"; });

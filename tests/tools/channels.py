@@ -202,5 +202,6 @@ def test_bad_usage_is_exit_code_64(tool):
                   ["router", "add", "m", "r"], ["router", "add", "m", "r", "--to", "a", "--drop"],
                   ["router", "add", "m", "r", "--to", "a", "b"],
                   ["router", "add", "m", "r", "--mask", "1", "--to", "a"],
+                  ["router", "add", "m", "r", "--tag", "3", "--mask", "1", "--to", "a"],
                   ["router", "set", "m", "r", "0", "--drop"]]:
         tool.run(*words, code=BAD_USAGE)

@@ -306,6 +306,8 @@ void rule_options(CLI::App *verb, std::shared_ptr<RuleOptions> const &options)
         if (std::count_if(actions.begin(), actions.end(), is_given) != 1)
             throw CLI::ValidationError(
                 "a rule has one of --to, --hash, --round-robin, --least-full, --copy and --drop");
+        if (rule.condition == WEIR_ROUTER_MASK && (rule.tag & ~rule.mask) != 0)
+            throw CLI::ValidationError("--tag has bits that --mask takes away: no message fits");
         if (options->channels.size() > kMostChannels)
             throw CLI::ValidationError(
                 fmt::format("a rule has at most {} channels", kMostChannels));

@@ -1419,7 +1419,7 @@ pub struct weir_router_rule {
     pub size: usize,
     /// what the tag must be
     pub tag: u64,
-    /// which bits of the tag count
+    /// with `WEIR_ROUTER_MASK`: which bits of the tag count, at least those of `tag`
     pub mask: u64,
     /// the pattern, at most 63 bytes, NULL but for `WEIR_ROUTER_TOPIC`
     pub topic: *const c_char,

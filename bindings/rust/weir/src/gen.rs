@@ -1314,7 +1314,7 @@ impl RouterRule {
         self
     }
 
-    /// which bits of the tag count
+    /// with `WEIR_ROUTER_MASK`: which bits of the tag count, at least those of `tag`
     pub fn mask(mut self, value: u64) -> Self {
         self.raw.mask = value;
         self
