@@ -180,9 +180,9 @@ func (s *Subscription) with(call func(*C.struct_weir_subscription) C.int) (int, 
 func (s *Subscription) Read(timeout time.Duration) (*Delivery, error) {
 	d := &Delivery{subscription: s}
 	err := waiting(timeout, func(timeout time.Duration) error {
-		_, err := s.with(func(raw *C.struct_weir_subscription) (code C.int) {
-			code, d.data = weirChannelRead(raw, nanoseconds(timeout), &d.raw)
-			return code
+		_, err := s.with(func(raw *C.struct_weir_subscription) C.int {
+			code, _ := weirChannelRead(raw, nanoseconds(timeout), &d.raw)
+			return code // Bytes looks where they are, when they are wanted
 		})
 		return err
 	})
@@ -211,13 +211,12 @@ func (s *Subscription) ReadContext(ctx context.Context) (message *Delivery, err 
 	return message, err
 }
 
-// Delivery is a message in the hand. Answer it: Ack, Nack or Take.
+// Delivery is a message in the hand. Answer it: Ack, Nack or Take. It must not be copied.
 type Delivery struct {
 	Message
 	hold
 	subscription *Subscription
 	raw          C.struct_weir_message
-	data         unsafe.Pointer
 }
 
 // Bytes is the message itself, good until the answer. Until then the matrix cannot be closed. The
@@ -229,14 +228,22 @@ func (d *Delivery) Bytes() ([]byte, error) {
 	if d.subscription.closed() {
 		return nil, ErrClosed
 	}
-	switch err := d.show(d.subscription.channel.matrix); err {
+	matrix := d.subscription.channel.matrix
+	bytes, err := matrix.bytes(BlockRef(d.raw.block))
+	if err != nil {
+		return nil, err
+	}
+	switch err := d.show(matrix); err {
 	case nil:
 	case errPassedOn: // answered
 		return nil, ErrStale
 	default:
 		return nil, err
 	}
-	return unsafe.Slice((*byte)(d.data), int(d.raw.length)), nil
+	if length := uint64(d.raw.length); length <= uint64(len(bytes)) {
+		bytes = bytes[:length]
+	}
+	return bytes, nil
 }
 
 // answer ends the slice too, if the message is no longer ours.

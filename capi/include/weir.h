@@ -2498,7 +2498,8 @@ WEIR_API int weir_channel_subscribers(
  *   -EINVAL         a pointer is NULL
  *   -EMFILE         in a fork child: too many open files
  *   -ENOMEM         no memory for the handle
- *   -ENOSPC         a broadcast channel has 64 subscribers
+ *   -ENOSPC         a broadcast channel has 64 subscribers, with those whose
+ *                   leave a stopped poster holds up
  *   -EROFS          the channel's matrix is read-only
  *   -WEIR_E_FORKED  in a fork child: it may not open the file of the segment
  *                   again
@@ -2533,13 +2534,19 @@ WEIR_API struct weir_subscription *weir_subscription_close(
  * delivered again. Answer soon: a message in the hand keeps its place in the
  * ring, and the ring is full one round later.
  *
+ * Its bytes lie in shared memory, in the same place for all subscribers of a
+ * broadcast channel. If somebody takes and frees the block by its ref
+ * meanwhile, they are another block's: weir_matrix_data() notices that,
+ * `ret_data` is of the moment of the call. Nobody else may write to
+ * `ret_message` during the call.
+ *
  * @param[in] subscription the subscription.
  * @param[in] timeout_ns   how long to wait for a message, ns: 0 is not at all,
  *     negative is for ever.
  * @param[out] ret_message the message.
- * @param[out] ret_data    the first byte of its block, whose first `length`
- *     bytes are the message. May be NULL. weir_block_size() bytes. Valid as
- *     long as `ret_message` is.
+ * @param[out] ret_data    where its `length` bytes begin, as long as it is in
+ *     the hand, or its block ours. May be NULL. weir_block_size() bytes. Valid
+ *     as long as `ret_message` is.
  *
  * @return 0. Otherwise a negative error:
  *   -EAGAIN         nothing waits, and the timeout is 0
@@ -2599,8 +2606,8 @@ WEIR_API int weir_channel_fd(
  * @param[in] timeout_ns    how long to wait for the first, ns: 0 is not at all,
  *     negative is for ever.
  * @param[out] ret_messages the messages. An array of `count` elements.
- * @param[out] ret_data     the first byte of the block of each. May be NULL. An
- *     array of `count` elements. weir_block_size() bytes. Valid as long as
+ * @param[out] ret_data     where the bytes of each begin. May be NULL. An array
+ *     of `count` elements. weir_block_size() bytes. Valid as long as
  *     `ret_messages` is.
  *
  * @return A count, 0 or more. Otherwise a negative error:

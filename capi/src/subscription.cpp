@@ -31,7 +31,7 @@ using namespace weir::capi;
  *   -EINVAL         a pointer is NULL
  *   -EMFILE         in a fork child: too many open files
  *   -ENOMEM         no memory for the handle
- *   -ENOSPC         a broadcast channel has 64 subscribers
+ *   -ENOSPC         a broadcast channel has 64 subscribers, with those whose leave a stopped poster holds up
  *   -EROFS          the channel's matrix is read-only
  *   -WEIR_E_FORKED  in a fork child: it may not open the file of the segment again
  *   -WEIR_E_RETIRED the channel or its matrix was retired
@@ -80,11 +80,16 @@ weir_subscription_close(struct weir_subscription *subscription) noexcept
  * delivered again. Answer soon: a message in the hand keeps its place in the
  * ring, and the ring is full one round later.
  *
+ * Its bytes lie in shared memory, in the same place for all subscribers of a broadcast
+ * channel. If somebody takes and frees the block by its ref meanwhile, they are
+ * another block's: weir_matrix_data() notices that, `ret_data` is of the moment of
+ * the call. Nobody else may write to `ret_message` during the call.
+ *
  * @class weir_subscription method
  * @param[in]  subscription the subscription
  * @param[in]  timeout_ns   how long to wait for a message, ns: 0 is not at all, negative is for ever
  * @param[out] ret_message  the message
- * @param[out] ret_data     nullable bytes(len=weir_block_size) borrowed(of=ret_message); the first byte of its block, whose first `length` bytes are the message
+ * @param[out] ret_data     nullable bytes(len=weir_block_size) borrowed(of=ret_message); where its `length` bytes begin, as long as it is in the hand, or its block ours
  * @return ok
  * @errors
  *   -EAGAIN         nothing waits, and the timeout is 0
@@ -155,7 +160,7 @@ WEIR_API int weir_channel_fd(struct weir_subscription *subscription) noexcept
  * @param[in]  count        how many, at most `INT_MAX`, and 0 does nothing
  * @param[in]  timeout_ns   how long to wait for the first, ns: 0 is not at all, negative is for ever
  * @param[out] ret_messages array(len=count); the messages
- * @param[out] ret_data     nullable array(len=count) bytes(len=weir_block_size) borrowed(of=ret_messages); the first byte of the block of each
+ * @param[out] ret_data     nullable array(len=count) bytes(len=weir_block_size) borrowed(of=ret_messages); where the bytes of each begin
  * @return count
  * @errors
  *   -EAGAIN         nothing waits, and the timeout is 0

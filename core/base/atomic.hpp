@@ -205,7 +205,8 @@ template <class T> class atomic {
 
 static_assert(sizeof(atomic<uint64_t>) == 8 && sizeof(atomic<uint32_t>) == 4);
 
-/// A plain field of shared memory, read once: a scribbler may change it between a check and a use.
+/// A plain field of shared memory, or of a caller's, read once: others may change it between a check
+/// and a use.
 template <class T> T read_once(T const &field) noexcept
 {
     return __atomic_load_n(&field, __ATOMIC_RELAXED);

@@ -288,6 +288,7 @@ class Ring {
     void hold_retained(unsigned level, uint64_t bit) noexcept;
 
     // ring_subscribers.cpp
+    bool somebody_leaves() const noexcept;
     bool take_slot(ReaderState &reader) noexcept;
     bool sweep(uint64_t bit) noexcept;
     void finish_leave(unsigned slot, SubscriberWord leaving) noexcept;

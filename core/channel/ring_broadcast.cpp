@@ -179,11 +179,10 @@ bool Ring::find_first_of_mine(ReaderState const &reader, unsigned level, Spot &r
 
 // ---- answers
 
-/// Of the message, which is in the caller's memory, each word is read once.
 Status Ring::answer_shared(ReaderState &reader, Message const &message, Answer how) noexcept
 {
-    Spot const spot{message.level, message.position};
-    Ref const named = message.ref;
+    Spot const spot{read_once(message.level), read_once(message.position)};
+    Ref const named{read_once(message.ref.value)};
     if (!WEIR_LIKELY(named.value != 0 && spot.level < options_.levels))
         return error(EINVAL);
     uint64_t const i = index(spot);

@@ -253,12 +253,11 @@ void Ring::unmark(Spot spot) noexcept
 
 // ---- answers
 
-/// Of the message, which is in the caller's memory, each word is read once.
 Status Ring::answer_held(ReaderState &reader, Message const &message, Answer how) noexcept
 {
-    Spot const spot{message.level, message.position};
-    Ref const named = message.ref;
-    unsigned const redeliveries = message.redeliveries;
+    Spot const spot{read_once(message.level), read_once(message.position)};
+    Ref const named{read_once(message.ref.value)};
+    unsigned const redeliveries = read_once(message.redeliveries);
     if (!WEIR_LIKELY(named.value != 0 && spot.level < options_.levels))
         return error(EINVAL);
     uint64_t const i = index(spot);

@@ -5,6 +5,13 @@
 #include "core/base/waiting.hpp"
 
 namespace weir {
+namespace {
+#ifdef WEIR_EXPLORE
+constexpr int kTriesToJoin = 1; // each more is one of them again
+#else
+constexpr int kTriesToJoin = 1000;
+#endif
+} // namespace
 
 Status Ring::join(ReaderState &reader) noexcept
 {
@@ -12,10 +19,13 @@ Status Ring::join(ReaderState &reader) noexcept
         return error(ENOMEM);
     if (!broadcast())
         return kOk;
-    if (!take_slot(reader)) {
-        sweep_leaving();
-        if (!take_slot(reader))
+    // A place whose leave a poster holds up is free in a moment, or his death is healed.
+    for (int i = 0; !take_slot(reader); ++i) {
+        if (i == kTriesToJoin || !somebody_leaves())
             return error(ENOSPC);
+        if (i != 0)
+            yield_processor();
+        sweep_leaving();
     }
     uint64_t const bit = uint64_t{1} << static_cast<unsigned>(reader.slot);
     header_->active.fetch_or(bit, seq_cst); // [J] pairs with publish()
@@ -27,6 +37,14 @@ Status Ring::join(ReaderState &reader) noexcept
             hold_retained(level, bit);
     }
     return kOk;
+}
+
+bool Ring::somebody_leaves() const noexcept
+{
+    for (unsigned i = 0; i < kMaxSubscribers; ++i)
+        if (SubscriberWord{subscribers_[i].word.load(relaxed)}.is(SubscriberState::leaving))
+            return true; // relaxed: a hint
+    return false;
 }
 
 bool Ring::take_slot(ReaderState &reader) noexcept

@@ -106,8 +106,10 @@ WEIR_HOT bool Matrix::is_at(Ref ref, Place &place, Order order) const noexcept
     place.word = place.sector->word(place.head, order);
     uint64_t const generation = ref.value >> kRefGenerationShift ^ salt_;
     uint64_t const expected = BlockWord::kAllocatedBits | generation << BlockWord::kGranulesBits;
+    // The known limit may be another one than in place_of(), also a smaller one.
+    uint64_t const end = uint64_t{place.head} + place.word.granules();
     return WEIR_LIKELY((place.word.raw & BlockWord::kIdentityMask) == expected &&
-                       place.word.granules() - 1 < place.sector->known_limit() - place.head);
+                       end > place.head && end <= place.sector->known_limit());
 }
 
 /// An ALLOCATED block by its ref, its word read in this order. False: it is none, or only a proper

@@ -114,7 +114,9 @@ struct OpenHandle {
     /// Every call begins with it: the matrix is there, and a fork child has its own mark.
     Status enter_object() noexcept
     {
-        return WEIR_LIKELY(matrix_->enter_as(object_.marked_as)) ? kOk : enter_again();
+        // acquire: pairs with share() and Directory::open_again(), for which we need no mutex
+        uint64_t const marked_as = __atomic_load_n(&object_.marked_as, __ATOMIC_ACQUIRE);
+        return WEIR_LIKELY(matrix_->enter_as(marked_as)) ? kOk : enter_again();
     }
 
     /// For what looks alone: before, as above, and after, whether it was there all the time.
@@ -139,7 +141,8 @@ struct OpenHandle {
     void share(OpenObject const &object) noexcept
     {
         ++references_;
-        object_ = object;
+        // release: pairs with enter_object(); all else of the object is what it was
+        __atomic_store_n(&object_.marked_as, object.marked_as, __ATOMIC_RELEASE);
     }
     void add_to(Matrix &matrix, OpenObject const &object) noexcept
     {

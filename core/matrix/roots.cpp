@@ -219,7 +219,8 @@ Status Directory::open_again(OpenObject &object) noexcept
     if (!there || !(ref_at(object.entry) == object.ref) ||
         mark(object.entry, word, matrix_.me().owner) == Mark::too_late)
         return error(kRetired);
-    object.marked_as = matrix_.me().packed();
+    // release: pairs with OpenHandle::enter_object()
+    __atomic_store_n(&object.marked_as, matrix_.me().packed(), __ATOMIC_RELEASE);
     return kOk;
 }
 

@@ -123,6 +123,32 @@ WholeTest(channel_broadcast, every_subscriber_gets_every_message_in_order)
     check_eq(cast_all.info().waiting, 0);
 }
 
+WholeTest(channel_broadcast, who_comes_while_others_post_finds_a_place)
+{
+    auto options = cast(WEIR_CHANNEL_DROP_OLDEST);
+    options.capacity = 1024;
+    options.levels = 2;
+    options.retain_count = 8;
+    Cast const cast_all(options);
+    bool over = false;
+    std::thread posters[3];
+    for (auto &poster : posters)
+        poster = std::thread([&] {
+            while (!__atomic_load_n(&over, __ATOMIC_RELAXED))
+                cast_all.post(1);
+        });
+    int refused = 0;
+    for (int i = 0; i < 20000; ++i) { // each leave may meet a post that is under way
+        weir_subscription *reader = nullptr;
+        refused += weir_channel_subscribe(cast_all.channel, &reader) == 0 ? 0 : 1;
+        weir_subscription_close(reader);
+    }
+    __atomic_store_n(&over, true, __ATOMIC_RELAXED);
+    for (auto &poster : posters)
+        poster.join();
+    check_eq(refused, 0);
+}
+
 WholeTest(channel_broadcast, a_block_is_freed_by_the_last_who_answers)
 {
     Cast const shared(cast());

@@ -452,8 +452,8 @@ Test(channel_processes, counts_are_exact_whoever_is_killed, .timeout = 60)
         check_ge(seen, tally->posted);
         check_ge(tally->posted + kills, seen);
         check_eq(info.held + info.writing, 0);
-        must(post_one(ring, matrix,
-                      0)); // nothing may wait, and what was lost is told with a message
+        // Nothing may wait, and what was lost is told with a message.
+        must(post_one(ring, matrix, 0));
         read_some(100);
         check_ge(missed, info.dropped);
         must(weir_channel_retire(ring));

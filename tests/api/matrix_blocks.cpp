@@ -393,8 +393,8 @@ WholeTest(matrix_blocks, a_block_that_changes_its_size_is_busy)
     word = before;
     must(weir_channel_post(ring, block, 1, nullptr, 0));
     weir_message message;
-    must(weir_channel_read(reader, 0, &message,
-                           nullptr)); // the place of the refused post is passed over
+    // The place of the refused post is passed over.
+    must(weir_channel_read(reader, 0, &message, nullptr));
     check_eq(message.block, block);
     must(weir_channel_ack(reader, &message));
     weir_subscription_close(reader);

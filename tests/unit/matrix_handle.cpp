@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 // Handles when process memory runs out: the right code, and nothing left behind.
 #include "core/base/alloc.hpp"
+#include "core/matrix/lane_hot.hpp"
 #include "tests/unit/matrix_support.hpp"
 
 #include <dirent.h>
@@ -50,6 +51,25 @@ template <class Attempt, class Clean> unsigned each_failure(Attempt attempt, Cle
     }
 }
 } // namespace
+
+Test(matrix_handle, no_block_reaches_beyond_what_the_handle_knows)
+{
+    Handle const maker = make_matrix(4 * kMiB);
+    Handle const other = second_handle(*maker); // before there is a block
+    Ref ref;
+    for (int i = 0; i < 64; ++i)
+        ref = alloc(*maker, 5000).ref;
+    Place here;
+    cr_assert(maker->find_quickly(ref, here, acquire));
+    BlockWord word = here.word;
+    BlockWord const scribbled{word.raw | BlockWord::kGranulesMask};
+    cr_assert(here.sector->change(here.head, word, scribbled));
+    cr_assert(!maker->is_at(ref, here, acquire));
+    // A handle that knows of less than that: as if another of its threads had made the known limit
+    // smaller since the place was found.
+    cr_assert(!other->place_of(ref, here));
+    cr_assert(!other->is_at(ref, here, acquire));
+}
 
 Test(matrix_handle, creation_survives_each_failed_allocation)
 {

@@ -94,6 +94,47 @@ def close_meanwhile(kind):
         thread.join()
 
 
+def answer_meanwhile():
+    """One thread asks for the view of a message that another one answers: views that outlive that."""
+    sys.setswitchinterval(1e-6)
+    alive = 0
+    matrix = weir.Matrix.create()
+    channel = weir.Channel.create(matrix, "channel")
+    inbox = channel.subscribe()
+    for turn in range(2000):
+        channel.post(bytes(64))
+        message = inbox.read()
+        found, begun = [], threading.Event()
+
+        def work():
+            begun.set()
+            try:
+                while True:
+                    found[:] = [message.view]
+            except (ValueError, weir.errors.StaleError):
+                pass
+
+        thread = threading.Thread(target=work, daemon=True)
+        thread.start()
+        begun.wait()
+        for _ in range(turn % 40):
+            pass
+        while True:
+            try:
+                message.ack()
+                break
+            except BufferError:
+                pass
+        thread.join()
+        try:
+            found[0][0]
+            alive += 1
+        except (IndexError, ValueError):
+            pass
+        found.clear()
+    return alive
+
+
 class Views(unittest.TestCase):
     """Each in a process of its own, which a fault would end."""
 
@@ -114,6 +155,9 @@ class Views(unittest.TestCase):
         for kind in KINDS[:-1]:
             with self.subTest(kind):
                 self.assertEqual(self.child(f"test_views.close_meanwhile({kind!r})"), "None")
+
+    def test_another_thread_answers(self):
+        self.assertEqual(self.child("test_views.answer_meanwhile()"), "0")
 
 
 class Copies(unittest.TestCase):

@@ -19,10 +19,9 @@ from weir.matrix import Block, Matrix
 class Message:
     """A message in the hand. As a context manager it is acknowledged, or put back if that raises."""
 
-    def __init__(self, subscription: "Subscription", record: _ffi.Message, address: int) -> None:
+    def __init__(self, subscription: "Subscription", record: _ffi.Message) -> None:
         self.subscription = subscription
         self.record = record
-        self._address = address
         self.ref = record.block
         self.length = record.length
         self.tag = record.tag
@@ -30,6 +29,7 @@ class Message:
         self.sender = record.sender
         self.redeliveries = record.redeliveries
         self.answered = False
+        self._answers = [True]  # what one thread takes that answers; a list's pop() is one step
         self._view: Optional[memoryview] = None
 
     @property
@@ -39,12 +39,17 @@ class Message:
             raise ValueError("the message was answered")
         if self.subscription.closed:
             raise ValueError("the Subscription is closed")
-        if self._view is None:
-            self._view = self.subscription._shown.show(self.subscription.channel.matrix,
-                                                       self._address, self.length,
-                                                       self.subscription)
+        view = self._view
+        if view is None:
+            matrix = self.subscription.channel.matrix
+            address, size = matrix._data(self.ref)
+            view = self._view = self.subscription._shown.show(
+                matrix, address, min(size, self.record.length), self.subscription)
             self.subscription._viewed.add(self)
-        return self._view
+            if self.answered:  # by another thread, which may not have seen the view
+                self._drop_view()
+                raise ValueError("the message was answered")
+        return view
 
     def _drop_view(self) -> bool:
         """Ends the view; false if somebody has made others of it."""
@@ -65,12 +70,19 @@ class Message:
         return bytes(self.view)
 
     def _answer(self, function: Any) -> None:
-        if self.answered:
-            raise ValueError("the message was answered")
-        if not self._drop_view():
-            raise BufferError("the message cannot be answered: a view of it is alive")
-        self.subscription._call(function, byref(self.record))
-        self.answered = True
+        try:
+            self._answers.pop()
+        except IndexError:
+            raise ValueError("the message was answered") from None
+        self.answered = True  # first: who asks for a view from now on gets none
+        try:
+            if not self._drop_view():
+                raise BufferError("the message cannot be answered: a view of it is alive")
+            self.subscription._call(function, byref(self.record))
+        except BaseException:
+            self.answered = False
+            self._answers.append(True)
+            raise
 
     def ack(self) -> None:
         """It is done; its block is freed."""
@@ -110,10 +122,10 @@ class Subscription(Handle):
 
     def read(self, timeout: Optional[float] = None) -> Message:
         """The next message; BlockingIOError or TimeoutError if there is none."""
-        record, data, wait = _ffi.Message(), ctypes.c_void_p(), nanoseconds(timeout)
+        record, wait = _ffi.Message(), nanoseconds(timeout)
         call = _ffi.weir_channel_read_nowait if wait == 0 else _ffi.weir_channel_read
-        self._timed(wait, lambda ns: self._call(call, ns, byref(record), byref(data)))
-        return Message(self, record, data.value or 0)
+        self._timed(wait, lambda ns: self._call(call, ns, byref(record), None))
+        return Message(self, record)
 
     def read_many(self, into: Messages, timeout: Optional[float] = None) -> int:
         """As many as wait, up to the capacity of `into`; how many."""

@@ -4,7 +4,7 @@ use crate::{nanoseconds, sys, Block, Matrix, Plain, SubscriptionHandle, MOST_AT_
 use std::ops::Deref;
 use std::os::unix::io::{AsRawFd, RawFd};
 use std::time::Duration;
-use std::{ffi::c_void, fmt, mem, ptr, slice};
+use std::{fmt, mem, ptr, slice};
 
 /// One reader of a channel.
 #[derive(Debug)]
@@ -26,31 +26,24 @@ impl<'c> Subscription<'c> {
     /// The next message. A timeout of `None` is for ever.
     pub fn read(&self, timeout: Option<Duration>) -> Result<Message<'_>> {
         let mut record = sys::weir_message::default();
-        let mut data = ptr::null_mut();
-        // SAFETY: handle and pointers are valid.
-        check(unsafe {
-            sys::weir_channel_read(self.handle.raw(), nanoseconds(timeout), &mut record, &mut data)
-        })?;
-        Ok(Message { subscription: self, record, data: data.cast(), answered: false })
+        let (raw, wait) = (self.handle.raw(), nanoseconds(timeout));
+        // SAFETY: handle and pointer are valid. Where the bytes are is looked up when they are wanted.
+        check(unsafe { sys::weir_channel_read(raw, wait, &mut record, ptr::null_mut()) })?;
+        Ok(Message { subscription: self, record, answered: false })
     }
 
     /// As many messages as wait, up to `count` and to 65,536. Only the first is waited for.
     pub fn read_many(&self, count: usize, timeout: Option<Duration>) -> Result<Vec<Message<'_>>> {
         let count = count.min(MOST_AT_ONCE);
         let mut records = vec![sys::weir_message::default(); count];
-        let mut data = vec![ptr::null_mut(); count];
         let (raw, wait) = (self.handle.raw(), nanoseconds(timeout));
-        // SAFETY: the handle is valid, and the arrays have `count` places.
+        // SAFETY: the handle is valid, and the array has `count` places.
         let found = check(unsafe {
-            sys::weir_channel_read_many(raw, count, wait, records.as_mut_ptr(), data.as_mut_ptr())
+            sys::weir_channel_read_many(raw, count, wait, records.as_mut_ptr(), ptr::null_mut())
         })?;
-        let message = |(record, data): (sys::weir_message, *mut c_void)| Message {
-            subscription: self,
-            record,
-            data: data.cast(),
-            answered: false,
-        };
-        Ok(records.into_iter().zip(data).take(found).map(message).collect())
+        records.truncate(found);
+        let message = |record| Message { subscription: self, record, answered: false };
+        Ok(records.into_iter().map(message).collect())
     }
 
     /// Acknowledges messages of this subscription; `EINVAL`, and nothing is done, if one of them is
@@ -145,7 +138,7 @@ type Answer = unsafe extern "C" fn(*mut sys::weir_subscription, *const sys::weir
 /// use weir::*;
 /// fn length(inbox: &Subscription<'_>) -> Result<usize> {
 ///     let message = inbox.read(None)?;
-///     let bytes = message.bytes();
+///     let bytes = message.bytes()?;
 ///     message.ack()?;
 ///     Ok(bytes.len())
 /// }
@@ -163,14 +156,8 @@ type Answer = unsafe extern "C" fn(*mut sys::weir_subscription, *const sys::weir
 pub struct Message<'s> {
     subscription: &'s Subscription<'s>,
     record: sys::weir_message,
-    data: *const u8,
     answered: bool,
 }
-
-// SAFETY: `data` points to shared memory, which no thread owns, and is read alone.
-unsafe impl Send for Message<'_> {}
-// SAFETY: as above.
-unsafe impl Sync for Message<'_> {}
 
 impl<'s> Message<'s> {
     /// What the poster said of it.
@@ -184,15 +171,17 @@ impl<'s> Message<'s> {
         check(unsafe { call(self.subscription.handle.raw(), &self.record) }).map(drop)
     }
 
-    /// Its bytes.
-    pub fn bytes(&self) -> &[u8] {
-        // SAFETY: the block is in our hand until the answer, and had so many bytes when it was read.
-        unsafe { slice::from_raw_parts(self.data, self.record.length as usize) }
+    /// Its bytes; an error if the segment contradicts itself.
+    pub fn bytes(&self) -> Result<&[u8]> {
+        let (data, size) = self.subscription.matrix.data(self.record.block)?;
+        let length = usize::try_from(self.record.length).unwrap_or(usize::MAX).min(size);
+        // SAFETY: the block is in our hand until the answer, and has at least `length` bytes.
+        Ok(unsafe { slice::from_raw_parts(data, length) })
     }
 
     /// Its bytes as a value; `EINVAL` if it is shorter, or not where such a value may lie.
     pub fn value<T: Plain>(&self) -> Result<&T> {
-        let bytes = self.bytes();
+        let bytes = self.bytes()?;
         let data = bytes.as_ptr().cast::<T>();
         if bytes.len() < mem::size_of::<T>() || data.align_offset(mem::align_of::<T>()) != 0 {
             return Err(Error::new(Error::INVALID));
@@ -221,7 +210,7 @@ impl<'s> Message<'s> {
 impl Deref for Message<'_> {
     type Target = [u8];
     fn deref(&self) -> &[u8] {
-        self.bytes()
+        self.bytes().unwrap_or(&[])
     }
 }
 
