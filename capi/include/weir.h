@@ -2499,7 +2499,7 @@ WEIR_API int weir_channel_subscribers(
  *   -EMFILE         in a fork child: too many open files
  *   -ENOMEM         no memory for the handle
  *   -ENOSPC         a broadcast channel has 64 subscribers, with those whose
- *                   leave a stopped poster holds up
+ *                   leave somebody who has stopped holds up
  *   -EROFS          the channel's matrix is read-only
  *   -WEIR_E_FORKED  in a fork child: it may not open the file of the segment
  *                   again
@@ -2534,9 +2534,9 @@ WEIR_API struct weir_subscription *weir_subscription_close(
  * delivered again. Answer soon: a message in the hand keeps its place in the
  * ring, and the ring is full one round later.
  *
- * Its bytes lie in shared memory, in the same place for all subscribers of a
- * broadcast channel. If somebody takes and frees the block by its ref
- * meanwhile, they are another block's: weir_matrix_data() notices that,
+ * The bytes of a message lie in shared memory, in the same place for all
+ * subscribers of a broadcast channel. If somebody takes and frees its block by
+ * the ref, another block may lie there: weir_matrix_data() notices that,
  * `ret_data` is of the moment of the call. Nobody else may write to
  * `ret_message` during the call.
  *
@@ -2599,7 +2599,8 @@ WEIR_API int weir_channel_fd(
  * Takes messages into the hand, as many as wait, up to `count`.
  *
  * A timeout holds for the first one; the others are not waited for. An error is
- * returned if there is none.
+ * returned if there is none. Of `ret_messages` and `ret_data` holds what
+ * weir_channel_read() says.
  *
  * @param[in] subscription  the subscription.
  * @param[in] count         how many, at most `INT_MAX`, and 0 does nothing.

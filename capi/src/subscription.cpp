@@ -31,7 +31,7 @@ using namespace weir::capi;
  *   -EINVAL         a pointer is NULL
  *   -EMFILE         in a fork child: too many open files
  *   -ENOMEM         no memory for the handle
- *   -ENOSPC         a broadcast channel has 64 subscribers, with those whose leave a stopped poster holds up
+ *   -ENOSPC         a broadcast channel has 64 subscribers, with those whose leave somebody who has stopped holds up
  *   -EROFS          the channel's matrix is read-only
  *   -WEIR_E_FORKED  in a fork child: it may not open the file of the segment again
  *   -WEIR_E_RETIRED the channel or its matrix was retired
@@ -80,10 +80,10 @@ weir_subscription_close(struct weir_subscription *subscription) noexcept
  * delivered again. Answer soon: a message in the hand keeps its place in the
  * ring, and the ring is full one round later.
  *
- * Its bytes lie in shared memory, in the same place for all subscribers of a broadcast
- * channel. If somebody takes and frees the block by its ref meanwhile, they are
- * another block's: weir_matrix_data() notices that, `ret_data` is of the moment of
- * the call. Nobody else may write to `ret_message` during the call.
+ * The bytes of a message lie in shared memory, in the same place for all subscribers
+ * of a broadcast channel. If somebody takes and frees its block by the ref, another
+ * block may lie there: weir_matrix_data() notices that, `ret_data` is of the moment
+ * of the call. Nobody else may write to `ret_message` during the call.
  *
  * @class weir_subscription method
  * @param[in]  subscription the subscription
@@ -153,7 +153,8 @@ WEIR_API int weir_channel_fd(struct weir_subscription *subscription) noexcept
  * Takes messages into the hand, as many as wait, up to `count`.
  *
  * A timeout holds for the first one; the others are not waited for. An error is
- * returned if there is none.
+ * returned if there is none. Of `ret_messages` and `ret_data` holds what
+ * weir_channel_read() says.
  *
  * @class weir_subscription method
  * @param[in]  subscription the subscription

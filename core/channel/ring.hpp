@@ -288,7 +288,8 @@ class Ring {
     void hold_retained(unsigned level, uint64_t bit) noexcept;
 
     // ring_subscribers.cpp
-    bool somebody_leaves() const noexcept;
+    bool take_slot_patiently(ReaderState &reader) noexcept;
+    bool is_full_of_subscribers() const noexcept;
     bool take_slot(ReaderState &reader) noexcept;
     bool sweep(uint64_t bit) noexcept;
     void finish_leave(unsigned slot, SubscriberWord leaving) noexcept;

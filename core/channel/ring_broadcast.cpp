@@ -181,6 +181,7 @@ bool Ring::find_first_of_mine(ReaderState const &reader, unsigned level, Spot &r
 
 Status Ring::answer_shared(ReaderState &reader, Message const &message, Answer how) noexcept
 {
+    // The caller's memory: what is checked below is what is used.
     Spot const spot{read_once(message.level), read_once(message.position)};
     Ref const named{read_once(message.ref.value)};
     if (!WEIR_LIKELY(named.value != 0 && spot.level < options_.levels))

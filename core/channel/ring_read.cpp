@@ -255,6 +255,7 @@ void Ring::unmark(Spot spot) noexcept
 
 Status Ring::answer_held(ReaderState &reader, Message const &message, Answer how) noexcept
 {
+    // The caller's memory: what is checked below is what is used.
     Spot const spot{read_once(message.level), read_once(message.position)};
     Ref const named{read_once(message.ref.value)};
     unsigned const redeliveries = read_once(message.redeliveries);

@@ -7,9 +7,9 @@
 namespace weir {
 namespace {
 #ifdef WEIR_EXPLORE
-constexpr int kTriesToJoin = 1; // each more is one of them again
+constexpr Nanoseconds kPatience = 0; // each turn more is one of them again
 #else
-constexpr int kTriesToJoin = 1000;
+constexpr Nanoseconds kPatience = 20 * kMillisecond;
 #endif
 } // namespace
 
@@ -19,14 +19,8 @@ Status Ring::join(ReaderState &reader) noexcept
         return error(ENOMEM);
     if (!broadcast())
         return kOk;
-    // A place whose leave a poster holds up is free in a moment, or his death is healed.
-    for (int i = 0; !take_slot(reader); ++i) {
-        if (i == kTriesToJoin || !somebody_leaves())
-            return error(ENOSPC);
-        if (i != 0)
-            yield_processor();
-        sweep_leaving();
-    }
+    if (!take_slot(reader) && !take_slot_patiently(reader))
+        return error(retired() ? kRetired : ENOSPC);
     uint64_t const bit = uint64_t{1} << static_cast<unsigned>(reader.slot);
     header_->active.fetch_or(bit, seq_cst); // [J] pairs with publish()
     for (unsigned level = 0; level < options_.levels; ++level) {
@@ -39,12 +33,31 @@ Status Ring::join(ReaderState &reader) noexcept
     return kOk;
 }
 
-bool Ring::somebody_leaves() const noexcept
+/// A place whose leave meets a post that is under way is free a moment later; if it is a dead one's
+/// post, after healing. False: 64 subscribers, or somebody has stopped in the middle.
+WEIR_COLD bool Ring::take_slot_patiently(ReaderState &reader) noexcept
+{
+    Deadline const deadline(kPatience);
+    for (;;) {
+        sweep_leaving();
+        if (take_slot(reader))
+            return true;
+        if (deadline.passed() || retired() || is_full_of_subscribers())
+            break;
+        yield_processor();
+    }
+    if (is_full_of_subscribers() || !matrix_->heal_dead())
+        return false;
+    sweep_leaving();
+    return take_slot(reader);
+}
+
+bool Ring::is_full_of_subscribers() const noexcept
 {
     for (unsigned i = 0; i < kMaxSubscribers; ++i)
-        if (SubscriberWord{subscribers_[i].word.load(relaxed)}.is(SubscriberState::leaving))
-            return true; // relaxed: a hint
-    return false;
+        if (!SubscriberWord{subscribers_[i].word.load(relaxed)}.is(SubscriberState::active))
+            return false; // relaxed: a hint; free by now, or to be had soon
+    return true;
 }
 
 bool Ring::take_slot(ReaderState &reader) noexcept

@@ -95,7 +95,7 @@ def close_meanwhile(kind):
 
 
 def answer_meanwhile():
-    """One thread asks for the view of a message that another one answers: views that outlive that."""
+    """Two threads ask for the view of a message that another one answers: views that outlive that."""
     sys.setswitchinterval(1e-6)
     alive = 0
     matrix = weir.Matrix.create()
@@ -104,18 +104,19 @@ def answer_meanwhile():
     for turn in range(2000):
         channel.post(bytes(64))
         message = inbox.read()
-        found, begun = [], threading.Event()
+        found, begun = [[], []], threading.Barrier(3)
 
-        def work():
-            begun.set()
+        def work(mine):
+            begun.wait()
             try:
                 while True:
-                    found[:] = [message.view]
+                    mine[:] = [message.view]
             except (ValueError, weir.errors.StaleError):
                 pass
 
-        thread = threading.Thread(target=work, daemon=True)
-        thread.start()
+        threads = [threading.Thread(target=work, args=(mine,), daemon=True) for mine in found]
+        for thread in threads:
+            thread.start()
         begun.wait()
         for _ in range(turn % 40):
             pass
@@ -125,13 +126,14 @@ def answer_meanwhile():
                 break
             except BufferError:
                 pass
-        thread.join()
-        try:
-            found[0][0]
-            alive += 1
-        except (IndexError, ValueError):
-            pass
-        found.clear()
+        for thread, mine in zip(threads, found):
+            thread.join()
+            try:
+                mine[0][0]
+                alive += 1
+            except (IndexError, ValueError):
+                pass
+            mine.clear()
     return alive
 
 

@@ -6,7 +6,7 @@ import ctypes
 import weakref
 from collections import abc
 from ctypes import byref
-from typing import Any, List, Optional, Union
+from typing import Any, Dict, List, Optional, Union
 
 from weir import _ffi
 from weir._convert import Bytes, buffer, collect, column, info, nanoseconds, options, pointer, text
@@ -29,8 +29,9 @@ class Message:
         self.sender = record.sender
         self.redeliveries = record.redeliveries
         self.answered = False
-        self._answers = [True]  # what one thread takes that answers; a list's pop() is one step
-        self._view: Optional[memoryview] = None
+        # By setdefault(), which is one step: "view", what all threads get, and "answer", a token of
+        # the thread that answers.
+        self._claims: Dict[str, Any] = {}
 
     @property
     def view(self) -> memoryview:
@@ -39,49 +40,53 @@ class Message:
             raise ValueError("the message was answered")
         if self.subscription.closed:
             raise ValueError("the Subscription is closed")
-        view = self._view
+        view: Optional[memoryview] = self._claims.get("view")
         if view is None:
             matrix = self.subscription.channel.matrix
             address, size = matrix._data(self.ref)
-            view = self._view = self.subscription._shown.show(
-                matrix, address, min(size, self.record.length), self.subscription)
             self.subscription._viewed.add(self)
-            if self.answered:  # by another thread, which may not have seen the view
+            view = self._claims.setdefault("view", self.subscription._shown.show(
+                matrix, address, min(size, self.record.length), self.subscription))
+            if self.answered or self.subscription.closed:  # by a thread that has not seen the view
                 self._drop_view()
-                raise ValueError("the message was answered")
+                raise ValueError("the message was answered, or the Subscription closed")
         return view
 
     def _drop_view(self) -> bool:
         """Ends the view; false if somebody has made others of it."""
-        if self._view is None:
+        view: Optional[memoryview] = self._claims.get("view")
+        if view is None:
             return True
         try:
-            array = weakref.ref(self._view.obj)
-            self._view.release()
+            array = weakref.ref(view.obj)
+            view.release()
         except BufferError:
             return False
-        except ValueError:  # another thread closes the subscription
+        except ValueError:  # another thread closes the subscription, or answers
             return True
         held: Any = array()
-        self._view = None if held is None else memoryview(held).cast("B")
+        if held is None:
+            self._claims.pop("view", None)
+        else:
+            self._claims["view"] = memoryview(held).cast("B")
         return held is None
 
     def __bytes__(self) -> bytes:
         return bytes(self.view)
 
     def _answer(self, function: Any) -> None:
+        token = object()
         try:
-            self._answers.pop()
-        except IndexError:
-            raise ValueError("the message was answered") from None
-        self.answered = True  # first: who asks for a view from now on gets none
-        try:
+            if self._claims.setdefault("answer", token) is not token:
+                raise ValueError("the message was answered, or is being answered")
+            self.answered = True  # first: who asks for a view from now on gets none
             if not self._drop_view():
                 raise BufferError("the message cannot be answered: a view of it is alive")
             self.subscription._call(function, byref(self.record))
-        except BaseException:
-            self.answered = False
-            self._answers.append(True)
+        except BaseException:  # also what a signal's handler raises, wherever that comes
+            if self._claims.get("answer") is token:
+                self.answered = False
+                del self._claims["answer"]
             raise
 
     def ack(self) -> None:

@@ -171,7 +171,8 @@ impl<'s> Message<'s> {
         check(unsafe { call(self.subscription.handle.raw(), &self.record) }).map(drop)
     }
 
-    /// Its bytes; an error if the segment contradicts itself.
+    /// Its bytes; an error if somebody took and freed its block by the ref meanwhile, or if the segment
+    /// contradicts itself. As a slice (`Deref`) it is empty then.
     pub fn bytes(&self) -> Result<&[u8]> {
         let (data, size) = self.subscription.matrix.data(self.record.block)?;
         let length = usize::try_from(self.record.length).unwrap_or(usize::MAX).min(size);
