@@ -260,10 +260,10 @@ class Ring {
             ret.missed = __atomic_exchange_n(&reader.missed, 0, __ATOMIC_RELAXED);
     }
     bool nobodys(Ref ref) noexcept;
-    /// Bytes of the block of a message; 0: there is none that is nobody's.
+    /// Bytes of the block of a message, by a proper look alone; 0: there is none that is nobody's.
     uint64_t size_of_posted(Ref ref) noexcept;
     // ring_hot.hpp
-    uint64_t quick_size_of_posted(Ref ref) noexcept;
+    uint64_t size_of_posted(Ref ref, bool placed, Place &block) noexcept;
     Status free_posted(Ref ref) noexcept;
 
     // ring_broadcast.cpp

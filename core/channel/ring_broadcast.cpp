@@ -101,13 +101,12 @@ WEIR_HOT Ring::Look Ring::pick_up(ReaderState &reader, Spot spot, Cell &at, Cell
     // The word first: it may have been DROPPING and be FULL again, but then our bit is gone.
     bool const mine = load(at).raw == full.raw && (at.holders.load(seq_cst) & bit) != 0;
     Ref const ref{at.ref.load(relaxed)}; // published by FULL
-    uint64_t size = WEIR_LIKELY(mine) ? quick_size_of_posted(ref) : 0;
+    Place block;
+    uint64_t const size =
+        WEIR_LIKELY(mine) ? size_of_posted(ref, matrix_->place_of(ref, block), block) : 0;
     if (!WEIR_LIKELY(size != 0)) {
-        size = mine ? size_of_posted(ref) : 0;
-        if (size == 0) {
-            hand_back(reader, spot, mine);
-            return Look::again;
-        }
+        hand_back(reader, spot, mine);
+        return Look::again;
     }
     describe(reader, spot, at, ref, size, ret);
     ret.redeliveries = deliveries;

@@ -22,13 +22,14 @@ WEIR_HOT Status Ring::answer(ReaderState &reader, Message const &message, Answer
     return broadcast() ? answer_shared(reader, message, how) : answer_held(reader, message, how);
 }
 
-/// 0: only size_of_posted() can tell.
-WEIR_HOT uint64_t Ring::quick_size_of_posted(Ref ref) noexcept
+/// Bytes of the block of a message, whose place was looked for and `placed`; 0: there is none that is
+/// nobody's.
+WEIR_HOT uint64_t Ring::size_of_posted(Ref ref, bool placed, Place &block) noexcept
 {
-    Place block;
-    bool const posted = matrix_->find_quickly(ref, block, acquire) && // as in find()
+    bool const posted = placed && matrix_->is_at(ref, block, acquire) && // as in find()
                         block.word.owner() == kNobody;
-    return WEIR_LIKELY(posted) ? block.sector->bytes_of(block.word.granules()) : 0;
+    return WEIR_LIKELY(posted) ? block.sector->bytes_of(block.word.granules())
+                               : size_of_posted(ref);
 }
 
 /// nobody's -> free.

@@ -226,10 +226,7 @@ WEIR_HOT bool Ring::grab_hot(ReaderState &reader, Spot spot, Cell &at, CellWord 
     // While we hold it nobody else sets the bit. Of one that was never delivered it is a late one.
     if (full.deliveries() != 0)
         unmark(spot);
-    bool const there = placed && matrix_->is_at(ref, block, acquire) && // as in find()
-                       block.word.owner() == kNobody;
-    uint64_t const size =
-        WEIR_LIKELY(there) ? block.sector->bytes_of(block.word.granules()) : size_of_posted(ref);
+    uint64_t const size = size_of_posted(ref, placed, block);
     if (!WEIR_LIKELY(size != 0)) { // somebody freed a block that was in the channel
         pass_on(spot, held);
         __atomic_fetch_add(&reader.missed, 1, __ATOMIC_RELAXED); // a count

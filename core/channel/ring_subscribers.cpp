@@ -33,8 +33,8 @@ Status Ring::join(ReaderState &reader) noexcept
     return kOk;
 }
 
-/// A place whose leave meets a post that is under way is free a moment later; if it is a dead one's
-/// post, after healing. False: 64 subscribers, or somebody has stopped in the middle.
+/// A place whose leave meets a post that is under way is free a moment later; if that is a dead one's,
+/// or the place is, after healing. False: 64 subscribers, or somebody has stopped in the middle.
 WEIR_COLD bool Ring::take_slot_patiently(ReaderState &reader) noexcept
 {
     Deadline const deadline(kPatience);
@@ -46,8 +46,7 @@ WEIR_COLD bool Ring::take_slot_patiently(ReaderState &reader) noexcept
             break;
         yield_processor();
     }
-    if (is_full_of_subscribers() || !matrix_->heal_dead())
-        return false;
+    matrix_->heal_dead(); // or somebody else has, meanwhile
     sweep_leaving();
     return take_slot(reader);
 }

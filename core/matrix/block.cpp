@@ -178,8 +178,7 @@ Result<Extent> Matrix::data(Ref ref) noexcept
     Place here; // as find(), whose result is put together in memory
     if (int const code = find_here(ref, here); code != 0)
         return Status{code};
-    return Extent{segment_.base() + here.sector->offset_of(here.head),
-                  here.sector->bytes_of(here.word.granules())};
+    return extent_of(here);
 }
 
 Result<Ref> Matrix::ref_of(void const *data, uint64_t size) noexcept

@@ -123,10 +123,8 @@ WEIR_HOT bool Matrix::find_quickly(Ref ref, Place &ret, Order order) noexcept
 WEIR_HOT Extent Matrix::data_fast(Ref ref) noexcept
 {
     Place here;
-    if (!WEIR_LIKELY(find_quickly(ref, here, acquire))) // as in locate()
-        return {};
-    return {segment_.base() + here.sector->offset_of(here.head),
-            here.sector->bytes_of(here.word.granules())};
+    return WEIR_LIKELY(find_quickly(ref, here, acquire)) ? extent_of(here) // as in locate()
+                                                         : Extent{};
 }
 
 /// What most frees are: find_quickly() and push() with what the lane knows. False: nothing was

@@ -229,6 +229,11 @@ class Matrix {
     Status free_many(Ref const *refs, size_t count, size_t &ret_freed) noexcept;
     /// Of a ref that was just found: it holds the offset of its block's data.
     void *address_of(Ref ref) const noexcept { return segment_.base() + (ref.value & kOffsetMask); }
+    Extent extent_of(Place const &place) const noexcept
+    {
+        return {segment_.base() + place.sector->offset_of(place.head),
+                place.sector->bytes_of(place.word.granules())};
+    }
     Extent data_fast(Ref ref) noexcept;
     Result<Extent> data(Ref ref) noexcept;
     Result<Ref> ref_of(void const *data, uint64_t size) noexcept;

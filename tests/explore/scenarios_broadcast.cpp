@@ -94,6 +94,14 @@ void register_joining()
     last.taken = kMaxSubscribers - 1;
     add("b_rejoin", "a slow sweeper and the next user of the place", 2, last, "bb",
         {leaves(), posts(1, 2), [](Peer &me) { me.join(); }});
+    add("b_comeback", "a place whose leave a dead poster holds up", 2, last, "b",
+        {[](Peer &me) {
+             bool const is_over = is_dead(1);
+             me.leave();
+             if (!me.join() && is_over)
+                 fail("there is no place though nobody is at work");
+         },
+         posts(1)});
 }
 
 /// Threads of one process read through one subscription, beside a third one that posts.

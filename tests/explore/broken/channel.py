@@ -130,6 +130,8 @@ BROADCAST = [
           "        if (false) {\n            change(at, freeing, full);\n")),
     rule("C15: a place is FREE only after a sweep that met no WRITING", "b_leave", (2, 0, 0),
          (SUBSCRIBERS, "        all = all && !found.is(Phase::writing);\n", "        (void)found;\n")),
+    rule("who finds no place heals", "b_comeback", (1, 1, 0),
+         (SUBSCRIBERS, "    matrix_->heal_dead(); // or somebody else has, meanwhile\n", ""), sees="no place"),
     rule("C16: only the sweeper named in the slot sweeps", "b_rejoin", (2, 0, 0),
          (SUBSCRIBERS, "        if (!found.is(SubscriberState::leaving, kNobody))\n            continue;\n",
           "        if (!found.is(SubscriberState::leaving))\n            continue;\n"),
